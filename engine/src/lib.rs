@@ -1,0 +1,1 @@
+//! Action graph, keys, scheduler and incremental state.
