@@ -1,0 +1,146 @@
+//! One build: what is asked for, under which conditions, and what came of it.
+
+use std::sync::Arc;
+
+use cache::DiskStore;
+use sandbox::{Cancel, Unsupported};
+
+use crate::{
+    ActionId, Artifact, Events, Export, ExportError, Failure, Graph, Label, State, StateError,
+    Summary,
+};
+
+/// Everything a build needs. [`Build::run`] does it.
+pub struct Build<'a> {
+    /// The actions.
+    pub graph: &'a Graph,
+    /// Which of them are asked for. What they don't need is left alone.
+    pub targets: &'a [Target],
+    /// Outputs to be written to where the user looks for them. Their actions are targets, too.
+    pub exports: &'a [Export],
+    /// The conditions.
+    pub options: Options,
+    /// Where blobs, trees and results lie.
+    pub store: &'a DiskStore,
+    /// What is remembered of this project. Saved when the build ends, however it ends.
+    pub state: &'a mut State,
+    /// Receives what happens.
+    pub events: Arc<dyn Events>,
+    /// Stops the build when cancelled: running actions are killed.
+    pub cancel: Cancel,
+}
+
+/// An action that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Which.
+    pub action: ActionId,
+    /// Whether its outputs have to be in the store at the end. If not, it is enough that they are
+    /// known by digest.
+    pub present: bool,
+}
+
+/// The conditions of a build. None of them feeds a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How many actions run at once, at least 1.
+    pub jobs: usize,
+    /// How many builtins that need the network run at once, at least 1. They don't count as jobs.
+    pub downloads: usize,
+    /// Whether to go on with what does not depend on a failed action.
+    pub keep_going: bool,
+    /// Whether actions that need the network fail instead of running.
+    pub offline: bool,
+    /// Whether to keep the sandbox folder of a failed command.
+    pub keep_sandbox: bool,
+}
+
+/// What came of a build.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: Status,
+    /// The failures, in the order in which they happened.
+    pub failures: Vec<Failure>,
+    /// What was not started because of a failure, and because of which.
+    pub skipped: Vec<(Label, Label)>,
+    /// What became of each of [`Build::exports`], in that order. `None`: its action gave nothing.
+    pub exports: Vec<Option<Exported>>,
+    /// The build in figures.
+    pub summary: Summary,
+    /// The state could not be written; the next build is slower for it, nothing else.
+    pub state_error: Option<StateError>,
+    pub(crate) artifacts: Vec<Option<Vec<(String, Artifact)>>>,
+}
+
+/// How a build ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// All targets are there.
+    Succeeded,
+    /// At least one action failed.
+    Failed,
+    /// It was cancelled.
+    Interrupted,
+}
+
+/// What became of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exported {
+    /// It was written.
+    Written,
+    /// It was already there, untouched since an earlier build wrote it.
+    Untouched,
+}
+
+/// Why a build could not be done at all. No action is to blame.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// An action has to run, and this machine has no sandbox for it.
+    #[error("this machine can't run actions hermetically")]
+    Unsupported(#[source] Unsupported),
+    /// An output could not be written to where the user wants it.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The local action cache can't be read.
+    #[error("can't use the store")]
+    Store(#[from] cache::StoreError),
+    /// The threads that run actions can't be started.
+    #[error("can't start the build's threads")]
+    Threads(#[source] std::io::Error),
+}
+
+impl Target {
+    /// Asks for the result by digest.
+    #[must_use]
+    pub const fn known(action: ActionId) -> Self {
+        Self { action, present: false }
+    }
+
+    /// Asks for the result, and that its blobs are in the store.
+    #[must_use]
+    pub const fn present(action: ActionId) -> Self {
+        Self { action, present: true }
+    }
+}
+
+impl Outcome {
+    /// The declared output `path` of `action`, if the action has a result.
+    #[must_use]
+    pub fn artifact(&self, action: ActionId, path: &str) -> Option<Artifact> {
+        let outputs = self.artifacts.get(action.index())?.as_ref()?;
+        outputs.iter().find(|(name, _)| name == path).map(|(_, artifact)| *artifact)
+    }
+}
+
+impl Build<'_> {
+    /// Does the build, and blocks until it is over. Not to be called from inside an async runtime.
+    ///
+    /// Failed actions are part of the outcome, not an error.
+    ///
+    /// # Errors
+    /// If the machine can't do what a build takes; see [`BuildError`].
+    pub fn run(self) -> Result<Outcome, BuildError> {
+        crate::schedule::run(self)
+    }
+}

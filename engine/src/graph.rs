@@ -1,0 +1,278 @@
+//! The graph of actions.
+//!
+//! An action can only name actions that are already there, so a cycle cannot be written down, and
+//! the order of insertion is a topological order: it is the one order everything else follows, from
+//! the schedule to the events. The graph knows nothing of keys, caches or whether anything runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use crate::{Access, Action, Input, Label, Source, Work};
+
+/// An action of one [`Graph`]. Ordered as the actions were added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ActionId(NodeIndex);
+
+impl ActionId {
+    pub(crate) fn index(self) -> usize {
+        self.0.index()
+    }
+}
+
+/// The actions of a build and which of them needs which.
+#[derive(Debug, Default)]
+pub struct Graph {
+    nodes: DiGraph<Arc<Action>, ()>,
+    labels: BTreeMap<Label, ActionId>,
+}
+
+/// Why an action can't be added. Each names the action's label.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GraphError {
+    /// Labels name actions in messages and in the state, so they are unique.
+    #[error("there are two actions `{0}`")]
+    Duplicate(Label),
+    /// An input comes from an action of another graph.
+    #[error("`{label}` needs an action that is not in its graph")]
+    Unknown {
+        /// The action.
+        label: Label,
+    },
+    /// An input is an output that its producer does not declare.
+    #[error("`{label}` needs `{path}` of `{producer}`, which declares no such output")]
+    Undeclared {
+        /// The action.
+        label: Label,
+        /// The action it needs.
+        producer: Label,
+        /// The output it needs.
+        path: String,
+    },
+    /// A path is not a plain relative path, or it is one that the sandbox keeps for itself.
+    #[error("`{label}`: `{path}` can't be {role}")]
+    Path {
+        /// The action.
+        label: Label,
+        /// The path.
+        path: String,
+        /// What it was to be.
+        role: &'static str,
+    },
+    /// One input or output stands inside another.
+    #[error("`{label}`: `{inner}` lies inside `{outer}`")]
+    Overlap {
+        /// The action.
+        label: Label,
+        /// The one inside.
+        inner: String,
+        /// The one around it, or the same path.
+        outer: String,
+    },
+    /// A pinned action has another number of outputs than one.
+    #[error("`{label}` is pinned, so it has to declare exactly one output")]
+    PinnedOutputs {
+        /// The action.
+        label: Label,
+    },
+    /// An action declares nothing that could be kept.
+    #[error("`{label}` declares no output")]
+    NoOutput {
+        /// The action.
+        label: Label,
+    },
+}
+
+impl Graph {
+    /// A graph without actions.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an action after everything it needs.
+    ///
+    /// # Errors
+    /// If its paths make no sense or it needs what is not there; the graph is unchanged then.
+    pub fn add(&mut self, action: Action) -> Result<ActionId, GraphError> {
+        self.check(&action)?;
+        let producers = self.producers(&action)?;
+        let label = action.label.clone();
+        let id = ActionId(self.nodes.add_node(Arc::new(action)));
+        for producer in producers {
+            self.nodes.add_edge(producer.0, id.0, ());
+        }
+        self.labels.insert(label, id);
+        Ok(id)
+    }
+
+    /// How many actions there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.nodes.node_count()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The action of this graph with this id.
+    ///
+    /// # Panics
+    /// If the id comes from another, larger graph.
+    #[must_use]
+    pub fn action(&self, id: ActionId) -> &Arc<Action> {
+        &self.nodes[id.0]
+    }
+
+    /// The action with this label.
+    #[must_use]
+    pub fn find(&self, label: &Label) -> Option<ActionId> {
+        self.labels.get(label).copied()
+    }
+
+    /// All actions, each after everything it needs.
+    pub fn actions(&self) -> impl Iterator<Item = (ActionId, &Arc<Action>)> {
+        self.nodes.node_indices().map(|index| (ActionId(index), &self.nodes[index]))
+    }
+
+    /// The actions that `id` needs directly, in the order they were added.
+    #[must_use]
+    pub fn dependencies(&self, id: ActionId) -> Vec<ActionId> {
+        self.neighbours(id, Direction::Incoming)
+    }
+
+    /// The actions that need `id` directly, in the order they were added.
+    #[must_use]
+    pub fn dependents(&self, id: ActionId) -> Vec<ActionId> {
+        self.neighbours(id, Direction::Outgoing)
+    }
+
+    fn neighbours(&self, id: ActionId, direction: Direction) -> Vec<ActionId> {
+        let found = self.nodes.neighbors_directed(id.0, direction).map(ActionId);
+        found.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    fn check(&self, action: &Action) -> Result<(), GraphError> {
+        let label = &action.label;
+        if self.labels.contains_key(label) {
+            return Err(GraphError::Duplicate(label.clone()));
+        }
+        check_outputs(action)?;
+        match &action.work {
+            Work::Process(process) => {
+                if !process.cwd.is_empty() && !is_plain(&process.cwd) {
+                    return Err(bad_path(label, &process.cwd, "a working directory"));
+                }
+                check_places(label, &action.inputs)
+            }
+            Work::Builtin(_) => check_names(label, &action.inputs),
+        }
+    }
+
+    /// The actions that `action` needs, checked.
+    fn producers(&self, action: &Action) -> Result<BTreeSet<ActionId>, GraphError> {
+        let mut producers = BTreeSet::new();
+        for input in &action.inputs {
+            let Source::Output { action: id, path } = &input.from else { continue };
+            let Some(producer) = self.nodes.node_weight(id.0) else {
+                return Err(GraphError::Unknown { label: action.label.clone() });
+            };
+            if !producer.outputs.contains(path) {
+                return Err(GraphError::Undeclared {
+                    label: action.label.clone(),
+                    producer: producer.label.clone(),
+                    path: path.clone(),
+                });
+            }
+            producers.insert(*id);
+        }
+        Ok(producers)
+    }
+}
+
+fn check_outputs(action: &Action) -> Result<(), GraphError> {
+    let label = &action.label;
+    if action.outputs.is_empty() {
+        return Err(GraphError::NoOutput { label: label.clone() });
+    }
+    if action.pinned.is_some() && action.outputs.len() != 1 {
+        return Err(GraphError::PinnedOutputs { label: label.clone() });
+    }
+    if let Some(path) = action.outputs.iter().find(|path| !is_plain(path)) {
+        return Err(bad_path(label, path, "an output"));
+    }
+    check_apart(label, action.outputs.iter().map(String::as_str).collect())
+}
+
+/// The inputs of a process become mounts: no mount may hide another one or the sandbox's own.
+fn check_places(label: &Label, inputs: &[Input]) -> Result<(), GraphError> {
+    for Input { at, access, .. } in inputs {
+        match (at.as_str(), access) {
+            ("", Access::ReadOnly) => {}
+            ("", Access::Scratch) => return Err(bad_path(label, at, "a writable input")),
+            _ if is_plain(at) && !is_reserved(at) => {}
+            _ => return Err(bad_path(label, at, "the place of an input")),
+        }
+    }
+    check_apart(
+        label,
+        inputs.iter().map(|input| input.at.as_str()).filter(|at| !at.is_empty()).collect(),
+    )
+}
+
+/// The inputs of a builtin are looked up by name.
+fn check_names(label: &Label, inputs: &[Input]) -> Result<(), GraphError> {
+    let mut seen = BTreeSet::new();
+    for Input { at, access, .. } in inputs {
+        if !is_plain(at) || *access == Access::Scratch {
+            return Err(bad_path(label, at, "an input of a builtin"));
+        }
+        if !seen.insert(at) {
+            let (inner, outer) = (at.clone(), at.clone());
+            return Err(GraphError::Overlap { label: label.clone(), inner, outer });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses paths that are equal or lie inside one another.
+fn check_apart(label: &Label, mut paths: Vec<&str>) -> Result<(), GraphError> {
+    // By components, so that a folder is followed at once by what lies in it.
+    paths.sort_by(|a, b| a.split('/').cmp(b.split('/')));
+    let inside = |outer: &str, inner: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    match paths.windows(2).find(|pair| inside(pair[0], pair[1])) {
+        Some(pair) => Err(GraphError::Overlap {
+            label: label.clone(),
+            inner: pair[1].to_owned(),
+            outer: pair[0].to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Whether a path is relative, UTF-8, without empty components, `.` and `..`.
+fn is_plain(path: &str) -> bool {
+    let fine = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\0');
+    path.split('/').all(fine)
+}
+
+/// Whether the sandbox, or the key, has something of its own there.
+fn is_reserved(path: &str) -> bool {
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    match first {
+        "dev" | "etc" | "out" | "proc" | "sys" | crate::key::IMAGES => true,
+        "tmp" => rest.is_empty(),
+        _ => false,
+    }
+}
+
+fn bad_path(label: &Label, path: &str, role: &'static str) -> GraphError {
+    GraphError::Path { label: label.clone(), path: path.to_owned(), role }
+}

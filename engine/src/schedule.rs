@@ -1,0 +1,7 @@
+//! The scheduler; follows.
+
+use crate::{Build, BuildError, Outcome};
+
+pub(crate) fn run(_build: Build<'_>) -> Result<Outcome, BuildError> {
+    todo!()
+}

@@ -1,0 +1,301 @@
+//! Source files: from a checkout to tree digests, without reading what has not changed.
+//!
+//! Files go into the store while they are hashed, and actions see the stored tree and never the
+//! checkout. So an editor that saves in the middle of a build can make the build fail at worst; it
+//! can't put wrong bytes under a right key. A blob that the store lost is taken from the checkout
+//! again, if the file there still has those bytes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use cache::{Digest, DiskStore, Entry, StoreError, Tree, TreeError};
+use rayon::prelude::*;
+
+use crate::Artifact;
+use crate::stat::{Moment, Stat};
+use crate::stat_cache::{Known, StatCache};
+
+/// From how many files on several threads look at them; below, starting threads takes longer.
+const PARALLEL_STATS: usize = 256;
+
+/// The same for files to be hashed.
+const PARALLEL_HASHES: usize = 2;
+
+/// How often a file that changes while it is read is read again.
+const ATTEMPTS: usize = 3;
+
+/// One file of a checkout and its place in a tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// The path in the tree: relative, `/` between names.
+    pub path: String,
+    /// The absolute path of the file or symlink on disk.
+    pub file: PathBuf,
+}
+
+/// Why source files could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The file is missing or can't be read.
+    #[error("can't read `{}`", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// It is a folder, a FIFO, a socket or a device.
+    #[error("`{}` is neither a file nor a symlink", .0.display())]
+    NotAFile(PathBuf),
+    /// A symlink points out of the tree, where the action could not follow it.
+    #[error("the symlink `{}` leads to `{}`, outside of what the action sees", .link.display(), .target.display())]
+    Escapes {
+        /// The symlink.
+        link: PathBuf,
+        /// Where it points.
+        target: PathBuf,
+    },
+    /// A symlink's target is not UTF-8; trees hold only such names.
+    #[error("the target of the symlink `{}` is not UTF-8", .0.display())]
+    NotUtf8(PathBuf),
+    /// The file was written to each time it was being read.
+    #[error("`{}` keeps changing while it is read", .0.display())]
+    Unstable(PathBuf),
+    /// The file does not have the bytes any more with which the build began.
+    #[error("`{}` was changed during the build", .0.display())]
+    Changed(PathBuf),
+    /// Two files claim one place in the tree, or a place is no plain relative path.
+    #[error("the source files make no tree")]
+    Tree(#[from] TreeError),
+    /// The store can't take them.
+    #[error("can't put the source files into the store")]
+    Store(#[from] StoreError),
+}
+
+/// Turns files of a checkout into artifacts of the store. Belongs to a [`State`](crate::State).
+#[derive(Debug)]
+pub struct Sources {
+    store: DiskStore,
+    /// A folder on the checkout's file system, to read its clock.
+    clock: PathBuf,
+    stats: StatCache,
+    /// What was taken in this session, to be able to take it again.
+    taken: BTreeMap<Digest, Taken>,
+}
+
+/// Where an artifact came from.
+#[derive(Debug)]
+enum Taken {
+    File(PathBuf),
+    Tree { tree: Tree, files: Vec<(Digest, PathBuf)> },
+}
+
+/// What a source file is.
+enum Seen {
+    File { stat: Stat, executable: bool },
+    Symlink { target: String },
+}
+
+impl Sources {
+    pub(crate) const fn new(store: DiskStore, clock: PathBuf, stats: StatCache) -> Self {
+        Self { store, clock, stats, taken: BTreeMap::new() }
+    }
+
+    pub(crate) const fn stats(&mut self) -> &mut StatCache {
+        &mut self.stats
+    }
+
+    /// The tree of these files. Files that are new or have changed are put into the store.
+    ///
+    /// Only contents, names and executable bits count. Symlinks stay symlinks.
+    ///
+    /// # Errors
+    /// If a file can't be read or is none, a symlink leaves the tree, or two files claim one place.
+    pub fn tree(&mut self, files: &[SourceFile]) -> Result<Digest, SourceError> {
+        let seen = each(files, PARALLEL_STATS, look_at)?;
+        let (contents, all_known) = self.contents(files, &seen)?;
+        let mut tree = Tree::default();
+        let mut origins = Vec::with_capacity(files.len());
+        for ((source, seen), content) in files.iter().zip(seen).zip(contents) {
+            if let Some(Known { digest, .. }) = content {
+                origins.push((digest, source.file.clone()));
+            }
+            tree.insert(&source.path, entry(seen, content))?;
+        }
+        let (digest, _) = tree.digest(self.store.function())?;
+        if !all_known || !self.stats.has_tree(&digest) {
+            self.store.put_tree(&tree)?;
+            self.stats.add_tree(digest);
+        }
+        self.taken.insert(digest, Taken::Tree { tree, files: origins });
+        Ok(digest)
+    }
+
+    /// One file by itself. A symlink is followed: it is the file that is meant.
+    ///
+    /// # Errors
+    /// If it can't be read or is no file.
+    pub fn file(&mut self, path: &Path) -> Result<Artifact, SourceError> {
+        let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
+        let Some(Seen::File { stat, executable }) = regular(&metadata) else {
+            return Err(SourceError::NotAFile(path.to_owned()));
+        };
+        let known = match self.stats.get(path, &stat) {
+            Some(known) => known,
+            None => self.hash(&[(path, stat, executable)])?[0],
+        };
+        self.taken.insert(known.digest, Taken::File(path.to_owned()));
+        Ok(Artifact::File { digest: known.digest, executable: known.executable })
+    }
+
+    /// Brings back what the store lost of an artifact that was taken in this session. `false` if
+    /// it was not.
+    ///
+    /// # Errors
+    /// [`SourceError::Changed`] if the checkout has other bytes by now.
+    pub(crate) fn repair(&self, digest: &Digest) -> Result<bool, SourceError> {
+        match self.taken.get(digest) {
+            None => return Ok(false),
+            Some(Taken::File(path)) => self.retake(digest, path)?,
+            Some(Taken::Tree { tree, files }) => {
+                for (digest, path) in files {
+                    self.retake(digest, path)?;
+                }
+                self.store.put_tree(tree)?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn retake(&self, digest: &Digest, path: &Path) -> Result<(), SourceError> {
+        if self.store.contains(digest) || self.store.put_file(path)? == *digest {
+            return Ok(());
+        }
+        Err(SourceError::Changed(path.to_owned()))
+    }
+
+    /// The content of each file that is no symlink, and whether all of it was known.
+    fn contents(
+        &mut self,
+        files: &[SourceFile],
+        seen: &[Seen],
+    ) -> Result<(Vec<Option<Known>>, bool), SourceError> {
+        let mut contents = vec![None; files.len()];
+        let (mut unknown, mut places) = (Vec::new(), Vec::new());
+        for (place, (source, seen)) in files.iter().zip(seen).enumerate() {
+            let Seen::File { stat, executable } = *seen else { continue };
+            contents[place] = self.stats.get(&source.file, &stat);
+            if contents[place].is_none() {
+                unknown.push((source.file.as_path(), stat, executable));
+                places.push(place);
+            }
+        }
+        for (place, known) in places.iter().zip(self.hash(&unknown)?) {
+            contents[*place] = Some(known);
+        }
+        Ok((contents, unknown.is_empty()))
+    }
+
+    /// Puts files into the store, and remembers those whose stats can be trusted next time.
+    fn hash(&mut self, files: &[(&Path, Stat, bool)]) -> Result<Vec<Known>, SourceError> {
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Without a clock nothing is trusted next time: slower, and just as right.
+        let moment = Moment::now(&self.clock).unwrap_or(Moment::NEVER);
+        let store = &self.store;
+        let hashed = each(files, PARALLEL_HASHES, |file| take(store, *file))?;
+        for ((path, ..), (stat, known)) in files.iter().zip(&hashed) {
+            if stat.is_settled(moment) {
+                self.stats.insert(path, *stat, *known);
+            }
+        }
+        Ok(hashed.into_iter().map(|(_, known)| known).collect())
+    }
+}
+
+/// Puts one file into the store such that the bytes belong to the stat that is returned.
+fn take(
+    store: &DiskStore,
+    (path, mut stat, mut executable): (&Path, Stat, bool),
+) -> Result<(Stat, Known), SourceError> {
+    for _ in 0..ATTEMPTS {
+        let digest = store.put_file(path)?;
+        let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
+        let after = Stat::of(&metadata);
+        if after == stat && digest.size() == stat.size {
+            return Ok((stat, Known { digest, executable }));
+        }
+        (stat, executable) = (after, is_executable(&metadata));
+    }
+    Err(SourceError::Unstable(path.to_owned()))
+}
+
+fn look_at(source: &SourceFile) -> Result<Seen, SourceError> {
+    let path = &source.file;
+    let metadata = fs::symlink_metadata(path).map_err(|error| unreadable(path, error))?;
+    if !metadata.is_symlink() {
+        return regular(&metadata).ok_or_else(|| SourceError::NotAFile(path.clone()));
+    }
+    let target = fs::read_link(path).map_err(|error| unreadable(path, error))?;
+    if leaves(&source.path, &target) {
+        return Err(SourceError::Escapes { link: path.clone(), target });
+    }
+    let target = target.into_os_string().into_string();
+    Ok(Seen::Symlink { target: target.map_err(|_| SourceError::NotUtf8(path.clone()))? })
+}
+
+fn regular(metadata: &fs::Metadata) -> Option<Seen> {
+    let (stat, executable) = (Stat::of(metadata), is_executable(metadata));
+    metadata.is_file().then_some(Seen::File { stat, executable })
+}
+
+fn is_executable(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    metadata.permissions().mode() & 0o100 != 0
+}
+
+/// Whether a symlink at `path` of a tree leads out of that tree.
+fn leaves(path: &str, target: &Path) -> bool {
+    let mut depth = path.matches('/').count();
+    for component in target.components() {
+        match component {
+            Component::RootDir | Component::Prefix(_) => return true,
+            Component::ParentDir if depth == 0 => return true,
+            Component::ParentDir => depth -= 1,
+            Component::Normal(_) => depth += 1,
+            Component::CurDir => {}
+        }
+    }
+    false
+}
+
+fn entry(seen: Seen, content: Option<Known>) -> Entry {
+    match (seen, content) {
+        (Seen::Symlink { target }, _) => Entry::Symlink { target },
+        (Seen::File { .. }, Some(Known { digest, executable })) => {
+            Entry::File { digest, executable }
+        }
+        (Seen::File { .. }, None) => panic!("BUG: a file was not hashed"),
+    }
+}
+
+fn unreadable(path: &Path, source: io::Error) -> SourceError {
+    SourceError::Read { path: path.to_owned(), source }
+}
+
+/// Maps every item, on several threads if there are at least `parallel`. The first error in the
+/// order of the items is the one returned, whichever came first in time.
+fn each<T: Sync, R: Send>(
+    items: &[T],
+    parallel: usize,
+    map: impl Fn(&T) -> Result<R, SourceError> + Sync,
+) -> Result<Vec<R>, SourceError> {
+    if items.len() < parallel {
+        return items.iter().map(map).collect();
+    }
+    let results: Vec<Result<R, SourceError>> = items.par_iter().map(&map).collect();
+    results.into_iter().collect()
+}

@@ -1,0 +1,190 @@
+//! What is remembered of a project from one build to the next.
+//!
+//! Nothing in it is needed for a right build: it only saves reading sources, looking into the
+//! action cache and writing outputs again. So a state that is missing, broken, or made with another
+//! store is an empty one and no error; and of two builds at once the one that ends last decides
+//! what is remembered.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use cache::{Digest, DiskStore};
+
+use crate::export::{self, ExportRecord};
+use crate::key::ActionKey;
+use crate::stat_cache::StatCache;
+use crate::state_file::{ActionMessage, ExportMessage, FileMessage, StateMessage, TreeMessage};
+use crate::success::Success;
+use crate::{ExportError, Exported, Label, Sources};
+
+/// For how many saves the result of an action is kept that nobody asks for.
+const KEEP: u32 = 32;
+
+/// The incremental state of one project.
+#[derive(Debug)]
+pub struct State {
+    file: PathBuf,
+    store: DiskStore,
+    sources: Sources,
+    actions: BTreeMap<Label, Record>,
+    exports: BTreeMap<Vec<u8>, ExportRecord>,
+    changed: bool,
+}
+
+/// The last result of an action.
+#[derive(Debug)]
+struct Record {
+    key: ActionKey,
+    success: Success,
+    age: u32,
+}
+
+/// The state could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("can't write the incremental state `{}`", .path.display())]
+pub struct StateError {
+    /// The state's file.
+    pub path: PathBuf,
+    /// What the operating system says.
+    pub source: io::Error,
+}
+
+impl State {
+    /// Reads the state of a project from `file`, usually `.run/state`. Its folder has to exist on
+    /// the file system of the sources, as its clock is taken for theirs.
+    #[must_use]
+    pub fn open(store: &DiskStore, file: &Path) -> Self {
+        let message = fs::read(file).ok().and_then(|bytes| StateMessage::from_bytes(&bytes));
+        let ours = message.filter(|message| message.store == identity(store));
+        Self::read(store, file, ours.unwrap_or_default())
+    }
+
+    /// The project's source files.
+    pub const fn sources(&mut self) -> &mut Sources {
+        &mut self.sources
+    }
+
+    /// What is known of the file that was exported to `to`.
+    #[must_use]
+    pub fn exported(&self, to: &Path) -> Option<&ExportRecord> {
+        self.exports.get(to.as_os_str().as_bytes())
+    }
+
+    /// Writes a blob to `to`, unless it is there as an earlier export left it. A file that was
+    /// overwritten, or is unknown, is compared and repaired.
+    ///
+    /// # Errors
+    /// If the store lacks the blob or the file can't be written.
+    pub fn export(
+        &mut self,
+        digest: &Digest,
+        executable: bool,
+        to: &Path,
+    ) -> Result<Exported, ExportError> {
+        let same = |record: &ExportRecord| {
+            record.digest == *digest && record.executable == executable && record.is_untouched(to)
+        };
+        if self.exported(to).is_some_and(same) {
+            return Ok(Exported::Untouched);
+        }
+        let (written, record) = export::write(&self.store, (*digest, executable), to)?;
+        self.exports.insert(to.as_os_str().as_bytes().to_vec(), record);
+        self.changed = true;
+        Ok(if written { Exported::Written } else { Exported::Untouched })
+    }
+
+    /// Writes the state to its file, if there is anything new in it. A reader sees the old state or
+    /// the new one.
+    ///
+    /// # Errors
+    /// If the file can't be written.
+    pub fn save(&mut self) -> Result<(), StateError> {
+        if !self.changed && !self.sources.stats().is_changed() {
+            return Ok(());
+        }
+        let bytes = self.message().to_bytes();
+        replace(&self.file, &bytes)
+            .map_err(|source| StateError { path: self.file.clone(), source })?;
+        self.changed = false;
+        self.sources.stats().saved();
+        Ok(())
+    }
+
+    /// The result that `label` gave with this key, if that was its last one.
+    pub(crate) fn result(&mut self, label: &Label, key: ActionKey) -> Option<&Success> {
+        let record = self.actions.get_mut(label)?;
+        record.age = 0;
+        (record.key == key).then_some(&record.success)
+    }
+
+    pub(crate) fn record(&mut self, label: &Label, key: ActionKey, success: &Success) {
+        self.actions.insert(label.clone(), Record { key, success: success.clone(), age: 0 });
+        self.changed = true;
+    }
+
+    fn read(store: &DiskStore, file: &Path, message: StateMessage) -> Self {
+        let function = store.function();
+        let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
+        let files = message.files.iter().filter_map(|file| {
+            file.read(function).map(|remembered| (file.path.clone(), remembered))
+        });
+        let trees = message.trees.iter().filter_map(|tree| tree.read(function));
+        let actions = message.actions.iter().filter_map(|action| {
+            let (key, success) = action.read(function)?;
+            let label = Label::new(action.owner.as_str(), action.step.as_str());
+            Some((label, Record { key: ActionKey(key), success, age: action.age }))
+        });
+        let exports = message
+            .exports
+            .iter()
+            .filter_map(|export| export.read(function).map(|record| (export.path.clone(), record)));
+        Self {
+            file: file.to_owned(),
+            store: store.clone(),
+            sources: Sources::new(store.clone(), folder, StatCache::new(files, trees)),
+            actions: actions.collect(),
+            exports: exports.collect(),
+            changed: false,
+        }
+    }
+
+    fn message(&mut self) -> StateMessage {
+        let stats = self.sources.stats();
+        let files = stats.aged_files().map(|(path, file)| FileMessage::new(path, &file)).collect();
+        let trees = stats.aged_trees().map(|(tree, age)| TreeMessage::new(tree, age)).collect();
+        let actions = self.actions.iter().filter(|(_, record)| record.age < KEEP);
+        let exports = self.exports.iter().filter(|(_, record)| record.settled);
+        StateMessage {
+            store: identity(&self.store),
+            files,
+            trees,
+            actions: actions.map(|(label, record)| record.message(label)).collect(),
+            exports: exports.map(|(path, record)| ExportMessage::new(path, record)).collect(),
+        }
+    }
+}
+
+impl Record {
+    fn message(&self, label: &Label) -> ActionMessage {
+        let name = (label.owner(), label.step());
+        ActionMessage::new(name, &self.key.0, &self.success, self.age + 1)
+    }
+}
+
+/// Which store, and which digests of it, a state speaks of.
+fn identity(store: &DiskStore) -> String {
+    format!("{} {}", store.id(), store.function())
+}
+
+/// Replaces a file as a whole.
+fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut fresh = tempfile::NamedTempFile::new_in(folder)?;
+    fresh.write_all(bytes)?;
+    fresh.persist(file).map_err(|error| error.error)?;
+    Ok(())
+}

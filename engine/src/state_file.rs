@@ -1,0 +1,270 @@
+//! The form of the incremental state on disk.
+//!
+//! A line that names the version, the BLAKE3 hash of the rest, and one protobuf message. A file of
+//! another version, of another store, or with a wrong hash is no state at all; what is in it can
+//! always be found out again.
+
+use cache::{Digest, DigestFunction};
+use prost::Message as _;
+
+use crate::Artifact;
+use crate::export::ExportRecord;
+use crate::stat::Stat;
+use crate::stat_cache::{Known, Remembered};
+use crate::success::Success;
+
+/// The first line. The number changes with the messages below.
+const MAGIC: &[u8] = b"run state 1\n";
+
+/// The length of the hash after the first line.
+const HASH: usize = 32;
+
+/// Everything that is remembered.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct StateMessage {
+    /// The store whose digests these are.
+    #[prost(string, tag = "1")]
+    pub(crate) store: String,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) files: Vec<FileMessage>,
+    #[prost(message, repeated, tag = "3")]
+    pub(crate) trees: Vec<TreeMessage>,
+    #[prost(message, repeated, tag = "4")]
+    pub(crate) actions: Vec<ActionMessage>,
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) exports: Vec<ExportMessage>,
+}
+
+/// A hash and a size; the function is that of the store.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(crate) struct DigestMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    hash: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    size: u64,
+}
+
+/// The stat of a file.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub(crate) struct StatMessage {
+    #[prost(uint64, tag = "1")]
+    size: u64,
+    #[prost(sfixed64, tag = "2")]
+    mtime: i64,
+    #[prost(sfixed64, tag = "3")]
+    ctime: i64,
+    #[prost(uint64, tag = "4")]
+    inode: u64,
+}
+
+/// A source file.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct FileMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) path: Vec<u8>,
+    #[prost(message, required, tag = "2")]
+    stat: StatMessage,
+    #[prost(message, required, tag = "3")]
+    digest: DigestMessage,
+    #[prost(bool, tag = "4")]
+    executable: bool,
+    #[prost(uint32, tag = "5")]
+    age: u32,
+}
+
+/// A tree of source files that was put into the store.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct TreeMessage {
+    #[prost(message, required, tag = "1")]
+    digest: DigestMessage,
+    #[prost(uint32, tag = "2")]
+    age: u32,
+}
+
+/// The last result of an action.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ActionMessage {
+    #[prost(string, tag = "1")]
+    pub(crate) owner: String,
+    #[prost(string, tag = "2")]
+    pub(crate) step: String,
+    #[prost(message, required, tag = "3")]
+    key: DigestMessage,
+    #[prost(message, repeated, tag = "4")]
+    outputs: Vec<OutputMessage>,
+    #[prost(message, optional, tag = "5")]
+    stdout: Option<DigestMessage>,
+    #[prost(message, optional, tag = "6")]
+    stderr: Option<DigestMessage>,
+    #[prost(uint32, tag = "7")]
+    pub(crate) age: u32,
+}
+
+/// One output of an action.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct OutputMessage {
+    #[prost(string, tag = "1")]
+    path: String,
+    #[prost(message, required, tag = "2")]
+    digest: DigestMessage,
+    #[prost(enumeration = "OutputKind", tag = "3")]
+    kind: i32,
+}
+
+/// What an output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]
+#[repr(i32)]
+enum OutputKind {
+    Tree = 0,
+    File = 1,
+    Executable = 2,
+}
+
+/// An exported file.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ExportMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) path: Vec<u8>,
+    #[prost(message, required, tag = "2")]
+    stat: StatMessage,
+    #[prost(message, required, tag = "3")]
+    digest: DigestMessage,
+    #[prost(bool, tag = "4")]
+    executable: bool,
+}
+
+impl StateMessage {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let body = self.encode_to_vec();
+        let digest = Digest::of(DigestFunction::Blake3, &body);
+        [MAGIC, digest.hash(), &body].concat()
+    }
+
+    /// `None` if the bytes are not a whole state of this version.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (hash, body) = bytes.strip_prefix(MAGIC)?.split_at_checked(HASH)?;
+        if Digest::of(DigestFunction::Blake3, body).hash() != hash {
+            return None;
+        }
+        Self::decode(body).ok()
+    }
+}
+
+impl DigestMessage {
+    pub(crate) fn new(digest: &Digest) -> Self {
+        Self { hash: digest.hash().to_vec(), size: digest.size() }
+    }
+
+    fn read(&self, function: DigestFunction) -> Option<Digest> {
+        let hash = self.hash.as_slice().try_into().ok()?;
+        Some(Digest::new(function, hash, self.size))
+    }
+}
+
+impl StatMessage {
+    const fn new(stat: &Stat) -> Self {
+        Self { size: stat.size, mtime: stat.mtime, ctime: stat.ctime, inode: stat.inode }
+    }
+
+    const fn read(&self) -> Stat {
+        Stat { size: self.size, mtime: self.mtime, ctime: self.ctime, inode: self.inode }
+    }
+}
+
+impl FileMessage {
+    pub(crate) fn new(path: &[u8], file: &Remembered) -> Self {
+        Self {
+            path: path.to_vec(),
+            stat: StatMessage::new(&file.stat),
+            digest: DigestMessage::new(&file.known.digest),
+            executable: file.known.executable,
+            age: file.age,
+        }
+    }
+
+    pub(crate) fn read(&self, function: DigestFunction) -> Option<Remembered> {
+        let known = Known { digest: self.digest.read(function)?, executable: self.executable };
+        Some(Remembered { stat: self.stat.read(), known, age: self.age })
+    }
+}
+
+impl TreeMessage {
+    pub(crate) fn new(digest: &Digest, age: u32) -> Self {
+        Self { digest: DigestMessage::new(digest), age }
+    }
+
+    pub(crate) fn read(&self, function: DigestFunction) -> Option<(Digest, u32)> {
+        Some((self.digest.read(function)?, self.age))
+    }
+}
+
+impl ActionMessage {
+    pub(crate) fn new(
+        (owner, step): (&str, &str),
+        key: &Digest,
+        success: &Success,
+        age: u32,
+    ) -> Self {
+        Self {
+            owner: owner.to_owned(),
+            step: step.to_owned(),
+            key: DigestMessage::new(key),
+            outputs: success.outputs.iter().map(OutputMessage::new).collect(),
+            stdout: success.stdout.as_ref().map(DigestMessage::new),
+            stderr: success.stderr.as_ref().map(DigestMessage::new),
+            age,
+        }
+    }
+
+    pub(crate) fn read(&self, function: DigestFunction) -> Option<(Digest, Success)> {
+        let digest = |message: &DigestMessage| message.read(function);
+        let success = Success {
+            outputs: self
+                .outputs
+                .iter()
+                .map(|output| output.read(function))
+                .collect::<Option<_>>()?,
+            stdout: self.stdout.as_ref().and_then(digest),
+            stderr: self.stderr.as_ref().and_then(digest),
+        };
+        Some((digest(&self.key)?, success))
+    }
+}
+
+impl OutputMessage {
+    fn new((path, artifact): &(String, Artifact)) -> Self {
+        let kind = match artifact {
+            Artifact::Tree(_) => OutputKind::Tree,
+            Artifact::File { executable: false, .. } => OutputKind::File,
+            Artifact::File { executable: true, .. } => OutputKind::Executable,
+        };
+        let digest = DigestMessage::new(artifact.digest());
+        Self { path: path.clone(), digest, kind: kind.into() }
+    }
+
+    fn read(&self, function: DigestFunction) -> Option<(String, Artifact)> {
+        let digest = self.digest.read(function)?;
+        let artifact = match OutputKind::try_from(self.kind).ok()? {
+            OutputKind::Tree => Artifact::Tree(digest),
+            OutputKind::File => Artifact::File { digest, executable: false },
+            OutputKind::Executable => Artifact::File { digest, executable: true },
+        };
+        Some((self.path.clone(), artifact))
+    }
+}
+
+impl ExportMessage {
+    pub(crate) fn new(path: &[u8], record: &ExportRecord) -> Self {
+        Self {
+            path: path.to_vec(),
+            stat: StatMessage::new(&record.stat),
+            digest: DigestMessage::new(&record.digest),
+            executable: record.executable,
+        }
+    }
+
+    pub(crate) fn read(&self, function: DigestFunction) -> Option<ExportRecord> {
+        let (digest, executable) = (self.digest.read(function)?, self.executable);
+        Some(ExportRecord { stat: self.stat.read(), digest, executable, settled: true })
+    }
+}

@@ -1,0 +1,143 @@
+//! What is kept of an action that succeeded, and its form on the wire.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use cache::{Digest, DigestFunction, DiskStore, StoreError, reapi};
+use prost::Message as _;
+
+use crate::{Action, Artifact};
+
+/// The folder below the root that outputs are collected from; paths on the wire start with it.
+pub(crate) const OUT: &str = "out";
+
+/// The result of an action that succeeded: digests only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Success {
+    /// One for each of the action's declared outputs, in that order.
+    pub(crate) outputs: Vec<(String, Artifact)>,
+    /// What was written to standard output, if anything.
+    pub(crate) stdout: Option<Digest>,
+    /// What was written to standard error, if anything.
+    pub(crate) stderr: Option<Digest>,
+}
+
+impl Success {
+    /// What is known of a pinned action that has not run.
+    pub(crate) fn pinned(action: &Action, tree: Digest) -> Self {
+        let outputs = action.outputs.iter().map(|path| (path.clone(), Artifact::Tree(tree)));
+        Self { outputs: outputs.collect(), stdout: None, stderr: None }
+    }
+
+    pub(crate) fn artifact(&self, path: &str) -> Option<Artifact> {
+        self.outputs.iter().find(|(name, _)| name == path).map(|(_, artifact)| *artifact)
+    }
+
+    /// Reads a cached result. `None` if it is no success or lacks something the action declares:
+    /// then it is of no use.
+    pub(crate) fn from_result(
+        function: DigestFunction,
+        action: &Action,
+        result: &reapi::ActionResult,
+    ) -> Option<Self> {
+        if result.exit_code != 0 {
+            return None;
+        }
+        let outputs = action.outputs.iter().map(|path| {
+            let wire = format!("{OUT}/{path}");
+            Some((path.clone(), find(function, result, &wire)?))
+        });
+        Some(Self {
+            outputs: outputs.collect::<Option<_>>()?,
+            stdout: optional(function, result.stdout_digest.as_ref())?,
+            stderr: optional(function, result.stderr_digest.as_ref())?,
+        })
+    }
+
+    /// The form in which it goes into the action cache. Stores the `Tree` messages that go with
+    /// output folders.
+    pub(crate) fn to_result(
+        &self,
+        store: &DiskStore,
+        wall: Duration,
+    ) -> Result<reapi::ActionResult, StoreError> {
+        let mut result = reapi::ActionResult {
+            stdout_digest: self.stdout.as_ref().map(Digest::to_reapi),
+            stderr_digest: self.stderr.as_ref().map(Digest::to_reapi),
+            execution_metadata: Some(metadata(wall)),
+            ..reapi::ActionResult::default()
+        };
+        for (path, artifact) in &self.outputs {
+            let path = format!("{OUT}/{path}");
+            match artifact {
+                Artifact::File { digest, executable } => {
+                    result.output_files.push(reapi::OutputFile {
+                        path,
+                        digest: Some(digest.to_reapi()),
+                        is_executable: *executable,
+                        ..reapi::OutputFile::default()
+                    });
+                }
+                Artifact::Tree(root) => result.output_directories.push(reapi::OutputDirectory {
+                    path,
+                    tree_digest: Some(store_tree_message(store, root)?.to_reapi()),
+                    is_topologically_sorted: true,
+                    root_directory_digest: Some(root.to_reapi()),
+                }),
+            }
+        }
+        Ok(result)
+    }
+}
+
+/// How long it took; nothing about who, where and when.
+fn metadata(wall: Duration) -> reapi::ExecutedActionMetadata {
+    let seconds = i64::try_from(wall.as_secs()).unwrap_or(i64::MAX);
+    let nanos = i32::try_from(wall.subsec_nanos()).expect("below a thousand million");
+    reapi::ExecutedActionMetadata {
+        virtual_execution_duration: Some(reapi::Duration { seconds, nanos }),
+        ..reapi::ExecutedActionMetadata::default()
+    }
+}
+
+fn find(function: DigestFunction, result: &reapi::ActionResult, path: &str) -> Option<Artifact> {
+    let read = |digest: Option<&reapi::Digest>| Digest::from_reapi(function, digest?).ok();
+    if let Some(file) = result.output_files.iter().find(|file| file.path == path) {
+        let (digest, executable) = (read(file.digest.as_ref())?, file.is_executable);
+        return Some(Artifact::File { digest, executable });
+    }
+    let folder = result.output_directories.iter().find(|folder| folder.path == path)?;
+    read(folder.root_directory_digest.as_ref()).map(Artifact::Tree)
+}
+
+/// `Some(None)` if there is no digest, `None` if there is one that can't be read.
+#[expect(clippy::option_option, reason = "absent and unreadable are different things here")]
+fn optional(function: DigestFunction, digest: Option<&reapi::Digest>) -> Option<Option<Digest>> {
+    match digest {
+        None => Some(None),
+        Some(digest) => Digest::from_reapi(function, digest).ok().map(Some),
+    }
+}
+
+/// Stores the `Tree` message of a stored directory: every directory once, parents first.
+fn store_tree_message(store: &DiskStore, root: &Digest) -> Result<Digest, StoreError> {
+    let mut directories = Vec::new();
+    let mut queue = VecDeque::from([*root]);
+    let mut seen = BTreeSet::from([*root]);
+    while let Some(digest) = queue.pop_front() {
+        let bytes = store.get(&digest)?.ok_or(StoreError::Missing(digest))?;
+        let directory = reapi::Directory::decode(bytes.as_slice())
+            .map_err(|_| StoreError::NotADirectory { digest })?;
+        for child in directory.directories.iter().filter_map(|node| node.digest.as_ref()) {
+            let child = Digest::from_reapi(digest.function(), child)
+                .map_err(|_| StoreError::NotADirectory { digest })?;
+            if seen.insert(child) {
+                queue.push_back(child);
+            }
+        }
+        directories.push(directory);
+    }
+    let mut directories = directories.into_iter();
+    let tree = reapi::Tree { root: directories.next(), children: directories.collect() };
+    store.put(&tree.encode_to_vec())
+}
