@@ -1,0 +1,50 @@
+//! The sandbox on systems without namespaces: it says so.
+
+use std::convert::Infallible;
+
+use crate::{Cause, Outcome, SandboxError, Spec, Unsupported};
+
+/// Stops what runs with it. Clones share their state.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl Cancel {
+    /// A fresh one, not cancelled.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Kills every command that runs with it, and each that starts later.
+    pub fn cancel(&self) {
+        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// Whether [`Cancel::cancel`] was called.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+/// Runs commands hermetically; on this system there can be none.
+#[derive(Clone, Debug)]
+pub struct Sandbox(Infallible);
+
+impl Sandbox {
+    /// Says that this system is not supported.
+    pub fn start() -> Result<Self, Unsupported> {
+        Err(Unsupported { cause: Cause::OperatingSystem(std::env::consts::OS) })
+    }
+
+    /// Can't be called, since there is no value of this type.
+    pub fn run(&self, _spec: &Spec, _cancel: &Cancel) -> Result<Outcome, SandboxError> {
+        match self.0 {}
+    }
+}
+
+/// Does nothing on this system.
+pub fn run_spawner_if_asked() {}
+
+/// A line for `sh` that says that there is no sandbox on this system.
+pub fn shell_command(_spec: &Spec) -> String {
+    format!("echo 'no sandbox on {}' >&2; exit 36", std::env::consts::OS)
+}
