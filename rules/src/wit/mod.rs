@@ -1,1 +1,26 @@
-//! To be filled in.
+//! WIT: the packages that a component's interface file refers to, put together into one folder that every tool takes.
+//!
+//! A project keeps one small file, `wit/api.wit`; the tools want a folder whose `deps/` holds every package it refers
+//! to, directly or not. [`complete`] makes that folder out of the project's own `deps/`, neighbouring files, path
+//! dependencies and the built-in `wasi:*` texts. It only reads and scans text and takes well under a millisecond;
+//! [`resolve`] parses the result and [`select_world`] picks the world to build.
+//!
+//! Knows nothing of languages, actions or the manifest: paths and texts in, texts out.
+
+mod complete;
+mod embedded;
+mod location;
+mod resolve;
+mod scan;
+mod search;
+mod source;
+mod world;
+
+pub use complete::{
+    CompleteError, CompletedWit, Dependency, MissingPackage, Request, WitFile, complete, inputs,
+};
+pub use embedded::{matching as built_in_version, versions as built_in_versions};
+pub use location::Location;
+pub use resolve::{InvalidWit, ResolvedWit, resolve};
+pub use source::SourceError;
+pub use world::{WorldError, select_world};

@@ -1,0 +1,167 @@
+//! The `wasi:*` packages that are built in, so that no build needs a network for them.
+//!
+//! The texts lie in `rules/wit`, whose README says where each comes from and why one text may serve several
+//! releases. They are plain data in the binary: looking one up costs nothing until it is used.
+
+use std::borrow::Cow;
+
+use semver::Version;
+use wit_parser::PackageName;
+
+/// The packages of one WASI 0.2 text, and the patch releases that it serves.
+struct Release {
+    /// Patch number written in the text.
+    written: u64,
+    /// Last patch number that the text serves; the first is `written` or, for the text of 0.2.3, 0.2.2.
+    serves: std::ops::RangeInclusive<u64>,
+    texts: [(&'static str, &'static str); 7],
+}
+
+macro_rules! texts {
+    ($folder:literal: $($package:literal),*) => {
+        [$(($package, include_str!(concat!("../../wit/", $folder, "/", $package, ".wit")))),*]
+    };
+    ($folder:literal) => {
+        texts!($folder: "cli", "clocks", "filesystem", "http", "io", "random", "sockets")
+    };
+}
+
+static RELEASES: [Release; 6] = [
+    Release { written: 0, serves: 0..=0, texts: texts!("wasi-0.2.0") },
+    Release { written: 1, serves: 1..=1, texts: texts!("wasi-0.2.1") },
+    Release { written: 3, serves: 2..=3, texts: texts!("wasi-0.2.3") },
+    Release { written: 4, serves: 4..=8, texts: texts!("wasi-0.2.4") },
+    Release { written: 9, serves: 9..=11, texts: texts!("wasi-0.2.9") },
+    Release { written: 12, serves: 12..=12, texts: texts!("wasi-0.2.12") },
+];
+
+/// Packages that are not part of WASI 0.2: name, version, text.
+static DRAFTS: [(&str, &str, &str); 4] = [
+    ("config", "0.2.0-draft", include_str!("../../wit/drafts/config-0.2.0-draft.wit")),
+    ("config", "0.2.0-rc.1", include_str!("../../wit/drafts/config-0.2.0-rc.1.wit")),
+    ("keyvalue", "0.2.0-draft", include_str!("../../wit/drafts/keyvalue-0.2.0-draft.wit")),
+    ("logging", "0.1.0-draft", include_str!("../../wit/drafts/logging-0.1.0-draft.wit")),
+];
+
+/// The built-in versions of `namespace:name`, oldest first; none if the package is not built in.
+pub fn versions(namespace: &str, name: &str) -> Vec<Version> {
+    if namespace != "wasi" {
+        return Vec::new();
+    }
+    let mut versions: Vec<Version> = RELEASES
+        .iter()
+        .filter(|release| release.texts.iter().any(|(package, _)| *package == name))
+        .flat_map(|release| release.serves.clone())
+        .map(|patch| Version::new(0, 2, patch))
+        .chain(drafts(name).map(|(version, _)| version))
+        .collect();
+    versions.sort();
+    versions
+}
+
+/// The built-in version that a request for `requested` means: that very version or, where only a draft of it exists
+/// (`wasi:logging` has never got further than `0.1.0-draft`), the newest draft.
+pub fn matching(namespace: &str, name: &str, requested: &Version) -> Option<Version> {
+    let versions = versions(namespace, name);
+    let draft_of = |version: &Version| {
+        let release = Version::new(version.major, version.minor, version.patch);
+        !version.pre.is_empty() && release == *requested
+    };
+    let exact = versions.iter().find(|version| *version == requested);
+    exact.or_else(|| versions.iter().rev().find(|version| draft_of(version))).cloned()
+}
+
+/// The WIT text of exactly this package and version.
+pub(super) fn text(package: &PackageName) -> Option<Cow<'static, str>> {
+    let version = package.version.as_ref().filter(|_| package.namespace == "wasi")?;
+    if let Some((_, text)) = drafts(&package.name).find(|(draft, _)| draft == version) {
+        return Some(Cow::Borrowed(text));
+    }
+    let patch = (*version == Version::new(0, 2, version.patch)).then_some(version.patch)?;
+    let release = RELEASES.iter().find(|release| release.serves.contains(&patch))?;
+    let (_, text) = release.texts.iter().find(|(name, _)| *name == package.name)?;
+    Some(if patch == release.written {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.replace(&format!("@0.2.{}", release.written), &format!("@0.2.{patch}")))
+    })
+}
+
+fn drafts(name: &str) -> impl Iterator<Item = (Version, &'static str)> {
+    DRAFTS.iter().filter(move |(draft, ..)| *draft == name).map(|(_, version, text)| {
+        (Version::parse(version).expect("the table above holds valid versions"), *text)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use wit_parser::{Resolve, SourceMap, UnresolvedPackageGroup};
+
+    use super::*;
+
+    const NAMES: [&str; 10] = [
+        "cli",
+        "clocks",
+        "config",
+        "filesystem",
+        "http",
+        "io",
+        "keyvalue",
+        "logging",
+        "random",
+        "sockets",
+    ];
+
+    fn parse(package: &PackageName) -> UnresolvedPackageGroup {
+        let mut map = SourceMap::new();
+        map.push_str(&package.to_string(), text(package).unwrap());
+        map.parse().map_err(|(map, error)| error.render(&map)).unwrap()
+    }
+
+    fn package(name: &str, version: Version) -> PackageName {
+        PackageName { namespace: "wasi".into(), name: name.into(), version: Some(version) }
+    }
+
+    #[test]
+    fn every_version_has_a_text_that_declares_it() {
+        let mut seen = 0;
+        for name in NAMES {
+            for version in versions("wasi", name) {
+                let package = package(name, version);
+                assert_eq!(parse(&package).main.name, package);
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 13 * 7 + 4);
+    }
+
+    #[test]
+    fn every_release_resolves_within_itself() {
+        for patch in 0..=12 {
+            let group = |name| parse(&package(name, Version::new(0, 2, patch)));
+            let rest = ["clocks", "filesystem", "http", "io", "random", "sockets"];
+            let mut resolve = Resolve::new();
+            resolve.push_groups(group("cli"), rest.map(group).into()).unwrap();
+            assert_eq!(resolve.packages.len(), 7, "0.2.{patch}");
+        }
+    }
+
+    #[test]
+    fn a_request_means_a_version() {
+        #[track_caller]
+        fn check(name: &str, requested: &str, expect: Option<&str>) {
+            let requested = Version::parse(requested).unwrap();
+            let found = matching("wasi", name, &requested).map(|version| version.to_string());
+            assert_eq!(found.as_deref(), expect);
+        }
+        check("http", "0.2.0", Some("0.2.0"));
+        check("http", "0.2.7", Some("0.2.7"));
+        check("http", "0.2.13", None);
+        check("http", "0.3.0", None);
+        check("logging", "0.1.0", Some("0.1.0-draft"));
+        check("logging", "0.1.1", None);
+        check("config", "0.2.0", Some("0.2.0-rc.1"));
+        check("config", "0.2.0-draft", Some("0.2.0-draft"));
+        assert_eq!(matching("demo", "http", &Version::new(0, 2, 0)), None);
+    }
+}

@@ -1,0 +1,60 @@
+//! A place in a WIT file, as error messages name it.
+
+use std::fmt;
+
+use wit_parser::{SourceMap, Span};
+
+/// File, line and column (both from 1; the column counts bytes).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    /// The file, relative to the project's root.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+}
+
+impl Location {
+    /// The place of byte `offset` of `text`.
+    pub(super) fn in_text(file: &str, text: &str, offset: usize) -> Self {
+        let before = &text[..offset];
+        let line = before.matches('\n').count() + 1;
+        let column = offset - before.rfind('\n').map_or(0, |newline| newline + 1) + 1;
+        Self { file: file.to_owned(), line, column }
+    }
+
+    /// The place of `span`, if it has one: items that `wit-parser` derives have none.
+    pub(crate) fn of(map: &SourceMap, span: Span) -> Option<Self> {
+        let file = map.resolve_span(span)?.path.to_owned();
+        let rendered = map.render_location(span);
+        let mut parts = rendered.rsplitn(3, ':');
+        let column = parts.next()?.parse().ok()?;
+        let line = parts.next()?.parse().ok()?;
+        Some(Self { file, line, column })
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_start_at_one() {
+        #[track_caller]
+        fn check(text: &str, offset: usize, expect: &str) {
+            assert_eq!(Location::in_text("a.wit", text, offset).to_string(), expect);
+        }
+        check("abc", 0, "a.wit:1:1");
+        check("abc", 2, "a.wit:1:3");
+        check("a\nbc", 1, "a.wit:1:2");
+        check("a\nbc", 2, "a.wit:2:1");
+        check("a\n\nbc", 4, "a.wit:3:2");
+    }
+}

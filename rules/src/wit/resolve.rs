@@ -1,0 +1,62 @@
+//! Parses a completed WIT folder into `wit-parser`'s model.
+
+use std::collections::BTreeMap;
+
+use wit_parser::{
+    PackageId, ParseError, Resolve, ResolveError, SourceMap, Span, UnresolvedPackageGroup,
+};
+
+use super::complete::{WitFile, prefix};
+use super::location::Location;
+
+/// WIT that does not parse, or whose packages do not fit together.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{message}", prefix(at.as_ref()))]
+pub struct InvalidWit {
+    /// Where; `None` where `wit-parser` gives no place.
+    pub at: Option<Location>,
+    /// What is wrong there.
+    pub message: String,
+}
+
+/// A completed WIT folder, parsed.
+#[derive(Debug)]
+pub struct ResolvedWit {
+    /// Every package of the folder.
+    pub resolve: Resolve,
+    /// The component's own package.
+    pub package: PackageId,
+}
+
+/// Parses the files of a completed folder: those at its root are the component's package, each folder below `deps/` is
+/// one more.
+pub fn resolve(files: &[WitFile]) -> Result<ResolvedWit, InvalidWit> {
+    let mut groups: BTreeMap<&str, SourceMap> = BTreeMap::new();
+    for file in files {
+        let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        groups.entry(folder).or_default().push_str(&file.origin, &*file.text);
+    }
+    let main = parse(groups.remove("").unwrap_or_default())?;
+    let dependencies = groups.into_values().map(parse).collect::<Result<_, _>>()?;
+    let mut resolve = Resolve::new();
+    match resolve.push_groups(main, dependencies) {
+        Ok(package) => Ok(ResolvedWit { resolve, package }),
+        Err(error) => Err(unresolvable(&resolve.source_map, &error)),
+    }
+}
+
+fn parse(map: SourceMap) -> Result<UnresolvedPackageGroup, InvalidWit> {
+    map.parse().map_err(|(map, error)| unparsable(&map, &error))
+}
+
+fn unparsable(map: &SourceMap, error: &ParseError) -> InvalidWit {
+    invalid(map, error.kind().span(), error.to_string())
+}
+
+fn unresolvable(map: &SourceMap, error: &ResolveError) -> InvalidWit {
+    invalid(map, error.kind().span(), error.to_string())
+}
+
+fn invalid(map: &SourceMap, span: Span, message: String) -> InvalidWit {
+    InvalidWit { at: Location::of(map, span), message }
+}
