@@ -1,1 +1,72 @@
-//! To be filled in.
+//! `run.toml`: reading it, checking it, and saying exactly what is wrong with it.
+//!
+//! [`Manifest::load`] reads a file, checks it against the files of its project and hands out a
+//! model whose parts are parsed once and need no checking again; [`Manifest::parse`] does the same
+//! for a text, without a disk. Everything that is wrong is found in one go and comes back as
+//! [`Diagnostics`], which point at lines and columns. Every element keeps its [`Span`], so that
+//! later stages can point at it too.
+//!
+//! This module knows no actions, no toolchains and no WIT, reads no environment (see
+//! [`Overrides`]) and writes nothing. A token in the file is never shown: see [`Secret`].
+//!
+//! The format is documented in `docs/run-toml.md`.
+
+mod build;
+mod capability;
+mod choice;
+mod component;
+mod dependency;
+mod deploy;
+mod dev;
+mod diagnostic;
+mod discover;
+mod disk;
+mod invalid;
+mod keys;
+mod language;
+mod license;
+mod model;
+mod name;
+mod parts;
+mod path;
+mod pattern;
+mod project;
+mod redact;
+mod registry;
+mod render;
+mod secret;
+mod sibling;
+mod source;
+mod span;
+mod suggest;
+mod syntax;
+mod table;
+mod url;
+
+#[cfg(test)]
+mod tests;
+
+pub use build::Build;
+pub use capability::{Capability, CapabilityKind, Folder, HostPattern};
+pub use choice::{LogLevel, OptLevel, TargetType};
+pub use component::{Component, Origin};
+pub use dependency::{Dependencies, Dependency, GitReference, PackageOrigin};
+pub use deploy::DeployProfile;
+pub use dev::Dev;
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use discover::{FILE_NAME, NoProject, find_project};
+pub use invalid::Invalid;
+pub use language::Language;
+pub use license::License;
+pub use model::Manifest;
+pub use name::{
+    ComponentName, Feature, PackageName, ProfileName, ProjectName, VariableName, WorldName,
+};
+pub use path::{LocalPath, ProjectPath};
+pub use pattern::{Pattern, PatternSet};
+pub use project::Project;
+pub use registry::{Overrides, Registry};
+pub use secret::Secret;
+pub use source::{Place, Position, Source};
+pub use span::{Setting, Span, Spanned};
+pub use url::{GitUrl, HttpUrl};

@@ -1,0 +1,282 @@
+//! `[[component]]`: what is built, from what, and what it may do.
+
+use std::collections::BTreeMap;
+
+use toml::de::DeValue;
+
+use super::capability::{Capability, CapabilityKind};
+use super::diagnostic::Diagnostic;
+use super::invalid::Invalid;
+use super::language::Language;
+use super::name::{ComponentName, VariableName, WorldName};
+use super::path::ProjectPath;
+use super::pattern::Pattern;
+use super::span::{Setting, Span, Spanned};
+use super::suggest;
+use super::table::{self, Reader};
+
+/// One component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Component {
+    /// Its name, unique in the project; the output is `NAME.wasm`.
+    pub name: Spanned<ComponentName>,
+    /// What it is made from.
+    pub origin: Origin,
+    /// The WIT file, or the folder of a WIT package, that describes it.
+    pub wit: Option<Spanned<ProjectPath>>,
+    /// The world it implements; `None` means the only world of `wit`.
+    pub world: Option<Spanned<WorldName>>,
+    /// What it may do, in the order of the file.
+    pub capabilities: Vec<Spanned<Capability>>,
+    /// Whether it is built.
+    pub enabled: Setting<bool>,
+    /// Files of the project that its build may read besides its sources.
+    pub inputs: Vec<Spanned<Pattern>>,
+    /// Environment variables of its build.
+    pub env: BTreeMap<VariableName, Spanned<String>>,
+    /// Sibling components whose exports it imports.
+    pub dependencies: Vec<Spanned<ComponentName>>,
+    /// The place of the heading.
+    pub span: Span,
+}
+
+/// What a component is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Compiled from `source`.
+    Source {
+        /// The main source file.
+        file: Spanned<ProjectPath>,
+        /// Its language: written, or known by the ending of the file name.
+        language: Setting<Language>,
+    },
+    /// Taken ready-made from `path`.
+    Prebuilt {
+        /// The WebAssembly file.
+        file: Spanned<ProjectPath>,
+    },
+}
+
+impl Origin {
+    /// The file it is made from.
+    pub fn file(&self) -> &Spanned<ProjectPath> {
+        match self {
+            Self::Source { file, .. } | Self::Prebuilt { file } => file,
+        }
+    }
+}
+
+impl Component {
+    /// Whether some capability of a kind is granted, with whatever argument.
+    pub fn grants(&self, kind: CapabilityKind) -> bool {
+        self.capabilities.iter().any(|capability| capability.kind() == kind)
+    }
+}
+
+/// Variables that `run` sets itself, the same for every build.
+const FIXED_VARIABLES: [&str; 8] = [
+    "HOME",
+    "LC_ALL",
+    "PATH",
+    "PYTHONHASHSEED",
+    "SOURCE_DATE_EPOCH",
+    "TMPDIR",
+    "TZ",
+    "ZERO_AR_DATE",
+];
+
+/// Reads one `[[component]]`; nothing if it cannot even be told what it is.
+pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
+    let name = reader.required("name", "api");
+    let origin = read_origin(reader);
+    let wit = reader.parse("wit");
+    let world = reader.parse("world");
+    check_world(reader, world.as_ref());
+    let capabilities = reader.list("capabilities");
+    warn_of_repetition(reader, "capability", &capabilities);
+    let dependencies = reader.list_of("dependencies", sibling);
+    warn_of_repetition(reader, "dependency", &dependencies);
+    let enabled = Setting::or(reader.flag("enabled"), true);
+    let inputs = reader.list("inputs");
+    let env = read_env(reader);
+    let span = reader.span();
+    Some(Component {
+        name: name?,
+        origin: origin?,
+        wit,
+        world,
+        capabilities,
+        enabled,
+        inputs,
+        env,
+        dependencies,
+        span,
+    })
+}
+
+fn read_origin(reader: &mut Reader<'_, '_>) -> Option<Origin> {
+    let keys = (reader.key("source"), reader.key("path"));
+    let source = reader.parse("source");
+    let path = reader.parse("path");
+    let language = reader.parse("language");
+    match keys {
+        (Some(source), Some(path)) => {
+            reader.report(
+                Diagnostic::error(path, "a component has either `source` or `path`, not both")
+                    .label("expected only one of them")
+                    .related(source, "`source` is here"),
+            );
+            None
+        }
+        (None, None) => {
+            reader.report(
+                Diagnostic::error(reader.span(), "`[[component]]` has neither `source` nor `path`")
+                    .label("expected one of them below")
+                    .help("`source` names a file to compile, `path` a ready-made component"),
+            );
+            None
+        }
+        (Some(_), None) => {
+            let language = read_language(reader, source.as_ref(), language);
+            Some(Origin::Source { file: source?, language: language? })
+        }
+        (None, Some(_)) => {
+            refuse_build_keys(reader);
+            Some(Origin::Prebuilt { file: path? })
+        }
+    }
+}
+
+/// The written language, or the one that the ending of the source implies.
+fn read_language(
+    reader: &mut Reader<'_, '_>,
+    source: Option<&Spanned<ProjectPath>>,
+    written: Option<Spanned<Language>>,
+) -> Option<Setting<Language>> {
+    let source = source?;
+    if written.is_none() && reader.key("language").is_some() {
+        return None;
+    }
+    match (written, Language::of_source(source.as_str())) {
+        (Some(written), Some(implied)) if !written.reads(implied) => {
+            reader.report(
+                Diagnostic::error(
+                    written.span,
+                    format!("`{}` is not a {} source", source.value, written.value),
+                )
+                .label(format!("expected `{implied}`"))
+                .related(source.span, format!("this is a {implied} source by its ending")),
+            );
+            None
+        }
+        (Some(written), _) => Some(written.into()),
+        (None, Some(implied)) => Some(Setting::implied(implied)),
+        (None, None) => {
+            let languages = suggest::one_of(Language::ALL.map(Language::as_str));
+            reader.report(
+                Diagnostic::error(
+                    source.span,
+                    format!("the language of `{}` is unknown", source.value),
+                )
+                .label("expected a `language` beside this source")
+                .help(format!("the languages are {languages}")),
+            );
+            None
+        }
+    }
+}
+
+/// Refuses keys about compiling in a component that is not compiled.
+fn refuse_build_keys(reader: &mut Reader<'_, '_>) {
+    for key in ["language", "inputs", "env"] {
+        if let Some(span) = reader.key(key) {
+            reader.report(
+                Diagnostic::error(span, format!("a component with `path` has no `{key}`"))
+                    .label("expected only with `source`")
+                    .help("a ready-made component is not compiled"),
+            );
+        }
+    }
+}
+
+/// A world of the component's own package needs the package.
+fn check_world(reader: &mut Reader<'_, '_>, world: Option<&Spanned<WorldName>>) {
+    if let Some(world) = world.filter(|world| !world.is_qualified() && reader.key("wit").is_none())
+    {
+        reader.report(
+            Diagnostic::error(world.span, format!("world `{}` has no WIT", world.value))
+                .label("expected `wit` beside it, or a name like `wasi:cli/command`"),
+        );
+    }
+}
+
+/// The name of a sibling; a package is a likely mistake.
+fn sibling(text: &str) -> Result<ComponentName, Invalid> {
+    if text.contains(':') {
+        let message = format!("`{text}` is a package, not a component of this project");
+        return Err(Invalid::new(message, "expected the name of a component")
+            .help("list packages in `[dependencies]`"));
+    }
+    text.parse()
+}
+
+fn warn_of_repetition<T: PartialEq + std::fmt::Display>(
+    reader: &mut Reader<'_, '_>,
+    what: &str,
+    list: &[Spanned<T>],
+) {
+    for (index, item) in list.iter().enumerate() {
+        if let Some(first) = list[..index].iter().find(|earlier| earlier.value == item.value) {
+            reader.report(
+                Diagnostic::warning(item.span, format!("{what} `{}` is listed twice", item.value))
+                    .label("this one has no effect")
+                    .related(first.span, "first listed here"),
+            );
+        }
+    }
+}
+
+fn read_env(reader: &mut Reader<'_, '_>) -> BTreeMap<VariableName, Spanned<String>> {
+    let mut env = BTreeMap::new();
+    for (key, value) in reader.entries("env") {
+        let name = reader.check(key.span, variable(key.value));
+        let Some(text) = value.get_ref().as_str() else {
+            reader.report(table::wrong_type(
+                &format!("variable `{}`", key.value),
+                value,
+                "a string",
+            ));
+            continue;
+        };
+        let text = if text.contains('\0') {
+            Err(Invalid::new("value contains a NUL character", "expected text"))
+        } else {
+            Ok(text.to_owned())
+        };
+        if let (Some(name), Some(text)) = (name, reader.check(value.span(), text)) {
+            env.insert(name.value, text);
+        }
+    }
+    env
+}
+
+/// A variable that a project may set for its builds.
+fn variable(text: &str) -> Result<VariableName, Invalid> {
+    if FIXED_VARIABLES.contains(&text) || text.starts_with("LD_") {
+        return Err(Invalid::new(
+            format!("variable `{text}` is set by run"),
+            "expected another variable",
+        )
+        .help("builds run in a fixed environment, so that they give the same bytes everywhere"));
+    }
+    text.parse()
+}
+
+/// The name of a table's component as it is written, valid or not, for checks across components.
+pub(super) fn written_name(value: &table::Value<'_>) -> Option<Spanned<String>> {
+    let name = match value.get_ref() {
+        DeValue::Table(table) => table.get("name")?,
+        _ => return None,
+    };
+    Some(Spanned::new(name.get_ref().as_str()?.to_owned(), name.span()))
+}

@@ -1,0 +1,193 @@
+//! `[dependencies]` and `[dev_dependencies]`: packages, and where each comes from.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use semver::VersionReq;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::Diagnostic;
+use super::invalid::Invalid;
+use super::keys;
+use super::name::{Feature, PackageName};
+use super::path::LocalPath;
+use super::span::{Span, Spanned};
+use super::table::{self, Findings, Reader, Value};
+use super::url::GitUrl;
+
+/// The packages of a section, by name.
+pub type Dependencies = BTreeMap<PackageName, Dependency>;
+
+/// One package a project depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    /// Where it comes from.
+    pub origin: PackageOrigin,
+    /// The features of it that are used.
+    pub features: Vec<Spanned<Feature>>,
+    /// The place of its name.
+    pub span: Span,
+}
+
+/// Where a package comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PackageOrigin {
+    /// The registry; `"1.0.0"` means any compatible version, as in Cargo.
+    Registry {
+        /// Which versions will do.
+        version: Spanned<VersionReq>,
+    },
+    /// A git repository.
+    Git {
+        /// Its address.
+        url: Spanned<GitUrl>,
+        /// Which commit; `None` means the head of the default branch.
+        reference: Option<Spanned<GitReference>>,
+    },
+    /// A folder on disk.
+    Path {
+        /// The folder.
+        path: Spanned<LocalPath>,
+    },
+}
+
+/// A commit of a git repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GitReference {
+    /// `rev`: a commit, by its hash.
+    Rev(String),
+    /// `branch`: the head of a branch.
+    Branch(String),
+    /// `tag`: a tag.
+    Tag(String),
+}
+
+/// Reads a section.
+pub(super) fn read_all(table: &DeTable<'_>, findings: &mut Findings) -> Dependencies {
+    let entries = table::in_file_order(table).into_iter();
+    entries.filter_map(|(key, value)| read(key, value, findings)).collect()
+}
+
+/// Reads one entry of a section.
+fn read(
+    key: Spanned<&str>,
+    value: &Value<'_>,
+    findings: &mut Findings,
+) -> Option<(PackageName, Dependency)> {
+    let name = table::accept(findings, key.span, key.value.parse::<PackageName>());
+    let (origin, features) = match value.get_ref() {
+        DeValue::String(version) => {
+            let version = table::accept(findings, value.span(), requirement(version));
+            (version.map(|version| PackageOrigin::Registry { version }), Vec::new())
+        }
+        DeValue::Table(table) => {
+            let heading = format!("dependency {}", key.value);
+            let span = inline_or_heading(key.span, value);
+            let mut reader = Reader::new(&heading, span, table, keys::DEPENDENCY, findings);
+            (read_origin(&mut reader), reader.list("features"))
+        }
+        _ => {
+            let what = format!("dependency `{}`", key.value);
+            let expected = "a version or a table";
+            findings.push(table::wrong_type(&what, value, expected).help(FORMS));
+            (None, Vec::new())
+        }
+    };
+    Some((name?.value, Dependency { origin: origin?, features, span: key.span }))
+}
+
+const FORMS: &str = "write `\"1.0.0\"`, `{ version = \"1.0.0\", features = [\"x\"] }`, \
+                     `{ git = \"https://…\" }` or `{ path = \"../x\" }`";
+
+/// What to point at when a key is missing: the name, or the heading `[dependencies."a:b"]`.
+fn inline_or_heading(key: Span, value: &Value<'_>) -> Span {
+    if key.end <= value.span().start { key } else { value.span().into() }
+}
+
+fn read_origin(reader: &mut Reader<'_, '_>) -> Option<PackageOrigin> {
+    let version = reader.value("version", requirement);
+    let url = reader.parse("git");
+    let path = reader.parse("path");
+    let reference = read_reference(reader);
+    let written: Vec<(&str, Span)> = ["version", "git", "path"]
+        .into_iter()
+        .filter_map(|key| Some((key, reader.key(key)?)))
+        .collect();
+    match *written.as_slice() {
+        [] => {
+            reader.report(
+                Diagnostic::error(reader.span(), "the dependency has no source")
+                    .label("expected one of `version`, `git` and `path`")
+                    .help(FORMS),
+            );
+            None
+        }
+        [(key, _)] => match key {
+            "version" => Some(PackageOrigin::Registry { version: version? }),
+            "git" => Some(PackageOrigin::Git { url: url?, reference }),
+            _ => Some(PackageOrigin::Path { path: path? }),
+        },
+        [(first, first_span), (second, second_span), ..] => {
+            let message = format!("the dependency has two sources, `{first}` and `{second}`");
+            reader.report(
+                Diagnostic::error(second_span, message)
+                    .label("expected only one of `version`, `git` and `path`")
+                    .related(first_span, "the other one"),
+            );
+            None
+        }
+    }
+}
+
+/// The commit, which only makes sense together with `git`, and only once.
+fn read_reference(reader: &mut Reader<'_, '_>) -> Option<Spanned<GitReference>> {
+    let kinds = ["rev", "branch", "tag"];
+    let values = kinds.map(|kind| reader.value(kind, |text| reference(kind, text)));
+    let written: Vec<Span> = kinds.iter().filter_map(|kind| reader.key(kind)).collect();
+    if let (Some(span), None) = (written.first(), reader.key("git")) {
+        reader.report(
+            Diagnostic::error(*span, "a commit is named without `git`")
+                .label("expected `git = \"https://…\"` beside it"),
+        );
+    }
+    if let [first, second, ..] = *written.as_slice() {
+        reader.report(
+            Diagnostic::error(second, "a commit is named twice")
+                .label("expected only one of `rev`, `branch` and `tag`")
+                .related(first, "the other one"),
+        );
+    }
+    values.into_iter().flatten().next()
+}
+
+/// A name that git cannot take for an option or for anything but one commit.
+fn reference(kind: &str, text: &str) -> Result<GitReference, Invalid> {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || "~^:?*[\\".contains(c);
+    if text.is_empty() || text.starts_with('-') || text.contains(odd) || text.contains("..") {
+        let message = format!("`{}` is not the name of a {kind}", text.escape_debug());
+        return Err(Invalid::new(message, format!("expected a {kind} of the repository")));
+    }
+    match kind {
+        "rev" if text.len() < 7 || !text.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            Err(Invalid::new(format!("`{text}` is not a commit"), "expected a hash in hexadecimal")
+                .help("for a name, use `branch` or `tag`"))
+        }
+        "rev" => Ok(GitReference::Rev(text.to_owned())),
+        "branch" => Ok(GitReference::Branch(text.to_owned())),
+        _ => Ok(GitReference::Tag(text.to_owned())),
+    }
+}
+
+/// A version requirement; `1.0.0` is read as `^1.0.0`.
+fn requirement(text: &str) -> Result<VersionReq, Invalid> {
+    VersionReq::from_str(text).map_err(|error| {
+        let bare = text.trim().trim_start_matches(['v', 'V']);
+        let help = Some(format!("did you mean `{bare}`?"))
+            .filter(|_| bare != text && VersionReq::from_str(bare).is_ok());
+        Invalid::new(
+            format!("`{text}` is not a version requirement: {error}"),
+            "expected a version like `1.0.0`, or a requirement like `>=1.2, <3`",
+        )
+        .maybe_help(help)
+    })
+}

@@ -1,0 +1,163 @@
+//! What is wrong with a `run.toml`, as data; [`render`](Diagnostics::render) turns it into text.
+//!
+//! Every finding of a file is collected before anything is reported, so that one run shows them
+//! all. Nothing here prints.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::render;
+use super::source::{Position, Source};
+use super::span::Span;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The file cannot be used.
+    Error,
+    /// The file can be used, but probably says something else than its author meant.
+    Warning,
+}
+
+/// One finding about one place of a `run.toml`; the file itself is known to [`Diagnostics`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The place to point at; `None` speaks of the file as a whole.
+    pub span: Option<Span>,
+    /// What is wrong: a lower-case fragment that names the user's object.
+    pub message: String,
+    /// What is expected at the place; shown behind the caret. May be empty.
+    pub label: String,
+    /// Other places which explain the finding, each with its label.
+    pub related: Vec<(Span, String)>,
+    /// Ways out, one a line.
+    pub help: Vec<String>,
+}
+
+impl Diagnostic {
+    /// An error at a place, or about the whole file.
+    pub fn error(span: impl Into<Option<Span>>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, span.into(), message.into())
+    }
+
+    /// A warning at a place, or about the whole file.
+    pub fn warning(span: impl Into<Option<Span>>, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, span.into(), message.into())
+    }
+
+    fn new(severity: Severity, span: Option<Span>, message: String) -> Self {
+        Self { severity, span, message, label: String::new(), related: vec![], help: vec![] }
+    }
+
+    /// Says what is expected at the place.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Points at another place too.
+    #[must_use]
+    pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.related.push((span, label.into()));
+        self
+    }
+
+    /// Adds a way out.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help.push(help.into());
+        self
+    }
+}
+
+/// The findings about one file, in the order of their places.
+///
+/// Other modules which find something wrong with an element of a manifest start an empty list
+/// with [`Manifest::diagnostics`](super::Manifest::diagnostics).
+#[derive(Clone, Debug)]
+pub struct Diagnostics {
+    source: Arc<Source>,
+    list: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// An empty list about a file.
+    pub fn new(source: Arc<Source>) -> Self {
+        Self { source, list: Vec::new() }
+    }
+
+    /// Adds a finding. Whatever it quotes, secrets of the file are hidden in it.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        let hide = |text| self.source.redact(text);
+        self.list.push(Diagnostic {
+            message: hide(diagnostic.message),
+            label: hide(diagnostic.label),
+            related: diagnostic.related.into_iter().map(|(at, label)| (at, hide(label))).collect(),
+            help: diagnostic.help.into_iter().map(hide).collect(),
+            ..diagnostic
+        });
+    }
+
+    /// Puts the findings in the order of their places; those about the whole file come last.
+    pub(super) fn sort(&mut self) {
+        self.list.sort_by_key(|finding| (finding.span.is_none(), finding.span));
+    }
+
+    /// The findings, in the order of their places.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.list.iter()
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// How many errors there are, not counting warnings.
+    pub fn errors(&self) -> usize {
+        self.list.iter().filter(|finding| finding.severity == Severity::Error).count()
+    }
+
+    /// The file which the findings are about.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// The file, to be kept for findings to come.
+    pub(super) fn shared_source(&self) -> Arc<Source> {
+        Arc::clone(&self.source)
+    }
+
+    /// Line and column of a finding, for machine-readable output.
+    pub fn position(&self, diagnostic: &Diagnostic) -> Option<Position> {
+        diagnostic.span.map(|span| self.source.position(span.start))
+    }
+
+    /// The findings as text for a person: message, `--> run.toml:12:5`, the line, a caret, help.
+    ///
+    /// `color` adds ANSI escapes; nothing is carried by colour alone. Ends with a line feed unless
+    /// the list is empty.
+    pub fn render(&self, color: bool) -> String {
+        render::render(&self.source, &self.list, color)
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.render(false).trim_end())
+    }
+}
+
+impl std::error::Error for Diagnostics {}

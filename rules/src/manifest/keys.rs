@@ -1,0 +1,145 @@
+//! The sections and keys of `run.toml`, and what is said about others.
+
+use toml::de::DeValue;
+
+use super::diagnostic::Diagnostic;
+use super::span::Spanned;
+use super::suggest;
+
+/// The keys of a dependency that is written as a table.
+pub(super) const DEPENDENCY: &[&str] =
+    &["version", "features", "git", "rev", "branch", "tag", "path"];
+
+/// A top-level key of `run.toml`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Section {
+    Project,
+    Component,
+    Dependencies,
+    DevDependencies,
+    Build,
+    Registry,
+    Dev,
+    Deploy,
+}
+
+impl Section {
+    /// All sections, in the order of the documentation.
+    const ALL: [Self; 8] = [
+        Self::Project,
+        Self::Component,
+        Self::Dependencies,
+        Self::DevDependencies,
+        Self::Build,
+        Self::Registry,
+        Self::Dev,
+        Self::Deploy,
+    ];
+
+    /// The section of a name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|section| section.name() == name)
+    }
+
+    /// The top-level key.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Project => "project",
+            Self::Component => "component",
+            Self::Dependencies => "dependencies",
+            Self::DevDependencies => "dev_dependencies",
+            Self::Build => "build",
+            Self::Registry => "registry",
+            Self::Dev => "dev",
+            Self::Deploy => "deploy",
+        }
+    }
+
+    /// How the section begins.
+    pub(super) const fn heading(self) -> &'static str {
+        match self {
+            Self::Project => "[project]",
+            Self::Component => "[[component]]",
+            Self::Dependencies => "[dependencies]",
+            Self::DevDependencies => "[dev_dependencies]",
+            Self::Build => "[build]",
+            Self::Registry => "[registry]",
+            Self::Dev => "[dev]",
+            Self::Deploy => "[deploy.NAME]",
+        }
+    }
+
+    /// The keys of the section; none where the user chooses them.
+    pub(super) const fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Project => {
+                &["name", "version", "description", "authors", "license", "repository"]
+            }
+            Self::Component => &[
+                "name",
+                "source",
+                "path",
+                "language",
+                "wit",
+                "world",
+                "capabilities",
+                "enabled",
+                "inputs",
+                "env",
+                "dependencies",
+            ],
+            Self::Build => &["output_dir", "opt_level", "reproducible"],
+            Self::Registry => &["url", "auth_token", "mirrors"],
+            Self::Dev => &["watch", "hot_reload", "port", "log_level"],
+            Self::Deploy => &["target_type", "provider", "options"],
+            Self::Dependencies | Self::DevDependencies => &[],
+        }
+    }
+}
+
+/// What other tools call our sections.
+const FOREIGN: [(&str, Section); 3] =
+    [("package", Section::Project), ("bin", Section::Component), ("profile", Section::Build)];
+
+/// A finding about a top-level key that is no section.
+pub(super) fn unknown_section(key: Spanned<&str>, value: &DeValue<'_>) -> Diagnostic {
+    let is_table = match value {
+        DeValue::Table(_) => true,
+        DeValue::Array(array) => array.iter().any(|item| item.get_ref().is_table()),
+        _ => false,
+    };
+    let name = key.value;
+    if let (false, Some(owners)) = (is_table, owners(name)) {
+        return Diagnostic::error(key.span, format!("`{name}` stands outside of any section"))
+            .label(format!("this key belongs below {owners}"));
+    }
+    let foreign = FOREIGN.iter().find(|(foreign, _)| *foreign == name).map(|(_, ours)| *ours);
+    let near = || suggest::nearest(name, Section::ALL.map(Section::name)).and_then(Section::named);
+    let label = match foreign.or_else(near) {
+        Some(section) => format!("did you mean `{}`?", section.heading()),
+        None => "unknown".to_owned(),
+    };
+    let what = if is_table { "section" } else { "key" };
+    let headings = suggest::one_of(Section::ALL.map(Section::heading));
+    Diagnostic::error(key.span, format!("unknown {what} `{name}`"))
+        .label(label)
+        .help(format!("the sections are {headings}"))
+}
+
+/// A finding about a key that its table does not have.
+pub(super) fn unknown_key(key: Spanned<&str>, heading: &str, keys: &[&str]) -> Diagnostic {
+    let name = key.value;
+    let label = suggest::did_you_mean(name, keys.iter().copied())
+        .or_else(|| owners(name).map(|owners| format!("this key belongs below {owners}")))
+        .unwrap_or_else(|| "unknown".to_owned());
+    Diagnostic::error(key.span, format!("unknown key `{name}` in `{heading}`"))
+        .label(label)
+        .help(format!("the keys are {}", suggest::one_of(keys.iter().copied())))
+}
+
+/// The headings of the sections which have a key, for a message; `None` if no section has.
+fn owners(key: &str) -> Option<String> {
+    let has = |section: &Section| section.keys().contains(&key);
+    let headings: Vec<_> = Section::ALL.into_iter().filter(has).map(Section::heading).collect();
+    (!headings.is_empty()).then(|| suggest::one_of(headings))
+}

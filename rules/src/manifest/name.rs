@@ -1,0 +1,319 @@
+//! Names: of projects, components, packages, worlds and profiles, each parsed once, here.
+//!
+//! Component and package names follow WIT's kebab case, so that the same name can be a file, a
+//! label, a package of a registry and an identifier in WIT without any mapping.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::invalid::Invalid;
+
+/// No name is longer: names become parts of file names and of registry paths.
+const LONGEST: usize = 64;
+/// The rule of kebab case in words.
+const KEBAB_RULE: &str =
+    "lower-case letters and digits, in words joined by single hyphens, starting with a letter";
+
+/// Declares a newtype over a checked text.
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $check:path) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as it is written in `run.toml`.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                $check(text)?;
+                Ok(Self(text.to_owned()))
+            }
+        }
+    };
+}
+
+name! {
+    /// The name of a project: letters, digits, `-`, `_` and `.`, starting with a letter or digit.
+    ProjectName, check_project
+}
+
+name! {
+    /// The name of a component, in kebab case; its output is `NAME.wasm`.
+    ComponentName, check_component
+}
+
+name! {
+    /// The name of a deployment profile, spelt like that of a project.
+    ProfileName, check_profile
+}
+
+name! {
+    /// The name of a WIT world: `worker`, or `wasi:http/proxy@0.2.0` for one of another package.
+    WorldName, check_world
+}
+
+name! {
+    /// The name of a feature of a package.
+    Feature, check_feature
+}
+
+name! {
+    /// The name of an environment variable: letters, digits and `_`, not starting with a digit.
+    VariableName, check_variable
+}
+
+impl WorldName {
+    /// Whether the name says which package the world belongs to.
+    pub fn is_qualified(&self) -> bool {
+        self.0.contains('/')
+    }
+}
+
+/// The name of a package of a registry, `namespace:name`, both parts in kebab case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackageName {
+    namespace: String,
+    name: String,
+}
+
+impl PackageName {
+    /// The part before the colon.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The part after the colon.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Display for PackageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.namespace, self.name)
+    }
+}
+
+impl FromStr for PackageName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let expected = "expected `namespace:name`";
+        let Some((namespace, name)) = text.split_once(':') else {
+            let message = format!("package name `{text}` has no namespace");
+            let help = format!("write `\"wasi:{text}\"`, or the namespace the package belongs to");
+            return Err(Invalid::new(message, expected).help(help));
+        };
+        let invalid = Invalid::new(format!("`{text}` is not a package name"), expected);
+        if let Some((name, version)) = name.split_once('@') {
+            return Err(invalid.help(format!(
+                "the version is the value: `\"{namespace}:{name}\" = \"{version}\"`"
+            )));
+        }
+        if let Some((name, _)) = name.split_once('/') {
+            return Err(
+                invalid.help(format!("depend on the package as a whole: `\"{namespace}:{name}\"`"))
+            );
+        }
+        if !is_kebab(namespace) || !is_kebab(name) {
+            return Err(invalid.help(format!("both parts are {KEBAB_RULE}")));
+        }
+        Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
+    }
+}
+
+/// Whether a text is a label of WIT in lower case.
+fn is_kebab(text: &str) -> bool {
+    let word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    text.starts_with(|c: char| c.is_ascii_lowercase()) && text.split('-').all(word)
+}
+
+/// The kebab case form of a text that is meant as a name, if it has one.
+pub(super) fn to_kebab(text: &str) -> Option<String> {
+    let mut words = String::new();
+    let mut after_lower = false;
+    for char in text.chars() {
+        let boundary = !char.is_ascii_alphanumeric() || (char.is_ascii_uppercase() && after_lower);
+        if boundary && !words.is_empty() && !words.ends_with('-') {
+            words.push('-');
+        }
+        if char.is_ascii_alphanumeric() {
+            words.push(char.to_ascii_lowercase());
+        }
+        after_lower = char.is_ascii_lowercase();
+    }
+    let kebab = words.trim_end_matches('-');
+    (is_kebab(kebab) && kebab.len() <= LONGEST).then(|| kebab.to_owned())
+}
+
+fn check_length(what: &str, text: &str) -> Result<(), Invalid> {
+    match text.len() {
+        0 => Err(Invalid::empty(what)),
+        1..=LONGEST => Ok(()),
+        length => Err(Invalid::new(
+            format!("{what} is {length} characters long"),
+            format!("expected at most {LONGEST}"),
+        )),
+    }
+}
+
+fn check_component(text: &str) -> Result<(), Invalid> {
+    check_length("component name", text)?;
+    if is_kebab(text) {
+        return Ok(());
+    }
+    let message = format!("`{text}` cannot be the name of a component");
+    let suggestion = to_kebab(text).map(|kebab| format!("did you mean `{kebab}`?"));
+    Err(Invalid::new(message, format!("expected {KEBAB_RULE}")).maybe_help(suggestion))
+}
+
+fn check_project(text: &str) -> Result<(), Invalid> {
+    check_plain("project name", text)
+}
+
+fn check_profile(text: &str) -> Result<(), Invalid> {
+    check_plain("profile name", text)
+}
+
+fn check_plain(what: &str, text: &str) -> Result<(), Invalid> {
+    check_length(what, text)?;
+    let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(valid) {
+        return Ok(());
+    }
+    Err(Invalid::new(
+        format!("`{text}` cannot be a {what}"),
+        "expected letters, digits, `-`, `_` and `.`, starting with a letter or digit",
+    ))
+}
+
+fn check_world(text: &str) -> Result<(), Invalid> {
+    if text.is_empty() {
+        return Err(Invalid::empty("world"));
+    }
+    let (path, version) = match text.split_once('@') {
+        Some((path, version)) => (path, Some(version)),
+        None => (text, None),
+    };
+    let (package, world) = match path.rsplit_once('/') {
+        Some((package, world)) => (Some(package), world),
+        None => (None, path),
+    };
+    let package_is_valid = package.is_none_or(|name| name.parse::<PackageName>().is_ok());
+    let version_is_valid =
+        version.is_none_or(|v| package.is_some() && semver::Version::parse(v).is_ok());
+    if is_kebab(world) && package_is_valid && version_is_valid {
+        return Ok(());
+    }
+    Err(Invalid::new(
+        format!("`{text}` is not the name of a world"),
+        "expected a name like `worker` or `wasi:http/proxy@0.2.0`",
+    ))
+}
+
+fn check_feature(text: &str) -> Result<(), Invalid> {
+    check_length("feature", text)?;
+    if text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+')) {
+        return Ok(());
+    }
+    let message = format!("`{text}` cannot be the name of a feature");
+    Err(Invalid::new(message, "expected letters, digits, `-`, `_`, `.` and `+`"))
+}
+
+fn check_variable(text: &str) -> Result<(), Invalid> {
+    if text.is_empty() {
+        return Err(Invalid::empty("name of a variable"));
+    }
+    let valid = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if text.chars().all(valid) && !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return Ok(());
+    }
+    Err(Invalid::new(
+        format!("`{text}` cannot be the name of an environment variable"),
+        "expected letters, digits and `_`, not starting with a digit",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check<T: FromStr<Err = Invalid> + fmt::Display>(valid: &[&str], invalid: &[&str]) {
+        for text in valid {
+            let parsed = text.parse::<T>().unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!(parsed.to_string(), *text);
+        }
+        for text in invalid {
+            assert!(text.parse::<T>().is_err(), "{text} was accepted");
+        }
+    }
+
+    #[test]
+    fn component_names_are_kebab_case() {
+        let long = "a".repeat(LONGEST + 1);
+        check::<ComponentName>(
+            &["api", "a", "my-worker", "http2", "a-1", &"a".repeat(LONGEST)],
+            &["", "Api", "API", "my_worker", "a--b", "-a", "a-", "1a", "a b", "a.b", "a/b", ".."],
+        );
+        check::<ComponentName>(&[], &["ä", "a\n", "api:x", &long]);
+    }
+
+    #[test]
+    fn a_usable_component_name_is_suggested() {
+        let check = |text: &str, kebab: Option<&str>| {
+            assert_eq!(to_kebab(text).as_deref(), kebab, "{text}");
+        };
+        check("Api", Some("api"));
+        check("my_worker", Some("my-worker"));
+        check("MyWorker", Some("my-worker"));
+        check("HTTPServer", Some("httpserver"));
+        check("a..b--c-", Some("a-b-c"));
+        check("../x", Some("x"));
+        check("1st", None);
+        check("äöü", None);
+        check("", None);
+    }
+
+    #[test]
+    fn package_names_have_a_namespace() {
+        check::<PackageName>(
+            &["wasi:http", "test:mock-http", "myorg:utils"],
+            &["http", "", ":", "wasi:", ":http", "a:b:c", "Wasi:http", "wasi:http@0.2.0"],
+        );
+        check::<PackageName>(&[], &["wasi:http/types", "a b:c", "a:b_c"]);
+    }
+
+    #[test]
+    fn world_names_may_be_qualified() {
+        check::<WorldName>(
+            &["worker", "wasi:cli/command", "wasi:http/proxy@0.2.0"],
+            &["", "My_World", "wasi:cli", "worker@1.0.0", "wasi:http/proxy@1", "a/b/c", "/x"],
+        );
+        assert!("wasi:cli/command".parse::<WorldName>().unwrap().is_qualified());
+        assert!(!"worker".parse::<WorldName>().unwrap().is_qualified());
+    }
+
+    #[test]
+    fn other_names() {
+        check::<ProjectName>(&["my-app", "My_App.2", "1"], &["", "-a", ".a", "a b", "a/b", "ä"]);
+        check::<ProfileName>(&["production", "eu-west_1"], &["", "a b"]);
+        check::<Feature>(&["json", "a_b.c+d"], &["", "a b", "a/b"]);
+        check::<VariableName>(&["A", "_x", "A1_B"], &["", "1A", "A-B", "A=B", "A B"]);
+    }
+}

@@ -1,0 +1,141 @@
+//! The sections of one file, as far as they can be read, and what must hold between them.
+
+use std::collections::BTreeMap;
+
+use toml::de::{DeTable, DeValue};
+
+use super::build::{self, Build};
+use super::component::{self, Component};
+use super::dependency::{self, Dependencies};
+use super::deploy::{self, DeployProfile};
+use super::dev::{self, Dev};
+use super::diagnostic::Diagnostic;
+use super::disk::{self, ProjectFolder};
+use super::keys::{self, Section};
+use super::name::ProfileName;
+use super::project::{self, Project};
+use super::registry::{self, Registry};
+use super::sibling;
+use super::span::Spanned;
+use super::table::{self, Findings, Reader, Value};
+
+/// What could be read, however much is wrong with the rest.
+#[derive(Default)]
+pub(super) struct Parts {
+    pub(super) project: Option<Project>,
+    pub(super) components: Vec<Component>,
+    pub(super) dependencies: Dependencies,
+    pub(super) dev_dependencies: Dependencies,
+    pub(super) build: Build,
+    pub(super) registry: Registry,
+    pub(super) dev: Dev,
+    pub(super) deploy: BTreeMap<ProfileName, DeployProfile>,
+    /// The names of all components as written, also of those that could not be read.
+    names: Vec<Spanned<String>>,
+    /// How many components the file lists.
+    listed: usize,
+}
+
+impl Parts {
+    /// Reads all sections of a file.
+    pub(super) fn read(root: &DeTable<'_>, findings: &mut Findings) -> Self {
+        let mut parts = Self::default();
+        for (key, value) in table::in_file_order(root) {
+            match Section::named(key.value) {
+                Some(section) => parts.read_section(section, value, findings),
+                None => findings.push(keys::unknown_section(key, value.get_ref())),
+            }
+        }
+        if !root.contains_key(Section::Project.name()) {
+            findings.push(
+                Diagnostic::error(None, "`[project]` is missing")
+                    .help("every project says its `name` and its `version`"),
+            );
+        }
+        parts
+    }
+
+    fn read_section(&mut self, section: Section, value: &Value<'_>, findings: &mut Findings) {
+        if section == Section::Component {
+            return self.read_components(value, findings);
+        }
+        let DeValue::Table(table) = value.get_ref() else {
+            let name = section.name();
+            let finding = table::wrong_type(&format!("`{name}`"), value, "a table");
+            findings.push(finding.help(format!("write it as a section: `{}`", section.heading())));
+            return;
+        };
+        let (heading, span) = (section.heading(), value.span());
+        match section {
+            Section::Dependencies => self.dependencies = dependency::read_all(table, findings),
+            Section::DevDependencies => {
+                self.dev_dependencies = dependency::read_all(table, findings);
+            }
+            Section::Deploy => self.deploy = deploy::read_all(table, findings),
+            _ => {
+                let mut reader = Reader::new(heading, span, table, section.keys(), findings);
+                self.read_settings(section, &mut reader);
+            }
+        }
+    }
+
+    fn read_settings(&mut self, section: Section, reader: &mut Reader<'_, '_>) {
+        match section {
+            Section::Project => self.project = project::read(reader),
+            Section::Build => self.build = build::read(reader),
+            Section::Registry => self.registry = registry::read(reader),
+            Section::Dev => self.dev = dev::read(reader),
+            Section::Component
+            | Section::Dependencies
+            | Section::DevDependencies
+            | Section::Deploy => unreachable!("BUG: {section:?} has no settings"),
+        }
+    }
+
+    fn read_components(&mut self, value: &Value<'_>, findings: &mut Findings) {
+        let DeValue::Array(array) = value.get_ref() else {
+            let finding = table::wrong_type("`component`", value, "an array of tables");
+            findings.push(finding.help("write `[[component]]`, once for each component"));
+            self.listed = 1;
+            return;
+        };
+        self.listed = array.len();
+        self.names = array.iter().filter_map(component::written_name).collect();
+        let (heading, keys) = (Section::Component.heading(), Section::Component.keys());
+        for item in array {
+            match item.get_ref() {
+                DeValue::Table(table) => {
+                    let mut reader = Reader::new(heading, item.span(), table, keys, findings);
+                    self.components.extend(component::read(&mut reader));
+                }
+                _ => findings.push(table::wrong_type("a component", item, "a table")),
+            }
+        }
+    }
+
+    /// Checks what must hold between the sections, and against the files if a folder is given.
+    pub(super) fn check(&self, folder: Option<&ProjectFolder<'_>>, findings: &mut Findings) {
+        sibling::check_names(&self.names, findings);
+        sibling::check_dependencies(&self.components, &self.names, findings);
+        build::check_layout(&self.build, &self.components, findings);
+        self.warn_of_nothing(findings);
+        if let Some(folder) = folder {
+            disk::check(folder, self, findings);
+        }
+    }
+
+    fn warn_of_nothing(&self, findings: &mut Findings) {
+        let disabled = |component: &Component| !component.enabled.value;
+        if self.listed == 0 {
+            findings.push(
+                Diagnostic::warning(None, "there is nothing to build: no `[[component]]`")
+                    .help("a component has a `name` and a `source`"),
+            );
+        } else if self.components.len() == self.listed && self.components.iter().all(disabled) {
+            findings.push(Diagnostic::warning(
+                None,
+                "there is nothing to build: every component is disabled",
+            ));
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Paths in `run.toml`: always relative, always with `/`, and inside the project.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::invalid::Invalid;
+
+/// A path below the project's folder, without `.` and `..`; never the folder itself.
+///
+/// That it stays inside is a matter of spelling here; that no symbolic link leads outside is
+/// checked when the manifest is loaded from disk.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProjectPath(String);
+
+impl ProjectPath {
+    /// The path with `/` between its parts.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The path on disk, for a project in the given folder.
+    pub fn below(&self, project_dir: &Path) -> PathBuf {
+        project_dir.join(&self.0)
+    }
+
+    /// Whether `other` is this path or lies below it.
+    pub fn contains(&self, other: &Self) -> bool {
+        other.0.strip_prefix(&self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// The first part.
+    pub(super) fn first(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for ProjectPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for ProjectPath {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let parts = normal_parts(text)?;
+        match parts.first() {
+            None => Err(Invalid::new(
+                format!("path `{text}` is the project's folder itself"),
+                INSIDE_PROJECT,
+            )),
+            Some(&"..") => {
+                Err(Invalid::new(format!("path `{text}` leaves the project"), INSIDE_PROJECT).help(
+                    "everything a build reads lies below the folder of run.toml, so that any \
+                     checkout can be built",
+                ))
+            }
+            Some(_) => Ok(Self(parts.join("/"))),
+        }
+    }
+}
+
+const INSIDE_PROJECT: &str = "expected a path inside the project, relative to run.toml";
+
+/// The folder of a package on disk: relative to the project, and possibly outside it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LocalPath(String);
+
+impl LocalPath {
+    /// The path with `/` between its parts, leading `..` included.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The path on disk, for a project in the given folder.
+    pub fn from(&self, project_dir: &Path) -> PathBuf {
+        project_dir.join(&self.0)
+    }
+}
+
+impl fmt::Display for LocalPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for LocalPath {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let parts = normal_parts(text)?;
+        if parts.iter().all(|part| *part == "..") {
+            let message = format!("path `{text}` is the project's folder or a parent of it");
+            return Err(Invalid::new(message, "expected the folder of another package"));
+        }
+        Ok(Self(parts.join("/")))
+    }
+}
+
+/// The parts of a relative path, with `.` and `..` resolved as far as spelling allows: what is
+/// left of `..` stands at the front.
+pub(super) fn normal_parts(text: &str) -> Result<Vec<&str>, Invalid> {
+    check_portable(text)?;
+    let mut parts = Vec::new();
+    for part in text.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    Ok(parts)
+}
+
+/// Refuses what is no path, or means something else on another machine.
+fn check_portable(text: &str) -> Result<(), Invalid> {
+    let relative = "expected a path relative to run.toml";
+    if text.trim().is_empty() {
+        return Err(Invalid::new("path is empty", relative));
+    }
+    if text.contains(char::is_control) {
+        let message = format!("path `{}` contains a control character", text.escape_debug());
+        return Err(Invalid::new(message, relative));
+    }
+    if text.contains('\\') {
+        let help = format!("did you mean `{}`?", text.replace('\\', "/"));
+        let message = format!("path `{text}` contains a backslash");
+        return Err(Invalid::new(message, "expected `/` between folders").help(help));
+    }
+    if text.starts_with('/') || text.starts_with("~/") {
+        return Err(Invalid::new(format!("path `{text}` is absolute"), relative)
+            .help("an absolute path would tie the project to one machine"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<&str, &str>) {
+        let path = text.parse::<ProjectPath>();
+        let path = path.as_ref().map(ProjectPath::as_str).map_err(|e| e.message.as_str());
+        assert_eq!(path, expected, "{text:?}");
+    }
+
+    #[test]
+    fn paths_are_normalised() {
+        check("src/lib.rs", Ok("src/lib.rs"));
+        check("./src//api/./lib.rs", Ok("src/api/lib.rs"));
+        check("src/../wit/", Ok("wit"));
+        check("a/b/../../c", Ok("c"));
+        check("..a/b", Ok("..a/b"));
+        check("mit Leerzeichen/ä.rs", Ok("mit Leerzeichen/ä.rs"));
+    }
+
+    #[test]
+    fn paths_stay_inside_the_project() {
+        check("../x", Err("path `../x` leaves the project"));
+        check("a/../../x", Err("path `a/../../x` leaves the project"));
+        check("..", Err("path `..` leaves the project"));
+        check("/etc/passwd", Err("path `/etc/passwd` is absolute"));
+        check("~/x", Err("path `~/x` is absolute"));
+        check(".", Err("path `.` is the project's folder itself"));
+        check("a/..", Err("path `a/..` is the project's folder itself"));
+        check("", Err("path is empty"));
+        check(" ", Err("path is empty"));
+        check("a\\b", Err("path `a\\b` contains a backslash"));
+        check("a\0b", Err("path `a\\0b` contains a control character"));
+    }
+
+    #[test]
+    fn local_packages_may_lie_outside() {
+        let check = |text: &str, expected: Option<&str>| {
+            let path = text.parse::<LocalPath>().ok();
+            assert_eq!(path.as_ref().map(LocalPath::as_str), expected, "{text:?}");
+        };
+        check("../local-package", Some("../local-package"));
+        check("../a/../../b", Some("../../b"));
+        check("packages/x/", Some("packages/x"));
+        check("..", None);
+        check(".", None);
+        check("/x", None);
+        check("", None);
+    }
+
+    #[test]
+    fn a_folder_contains_what_is_below_it() {
+        let path = |text: &str| text.parse::<ProjectPath>().unwrap();
+        assert!(path("src").contains(&path("src/a.rs")));
+        assert!(path("src").contains(&path("src")));
+        assert!(!path("src").contains(&path("src2/a.rs")));
+        assert!(!path("src/a").contains(&path("src")));
+    }
+}

@@ -1,0 +1,144 @@
+//! What must hold between the components of one project: distinct names, and dependencies that
+//! exist and do not form a circle.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::component::Component;
+use super::diagnostic::Diagnostic;
+use super::name::{self, ComponentName};
+use super::span::Spanned;
+use super::suggest;
+use super::table::Findings;
+
+/// Refuses a name that two components have, whether or not they are enabled and otherwise valid.
+///
+/// Names that differ only in case or punctuation count as the same: their outputs would be one
+/// file on some machines.
+pub(super) fn check_names(written: &[Spanned<String>], findings: &mut Findings) {
+    let mut seen: BTreeMap<String, &Spanned<String>> = BTreeMap::new();
+    for name in written {
+        let kebab = name::to_kebab(name).unwrap_or_else(|| name.value.clone());
+        let Some(first) = seen.get(&kebab) else {
+            seen.insert(kebab, name);
+            continue;
+        };
+        let message = if first.value == name.value {
+            format!("two components are named `{}`", name.value)
+        } else {
+            format!("components `{}` and `{}` would write the same file", first.value, name.value)
+        };
+        findings.push(
+            Diagnostic::error(name.span, message)
+                .label("expected another name")
+                .related(first.span, "first used here"),
+        );
+    }
+}
+
+/// Refuses dependencies on components that do not exist, are not built, or depend on each other.
+///
+/// `written` are the names of all components of the file, even of those that could not be read.
+pub(super) fn check_dependencies(
+    components: &[Component],
+    written: &[Spanned<String>],
+    findings: &mut Findings,
+) {
+    let by_name: BTreeMap<&str, &Component> =
+        components.iter().map(|component| (component.name.as_str(), component)).collect();
+    for component in components {
+        for dependency in &component.dependencies {
+            let target = by_name.get(dependency.as_str());
+            findings.extend(match target {
+                None => unknown(component, dependency, written),
+                Some(target) => disabled(component, dependency, target),
+            });
+        }
+    }
+    findings.extend(circles(&by_name, components));
+}
+
+fn unknown(
+    component: &Component,
+    dependency: &Spanned<ComponentName>,
+    written: &[Spanned<String>],
+) -> Option<Diagnostic> {
+    let name = dependency.as_str();
+    if written.iter().any(|written| written.value == name) {
+        return None; // it exists and is reported as invalid
+    }
+    let others = written.iter().map(|name| name.value.as_str());
+    let others = others.filter(|other| *other != component.name.as_str());
+    let label = suggest::did_you_mean(name, others)
+        .unwrap_or_else(|| "expected the name of another component".to_owned());
+    Some(Diagnostic::error(dependency.span, format!("there is no component `{name}`")).label(label))
+}
+
+fn disabled(
+    component: &Component,
+    dependency: &Spanned<ComponentName>,
+    target: &Component,
+) -> Option<Diagnostic> {
+    let span = target.enabled.span.filter(|_| component.enabled.value && !target.enabled.value)?;
+    let message = format!("component `{}` is disabled", dependency.value);
+    let label = format!("`{}` needs it", component.name.value);
+    Some(Diagnostic::error(dependency.span, message).label(label).related(span, "disabled here"))
+}
+
+/// A component whose dependencies are being followed, and how many of them were.
+struct Step<'a> {
+    component: &'a Component,
+    followed: usize,
+}
+
+impl<'a> Step<'a> {
+    /// The dependency that is being followed.
+    fn dependency(&self) -> &'a Spanned<ComponentName> {
+        &self.component.dependencies[self.followed - 1]
+    }
+}
+
+/// Searches in depth, entering every component once; each circle found this way is one finding.
+fn circles(by_name: &BTreeMap<&str, &Component>, components: &[Component]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let mut entered = BTreeSet::new();
+    for start in components {
+        let mut way = Vec::new();
+        if entered.insert(start.name.as_str()) {
+            way.push(Step { component: start, followed: 0 });
+        }
+        while let Some(step) = way.last_mut() {
+            let Some(dependency) = step.component.dependencies.get(step.followed) else {
+                way.pop();
+                continue;
+            };
+            step.followed += 1;
+            let Some(target) = by_name.get(dependency.as_str()) else { continue };
+            if entered.insert(target.name.as_str()) {
+                way.push(Step { component: target, followed: 0 });
+            } else if let Some(at) = way.iter().position(|step| step.component.name == target.name)
+            {
+                found.push(circle(&way[at..]));
+            }
+        }
+    }
+    found
+}
+
+/// A finding about components each of which depends on the next, and the last on the first.
+fn circle(way: &[Step<'_>]) -> Diagnostic {
+    let (closing, before) = way.split_last().expect("a circle has at least one component");
+    let first = &way[0].component.name.value;
+    let at = closing.dependency().span;
+    if before.is_empty() {
+        return Diagnostic::error(at, format!("component `{first}` depends on itself"))
+            .label("expected another component");
+    }
+    let names: Vec<&str> = way.iter().map(|step| step.component.name.as_str()).collect();
+    let message = format!("components depend on each other: {} -> {first}", names.join(" -> "));
+    let finding = Diagnostic::error(at, message).label("this closes the circle");
+    before.iter().fold(finding, |finding, step| {
+        let dependency = step.dependency();
+        let label = format!("`{}` needs `{}`", step.component.name.value, dependency.value);
+        finding.related(dependency.span, label)
+    })
+}

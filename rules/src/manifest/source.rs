@@ -1,0 +1,102 @@
+//! The text of one `run.toml`, for pointing at it.
+//!
+//! The text kept here is already redacted (see `redact`): whatever is rendered from it, and its
+//! `Debug` form, cannot show a token. Redaction keeps every byte offset, so spans stay valid.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::redact::Redacted;
+use super::span::Span;
+
+/// A line and a column, both counted from 1; columns count characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column, in characters.
+    pub column: usize,
+}
+
+/// The path and the redacted text of a `run.toml`.
+#[derive(Clone, Debug)]
+pub struct Source {
+    path: PathBuf,
+    text: Redacted,
+}
+
+/// The mark some editors put before UTF-8 text; it occupies no column.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+impl Source {
+    /// Takes over a text, hiding the secrets in it.
+    pub(super) fn new(path: &Path, text: &str) -> Self {
+        Self { path: path.to_owned(), text: Redacted::new(text) }
+    }
+
+    /// The file as it was named to [`load`](super::Manifest::load).
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The text, with the values of secrets replaced by `*` of the same length.
+    pub fn text(&self) -> &str {
+        self.text.as_str()
+    }
+
+    /// Hides every secret of this file in a message about it.
+    pub(super) fn redact(&self, message: String) -> String {
+        self.text.redact(message)
+    }
+
+    /// The line and column of a byte offset; an offset past the end counts as the end.
+    pub fn position(&self, offset: usize) -> Position {
+        let text = self.text();
+        let before = &text[..text.floor_char_boundary(offset)];
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = before[line_start..].trim_start_matches(BYTE_ORDER_MARK);
+        Position { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 }
+    }
+
+    /// The place of an element as text, like `run.toml:12`, for messages of other modules.
+    pub fn place(&self, span: Span) -> Place<'_> {
+        Place { path: &self.path, line: self.position(span.start).line }
+    }
+}
+
+/// A line of `run.toml`, shown as `run.toml:12`.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    path: &'a Path,
+    line: usize,
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path.display(), self.line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, offset: usize, line: usize, column: usize) {
+        let source = Source::new(Path::new("run.toml"), text);
+        assert_eq!(source.position(offset), Position { line, column });
+    }
+
+    #[test]
+    fn positions_count_lines_and_characters_from_one() {
+        check("", 0, 1, 1);
+        check("ab", 1, 1, 2);
+        check("ab\ncd", 2, 1, 3);
+        check("ab\ncd", 3, 2, 1);
+        check("ab\r\ncd", 5, 2, 2);
+        check("ä = 1", "ä".len(), 1, 2);
+        check("ä = 1", 1, 1, 1);
+        check("ab", 99, 1, 3);
+        check("\u{feff}ab", 4, 1, 2);
+    }
+}

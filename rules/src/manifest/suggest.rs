@@ -1,0 +1,82 @@
+//! "Did you mean": the nearest of the valid names.
+
+/// The candidate a writer most probably meant, if one is near enough to be worth saying.
+///
+/// Near means: equal but for case and for `-` or `_`, an abbreviation of at least three letters, or
+/// at most one edit in three letters away. The first of equally near candidates wins.
+pub(super) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let word = plain(word);
+    let scored = candidates.into_iter().filter_map(|candidate| {
+        let plain = plain(candidate);
+        let distance = strsim::damerau_levenshtein(&word, &plain);
+        let abbreviates = word.len() >= 3 && plain.starts_with(&word);
+        let near = distance <= (word.chars().count() / 3).max(1) && distance < plain.len();
+        (near || abbreviates).then_some((distance, candidate))
+    });
+    scored.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
+}
+
+/// A word without what people get wrong without noticing.
+fn plain(word: &str) -> String {
+    word.to_lowercase().replace(['_', ' '], "-")
+}
+
+/// The text "did you mean `x`?" if there is a near candidate.
+pub(super) fn did_you_mean<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    nearest(word, candidates).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// A list of names for a message: `a`, `b` or `c`.
+pub(super) fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    match names.pop() {
+        Some(last) if !names.is_empty() => format!("{} or {last}", names.join(", ")),
+        Some(only) => only,
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: [&str; 6] = ["name", "source", "path", "language", "opt_level", "dev_dependencies"];
+
+    #[track_caller]
+    fn check(word: &str, expected: Option<&str>) {
+        assert_eq!(nearest(word, KEYS), expected, "{word}");
+    }
+
+    #[test]
+    fn the_nearest_name_is_suggested() {
+        check("nmae", Some("name"));
+        check("Name", Some("name"));
+        check("soruce", Some("source"));
+        check("opt-level", Some("opt_level"));
+        check("optLevel", Some("opt_level"));
+        check("lang", Some("language"));
+        check("dev-dependencies", Some("dev_dependencies"));
+    }
+
+    #[test]
+    fn far_away_names_are_not() {
+        check("x", None);
+        check("", None);
+        check("colour", None);
+        check("la", None);
+    }
+
+    #[test]
+    fn lists_read_as_english() {
+        assert_eq!(one_of([]), "");
+        assert_eq!(one_of(["a"]), "`a`");
+        assert_eq!(one_of(["a", "b"]), "`a` or `b`");
+        assert_eq!(one_of(["a", "b", "c"]), "`a`, `b` or `c`");
+    }
+}

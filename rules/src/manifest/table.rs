@@ -1,0 +1,236 @@
+//! Typed access to one table of `run.toml`, collecting what is wrong with it.
+//!
+//! A reader knows the keys its table may have and refuses all others at once. Its methods never
+//! stop at an error: they report it and yield nothing, so that the rest of the file is still read.
+
+use std::str::FromStr;
+
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::Diagnostic;
+use super::invalid::Invalid;
+use super::keys;
+use super::span::{Span, Spanned};
+
+/// What was found so far; becomes [`Diagnostics`](super::Diagnostics) at the end.
+pub(super) type Findings = Vec<Diagnostic>;
+
+/// A value of the parsed file, with its place.
+pub(super) type Value<'t> = toml::Spanned<DeValue<'t>>;
+
+/// Reads one table.
+pub(super) struct Reader<'t, 'f> {
+    heading: &'t str,
+    span: Span,
+    table: &'t DeTable<'t>,
+    findings: &'f mut Findings,
+}
+
+impl<'t, 'f> Reader<'t, 'f> {
+    /// Starts to read the table under a heading such as `[build]`, and refuses keys other than
+    /// those given.
+    pub(super) fn new(
+        heading: &'t str,
+        span: impl Into<Span>,
+        table: &'t DeTable<'t>,
+        keys: &[&str],
+        findings: &'f mut Findings,
+    ) -> Self {
+        findings.extend(table.keys().filter(|key| !keys.contains(&key.get_ref().as_ref())).map(
+            |key| {
+                let key = Spanned::new(key.get_ref().as_ref(), key.span());
+                keys::unknown_key(key, heading, keys)
+            },
+        ));
+        Self { heading, span: span.into(), table, findings }
+    }
+
+    /// The place of the table: its heading, or all of an inline table.
+    pub(super) fn span(&self) -> Span {
+        self.span
+    }
+
+    /// The findings, to report what a reader of single values cannot see.
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        self.findings.push(diagnostic);
+    }
+
+    /// The place of a key, if it is there.
+    pub(super) fn key(&self, key: &str) -> Option<Span> {
+        self.table.get_key_value(key).map(|(key, _)| key.span().into())
+    }
+
+    /// A string, taken as it is.
+    pub(super) fn text(&mut self, key: &str) -> Option<Spanned<String>> {
+        self.value(key, |text| Ok(text.to_owned()))
+    }
+
+    /// A string that must be a value of some type.
+    pub(super) fn parse<T: FromStr<Err = Invalid>>(&mut self, key: &str) -> Option<Spanned<T>> {
+        self.value(key, str::parse)
+    }
+
+    /// Like [`parse`](Self::parse), for a key that must be there; `example` shows how.
+    pub(super) fn required<T>(&mut self, key: &str, example: &str) -> Option<Spanned<T>>
+    where
+        T: FromStr<Err = Invalid>,
+    {
+        if self.table.contains_key(key) {
+            return self.parse(key);
+        }
+        let message = format!("`{key}` is missing in `{}`", self.heading);
+        let diagnostic = Diagnostic::error(self.span, message)
+            .label(format!("expected `{key} = \"{example}\"` below"));
+        self.report(diagnostic);
+        None
+    }
+
+    /// A string that is read by a function.
+    pub(super) fn value<T>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, Invalid>,
+    ) -> Option<Spanned<T>> {
+        let value = self.table.get(key)?;
+        let Some(text) = value.get_ref().as_str() else {
+            self.wrong_type(key, value, "a string");
+            return None;
+        };
+        self.check(value.span(), parse(text))
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, key: &str) -> Option<Spanned<bool>> {
+        let value = self.table.get(key)?;
+        match value.get_ref() {
+            DeValue::Boolean(flag) => Some(Spanned::new(*flag, value.span())),
+            _ => {
+                self.wrong_type(key, value, "`true` or `false`");
+                None
+            }
+        }
+    }
+
+    /// A TCP port.
+    pub(super) fn port(&mut self, key: &str) -> Option<Spanned<u16>> {
+        let value = self.table.get(key)?;
+        let DeValue::Integer(number) = value.get_ref() else {
+            self.wrong_type(key, value, "a number");
+            return None;
+        };
+        let digits = number.as_str().replace('_', "");
+        let port = u16::from_str_radix(&digits, number.radix()).ok().filter(|port| *port > 0);
+        let invalid = || {
+            Invalid::new(format!("`{number}` is not a port"), "expected a number from 1 to 65535")
+        };
+        self.check(value.span(), port.ok_or_else(invalid))
+    }
+
+    /// An array of strings, each of which must be a value of some type; empty if it is not there.
+    pub(super) fn list<T: FromStr<Err = Invalid>>(&mut self, key: &str) -> Vec<Spanned<T>> {
+        self.list_of(key, str::parse)
+    }
+
+    /// An array of strings that are read by a function.
+    pub(super) fn list_of<T>(
+        &mut self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, Invalid>,
+    ) -> Vec<Spanned<T>> {
+        let Some(value) = self.table.get(key) else { return Vec::new() };
+        let DeValue::Array(array) = value.get_ref() else {
+            self.wrong_type(key, value, "an array of strings");
+            return Vec::new();
+        };
+        let read = |item: &Value<'_>| match item.get_ref().as_str() {
+            Some(text) => self.check(item.span(), parse(text)),
+            None => {
+                self.wrong_type(key, item, "an array of strings");
+                None
+            }
+        };
+        array.iter().filter_map(read).collect()
+    }
+
+    /// The entries of a table below this one, in the order of the file; empty if it is not there.
+    pub(super) fn entries(&mut self, key: &str) -> Vec<(Spanned<&'t str>, &'t Value<'t>)> {
+        let Some(value) = self.table.get(key) else { return Vec::new() };
+        let DeValue::Table(table) = value.get_ref() else {
+            self.wrong_type(key, value, "a table");
+            return Vec::new();
+        };
+        in_file_order(table)
+    }
+
+    /// Turns a refusal into a finding.
+    pub(super) fn check<T>(
+        &mut self,
+        span: impl Into<Span>,
+        result: Result<T, Invalid>,
+    ) -> Option<Spanned<T>> {
+        accept(self.findings, span, result)
+    }
+
+    /// Reports a value of the wrong type.
+    pub(super) fn wrong_type(&mut self, key: &str, value: &Value<'_>, expected: &str) {
+        self.findings.push(wrong_type(&format!("`{key}` in `{}`", self.heading), value, expected));
+    }
+}
+
+/// The entries of a table in the order of the file, so that reports and the model follow it.
+pub(super) fn in_file_order<'t>(table: &'t DeTable<'t>) -> Vec<(Spanned<&'t str>, &'t Value<'t>)> {
+    let mut entries: Vec<_> = table
+        .iter()
+        .map(|(key, value)| (Spanned::new(key.get_ref().as_ref(), key.span()), value))
+        .collect();
+    entries.sort_by_key(|(key, _)| key.span);
+    entries
+}
+
+/// Turns a refusal into a finding at its place.
+pub(super) fn accept<T>(
+    findings: &mut Findings,
+    span: impl Into<Span>,
+    result: Result<T, Invalid>,
+) -> Option<Spanned<T>> {
+    let span = span.into();
+    match result {
+        Ok(value) => Some(Spanned::new(value, span)),
+        Err(Invalid { message, expected, help }) => {
+            let finding = Diagnostic::error(span, message).label(expected);
+            findings.push(help.into_iter().fold(finding, Diagnostic::help));
+            None
+        }
+    }
+}
+
+/// A finding about a value of the wrong type.
+pub(super) fn wrong_type(what: &str, value: &Value<'_>, expected: &str) -> Diagnostic {
+    let found = describe(value.get_ref());
+    let message = format!("{what} must be {expected}, found {found}");
+    let diagnostic =
+        Diagnostic::error(Span::from(value.span()), message).label(format!("expected {expected}"));
+    match (expected, value.get_ref()) {
+        ("a string", DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)) => {
+            diagnostic.help("put it in quotes")
+        }
+        ("a number" | "`true` or `false`", DeValue::String(_)) => {
+            diagnostic.help("remove the quotes")
+        }
+        ("an array of strings", DeValue::String(_)) => diagnostic.help("put it in brackets"),
+        _ => diagnostic,
+    }
+}
+
+/// The type of a value in the words of TOML.
+pub(super) fn describe(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}
