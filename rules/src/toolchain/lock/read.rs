@@ -1,0 +1,281 @@
+//! Reading a lock: strict, with the line of what is wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use cache::{Digest, DigestFunction};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use super::{Checksum, Image, Lock, Package, Pin, SourceKind, TREE_FUNCTION};
+use crate::toolchain::{Platform, Purl};
+
+/// Why a lock can't be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// The operating system refused.
+    #[error("cannot {action} the lockfile {}", .path.display())]
+    Io {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The lockfile.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// What is written there makes no lock.
+    #[error("{}:{line}:{column}: {message}", .path.display())]
+    Broken {
+        /// The lockfile.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLock {
+    #[serde(default)]
+    toolchains: BTreeMap<String, String>,
+    #[serde(default)]
+    checksums: BTreeMap<Spanned<String>, Checksum>,
+    #[serde(default, rename = "image")]
+    images: Vec<Spanned<RawImage>>,
+    #[serde(default, rename = "package")]
+    packages: Vec<Spanned<RawPackage>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawImage {
+    toolchain: String,
+    platform: Platform,
+    recipe: String,
+    #[serde(deserialize_with = "tree_digest")]
+    tree: Digest,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPackage {
+    toolchain: String,
+    platform: Platform,
+    purl: Purl,
+    source: SourceKind,
+    from: String,
+    file: Option<String>,
+    sha256: Option<Sha256>,
+    size: Option<u64>,
+    #[serde(default, deserialize_with = "optional_tree_digest")]
+    tree: Option<Digest>,
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct Sha256(String);
+
+impl TryFrom<String> for Sha256 {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match Digest::from_str(&format!("sha256:{text}/0")) {
+            Ok(_) => Ok(Self(text)),
+            Err(_) => Err(format!("`{text}` is no SHA-256 (64 lower-case hexadecimal digits)")),
+        }
+    }
+}
+
+fn tree_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let wrong = || format!("`{text}` is no tree digest (`blake3:HEX/SIZE`)");
+    match Digest::from_str(&text) {
+        Ok(digest) if digest.function() == TREE_FUNCTION => Ok(digest),
+        _ => Err(serde::de::Error::custom(wrong())),
+    }
+}
+
+fn optional_tree_digest<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Digest>, D::Error> {
+    tree_digest(from).map(Some)
+}
+
+impl Lock {
+    /// Reads a lockfile. `None` if there is none.
+    ///
+    /// # Errors
+    /// The file can't be read, or makes no lock.
+    pub fn read(path: &Path) -> Result<Option<Self>, LockError> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, path).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(LockError::Io { action: "read", path: path.to_owned(), source }),
+        }
+    }
+
+    /// Reads the text of a lockfile; `path` is for messages.
+    ///
+    /// # Errors
+    /// The text makes no lock.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, LockError> {
+        let broken = |span: Range<usize>, message: String| {
+            let (line, column) = position(text, span.start);
+            LockError::Broken { path: path.to_owned(), line, column, message }
+        };
+        let raw: RawLock = toml::from_str(text)
+            .map_err(|error| broken(error.span().unwrap_or(0..0), error.message().to_owned()))?;
+        build(raw).map_err(|(span, message)| broken(span, message))
+    }
+}
+
+type Wrong = (Range<usize>, String);
+
+/// Checks that the tables fit each other.
+fn build(raw: RawLock) -> Result<Lock, Wrong> {
+    let mut lock = Lock { toolchains: raw.toolchains, ..Lock::default() };
+    let known = |name: &str, span: Range<usize>| match lock.toolchains.contains_key(name) {
+        true => Ok(()),
+        false => Err((span, format!("toolchain `{name}` is not in [toolchains]"))),
+    };
+    for (name, checksum) in raw.checksums {
+        known(name.get_ref(), name.span())?;
+        lock.checksums.insert(name.into_inner(), checksum);
+    }
+    let mut images = BTreeSet::new();
+    for image in raw.images {
+        let (span, image) = (image.span(), image.into_inner());
+        known(&image.toolchain, span.clone())?;
+        if !images.insert((image.toolchain.clone(), image.platform)) {
+            let message = format!("`{}` has two images for {}", image.toolchain, image.platform);
+            return Err((span, message));
+        }
+        let RawImage { toolchain, platform, recipe, tree } = image;
+        lock.images.push(Image { toolchain, platform, recipe, tree });
+    }
+    for package in raw.packages {
+        let (span, package) = (package.span(), package.into_inner());
+        if !images.contains(&(package.toolchain.clone(), package.platform)) {
+            let message = format!(
+                "package `{}` belongs to no image: `{}` has none for {}",
+                package.purl, package.toolchain, package.platform
+            );
+            return Err((span, message));
+        }
+        lock.packages.push(package.build().map_err(|message| (span, message))?);
+    }
+    lock.sort();
+    Ok(lock)
+}
+
+impl RawPackage {
+    fn build(self) -> Result<Package, String> {
+        let Self { toolchain, platform, purl, source, from, file, .. } = self;
+        let pin = match (self.tree, self.sha256, self.size) {
+            (Some(tree), sha256, None) => Pin::Tree { tree, sha256: sha256.map(|sha256| sha256.0) },
+            (None, Some(sha256), Some(size)) => Pin::File(file_digest(&sha256.0, size)?),
+            _ => {
+                return Err(format!(
+                    "package `{purl}` is pinned by `tree`, or by `sha256` and `size` together"
+                ));
+            }
+        };
+        if file.is_none() && matches!(pin, Pin::File(_)) {
+            return Err(format!("package `{purl}` has no `file`"));
+        }
+        Ok(Package { toolchain, platform, purl, source, from, file, pin })
+    }
+}
+
+fn file_digest(sha256: &str, size: u64) -> Result<Digest, String> {
+    let name = DigestFunction::Sha256.name();
+    Digest::from_str(&format!("{name}:{sha256}/{size}")).map_err(|error| error.to_string())
+}
+
+/// Line and column of a byte offset, both from 1.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_short_tables_are_a_lock() {
+        let text = r#"
+            [toolchains]
+            cargo-component = "0.20.0"
+            wasm-tools = "1.219.1"
+            componentize-py = "0.15.0"
+
+            [checksums]
+            cargo-component = "sha256:abc123..."
+        "#;
+        let lock = Lock::parse(text, Path::new("run.lock.toml")).unwrap();
+        assert_eq!(lock.version("wasm-tools"), Some("1.219.1"));
+        assert_eq!(lock.checksums["cargo-component"].to_string(), "sha256:abc123...");
+        assert!(lock.image("componentize-py", Platform::X86_64Linux).is_err());
+    }
+
+    #[test]
+    fn an_absent_lock_is_none() {
+        assert!(Lock::read(Path::new("/nonexistent/run.lock.toml")).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let check = |text: &str, expect: &str| {
+            let error = Lock::parse(text, Path::new("run.lock.toml")).unwrap_err().to_string();
+            assert_eq!(error, format!("run.lock.toml:{expect}"));
+        };
+        let hex = "0".repeat(64);
+        check(
+            "[toolchains]\n[checksum]\n",
+            "2:2: unknown field `checksum`, expected one of `toolchains`, `checksums`, `image`, `package`",
+        );
+        check(
+            "[toolchains]\nrust = \"1\"\n[checksums]\nrust = \"md5:0\"\n",
+            "4:8: `md5:0` is no checksum (`sha256:HEX` or `blake3:HEX`)",
+        );
+        check("[checksums]\nrust = \"sha256:0\"\n", "2:1: toolchain `rust` is not in [toolchains]");
+        let image = |tree: &str| {
+            format!(
+                "[toolchains]\nrust = \"1\"\n[[image]]\ntoolchain = \"rust\"\nplatform = \"x86_64-linux\"\nrecipe = \"r\"\ntree = \"{tree}\"\n"
+            )
+        };
+        check(&image("sha256:00/1"), "7:8: `sha256:00/1` is no tree digest (`blake3:HEX/SIZE`)");
+        let one = image(&format!("blake3:{hex}/1"));
+        let two = format!("{one}{}", &one[one.find("[[").unwrap()..]);
+        check(&two, "8:1: `rust` has two images for x86_64-linux");
+        let package = |rest: &str| {
+            format!(
+                "{one}[[package]]\ntoolchain = \"rust\"\nplatform = \"x86_64-linux\"\npurl = \"pkg:a/b@1\"\nsource = \"url\"\nfrom = \"u\"\n{rest}\n"
+            )
+        };
+        check(
+            &package("sha256 = \"0\""),
+            "14:10: `0` is no SHA-256 (64 lower-case hexadecimal digits)",
+        );
+        check(
+            &package(&format!("sha256 = \"{hex}\"")),
+            "8:1: package `pkg:a/b@1` is pinned by `tree`, or by `sha256` and `size` together",
+        );
+        check(
+            &package(&format!("sha256 = \"{hex}\"\nsize = 1")),
+            "8:1: package `pkg:a/b@1` has no `file`",
+        );
+        check(
+            &package("x = 1").replacen("\"rust\"\nplatform", "\"zig\"\nplatform", 1),
+            "14:1: unknown field `x`, expected one of `toolchain`, `platform`, `purl`, `source`, `from`, `file`, `sha256`, `size`, `tree`",
+        );
+    }
+}

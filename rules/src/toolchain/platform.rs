@@ -1,0 +1,134 @@
+//! Platforms a toolchain image is made for, and what each registry calls them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The machine an image runs on. Not the target of the compilation: that is always WebAssembly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Platform {
+    /// 64-bit ARM, Linux, GNU C library.
+    Aarch64Linux,
+    /// 64-bit x86, Linux, GNU C library.
+    X86_64Linux,
+}
+
+impl Platform {
+    /// Every platform, in the order in which a lock lists them.
+    pub const ALL: [Self; 2] = [Self::Aarch64Linux, Self::X86_64Linux];
+
+    /// Its name in a lock and in the catalogue.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aarch64Linux => "aarch64-linux",
+            Self::X86_64Linux => "x86_64-linux",
+        }
+    }
+
+    /// What Debian calls the architecture.
+    #[must_use]
+    pub const fn debian_architecture(self) -> &'static str {
+        match self {
+            Self::Aarch64Linux => "arm64",
+            Self::X86_64Linux => "amd64",
+        }
+    }
+
+    /// What Rust calls the host.
+    #[must_use]
+    pub const fn rust_host(self) -> &'static str {
+        match self {
+            Self::Aarch64Linux => "aarch64-unknown-linux-gnu",
+            Self::X86_64Linux => "x86_64-unknown-linux-gnu",
+        }
+    }
+
+    /// What the platform tags of Python wheels end in.
+    #[must_use]
+    pub const fn machine(self) -> &'static str {
+        match self {
+            Self::Aarch64Linux => "aarch64",
+            Self::X86_64Linux => "x86_64",
+        }
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Platform {
+    type Err = UnknownPlatform;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPlatform> {
+        let known = Self::ALL.into_iter().find(|platform| platform.as_str() == text);
+        known.ok_or_else(|| UnknownPlatform(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Platform {
+    type Error = UnknownPlatform;
+
+    fn try_from(text: String) -> Result<Self, UnknownPlatform> {
+        text.parse()
+    }
+}
+
+impl From<Platform> for String {
+    fn from(platform: Platform) -> Self {
+        platform.as_str().to_owned()
+    }
+}
+
+/// A name that is no platform's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown platform `{0}`, expected `aarch64-linux` or `x86_64-linux`")]
+pub struct UnknownPlatform(pub String);
+
+/// This machine is none that images are made for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no toolchain images are made for {architecture} {system}")]
+pub struct UnsupportedHost {
+    /// The processor, as Rust names it.
+    pub architecture: &'static str,
+    /// The operating system, as Rust names it.
+    pub system: &'static str,
+}
+
+/// The platform of the machine this program was built for.
+///
+/// # Errors
+/// The machine is none that images are made for.
+pub const fn host_platform() -> Result<Platform, UnsupportedHost> {
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        Ok(Platform::X86_64Linux)
+    } else if cfg!(all(target_os = "linux", target_arch = "aarch64")) {
+        Ok(Platform::Aarch64Linux)
+    } else {
+        Err(UnsupportedHost { architecture: std::env::consts::ARCH, system: std::env::consts::OS })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for platform in Platform::ALL {
+            assert_eq!(platform.as_str().parse(), Ok(platform));
+        }
+        assert_eq!("sparc".parse::<Platform>(), Err(UnknownPlatform("sparc".into())));
+    }
+
+    #[test]
+    fn the_order_is_that_of_the_names() {
+        assert!(Platform::ALL.is_sorted());
+        assert!(Platform::ALL.map(Platform::as_str).is_sorted());
+    }
+}

@@ -1,0 +1,108 @@
+//! How the registries are reached: the user's own clients, mirrors and network settings, as values.
+//!
+//! The command line fills these from its configuration and environment. No host has a default here:
+//! Debian's mirror comes from apt's configuration or from [`Mirrors`], the rest from pip's and
+//! rustup's own.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// Everything about reaching registries.
+#[derive(Clone, Debug, Default)]
+pub struct Registries {
+    /// Programs that are the clients of registries.
+    pub clients: Clients,
+    /// Mirrors named in the user's configuration; they go before the clients' own.
+    pub mirrors: Mirrors,
+    /// Proxies, certificates, time-outs.
+    pub network: Network,
+}
+
+/// The registries' clients, by name (looked up in `PATH`) or path.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// A Python that has pip: run as `python -m pip`.
+    pub python: OsString,
+    /// The Rust toolchain installer.
+    pub rustup: OsString,
+    /// Prints apt's configuration; used for its proxies, if it is there.
+    pub apt_config: OsString,
+    /// Verifies the signature of Debian's release files, if it is there.
+    pub gpgv: OsString,
+    /// The folder of apt's configuration, with `sources.list` and `sources.list.d`.
+    pub apt_folder: PathBuf,
+    /// The folder of Debian's archive keyrings.
+    pub keyrings: PathBuf,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        Self {
+            python: "python3".into(),
+            rustup: "rustup".into(),
+            apt_config: "apt-config".into(),
+            gpgv: "gpgv".into(),
+            apt_folder: "/etc/apt".into(),
+            keyrings: "/usr/share/keyrings".into(),
+        }
+    }
+}
+
+/// The `[mirrors]` table of the user's configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mirrors {
+    /// The base URL of a Debian mirror: the folder that holds `dists` and `pool`.
+    pub debian: Option<String>,
+}
+
+/// A proxy for the URLs of one scheme.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    /// `http`, `https`, or `all`.
+    pub scheme: String,
+    /// The proxy's URL.
+    pub url: String,
+}
+
+/// How URLs are fetched.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// Whether the network must not be used at all.
+    pub offline: bool,
+    /// Proxies by scheme; the first that fits is taken.
+    pub proxies: Vec<Proxy>,
+    /// Hosts that need no proxy, in the spelling of the `NO_PROXY` variable.
+    pub no_proxy: Option<String>,
+    /// A PEM file of certificate authorities to trust instead of the system's (`SSL_CERT_FILE`).
+    pub certificates: Option<PathBuf>,
+    /// How long a connection may take to come about.
+    pub connect_timeout: Duration,
+    /// How long a server may stay silent.
+    pub idle_timeout: Duration,
+    /// How often a fetch is tried in all.
+    pub attempts: u32,
+    /// The pause after the first failed try; it doubles with each further one.
+    pub pause: Duration,
+    /// How many packages are fetched and unpacked at once.
+    pub parallel: usize,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            offline: false,
+            proxies: Vec::new(),
+            no_proxy: None,
+            certificates: None,
+            connect_timeout: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(60),
+            attempts: 4,
+            pause: Duration::from_millis(500),
+            parallel: 4,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Unpacking.
+mod placement;
+pub(crate) use placement::Placement;
