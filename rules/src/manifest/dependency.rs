@@ -1,9 +1,10 @@
 //! `[dependencies]` and `[dev_dependencies]`: packages, and where each comes from.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
 
-use semver::VersionReq;
+use semver::{Op, Version, VersionReq};
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostic;
@@ -22,7 +23,7 @@ pub type Dependencies = BTreeMap<PackageName, Dependency>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dependency {
     /// Where it comes from.
-    pub origin: PackageOrigin,
+    pub source: DependencySource,
     /// The features of it that are used.
     pub features: Vec<Spanned<Feature>>,
     /// The place of its name.
@@ -31,11 +32,11 @@ pub struct Dependency {
 
 /// Where a package comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PackageOrigin {
+pub enum DependencySource {
     /// The registry; `"1.0.0"` means any compatible version, as in Cargo.
     Registry {
         /// Which versions will do.
-        version: Spanned<VersionReq>,
+        version: Spanned<Requirement>,
     },
     /// A git repository.
     Git {
@@ -49,6 +50,39 @@ pub enum PackageOrigin {
         /// The folder.
         path: Spanned<LocalPath>,
     },
+}
+
+/// Which versions of a package will do, in the syntax of Cargo: `1.0.0` means `^1.0.0`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Requirement(VersionReq);
+
+impl Requirement {
+    /// Whether a version will do.
+    pub fn matches(&self, version: &Version) -> bool {
+        self.0.matches(version)
+    }
+
+    /// The version that the requirement starts from, if it has a lower bound: 1.2.0 for `^1.2`.
+    pub fn base(&self) -> Option<Version> {
+        let bound = self
+            .0
+            .comparators
+            .iter()
+            .find(|comparator| !matches!(comparator.op, Op::Greater | Op::Less | Op::LessEq))?;
+        Some(Version {
+            major: bound.major,
+            minor: bound.minor.unwrap_or(0),
+            patch: bound.patch.unwrap_or(0),
+            pre: bound.pre.clone(),
+            build: semver::BuildMetadata::EMPTY,
+        })
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// A commit of a git repository.
@@ -75,16 +109,16 @@ fn read(
     findings: &mut Findings,
 ) -> Option<(PackageName, Dependency)> {
     let name = table::accept(findings, key.span, key.value.parse::<PackageName>());
-    let (origin, features) = match value.get_ref() {
+    let (source, features) = match value.get_ref() {
         DeValue::String(version) => {
-            let version = table::accept(findings, value.span(), requirement(version));
-            (version.map(|version| PackageOrigin::Registry { version }), Vec::new())
+            let version = table::accept(findings, value.span(), version.parse());
+            (version.map(|version| DependencySource::Registry { version }), Vec::new())
         }
         DeValue::Table(table) => {
             let heading = format!("dependency {}", key.value);
             let span = inline_or_heading(key.span, value);
             let mut reader = Reader::new(&heading, span, table, keys::DEPENDENCY, findings);
-            (read_origin(&mut reader), reader.list("features"))
+            (read_source(&mut reader), reader.list("features"))
         }
         _ => {
             let what = format!("dependency `{}`", key.value);
@@ -93,7 +127,7 @@ fn read(
             (None, Vec::new())
         }
     };
-    Some((name?.value, Dependency { origin: origin?, features, span: key.span }))
+    Some((name?.value, Dependency { source: source?, features, span: key.span }))
 }
 
 const FORMS: &str = "write `\"1.0.0\"`, `{ version = \"1.0.0\", features = [\"x\"] }`, \
@@ -104,8 +138,8 @@ fn inline_or_heading(key: Span, value: &Value<'_>) -> Span {
     if key.end <= value.span().start { key } else { value.span().into() }
 }
 
-fn read_origin(reader: &mut Reader<'_, '_>) -> Option<PackageOrigin> {
-    let version = reader.value("version", requirement);
+fn read_source(reader: &mut Reader<'_, '_>) -> Option<DependencySource> {
+    let version = reader.parse("version");
     let url = reader.parse("git");
     let path = reader.parse("path");
     let reference = read_reference(reader);
@@ -123,9 +157,9 @@ fn read_origin(reader: &mut Reader<'_, '_>) -> Option<PackageOrigin> {
             None
         }
         [(key, _)] => match key {
-            "version" => Some(PackageOrigin::Registry { version: version? }),
-            "git" => Some(PackageOrigin::Git { url: url?, reference }),
-            _ => Some(PackageOrigin::Path { path: path? }),
+            "version" => Some(DependencySource::Registry { version: version? }),
+            "git" => Some(DependencySource::Git { url: url?, reference }),
+            _ => Some(DependencySource::Path { path: path? }),
         },
         [(first, first_span), (second, second_span), ..] => {
             let message = format!("the dependency has two sources, `{first}` and `{second}`");
@@ -178,16 +212,17 @@ fn reference(kind: &str, text: &str) -> Result<GitReference, Invalid> {
     }
 }
 
-/// A version requirement; `1.0.0` is read as `^1.0.0`.
-fn requirement(text: &str) -> Result<VersionReq, Invalid> {
-    VersionReq::from_str(text).map_err(|error| {
-        let bare = text.trim().trim_start_matches(['v', 'V']);
-        let help = Some(format!("did you mean `{bare}`?"))
-            .filter(|_| bare != text && VersionReq::from_str(bare).is_ok());
-        Invalid::new(
-            format!("`{text}` is not a version requirement: {error}"),
-            "expected a version like `1.0.0`, or a requirement like `>=1.2, <3`",
-        )
-        .maybe_help(help)
-    })
+impl FromStr for Requirement {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        VersionReq::parse(text).map(Self).map_err(|error| {
+            let bare = text.trim().trim_start_matches(['v', 'V']);
+            let help = Some(format!("did you mean `{bare}`?"))
+                .filter(|_| bare != text && VersionReq::parse(bare).is_ok());
+            let message = format!("`{text}` is not a version requirement: {error}");
+            Invalid::new(message, "expected a version like `1.0.0`, or a range like `>=1.2, <3`")
+                .maybe_help(help)
+        })
+    }
 }

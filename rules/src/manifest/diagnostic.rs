@@ -76,7 +76,7 @@ impl Diagnostic {
 /// The findings about one file, in the order of their places.
 ///
 /// Other modules which find something wrong with an element of a manifest start an empty list
-/// with [`Manifest::diagnostics`](super::Manifest::diagnostics).
+/// about its [`source`](super::Manifest::source).
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
     source: Arc<Source>,
@@ -124,11 +124,6 @@ impl Diagnostics {
     /// The file which the findings are about.
     pub fn source(&self) -> &Source {
         &self.source
-    }
-
-    /// The file, to be kept for findings to come.
-    pub(super) fn shared_source(&self) -> Arc<Source> {
-        Arc::clone(&self.source)
     }
 
     /// Line and column of a finding, for machine-readable output.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::build::Build;
 use super::capability::Capability;
 use super::component::{Component, Origin};
-use super::dependency::{Dependencies, PackageOrigin};
+use super::dependency::{Dependencies, DependencySource};
 use super::diagnostic::Diagnostic;
 use super::parts::Parts;
 use super::path::ProjectPath;
@@ -84,7 +84,7 @@ impl<'d> ProjectFolder<'d> {
     /// Checks the folders of local packages.
     fn check_packages(&self, packages: &Dependencies, findings: &mut Findings) {
         for package in packages.values() {
-            let PackageOrigin::Path { path } = &package.origin else { continue };
+            let DependencySource::Path { path } = &package.source else { continue };
             match std::fs::metadata(path.from(self.dir)) {
                 Ok(_) => {}
                 Err(error) => {

@@ -53,8 +53,8 @@ impl FromStr for License {
         if is_expression(text) {
             return Ok(Self(text.to_owned()));
         }
-        let meant = text.split('/').map(str::trim).collect::<Vec<_>>().join(" OR ");
-        let help = if text.contains('/') && is_expression(&meant) {
+        let meant = with_operators(text);
+        let help = if is_expression(&meant) {
             Some(format!("did you mean `{meant}`?"))
         } else {
             suggest::did_you_mean(text, COMMON)
@@ -62,6 +62,17 @@ impl FromStr for License {
         Err(Invalid::new(format!("`{text}` is not an SPDX license expression"), expected)
             .maybe_help(help))
     }
+}
+
+/// What a text means if `/` and lower-case words are meant as operators.
+fn with_operators(text: &str) -> String {
+    let word = |word| match word {
+        "/" | "or" => "OR",
+        "and" => "AND",
+        "with" => "WITH",
+        _ => word,
+    };
+    text.replace('/', " / ").split_whitespace().map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// `term ((AND | OR) term)*`, where a term is an identifier, perhaps WITH an exception, or an
@@ -130,9 +141,9 @@ mod tests {
         check("MIT/Apache-2.0", &["did you mean `MIT OR Apache-2.0`?"]);
         check("MIT OR", &[]);
         check("OR MIT", &[]);
-        check("MIT or ISC", &[]);
-        check("(MIT", &[]);
-        check("MIT)", &[]);
+        check("MIT or ISC", &["did you mean `MIT OR ISC`?"]);
+        check("(MIT", &["did you mean `MIT`?"]);
+        check("MIT)", &["did you mean `MIT`?"]);
         check("()", &[]);
         check("(MIT) WITH x", &[]);
         check("see LICENSE.txt, please", &[]);

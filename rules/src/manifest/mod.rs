@@ -50,7 +50,7 @@ pub use build::Build;
 pub use capability::{Capability, CapabilityKind, Folder, HostPattern};
 pub use choice::{LogLevel, OptLevel, TargetType};
 pub use component::{Component, Origin};
-pub use dependency::{Dependencies, Dependency, GitReference, PackageOrigin};
+pub use dependency::{Dependencies, Dependency, DependencySource, GitReference, Requirement};
 pub use deploy::DeployProfile;
 pub use dev::Dev;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};

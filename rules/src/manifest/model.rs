@@ -18,8 +18,9 @@ use super::disk::ProjectFolder;
 use super::name::ProfileName;
 use super::parts::Parts;
 use super::project::Project;
-use super::registry::Registry;
+use super::registry::{Overrides, Registry};
 use super::source::Source;
+use super::span::Span;
 use super::syntax::{self, Syntax};
 use super::table::Findings;
 
@@ -44,73 +45,43 @@ pub struct Manifest {
     pub deploy: BTreeMap<ProfileName, DeployProfile>,
     source: Arc<Source>,
     project_dir: PathBuf,
-    warnings: Diagnostics,
 }
 
 /// No `run.toml` is bigger; what is bigger was not written by hand.
 const BIGGEST: u64 = 1 << 20;
 
 impl Manifest {
-    /// Reads a `run.toml`, and checks what it says against the files of the project.
+    /// Reads the `run.toml` of a project, checks what it says against the files of the project, and
+    /// lets the environment override it.
     ///
-    /// The project is the folder of the file. Nothing is written.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the file, warnings included.
-    pub fn load(path: &Path) -> Result<Self, Diagnostics> {
-        let project_dir = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
+    /// Nothing is written. There is a manifest unless there are errors; warnings alone leave one.
+    pub fn load(project_dir: &Path, overrides: &Overrides) -> (Option<Self>, Diagnostics) {
+        let (text, mut findings) = match read_file(&project_dir.join(FILE_NAME)) {
+            Ok(bytes) => syntax::decode(bytes),
+            Err(why) => {
+                let message = format!("run.toml in {} {why}", project_dir.display());
+                (String::new(), vec![Diagnostic::error(None, message)])
+            }
         };
-        let unreadable = |why: String| {
-            let message = format!("{} cannot be read: {why}", path.display());
-            collect(Source::new(path, ""), vec![Diagnostic::error(None, message)])
-        };
-        let bytes = read_file(path).map_err(unreadable)?;
-        let text = syntax::decode(bytes)
-            .map_err(|(text, findings)| collect(Source::new(path, &text), findings))?;
-        let folder =
-            ProjectFolder::open(project_dir).map_err(|error| unreadable(error.to_string()))?;
-        Self::read(Source::new(path, &text), &text, project_dir, Some(&folder))
+        let source = Source::new(Path::new(FILE_NAME), &text);
+        if !findings.is_empty() {
+            return (None, collect(Arc::new(source), findings));
+        }
+        let folder = ProjectFolder::open(project_dir);
+        if let Err(error) = &folder {
+            findings.push(Diagnostic::error(None, format!("the project cannot be read: {error}")));
+        }
+        let reading = Reading { source, project_dir, folder: folder.ok(), overrides };
+        reading.read(&text, findings)
     }
 
     /// Reads the text of a `run.toml` without looking at any file.
     ///
-    /// # Errors
-    /// Everything that is wrong with the text, warnings included.
-    pub fn parse(text: &str, project_dir: &Path) -> Result<Self, Diagnostics> {
-        Self::read(Source::new(Path::new(FILE_NAME), text), text, project_dir, None)
-    }
-
-    fn read(
-        source: Source,
-        text: &str,
-        project_dir: &Path,
-        folder: Option<&ProjectFolder<'_>>,
-    ) -> Result<Self, Diagnostics> {
-        let syntax = Syntax::parse(text);
-        let mut findings = Findings::new();
-        let parts = Parts::read(syntax.table.get_ref(), &mut findings);
-        parts.check(folder, &mut findings);
-        findings.retain(|finding| syntax.trusted(finding, &source));
-        syntax.report(&source, &mut findings);
-        let warnings = collect(source, findings);
-        match parts.project {
-            Some(project) if warnings.errors() == 0 => Ok(Self {
-                project,
-                components: parts.components,
-                dependencies: parts.dependencies,
-                dev_dependencies: parts.dev_dependencies,
-                build: parts.build,
-                registry: parts.registry,
-                dev: parts.dev,
-                deploy: parts.deploy,
-                source: warnings.shared_source(),
-                project_dir: project_dir.to_owned(),
-                warnings,
-            }),
-            _ => Err(warnings),
-        }
+    /// There is a manifest unless there are errors; warnings alone leave one.
+    pub fn parse(text: &str, project_dir: &Path) -> (Option<Self>, Diagnostics) {
+        let source = Source::new(Path::new(FILE_NAME), text);
+        let overrides = &Overrides::default();
+        Reading { source, project_dir, folder: None, overrides }.read(text, Findings::new())
     }
 
     /// The components that are built.
@@ -123,7 +94,7 @@ impl Manifest {
         self.components.iter().find(|component| component.name.as_str() == name)
     }
 
-    /// The folder of the project, as it was given or found.
+    /// The folder of the project, as it was given.
     pub fn project_dir(&self) -> &Path {
         &self.project_dir
     }
@@ -133,33 +104,66 @@ impl Manifest {
         self.build.output_dir.below(&self.project_dir)
     }
 
-    /// The text of the file, to name the line of an element.
-    pub fn source(&self) -> &Source {
-        &self.source
+    /// The file, for [`Diagnostics`] about what turns out to be wrong later.
+    pub fn source(&self) -> Arc<Source> {
+        Arc::clone(&self.source)
     }
 
-    /// What was noticed about the file without being an error.
-    pub fn warnings(&self) -> &Diagnostics {
-        &self.warnings
+    /// The line of an element, counted from 1.
+    pub fn line(&self, span: Span) -> usize {
+        self.source.position(span.start).line
     }
+}
 
-    /// An empty list of findings about this file, for what turns out to be wrong later.
-    pub fn diagnostics(&self) -> Diagnostics {
-        Diagnostics::new(Arc::clone(&self.source))
+/// What a file is read with.
+struct Reading<'a> {
+    source: Source,
+    project_dir: &'a Path,
+    folder: Option<ProjectFolder<'a>>,
+    overrides: &'a Overrides,
+}
+
+impl Reading<'_> {
+    fn read(self, text: &str, mut findings: Findings) -> (Option<Manifest>, Diagnostics) {
+        let syntax = Syntax::parse(text);
+        let mut parts = Parts::read(syntax.table.get_ref(), &mut findings);
+        parts.check(self.folder.as_ref(), &mut findings);
+        findings.retain(|finding| syntax.trusted(finding, &self.source));
+        syntax.report(&self.source, &mut findings);
+        if let Err(invalid) = parts.registry.apply(self.overrides) {
+            findings.push(Diagnostic::error(None, invalid.message).help(invalid.expected));
+        }
+        let source = Arc::new(self.source);
+        let diagnostics = collect(Arc::clone(&source), findings);
+        let project = parts.project.take().filter(|_| diagnostics.errors() == 0);
+        let manifest = project.map(|project| Manifest {
+            project,
+            components: parts.components,
+            dependencies: parts.dependencies,
+            dev_dependencies: parts.dev_dependencies,
+            build: parts.build,
+            registry: parts.registry,
+            dev: parts.dev,
+            deploy: parts.deploy,
+            source,
+            project_dir: self.project_dir.to_owned(),
+        });
+        (manifest, diagnostics)
     }
 }
 
 /// Reads a file of a sensible size; the error is the end of a sentence.
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > BIGGEST {
-        return Err(format!("it has {size} bytes, the limit is {BIGGEST}"));
+        return Err(format!("has {size} bytes, the limit is {BIGGEST}"));
     }
-    std::fs::read(path).map_err(|error| error.to_string())
+    std::fs::read(path).map_err(unreadable)
 }
 
-fn collect(source: Source, findings: Findings) -> Diagnostics {
-    let mut diagnostics = Diagnostics::new(Arc::new(source));
+fn collect(source: Arc<Source>, findings: Findings) -> Diagnostics {
+    let mut diagnostics = Diagnostics::new(source);
     findings.into_iter().for_each(|finding| diagnostics.push(finding));
     diagnostics.sort();
     diagnostics

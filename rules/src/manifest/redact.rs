@@ -166,7 +166,7 @@ mod tests {
         check("auth_token = '''ab'''", "auth_token = '''**'''");
         check("API-Token = 12", "API-Token = **");
         check("auth_token = \"ä\"", "auth_token = \"**\"");
-        check("password = [\"a\",\n\"b\"]", "password = ****\n***]");
+        check("password = [\"a\",\n\"b\"]", "password = *****\n***]");
     }
 
     #[test]

@@ -105,11 +105,10 @@ fn explain(source: &Source, span: &Range<usize>, message: &str) -> Diagnostic {
 
 /// Decodes a file.
 ///
-/// # Errors
-/// The text with U+FFFD for what is not UTF-8, and a finding for each such place.
-pub(super) fn decode(bytes: Vec<u8>) -> Result<String, (String, Findings)> {
+/// The text has U+FFFD for what is not UTF-8; each such place is a finding.
+pub(super) fn decode(bytes: Vec<u8>) -> (String, Findings) {
     let bytes = match String::from_utf8(bytes) {
-        Ok(text) => return Ok(text),
+        Ok(text) => return (text, Findings::new()),
         Err(error) => error.into_bytes(),
     };
     let mut text = String::with_capacity(bytes.len());
@@ -127,9 +126,10 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, (String, Findings)> {
                 .label(format!("expected UTF-8, found {}", found.join(" "))),
         );
     }
+    findings.dedup_by_key(|finding| finding.span.map(|span| line_of(&text, span.start)));
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         findings.truncate(1);
         findings[0].help.push("this looks like UTF-16; save the file as UTF-8".to_owned());
     }
-    Err((text, findings))
+    (text, findings)
 }
