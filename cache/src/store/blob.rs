@@ -1,0 +1,211 @@
+//! Blobs: bytes under their digest.
+//!
+//! A blob has up to two files, one per mode, because a hardlink shares the mode with the blob. Which
+//! one is stored follows from who stored it; the other one is made when it's needed.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use super::copy::{copy_hashed, reset};
+use super::disk::{At, DiskStore, StoreError};
+use super::stamp::is_intact_file;
+use crate::digest::Digest;
+
+/// Up to this size a file is read whole, and written only if the blob is new.
+const WHOLE: u64 = 1 << 20;
+
+impl DiskStore {
+    /// Whether the blob is there, by one or two `stat`s. Only a blob that looks touched is read.
+    pub fn contains(&self, digest: &Digest) -> bool {
+        is_empty(digest) || self.find(digest).is_ok_and(|found| found.is_some())
+    }
+
+    /// The blob's bytes, verified. A damaged blob is quarantined and `None`.
+    pub fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        if is_empty(digest) {
+            return Ok(Some(Vec::new()));
+        }
+        match self.read_variant(digest, false)? {
+            Some(bytes) => Ok(Some(bytes)),
+            None => self.read_variant(digest, true),
+        }
+    }
+
+    /// Stores `bytes`.
+    pub fn put(&self, bytes: &[u8]) -> Result<Digest, StoreError> {
+        self.put_bytes(bytes, false)
+    }
+
+    /// Stores the content of a regular file, which may be changing: the digest is that of the bytes
+    /// stored. An executable file is stored as such (see [`DiskStore::writer`]).
+    pub fn put_file(&self, path: &Path) -> Result<Digest, StoreError> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::open(path, flags, Mode::empty()).at("open", path)?);
+        let metadata = file.metadata().at("stat", path)?;
+        if !metadata.is_file() {
+            let error = std::io::Error::other("it is not a regular file");
+            return Err(error).at("store", path);
+        }
+        self.put_open_file(&file, &metadata, path)
+    }
+
+    /// The path of the blob's file with the given mode, for a mount; `None` if the blob is missing.
+    /// It must not be written to.
+    pub fn blob_path(
+        &self,
+        digest: &Digest,
+        executable: bool,
+    ) -> Result<Option<PathBuf>, StoreError> {
+        let blob = self.ensure(digest, executable)?;
+        Ok(blob.map(|_| self.layout().blob(digest, executable)))
+    }
+
+    pub(super) fn put_bytes(&self, bytes: &[u8], executable: bool) -> Result<Digest, StoreError> {
+        let digest = Digest::of(self.function(), bytes);
+        if self.find(&digest)?.is_none() {
+            let mut temp = self.temp_file()?;
+            temp.file.write_all(bytes).at("write", temp.path())?;
+            self.publish(temp, &digest, executable)?;
+        }
+        Ok(digest)
+    }
+
+    /// `path` is for messages.
+    pub(super) fn put_open_file(
+        &self,
+        mut file: &File,
+        metadata: &std::fs::Metadata,
+        path: &Path,
+    ) -> Result<Digest, StoreError> {
+        let executable = is_executable(metadata);
+        if metadata.len() <= WHOLE {
+            let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
+            file.read_to_end(&mut bytes).at("read", path)?;
+            return self.put_bytes(&bytes, executable);
+        }
+        let temp = self.temp_file()?;
+        let digest = copy_hashed(self.function(), file, &temp.file).at("store", path)?;
+        if self.find(&digest)?.is_none() {
+            self.publish(temp, &digest, executable)?;
+        }
+        Ok(digest)
+    }
+
+    /// The stat of one of the blob's files, either mode.
+    pub(super) fn find(&self, digest: &Digest) -> Result<Option<Stat>, StoreError> {
+        match self.find_variant(digest, false)? {
+            Some(stat) => Ok(Some(stat)),
+            None => self.find_variant(digest, true),
+        }
+    }
+
+    /// The stat of the blob's file with the given mode, made from the other one if needed.
+    pub(super) fn ensure(
+        &self,
+        digest: &Digest,
+        executable: bool,
+    ) -> Result<Option<Stat>, StoreError> {
+        if let Some(stat) = self.find_variant(digest, executable)? {
+            return Ok(Some(stat));
+        }
+        let temp = self.temp_file()?;
+        if !self.copy_blob(digest, &temp.file)? {
+            return Ok(None);
+        }
+        self.publish(temp, digest, executable)?;
+        self.find_variant(digest, executable)
+    }
+
+    /// Copies the blob's bytes into the empty file `to`, verified; false if the blob is missing or
+    /// turns out to be damaged.
+    pub(super) fn copy_blob(&self, digest: &Digest, to: &File) -> Result<bool, StoreError> {
+        if is_empty(digest) {
+            return Ok(true);
+        }
+        for executable in [false, true] {
+            let path = self.layout().blob(digest, executable);
+            match open_no_follow(&path) {
+                Ok(None) => continue,
+                Ok(Some(from)) => {
+                    let copied = copy_hashed(digest.function(), &from, to).at("copy", &path)?;
+                    if copied == *digest {
+                        return Ok(true);
+                    }
+                    reset(to).at("copy", &path)?;
+                }
+                // Checked below, which returns the error if it's not the blob's own.
+                Err(_) => {}
+            }
+            self.recheck(digest, executable)?;
+        }
+        Ok(false)
+    }
+
+    fn read_variant(
+        &self,
+        digest: &Digest,
+        executable: bool,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let path = self.layout().blob(digest, executable);
+        let file = match open_no_follow(&path) {
+            Ok(None) => return Ok(None),
+            opened => opened.ok().flatten(),
+        };
+        if let Some(file) = file
+            && let Some(bytes) = read_exactly(&file, digest.size()).at("read", &path)?
+            && Digest::of(digest.function(), &bytes) == *digest
+        {
+            return Ok(Some(bytes));
+        }
+        self.recheck(digest, executable)?;
+        Ok(None)
+    }
+
+    fn find_variant(&self, digest: &Digest, executable: bool) -> Result<Option<Stat>, StoreError> {
+        let path = self.layout().blob(digest, executable);
+        match rustix::fs::lstat(&path) {
+            Ok(stat) if is_intact_file(&stat, digest.size(), executable) => Ok(Some(stat)),
+            Ok(_) => self.recheck(digest, executable),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error).at("stat", &path),
+        }
+    }
+}
+
+/// Whether a file counts as executable: by the owner's bit, as the owner ran the action.
+pub(super) fn is_executable(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o100 != 0
+}
+
+/// The empty blob needs no file.
+pub(super) fn is_empty(digest: &Digest) -> bool {
+    digest.size() == 0 && *digest == Digest::empty(digest.function())
+}
+
+/// Opens a stored file; `None` if it's missing. Never blocks and never follows a link, whatever was
+/// put in the blob's place.
+pub(super) fn open_no_follow(path: &Path) -> Result<Option<File>, Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(fd) => Ok(Some(File::from(fd))),
+        Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The file's bytes; `None` if it has another size than `size`.
+fn read_exactly(file: &File, size: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() != size {
+        return Ok(None);
+    }
+    // One byte more than needed, so that the end of the file is seen without growing the buffer.
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(usize::MAX - 1) + 1);
+    file.take(size.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}

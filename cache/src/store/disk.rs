@@ -1,0 +1,164 @@
+//! The handle to a store, and what can go wrong with it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::layout::Layout;
+use super::materialise::CheckedTrees;
+use super::quarantine::{Quarantine, Quarantined};
+use super::scratch::Remover;
+use super::session::Session;
+use crate::digest::{Digest, DigestFunction};
+use crate::tree::TreeError;
+
+/// A folder with blobs, trees and action results. Clones are cheap and share one state.
+///
+/// Safe for any number of threads and processes at once; see the [module](super) for what is
+/// promised. Methods block; a caller that must not block runs them on a thread of its own.
+#[derive(Debug, Clone)]
+pub struct DiskStore {
+    pub(super) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) function: DigestFunction,
+    pub(super) layout: Layout,
+    pub(super) id: String,
+    pub(super) session: Arc<Session>,
+    pub(super) remover: Remover,
+    pub(super) quarantine: Quarantine,
+    pub(super) trees: CheckedTrees,
+    /// Names that one file may have before it's copied instead. The file system has a limit of its
+    /// own (ext4: 65000); this one exists so that a test can reach it.
+    pub(super) link_limit: u64,
+}
+
+impl DiskStore {
+    /// Opens the store at `root`, creating it if needed. New blobs are named by `function`; blobs
+    /// of the other function live beside them and can be read as well.
+    ///
+    /// Fails with [`StoreError::NotWritable`] or [`StoreError::Format`] if the folder can't be used.
+    pub fn open(root: &Path, function: DigestFunction) -> Result<Self, StoreError> {
+        Self::open_with_link_limit(root, function, u64::MAX)
+    }
+
+    pub(super) fn open_with_link_limit(
+        root: &Path,
+        function: DigestFunction,
+        link_limit: u64,
+    ) -> Result<Self, StoreError> {
+        let layout = Layout::open(root)?;
+        let id = layout.read_id()?;
+        let session = Session::create(&layout.tmp())
+            .map_err(|source| StoreError::NotWritable { root: layout.root().to_owned(), source })?;
+        let session = Arc::new(session);
+        let inner = Inner {
+            function,
+            layout,
+            id,
+            remover: Remover::new(Arc::clone(&session)),
+            session,
+            quarantine: Quarantine::default(),
+            trees: CheckedTrees::default(),
+            link_limit,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The store's folder, as an absolute path.
+    pub fn root(&self) -> &Path {
+        self.inner.layout.root()
+    }
+
+    /// The function that names new blobs.
+    pub fn function(&self) -> DigestFunction {
+        self.inner.function
+    }
+
+    /// A random name made with the store: state kept elsewhere about what the store holds is void
+    /// when this differs.
+    pub fn id(&self) -> &str {
+        &self.inner.id
+    }
+
+    /// The blobs that were found damaged since the last call, oldest first.
+    pub fn take_quarantined(&self) -> Vec<Quarantined> {
+        self.inner.quarantine.take()
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.inner.layout
+    }
+}
+
+/// Why the store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The operating system refused.
+    #[error("cannot {action} `{}`", .path.display())]
+    Io {
+        /// A verb: what was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The store's folder can't be created or written to.
+    #[error("cannot write to the store at `{}`", .root.display())]
+    NotWritable {
+        /// The store's folder.
+        root: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The folder holds a store that another version of this program made.
+    #[error("the store at `{}` has the format `{found}`, this version reads `{expected}`", .root.display())]
+    Format {
+        /// The store's folder.
+        root: PathBuf,
+        /// What its format file says.
+        found: String,
+        /// What it should say.
+        expected: &'static str,
+    },
+    /// The operation needs a blob that is not in the store, or was damaged and is quarantined now.
+    #[error("blob {0} is not in the store")]
+    Missing(Digest),
+    /// The blob has the bytes that its digest promises, but they are no `Directory` message.
+    #[error("blob {0} is not a directory")]
+    NotADirectory(Digest),
+    /// The blob is a `Directory` message that can't be a directory on disk.
+    #[error("directory {digest} is not usable")]
+    Directory {
+        /// The directory.
+        digest: Digest,
+        /// What is wrong with it.
+        source: TreeError,
+    },
+    /// The tree has more entries than any sound tree (directories count once per path).
+    #[error("tree {digest} has more than {limit} entries")]
+    TooLarge {
+        /// The tree.
+        digest: Digest,
+        /// The limit.
+        limit: usize,
+    },
+    /// A tree can't be stored or merged.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+/// Says where an error of the operating system came from.
+pub(super) trait At<T> {
+    /// `action` is a verb that completes "cannot … `path`".
+    fn at(self, action: &'static str, path: &Path) -> Result<T, StoreError>;
+}
+
+impl<T, E: Into<io::Error>> At<T> for Result<T, E> {
+    fn at(self, action: &'static str, path: &Path) -> Result<T, StoreError> {
+        self.map_err(|error| StoreError::Io { action, path: path.to_owned(), source: error.into() })
+    }
+}

@@ -1,0 +1,292 @@
+//! Taking what an action left behind into the store.
+//!
+//! The folder was written by a program that nobody trusts, and its processes must be dead. All the
+//! same everything is opened through a capability for the folder (cap-std), never following a link
+//! and never blocking. Files are hashed while they are copied, so that the digest is that of the
+//! bytes stored; they are not moved or linked, because the action may have left them under another
+//! owner, or with a second name in a folder that lives on. Modes other than the owner's "executable"
+//! (setuid too), times and owners are dropped.
+
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt, Permissions, PermissionsExt};
+use rayon::prelude::*;
+use rustix::fs::{FileType, OFlags};
+
+use super::blob::is_executable;
+use super::disk::{DiskStore, StoreError};
+use super::symlink::leaves_tree;
+use crate::digest::Digest;
+use crate::tree::{Entry, MAX_DEPTH, Tree, TreeError, join};
+
+/// Why outputs could not be taken into the store. Paths are relative to the folder.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// A name that is not UTF-8 can't be part of a tree. The path is escaped.
+    #[error("the name of `{0}` is not UTF-8")]
+    NotUtf8(String),
+    /// Something else than a file, a folder or a symbolic link.
+    #[error("`{}` is a {kind}, which can't be an output", .path.escape_debug())]
+    Kind {
+        /// Where it is.
+        path: String,
+        /// What it is, as a noun.
+        kind: &'static str,
+    },
+    /// A symbolic link whose target is absolute.
+    #[error("the symbolic link `{}` has the absolute target `{}`", .path.escape_debug(), .target.escape_debug())]
+    AbsoluteSymlink {
+        /// Where the link is.
+        path: String,
+        /// Where it points to.
+        target: String,
+    },
+    /// A symbolic link that leads out of the folder, itself or through other links.
+    #[error("the symbolic link `{}` to `{}` leaves the folder of outputs", .path.escape_debug(), .target.escape_debug())]
+    EscapingSymlink {
+        /// Where the link is.
+        path: String,
+        /// Where it points to.
+        target: String,
+    },
+    /// A tree that can't be stored: nested too deeply, or an unusable name.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// The operating system refused.
+    #[error("cannot {action} output `{}`", .path.escape_debug())]
+    Io {
+        /// A verb: what was tried.
+        action: &'static str,
+        /// On what.
+        path: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl DiskStore {
+    /// Takes a whole folder of outputs and returns the digest of its tree.
+    ///
+    /// Symbolic links are kept if they stay inside. The first offender by path is reported; what
+    /// was stored by then stays, as blobs that nobody knows of.
+    pub fn ingest(&self, dir: &Path) -> Result<Digest, IngestError> {
+        self.ingest_filtered(dir, &|_| false)
+    }
+
+    /// Like [`DiskStore::ingest`], without the files, links and whole folders whose path (relative
+    /// to `dir`) `leave_out` picks.
+    pub fn ingest_filtered(
+        &self,
+        dir: &Path,
+        leave_out: &dyn Fn(&str) -> bool,
+    ) -> Result<Digest, IngestError> {
+        let root = open_root(dir)?;
+        Ok(self.put_tree(&self.ingest_folder(&root, leave_out)?)?)
+    }
+
+    /// Takes one output, whatever it is: a file, or a folder as [`Entry::Subtree`]. `None` if it's
+    /// absent. `path` consists of plain names separated by `/`.
+    pub fn ingest_path(&self, dir: &Path, path: &str) -> Result<Option<Entry>, IngestError> {
+        let root = open_root(dir)?;
+        let metadata = match root.symlink_metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(failed("stat", path, error)),
+        };
+        if metadata.is_dir() {
+            let folder = open_folder(&root, path, path)?;
+            let tree = self.ingest_folder(&folder, &|_| false)?;
+            return Ok(Some(Entry::Subtree(self.put_tree(&tree)?)));
+        }
+        self.ingest_regular(&root, path).map(Some)
+    }
+
+    /// Takes one output that must be a regular file; `None` if it's absent.
+    pub fn ingest_file(&self, dir: &Path, path: &str) -> Result<Option<Entry>, IngestError> {
+        let root = open_root(dir)?;
+        match self.ingest_regular(&root, path) {
+            Ok(entry) => Ok(Some(entry)),
+            Err(IngestError::Io { source, .. }) if is_absent(&source) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn ingest_folder(
+        &self,
+        root: &Dir,
+        leave_out: &dyn Fn(&str) -> bool,
+    ) -> Result<Tree, IngestError> {
+        let mut listing = Listing { leave_out, tree: Tree::default(), files: Vec::new() };
+        listing.add_folder(root, "", 0)?;
+        listing.check_links("", &listing.tree)?;
+        let Listing { mut tree, files, .. } = listing;
+        let entries: Vec<Entry> = files
+            .par_iter()
+            .map(|path| self.ingest_regular(root, path))
+            .collect::<Result<_, _>>()?;
+        for (path, entry) in files.iter().zip(entries) {
+            tree.insert(path, entry)?;
+        }
+        Ok(tree)
+    }
+
+    fn ingest_regular(&self, root: &Dir, path: &str) -> Result<Entry, IngestError> {
+        let file = open_file(root, path)?;
+        let metadata = file.metadata().map_err(|error| failed("stat", path, error))?;
+        if !metadata.is_file() {
+            return Err(wrong_kind(path, metadata.mode()));
+        }
+        let digest = self.put_open_file(&file, &metadata, Path::new(path))?;
+        Ok(Entry::File { digest, executable: is_executable(&metadata) })
+    }
+}
+
+/// What is in a folder, before any file is read.
+struct Listing<'a> {
+    leave_out: &'a dyn Fn(&str) -> bool,
+    /// Folders and symbolic links.
+    tree: Tree,
+    /// Paths of the regular files, sorted folder by folder.
+    files: Vec<String>,
+}
+
+impl Listing<'_> {
+    fn add_folder(&mut self, folder: &Dir, path: &str, depth: usize) -> Result<(), IngestError> {
+        if depth > MAX_DEPTH {
+            return Err(TreeError::TooDeep(path.to_owned()).into());
+        }
+        for (name, file_type) in read_names(folder, path)? {
+            let path = join(path, &name);
+            if (self.leave_out)(&path) {
+                continue;
+            }
+            if file_type.is_file() {
+                self.files.push(path);
+            } else if file_type.is_dir() {
+                self.tree.insert(&path, Entry::Directory(Tree::default()))?;
+                self.add_folder(&open_folder(folder, &name, &path)?, &path, depth + 1)?;
+            } else if file_type.is_symlink() {
+                let target = read_link(folder, &name, &path)?;
+                self.tree.insert(&path, Entry::Symlink { target })?;
+            } else {
+                let metadata = folder.symlink_metadata(&name);
+                let metadata = metadata.map_err(|error| failed("stat", &path, error))?;
+                return Err(wrong_kind(&path, metadata.mode()));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_links(&self, parent: &str, folder: &Tree) -> Result<(), IngestError> {
+        for (name, entry) in &folder.entries {
+            let path = join(parent, name);
+            match entry {
+                Entry::Symlink { target } if target.starts_with('/') => {
+                    return Err(IngestError::AbsoluteSymlink { path, target: target.clone() });
+                }
+                Entry::Symlink { target } if leaves_tree(&self.tree, &path, target) => {
+                    return Err(IngestError::EscapingSymlink { path, target: target.clone() });
+                }
+                Entry::Directory(tree) => self.check_links(&path, tree)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open_root(dir: &Path) -> Result<Dir, IngestError> {
+    Dir::open_ambient_dir(dir, ambient_authority())
+        .map_err(|source| StoreError::Io { action: "open", path: dir.to_owned(), source }.into())
+}
+
+/// The folder's names in the order of a tree, so that the same offender is always reported first.
+fn read_names(
+    folder: &Dir,
+    path: &str,
+) -> Result<Vec<(String, cap_std::fs::FileType)>, IngestError> {
+    let failed = |error| failed("list", if path.is_empty() { "." } else { path }, error);
+    let mut names = Vec::new();
+    for entry in folder.entries().map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else {
+            let escaped = name.as_encoded_bytes().escape_ascii().to_string();
+            return Err(IngestError::NotUtf8(join(path, &escaped)));
+        };
+        names.push((name.to_owned(), entry.file_type().map_err(failed)?));
+    }
+    names.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(names)
+}
+
+/// Opens a file that its mode may keep from being read: root doesn't notice such modes, so nobody
+/// else may either.
+fn open_file(root: &Dir, path: &str) -> Result<std::fs::File, IngestError> {
+    open(root, path, path, OFlags::empty())
+}
+
+fn open_folder(parent: &Dir, name: &str, path: &str) -> Result<Dir, IngestError> {
+    open(parent, name, path, OFlags::DIRECTORY).map(Dir::from_std_file)
+}
+
+/// `path` is for messages.
+fn open(parent: &Dir, name: &str, path: &str, flags: OFlags) -> Result<std::fs::File, IngestError> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags.bits().cast_signed());
+    let error = match parent.open_with(name, &options) {
+        Ok(file) => return Ok(file.into_std()),
+        Err(error) => error,
+    };
+    let Ok(metadata) = parent.symlink_metadata(name) else {
+        return Err(failed("open", path, error));
+    };
+    if !metadata.is_file() && !metadata.is_dir() {
+        return Err(wrong_kind(path, metadata.mode()));
+    }
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return Err(failed("open", path, error));
+    }
+    let readable = Permissions::from_mode(metadata.mode() & 0o777 | 0o400);
+    parent
+        .set_permissions(name, readable)
+        .and_then(|()| parent.open_with(name, &options))
+        .map(cap_std::fs::File::into_std)
+        .map_err(|error| failed("open", path, error))
+}
+
+fn read_link(folder: &Dir, name: &str, path: &str) -> Result<String, IngestError> {
+    let target = folder.read_link_contents(name).map_err(|error| failed("read", path, error))?;
+    PathBuf::into_os_string(target).into_string().map_err(|target| {
+        let escaped = target.as_encoded_bytes().escape_ascii();
+        IngestError::NotUtf8(format!("{path} -> {escaped}"))
+    })
+}
+
+fn wrong_kind(path: &str, mode: u32) -> IngestError {
+    let kind = match FileType::from_raw_mode(mode) {
+        FileType::Fifo => "FIFO",
+        FileType::Socket => "socket",
+        FileType::BlockDevice => "block device",
+        FileType::CharacterDevice => "character device",
+        FileType::Symlink => "symbolic link",
+        FileType::Directory => "folder",
+        _ => "file of unknown kind",
+    };
+    IngestError::Kind { path: path.to_owned(), kind }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn failed(action: &'static str, path: &str, source: io::Error) -> IngestError {
+    IngestError::Io { action, path: path.to_owned(), source }
+}

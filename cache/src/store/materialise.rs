@@ -1,0 +1,125 @@
+//! Stored trees as real folders, to be mounted read-only into sandboxes.
+//!
+//! A tree is put on disk once per digest and shared by every action, process and build that needs
+//! it. Its files are hardlinks to blobs, which costs a few microseconds each, whatever their size.
+//! Three things make a hardlink show, and are copied instead: a blob that the same tree has
+//! already linked (two names with one inode are "the same file" to `cp`, and a link to `tar`), a
+//! blob at its file system's link limit (the empty file would be the first), and a store whose file
+//! system can't link.
+//!
+//! The first use of a tree in a process checks it (see `recheck`); a tree that somebody touched is
+//! built anew and exchanged.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
+
+use super::build::build_tree;
+use super::disk::{At, DiskStore, StoreError};
+use super::folders::Folder;
+use super::recheck::tree_is_intact;
+use crate::digest::Digest;
+
+/// Why a tree could not be put on disk.
+#[derive(Debug, thiserror::Error)]
+pub enum MaterialiseError {
+    /// The tree needs a blob that is not in the store, or was damaged and is quarantined now.
+    #[error("blob {0} is not in the store")]
+    Missing(Digest),
+    /// Anything else.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<StoreError> for MaterialiseError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Missing(digest) => Self::Missing(digest),
+            error => Self::Store(error),
+        }
+    }
+}
+
+/// The trees that were checked by this process: digest → the quarantine's generation then.
+#[derive(Debug, Default)]
+pub(super) struct CheckedTrees {
+    slots: Mutex<HashMap<Digest, Slot>>,
+}
+
+type Slot = Arc<Mutex<Option<u64>>>;
+
+impl CheckedTrees {
+    fn slot(&self, tree: &Digest) -> Slot {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(*tree).or_default())
+    }
+}
+
+impl DiskStore {
+    /// The folder with the content of the stored tree, complete and checked. It must not be written
+    /// to: mount it read-only.
+    ///
+    /// Files have mode 0444 or 0555, folders 0755, and all of them the time
+    /// [`FIXED_MTIME`](crate::FIXED_MTIME).
+    pub fn materialise(&self, tree: &Digest) -> Result<PathBuf, MaterialiseError> {
+        let path = self.layout().tree(tree);
+        let slot = self.inner.trees.slot(tree);
+        let mut checked = wait_for(&slot);
+        let generation = self.inner.quarantine.generation();
+        if checked.as_deref() == Some(&Some(generation)) && path.is_dir() {
+            return Ok(path);
+        }
+        let folders = self.folders(tree)?;
+        if !tree_is_intact(&path, &folders) {
+            let scratch = self.scratch()?;
+            let built = scratch.path().join("tree");
+            build_tree(self, &built, &folders)?;
+            install(&built, &path, &folders).at("create", &path)?;
+        }
+        if let Some(checked) = &mut checked {
+            **checked = Some(generation);
+        }
+        Ok(path)
+    }
+}
+
+/// One thread checks or builds a tree, the others wait for it. A rayon worker never waits: while
+/// this thread's own parallel work is under way, rayon may run the waiting job on this very thread.
+fn wait_for(slot: &Mutex<Option<u64>>) -> Option<MutexGuard<'_, Option<u64>>> {
+    if rayon::current_thread_index().is_some() { slot.try_lock().ok() } else { Some(lock(slot)) }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives the finished tree its place. If another process was faster, its tree stays, so that nobody
+/// loses one that is mounted; if a damaged tree is there, it's exchanged and left at `built`.
+fn install(built: &Path, path: &Path, folders: &[Folder]) -> Result<(), Errno> {
+    match rustix::fs::rename(built, path) {
+        Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
+        other => return other,
+    }
+    if tree_is_intact(path, folders) {
+        return Ok(());
+    }
+    exchange(built, path)
+}
+
+/// Swaps two paths at once, or nearly so where the file system can't.
+pub(super) fn exchange(new: &Path, old: &Path) -> Result<(), Errno> {
+    match rustix::fs::renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            let mut aside = OsString::from(new);
+            aside.push(".old");
+            rustix::fs::rename(old, &aside)?;
+            rustix::fs::rename(new, old)?;
+            rustix::fs::rename(&aside, new)
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,200 @@
+//! Where one process writes before it publishes, and how others tell that it's gone.
+//!
+//! Each open store owns `tmp/<name>/` and holds an flock on `tmp/<name>.lock`. The kernel drops the
+//! lock with the process, however it ends, and it works across PID namespaces, where neither process
+//! ids nor start times mean anything. A session whose lock can be taken is dead and is swept.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use super::layout::random_name;
+use super::remove::remove_tree;
+
+/// One process's corner of `tmp/`, removed when dropped.
+#[derive(Debug)]
+pub(super) struct Session {
+    folder: PathBuf,
+    lock_path: PathBuf,
+    /// Held for its flock.
+    _lock: File,
+    next: AtomicU64,
+}
+
+impl Session {
+    /// The lock file comes first and goes last, so that a folder without one belongs to nobody.
+    pub(super) fn create(tmp: &Path) -> io::Result<Self> {
+        loop {
+            let folder = tmp.join(format!("{}-{}", std::process::id(), random_name()?));
+            let lock_path = folder.with_extension("lock");
+            let lock = File::create_new(&lock_path)?;
+            // A sweep in another process may lock and remove the file before this one locks it.
+            if !try_lock(&lock)? || lock.metadata()?.nlink() == 0 {
+                continue;
+            }
+            std::fs::create_dir(&folder)?;
+            return Ok(Self { folder, lock_path, _lock: lock, next: AtomicU64::new(0) });
+        }
+    }
+
+    /// A path that was never used before; nothing is there.
+    pub(super) fn fresh_path(&self) -> PathBuf {
+        self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+
+    /// A file name that no other session uses.
+    pub(super) fn unique_name(&self) -> String {
+        let session = self.folder.file_name().expect("a session folder has a name");
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        format!("{}-{number}", session.display())
+    }
+
+    /// A new file to write to.
+    pub(super) fn create_file(&self) -> io::Result<TempFile> {
+        let path = self.fresh_path();
+        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+        Ok(TempFile { file, path, published: false })
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // What can't be removed now is swept later: then the lock is free.
+        if remove_tree(&self.folder).is_ok() {
+            _ = std::fs::remove_file(&self.lock_path);
+        }
+    }
+}
+
+/// A file below a session's folder, removed when dropped unless it was published.
+#[derive(Debug)]
+pub(super) struct TempFile {
+    pub(super) file: File,
+    path: PathBuf,
+    published: bool,
+}
+
+impl TempFile {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the file its final name at once, replacing what is there. Creates the folder it goes
+    /// to if needed.
+    pub(super) fn publish(mut self, to: &Path) -> io::Result<()> {
+        match std::fs::rename(&self.path, to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::create_dir_all(to.parent().unwrap_or(to))?;
+                std::fs::rename(&self.path, to)?;
+            }
+            other => other?,
+        }
+        self.published = true;
+        Ok(())
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        if !self.published {
+            _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Removes the sessions of dead processes below `tmp`; goes on past what can't be removed and
+/// returns the first such error.
+pub(super) fn sweep(tmp: &Path) -> io::Result<()> {
+    let mut result = Ok(());
+    for entry in std::fs::read_dir(tmp)? {
+        let swept = sweep_entry(&entry?.path());
+        result = result.and(swept);
+    }
+    result
+}
+
+fn sweep_entry(path: &Path) -> io::Result<()> {
+    if path.extension().is_none_or(|extension| extension != "lock") {
+        let locked = path.with_extension("lock").try_exists()?;
+        return if locked { Ok(()) } else { remove_tree(path) };
+    }
+    let lock = match File::open(path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !try_lock(&lock)? {
+        return Ok(());
+    }
+    remove_tree(&path.with_extension(""))?;
+    remove_tree(path)
+}
+
+fn try_lock(file: &File) -> io::Result<bool> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(tmp: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(tmp).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// What a killed process leaves: its folder and its lock file, unlocked.
+    fn leave_behind(tmp: &Path, name: &str) {
+        std::fs::create_dir_all(tmp.join(name).join("7/deep")).unwrap();
+        std::fs::write(tmp.join(name).join("7/deep/file"), "x").unwrap();
+        std::fs::write(tmp.join(format!("{name}.lock")), "").unwrap();
+    }
+
+    #[test]
+    fn a_dropped_session_leaves_nothing() {
+        let tmp = tempfile::tempdir().unwrap();
+        let session = Session::create(tmp.path()).unwrap();
+        std::fs::write(session.fresh_path(), "x").unwrap();
+        drop(session);
+        assert_eq!(names(tmp.path()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn sweep_takes_the_dead_and_spares_the_living() {
+        let tmp = tempfile::tempdir().unwrap();
+        let living = Session::create(tmp.path()).unwrap();
+        let before = names(tmp.path());
+        leave_behind(tmp.path(), "1-dead");
+        std::fs::create_dir(tmp.path().join("2-without-lock")).unwrap();
+        std::fs::write(tmp.path().join("3-dead-before-its-folder.lock"), "").unwrap();
+        sweep(tmp.path()).unwrap();
+        assert_eq!(names(tmp.path()), before);
+        drop(living);
+    }
+
+    #[test]
+    fn sessions_survive_sweeps_that_race_with_their_creation() {
+        let tmp = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            let sweeper = scope.spawn(|| (0..300).try_for_each(|_| sweep(tmp.path())));
+            for _ in 0..300 {
+                let session = Session::create(tmp.path()).unwrap();
+                std::fs::write(session.fresh_path(), "x").unwrap();
+            }
+            sweeper.join().unwrap().unwrap();
+        });
+        assert_eq!(names(tmp.path()), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,48 @@
+//! The marks by which a `stat` tells that a stored file was not touched: mode, size, one fixed
+//! modification time.
+//!
+//! The change time can't serve: `link` updates it. The marks notice every ordinary write, not one
+//! by somebody who restores the time; such a blob is noticed when its bytes are read.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use rustix::fs::{FileType, Mode, Stat, Timespec, Timestamps};
+
+/// The modification time of every file and folder that an action may see, in seconds since the Unix
+/// epoch: 1980-01-02T00:00:00Z. That is a day after the first time that a zip archive can hold, so
+/// that it's valid there in every time zone.
+pub const FIXED_MTIME: i64 = 315_619_200;
+
+/// The mode of every folder of a tree on disk.
+pub(crate) const FOLDER_MODE: u32 = 0o755;
+
+/// The mode of every stored file.
+pub(crate) fn file_mode(executable: bool) -> u32 {
+    if executable { 0o555 } else { 0o444 }
+}
+
+/// Gives an open file or folder its mode, then the fixed time: the last step before it's published.
+pub(crate) fn stamp(file: impl AsFd, mode: u32) -> io::Result<()> {
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
+    let time = Timespec { tv_sec: FIXED_MTIME, tv_nsec: 0 };
+    rustix::fs::futimens(&file, &Timestamps { last_access: time, last_modification: time })?;
+    Ok(())
+}
+
+/// Whether nobody wrote to the file since it was stamped, as far as a `stat` can tell.
+pub(crate) fn is_intact_file(stat: &Stat, size: u64, executable: bool) -> bool {
+    u64::try_from(stat.st_size) == Ok(size)
+        && has_stamp(stat, FileType::RegularFile, file_mode(executable))
+}
+
+/// Whether nobody added, removed or renamed something in the folder since it was stamped.
+pub(crate) fn is_intact_folder(stat: &Stat) -> bool {
+    has_stamp(stat, FileType::Directory, FOLDER_MODE)
+}
+
+fn has_stamp(stat: &Stat, kind: FileType, mode: u32) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == kind
+        && stat.st_mode & 0o7777 == mode
+        && (stat.st_mtime, stat.st_mtime_nsec) == (FIXED_MTIME, 0)
+}

@@ -1,0 +1,60 @@
+//! Directories in the store.
+
+use std::collections::HashMap;
+
+use prost::Message as _;
+use rayon::prelude::*;
+
+use super::disk::{DiskStore, StoreError};
+use super::folders::Folder;
+use crate::digest::Digest;
+use crate::reapi;
+use crate::tree::{Entry, Tree, join};
+
+impl DiskStore {
+    /// Stores the `Directory` messages of `tree` and returns the digest of its root. The blobs of
+    /// its files are not looked at.
+    pub fn put_tree(&self, tree: &Tree) -> Result<Digest, StoreError> {
+        let (root, messages) = tree.digest(self.function())?;
+        // The root goes last, so that a killed process leaves no directory without its children.
+        let (last, children) = messages.split_last().expect("a tree has a root message");
+        children.par_iter().try_for_each(|(_, bytes)| self.put(bytes).map(drop))?;
+        self.put(&last.1)?;
+        Ok(root)
+    }
+
+    /// The whole tree, with every [`Entry::Subtree`] loaded; `None` if a `Directory` blob in it is
+    /// missing.
+    pub fn tree(&self, digest: &Digest) -> Result<Option<Tree>, StoreError> {
+        match self.folders(digest) {
+            Ok(folders) => Ok(Some(assemble(folders))),
+            Err(StoreError::Missing(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One directory, its child directories as [`Entry::Subtree`]; `None` if the blob is missing.
+    pub fn directory(&self, digest: &Digest) -> Result<Option<Tree>, StoreError> {
+        let Some(bytes) = self.get(digest)? else { return Ok(None) };
+        let message =
+            reapi::Directory::decode(&*bytes).map_err(|_| StoreError::NotADirectory(*digest))?;
+        Tree::from_directory(digest.function(), &message)
+            .map(Some)
+            .map_err(|source| StoreError::Directory { digest: *digest, source })
+    }
+}
+
+/// Puts the folders of one tree, parents first, into each other.
+fn assemble(folders: Vec<Folder>) -> Tree {
+    let mut complete: HashMap<String, Tree> = HashMap::new();
+    for Folder { path, mut tree } in folders.into_iter().rev() {
+        for (name, entry) in &mut tree.entries {
+            if matches!(entry, Entry::Subtree(_)) {
+                let child = complete.remove(&join(&path, name));
+                *entry = Entry::Directory(child.expect("children come after their parents"));
+            }
+        }
+        complete.insert(path, tree);
+    }
+    complete.remove("").expect("the root comes first")
+}
