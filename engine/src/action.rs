@@ -106,9 +106,10 @@ impl fmt::Debug for Work {
 /// A command, as it is seen from inside the sandbox.
 #[derive(Clone, Debug)]
 pub struct Process {
-    /// The program's absolute path inside the sandbox, then its arguments.
+    /// The program and its arguments. A program without `/` is looked up in the `PATH` of
+    /// [`env`](Self::env).
     pub argv: Vec<String>,
-    /// The whole environment, apart from what the sandbox fixes for every action.
+    /// The whole environment: nothing is added to it.
     pub env: BTreeMap<String, String>,
     /// The working directory below the root, such as `src`; the root itself if empty.
     pub cwd: String,

@@ -128,6 +128,13 @@ impl BuiltinContext {
         self.cancel.is_cancelled()
     }
 
+    /// What the builtin left: the outputs it named, the folder it wrote to, its notes.
+    pub(crate) fn into_parts(self) -> (BTreeMap<String, Artifact>, Option<ScratchDir>, Vec<u8>) {
+        let produced = self.produced.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let notes = self.notes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (produced, self.out.into_inner(), notes)
+    }
+
     fn tell(&self, progress: Progress) {
         self.events.event(Event::Progress { label: self.label.clone(), progress });
     }

@@ -27,6 +27,21 @@ pub struct Failure {
     pub kept: Option<KeptSandbox>,
 }
 
+impl Failure {
+    /// A failure without a command or output to show.
+    pub(crate) const fn new(label: Label, kind: FailureKind) -> Self {
+        Self {
+            label,
+            kind,
+            command: None,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            truncated: false,
+            kept: None,
+        }
+    }
+}
+
 /// A command, as it has to be printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandReport {
@@ -58,6 +73,9 @@ pub struct KeptSandbox {
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FailureKind {
+    /// The command could not be started: no such program or working directory.
+    #[error("{0}")]
+    NotRun(Report),
     /// The command said no.
     #[error("exited with status {0}")]
     Exited(i32),

@@ -91,7 +91,7 @@ fn visit_process(action: &Action, process: &Process, visitor: &mut dyn KeyVisito
     properties.insert("OSFamily", std::env::consts::OS.to_owned());
     properties.insert("ISA", std::env::consts::ARCH.to_owned());
     properties.insert("cwd", process.cwd.clone());
-    properties.insert("sandbox", "namespaces".to_owned());
+    properties.insert("sandbox", sandbox::VIEW.to_owned());
     properties.insert("scratch", scratch_paths(action));
     properties.iter().for_each(|(name, value)| visitor.property(name, value));
     if let Some(timeout) = process.limits.timeout {
@@ -102,13 +102,15 @@ fn visit_process(action: &Action, process: &Process, visitor: &mut dyn KeyVisito
 /// The limits as properties; the timeout has a field of its own in the message.
 fn limit_properties(limits: &Limits) -> BTreeMap<&'static str, String> {
     // Every field by name: a new limit has to be thought of here.
-    let Limits { timeout: _, memory, processes, tmp_bytes, file_size } = limits;
+    let Limits { timeout: _, memory, processes, tmp_bytes, file_size, open_files, cpus } = limits;
     let unlimited = |limit: &Option<u64>| limit.map_or_else(String::new, |limit| limit.to_string());
     BTreeMap::from([
         ("limit-memory", unlimited(memory)),
         ("limit-processes", processes.to_string()),
         ("limit-tmp-bytes", tmp_bytes.to_string()),
         ("limit-file-size", unlimited(file_size)),
+        ("limit-open-files", open_files.to_string()),
+        ("limit-cpus", cpus.map_or_else(String::new, |cpus| cpus.to_string())),
     ])
 }
 

@@ -14,6 +14,7 @@ mod build;
 mod builtin;
 mod context;
 mod event;
+mod execute;
 mod export;
 mod failure;
 mod graph;

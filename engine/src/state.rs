@@ -121,6 +121,9 @@ impl State {
     }
 
     pub(crate) fn record(&mut self, label: &Label, key: ActionKey, success: &Success) {
+        if self.result(label, key) == Some(success) {
+            return;
+        }
         self.actions.insert(label.clone(), Record { key, success: success.clone(), age: 0 });
         self.changed = true;
     }

@@ -127,10 +127,10 @@ fn store_tree_message(store: &DiskStore, root: &Digest) -> Result<Digest, StoreE
     while let Some(digest) = queue.pop_front() {
         let bytes = store.get(&digest)?.ok_or(StoreError::Missing(digest))?;
         let directory = reapi::Directory::decode(bytes.as_slice())
-            .map_err(|_| StoreError::NotADirectory { digest })?;
+            .map_err(|_| StoreError::NotADirectory(digest))?;
         for child in directory.directories.iter().filter_map(|node| node.digest.as_ref()) {
             let child = Digest::from_reapi(digest.function(), child)
-                .map_err(|_| StoreError::NotADirectory { digest })?;
+                .map_err(|_| StoreError::NotADirectory(digest))?;
             if seen.insert(child) {
                 queue.push_back(child);
             }

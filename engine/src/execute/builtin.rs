@@ -1,0 +1,64 @@
+//! Runs a builtin: on this thread, with its panics caught.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::{Done, Executor, Job, Stop, failed};
+use crate::builtin::{Builtin, BuiltinError};
+use crate::context::BuiltinContext;
+use crate::failure::FailureKind;
+use crate::{Messages, Usage};
+
+impl Executor {
+    pub(super) fn builtin(&self, job: &Job, builtin: &dyn Builtin) -> Result<Done, Stop> {
+        let names = job.action.inputs.iter().map(|input| input.at.clone());
+        let context = BuiltinContext::new(
+            job.action.label.clone(),
+            self.store.clone(),
+            names.zip(job.inputs.iter().copied()).collect(),
+            Arc::clone(&self.events),
+            self.cancel.clone(),
+        );
+        // Nothing of the context is looked at after a panic, so it can't be seen half changed.
+        match catch_unwind(AssertUnwindSafe(|| builtin.run(&context))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(self.refused(job, error)),
+            Err(panic) => {
+                return Err(failed(&job.action, FailureKind::Panicked(text_of(panic.as_ref()))));
+            }
+        }
+        let (mut produced, out, notes) = context.into_parts();
+        let outputs = job.action.outputs.iter().map(|path| {
+            let artifact = match (produced.remove(path), &out) {
+                (Some(artifact), _) => artifact,
+                (None, Some(out)) => self.collect(job, out.path(), path)?,
+                (None, None) => {
+                    return Err(failed(&job.action, FailureKind::MissingOutput(path.clone())));
+                }
+            };
+            Ok((path.clone(), artifact))
+        });
+        let outputs = outputs.collect::<Result<_, _>>()?;
+        let messages = Messages { stdout: Vec::new(), stderr: notes };
+        Ok(Done { outputs, messages, usage: Usage::default() })
+    }
+
+    fn refused(&self, job: &Job, error: BuiltinError) -> Stop {
+        let kind = match error {
+            BuiltinError::Missing(digest) => return self.missing(job, digest),
+            BuiltinError::Cancelled => return Stop::Cancelled,
+            BuiltinError::Failed(report) => FailureKind::Builtin(report),
+            BuiltinError::Mismatch(report) => FailureKind::Mismatch(report),
+            BuiltinError::Infrastructure(report) => FailureKind::Infrastructure(report),
+        };
+        failed(&job.action, kind)
+    }
+}
+
+/// The text of a panic, if it has one.
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("without a message").to_owned()
+}

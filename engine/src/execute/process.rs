@@ -1,0 +1,171 @@
+//! Runs a command in the sandbox.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cache::{ScratchDir, StoreError};
+use sandbox::{Mount, MountSource, Sandbox, SandboxError, Spec, Status};
+
+use super::stage::{self, StageError};
+use super::{Done, Executor, Job, Stop, failed, infrastructure};
+use crate::failure::{CommandReport, Failure, FailureKind, KeptSandbox};
+use crate::success::OUT;
+use crate::{Artifact, Messages, Process, Report, Usage};
+
+/// How much is kept of what a command writes to standard output, and as much of standard error.
+const OUTPUT_CAP: usize = 1 << 20;
+
+/// A command that has come to its end, and where it ran.
+struct Ended {
+    spec: Spec,
+    scratch: ScratchDir,
+    outcome: sandbox::Outcome,
+}
+
+impl Executor {
+    pub(super) fn process(&self, job: &Job, process: &Process) -> Result<Done, Stop> {
+        let sandbox = self.sandbox()?;
+        let scratch = self.store.scratch().map_err(|error| infrastructure(&job.action, &error))?;
+        let spec = self.spec(job, process, scratch.path())?;
+        let outcome =
+            sandbox.run(&spec, &self.cancel).map_err(|error| not_run(job, process, &error))?;
+        let ended = Ended { spec, scratch, outcome };
+        if let Some(kind) = complaint(process, ended.outcome.status)? {
+            return Err(self.report(job, process, kind, ended));
+        }
+        match self.outputs(job, ended.scratch.path()) {
+            Ok(outputs) => Ok(done(outputs, ended.outcome)),
+            Err(Stop::Failed(failure)) => Err(self.report(job, process, failure.kind, ended)),
+            Err(end) => Err(end),
+        }
+    }
+
+    /// The sandbox, started if this is the first to ask for it.
+    fn sandbox(&self) -> Result<&Sandbox, Stop> {
+        if self.sandbox.get().is_none() {
+            // Two threads may both get here; the second sandbox ends when it is dropped.
+            let _ = self.sandbox.set(Sandbox::start().map_err(Stop::Unsupported)?);
+        }
+        Ok(self.sandbox.get().expect("was just set"))
+    }
+
+    fn spec(&self, job: &Job, process: &Process, scratch: &Path) -> Result<Spec, Stop> {
+        let mut mounts = stage::mounts(&self.store, &job.action, &job.inputs, scratch)
+            .map_err(|error| self.not_staged(job, error))?;
+        let out =
+            prepare(job, scratch, &mounts).map_err(|error| infrastructure(&job.action, &error))?;
+        mounts.push(Mount { target: Path::new("/").join(OUT), source: MountSource::Writable(out) });
+        let variable = |(name, value): (&String, &String)| (name.into(), value.into());
+        Ok(Spec {
+            argv: process.argv.iter().map(Into::into).collect(),
+            env: process.env.iter().map(variable).collect(),
+            cwd: Path::new("/").join(&process.cwd),
+            mounts,
+            limits: process.limits.clone(),
+            output_cap: OUTPUT_CAP,
+        })
+    }
+
+    fn not_staged(&self, job: &Job, error: StageError) -> Stop {
+        match error {
+            StageError::Missing(digest) => self.missing(job, digest),
+            StageError::Store(error) => infrastructure(&job.action, &error),
+            error => failed(&job.action, FailureKind::Inputs(Report::of(&error))),
+        }
+    }
+
+    fn outputs(&self, job: &Job, scratch: &Path) -> Result<Vec<(String, Artifact)>, Stop> {
+        let out = scratch.join(OUT);
+        let paths = job.action.outputs.iter();
+        paths.map(|path| Ok((path.clone(), self.collect(job, &out, path)?))).collect()
+    }
+
+    /// The report on a command that ran and failed.
+    fn report(&self, job: &Job, process: &Process, kind: FailureKind, ended: Ended) -> Stop {
+        let Ended { spec, scratch, outcome } = ended;
+        // A folder that can't be kept is no reason to hide why the command failed.
+        let kept = if self.keep_sandbox { keep(spec, scratch).ok() } else { None };
+        Stop::Failed(Box::new(Failure {
+            label: job.action.label.clone(),
+            kind,
+            command: Some(command(process)),
+            truncated: outcome.stdout_truncated || outcome.stderr_truncated,
+            stdout: outcome.stdout,
+            stderr: outcome.stderr,
+            kept,
+        }))
+    }
+}
+
+/// Moves the folder of a sandbox to where it stays, and says how to enter the sandbox again.
+fn keep(mut spec: Spec, scratch: ScratchDir) -> Result<KeptSandbox, StoreError> {
+    let old = scratch.path().to_owned();
+    let folder = scratch.keep()?;
+    for mount in &mut spec.mounts {
+        if let MountSource::Writable(path) | MountSource::Scratch { upper: path, .. } =
+            &mut mount.source
+            && let Ok(below) = path.strip_prefix(&old)
+        {
+            *path = folder.join(below);
+        }
+    }
+    Ok(KeptSandbox { folder, shell: sandbox::shell_command(&spec) })
+}
+
+/// Makes the folders that the command may write to, and those its outputs go into.
+fn prepare(job: &Job, scratch: &Path, mounts: &[Mount]) -> io::Result<PathBuf> {
+    let out = scratch.join(OUT);
+    fs::create_dir(&out)?;
+    for path in &job.action.outputs {
+        if let Some(parent) = Path::new(path).parent() {
+            fs::create_dir_all(out.join(parent))?;
+        }
+    }
+    for mount in mounts {
+        if let MountSource::Scratch { upper, .. } = &mount.source {
+            fs::create_dir(upper)?;
+        }
+    }
+    Ok(out)
+}
+
+/// What there is to say against the way a command ended.
+fn complaint(process: &Process, status: Status) -> Result<Option<FailureKind>, Stop> {
+    match status {
+        Status::Exited(0) => Ok(None),
+        Status::Exited(code) => Ok(Some(FailureKind::Exited(code))),
+        Status::Signalled(signal) => Ok(Some(FailureKind::Signalled(signal))),
+        Status::TimedOut => {
+            Ok(Some(FailureKind::TimedOut(process.limits.timeout.unwrap_or_default())))
+        }
+        Status::OutOfMemory => Ok(Some(FailureKind::OutOfMemory(process.limits.memory))),
+        Status::Cancelled => Err(Stop::Cancelled),
+    }
+}
+
+/// The end of a command that never started. What the action asks for is its own fault; whatever the
+/// machine could not do is not.
+fn not_run(job: &Job, process: &Process, error: &SandboxError) -> Stop {
+    let report = Report::of(error);
+    let kind = match error {
+        SandboxError::Invalid(_)
+        | SandboxError::WorkingDirectory { .. }
+        | SandboxError::Program { .. } => FailureKind::NotRun(report),
+        _ => FailureKind::Infrastructure(report),
+    };
+    let failure = Failure::new(job.action.label.clone(), kind);
+    Stop::Failed(Box::new(Failure { command: Some(command(process)), ..failure }))
+}
+
+fn done(outputs: Vec<(String, Artifact)>, outcome: sandbox::Outcome) -> Done {
+    let messages = Messages { stdout: outcome.stdout, stderr: outcome.stderr };
+    let cpu = outcome.user + outcome.system;
+    let usage = Usage { wall: outcome.wall, cpu, max_rss: outcome.max_rss };
+    Done { outputs, messages, usage }
+}
+
+fn command(process: &Process) -> CommandReport {
+    let (argv, env) = (process.argv.clone(), process.env.clone());
+    CommandReport { argv, env, cwd: format!("/{}", process.cwd) }
+}
