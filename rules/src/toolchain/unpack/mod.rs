@@ -1,3 +1,178 @@
-//! Unpacking.
+//! Unpacking packages into the store: nothing is written to disk but blobs.
+//!
+//! An archive is untrusted input, whatever its checksum says. Each format's file reads its format
+//! and names entries; [`Collector`] alone decides what they mean, so that a rule holds for all
+//! formats: no entry leaves the archive or lies behind a symbolic link of it, no path comes twice,
+//! only files, folders and links, never more than [`Limits`] allow. Of a file's mode only the
+//! executable bit is kept; owners and times are dropped; package scripts are never run.
+//! Empty folders are dropped as well: a tree holds files and links.
+
+mod collect;
+mod compression;
+mod contents;
+mod deb;
+mod folder;
+mod limits;
 mod placement;
+mod tar;
+mod wheel;
+mod zip;
+
+use std::io;
+
+use cache::{DiskStore, StoreError};
+
+use collect::Collector;
+pub(crate) use contents::{Contents, Node};
+pub(crate) use limits::Limits;
 pub(crate) use placement::Placement;
+
+/// What is needed to unpack one package.
+#[derive(Clone, Copy)]
+pub(crate) struct Unpacker<'a> {
+    /// Where the files go.
+    pub(crate) store: &'a DiskStore,
+    /// Where they stand in the image.
+    pub(crate) placement: &'a Placement,
+    /// How much is too much.
+    pub(crate) limits: Limits,
+    /// Whether to stop.
+    pub(crate) cancelled: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// The formats of packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// A Debian binary package.
+    Deb,
+    /// A tape archive, plain or compressed with gzip, xz or Zstandard.
+    Tar,
+    /// A Python wheel: a zip archive with folders of its own meaning.
+    Wheel,
+    /// A zip archive.
+    Zip,
+}
+
+/// Why a package can't be unpacked.
+#[derive(Debug, thiserror::Error)]
+pub enum UnpackError {
+    /// The name of an entry is not UTF-8.
+    #[error("the name `{0}` is not valid UTF-8")]
+    NotUtf8(String),
+    /// An entry is absolute, or its `..` lead out.
+    #[error("`{0}` leads out of the archive")]
+    Leaves(String),
+    /// An entry would be written through a symbolic link.
+    #[error("`{path}` lies behind the symbolic link `{link}`")]
+    BehindLink {
+        /// The entry.
+        path: String,
+        /// The link.
+        link: String,
+    },
+    /// A path comes twice.
+    #[error("`{0}` is in the archive twice")]
+    Duplicate(String),
+    /// Something other than a file, a folder or a link.
+    #[error("`{path}` is a {kind}")]
+    Special {
+        /// The entry.
+        path: String,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// A symbolic link that leads out.
+    #[error("the symbolic link `{link}` leads out of the archive, to `{target}`")]
+    LinkLeaves {
+        /// The link.
+        link: String,
+        /// Its target, as written.
+        target: String,
+    },
+    /// A hard link to nothing that came before it and was kept.
+    #[error("the hard link `{path}` names `{target}`, which is no file before it")]
+    HardLink {
+        /// The entry.
+        path: String,
+        /// What it names.
+        target: String,
+    },
+    /// More than is sensible.
+    #[error("it unpacks to more than {0}")]
+    TooBig(limits::Excess),
+    /// No known format.
+    #[error("it is no archive of a known format (deb, whl, zip, tar, tar.gz, tar.xz, tar.zst)")]
+    UnknownFormat,
+    /// A folder of this machine can't be read.
+    #[error("cannot read `{path}`")]
+    Read {
+        /// What.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The archive is damaged.
+    #[error("it is damaged")]
+    Damaged(#[source] io::Error),
+    /// A blob can't be written.
+    #[error("cannot write to the store")]
+    Write(#[source] io::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The user wants it to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl Format {
+    /// The format of a file, by its name for a wheel, else by its first bytes.
+    pub(crate) fn detect(file: &str, bytes: &[u8]) -> Result<Self, UnpackError> {
+        let is_tar = || bytes.get(257..262) == Some(b"ustar") || compression::is_compressed(bytes);
+        match bytes {
+            [b'P', b'K', 3 | 5, ..] if file.ends_with(".whl") => Ok(Self::Wheel),
+            [b'P', b'K', 3 | 5, ..] => Ok(Self::Zip),
+            _ if bytes.starts_with(deb::MAGIC) => Ok(Self::Deb),
+            _ if is_tar() => Ok(Self::Tar),
+            _ => Err(UnpackError::UnknownFormat),
+        }
+    }
+}
+
+impl Unpacker<'_> {
+    /// Unpacks the bytes of a package.
+    ///
+    /// # Errors
+    /// See [`UnpackError`]. Blobs that were written before stay in the store; nothing refers to them.
+    pub(crate) fn archive(&self, format: Format, bytes: &[u8]) -> Result<Contents, UnpackError> {
+        let mut collector = Collector::new(*self, Some(bytes.len()));
+        match format {
+            Format::Deb => deb::unpack(&mut collector, bytes)?,
+            Format::Tar => tar::unpack(&mut collector, bytes)?,
+            Format::Wheel => zip::unpack(&mut collector, bytes, wheel::placed)?,
+            Format::Zip => zip::unpack(&mut collector, bytes, |name| (name, false))?,
+        }
+        Ok(collector.finish())
+    }
+
+    /// Takes files of a folder as if they were an archive: those named, or all of them.
+    ///
+    /// # Errors
+    /// See [`UnpackError`].
+    pub(crate) fn folder(
+        &self,
+        folder: &std::path::Path,
+        files: Option<&[String]>,
+    ) -> Result<Contents, UnpackError> {
+        let mut collector = Collector::new(*self, None);
+        match files {
+            Some(files) => folder::take(&mut collector, folder, files)?,
+            None => folder::take_all(&mut collector, folder)?,
+        }
+        Ok(collector.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+//! Takes the entries of an archive one by one and holds them to the rules.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write as _};
+
+use cache::Hasher;
+
+use super::contents::{Blob, Contents, Node};
+use super::limits::{Bounded, Excess};
+use super::{UnpackError, Unpacker};
+use crate::toolchain::lock::TREE_FUNCTION;
+
+/// The entries of one archive so far.
+pub(super) struct Collector<'a> {
+    unpacker: Unpacker<'a>,
+    seen: BTreeMap<String, Seen>,
+    contents: Contents,
+    /// Bytes that may still be unpacked.
+    left: u64,
+    /// What to say when they run out.
+    excess: Excess,
+}
+
+/// An entry of the archive, whether it is part of the image or left out.
+#[derive(Clone, Copy)]
+enum Seen {
+    Folder,
+    Link,
+    /// A file; its blob and mode, unless it was left out.
+    File(Option<(Blob, bool)>),
+}
+
+impl<'a> Collector<'a> {
+    /// Nothing taken yet from an archive of `packed` bytes.
+    pub(super) fn new(unpacker: Unpacker<'a>, packed: Option<usize>) -> Self {
+        let (left, excess) = unpacker.limits.bytes_for(packed);
+        Self { unpacker, seen: BTreeMap::new(), contents: Contents::default(), left, excess }
+    }
+
+    /// What is part of the image.
+    pub(super) fn finish(self) -> Contents {
+        self.contents
+    }
+
+    /// Puts the limit on a decompressed stream.
+    pub(super) fn bounded<'t, R: Read>(
+        &self,
+        inner: R,
+        tripped: &'t Cell<Option<Excess>>,
+    ) -> Bounded<'t, R> {
+        Bounded::new(inner, (self.left, self.excess), tripped)
+    }
+
+    /// Takes a folder. The root may be named; it is no entry.
+    pub(super) fn folder(&mut self, name: &[u8]) -> Result<(), UnpackError> {
+        match clean(name)? {
+            path if path.is_empty() => Ok(()),
+            path => self.claim(&path, Seen::Folder),
+        }
+    }
+
+    /// Takes a file. If it is left out, nothing is read.
+    pub(super) fn file(
+        &mut self,
+        name: &[u8],
+        executable: bool,
+        reader: &mut dyn Read,
+    ) -> Result<(), UnpackError> {
+        let path = self.named(name)?;
+        // Claimed before its bytes are read: a second entry of that name writes nothing.
+        self.claim(&path, Seen::File(None))?;
+        let Some(place) = self.unpacker.placement.place(&path) else { return Ok(()) };
+        let executable = executable || self.unpacker.placement.makes_executable(&place);
+        let blob = self.store(executable, reader)?;
+        self.seen.insert(path, Seen::File(Some((blob, executable))));
+        self.put(place, Node::File { blob, executable })
+    }
+
+    /// Takes a symbolic link.
+    pub(super) fn link(&mut self, name: &[u8], target: &[u8]) -> Result<(), UnpackError> {
+        let path = self.named(name)?;
+        self.claim(&path, Seen::Link)?;
+        let target = text(target)?;
+        let leaves = || UnpackError::LinkLeaves { link: path.clone(), target: target.to_owned() };
+        let target = self.unpacker.placement.retarget(&path, target).ok_or_else(leaves)?;
+        match self.unpacker.placement.place(&path) {
+            Some(place) => self.put(place, Node::Link { target }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes another name of a file that came before.
+    pub(super) fn hard_link(&mut self, name: &[u8], target: &[u8]) -> Result<(), UnpackError> {
+        let (path, target) = (self.named(name)?, clean(target)?);
+        let Some(place) = self.unpacker.placement.place(&path) else {
+            return self.claim(&path, Seen::File(None));
+        };
+        let Some(Seen::File(Some((blob, executable)))) = self.seen.get(&target).copied() else {
+            return Err(UnpackError::HardLink { path, target });
+        };
+        self.claim(&path, Seen::File(Some((blob, executable))))?;
+        self.put(place, Node::File { blob, executable })
+    }
+
+    /// Refuses an entry that is nothing a tree can hold.
+    pub(super) fn special(&self, name: &[u8], kind: &'static str) -> UnpackError {
+        UnpackError::Special { path: name.escape_ascii().to_string(), kind }
+    }
+
+    fn named(&self, name: &[u8]) -> Result<String, UnpackError> {
+        match clean(name)? {
+            path if path.is_empty() => Err(UnpackError::Leaves(name.escape_ascii().to_string())),
+            path => Ok(path),
+        }
+    }
+
+    /// Notes an entry, and the folders above it, unless something is in its way.
+    fn claim(&mut self, path: &str, entry: Seen) -> Result<(), UnpackError> {
+        if (self.unpacker.cancelled)() {
+            return Err(UnpackError::Cancelled);
+        }
+        for (index, _) in path.match_indices('/') {
+            self.claim_folder(&path[..index], path)?;
+        }
+        match (self.seen.get(path), entry) {
+            (None, _) => self.note(path, entry),
+            (Some(Seen::Folder), Seen::Folder) => Ok(()),
+            _ => Err(UnpackError::Duplicate(path.to_owned())),
+        }
+    }
+
+    fn claim_folder(&mut self, folder: &str, of: &str) -> Result<(), UnpackError> {
+        match self.seen.get(folder) {
+            None => self.note(folder, Seen::Folder),
+            Some(Seen::Folder) => Ok(()),
+            Some(Seen::File(_)) => Err(UnpackError::Duplicate(folder.to_owned())),
+            Some(Seen::Link) => {
+                Err(UnpackError::BehindLink { path: of.to_owned(), link: folder.to_owned() })
+            }
+        }
+    }
+
+    fn note(&mut self, path: &str, entry: Seen) -> Result<(), UnpackError> {
+        let limit = self.unpacker.limits.entries;
+        if self.seen.len() >= limit {
+            return Err(UnpackError::TooBig(Excess::Entries(limit)));
+        }
+        self.seen.insert(path.to_owned(), entry);
+        Ok(())
+    }
+
+    /// Two entries may come to the same place by the layer's rules.
+    fn put(&mut self, place: String, node: Node) -> Result<(), UnpackError> {
+        match self.contents.nodes.insert(place.clone(), node) {
+            None => Ok(()),
+            Some(_) => Err(UnpackError::Duplicate(place)),
+        }
+    }
+
+    fn store(&mut self, executable: bool, reader: &mut dyn Read) -> Result<Blob, UnpackError> {
+        let store = self.unpacker.store;
+        let mut writer = store.writer(executable)?;
+        let mut hasher = (store.function() != TREE_FUNCTION).then(|| Hasher::new(TREE_FUNCTION));
+        let mut buffer = vec![0; 128 << 10];
+        loop {
+            let count = read(reader, &mut buffer)?;
+            if count == 0 {
+                break;
+            }
+            self.spend(count)?;
+            writer.write_all(&buffer[..count]).map_err(UnpackError::Write)?;
+            if let Some(hasher) = &mut hasher {
+                hasher.update(&buffer[..count]);
+            }
+        }
+        let stored = writer.finish()?;
+        Ok(Blob { stored, locked: hasher.map_or(stored, |hasher| hasher.finish()) })
+    }
+
+    fn spend(&mut self, count: usize) -> Result<(), UnpackError> {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.left = self.left.checked_sub(count).ok_or(UnpackError::TooBig(self.excess))?;
+        if (self.unpacker.cancelled)() { Err(UnpackError::Cancelled) } else { Ok(()) }
+    }
+}
+
+fn read(reader: &mut dyn Read, buffer: &mut [u8]) -> Result<usize, UnpackError> {
+    loop {
+        match reader.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other.map_err(UnpackError::Damaged),
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, UnpackError> {
+    std::str::from_utf8(bytes).map_err(|_| UnpackError::NotUtf8(bytes.escape_ascii().to_string()))
+}
+
+/// The normal form of an entry's name: no `.`, no empty parts; empty for the root.
+fn clean(name: &[u8]) -> Result<String, UnpackError> {
+    let name = text(name)?;
+    let leaves = || UnpackError::Leaves(name.escape_debug().to_string());
+    if name.starts_with('/') || name.contains('\0') {
+        return Err(leaves());
+    }
+    let mut parts = Vec::new();
+    for part in name.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => return Err(leaves()),
+            part => parts.push(part),
+        }
+    }
+    Ok(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cleaned_or_refused() {
+        let check = |name: &[u8], expect: Option<&str>| {
+            assert_eq!(clean(name).ok().as_deref(), expect, "{}", name.escape_ascii());
+        };
+        check(b"./usr//bin/", Some("usr/bin"));
+        check(b"./", Some(""));
+        check(b"a..b/...", Some("a..b/..."));
+        check(b"/etc/passwd", None);
+        check(b"a/../../b", None);
+        check(b"a/..", None);
+        check(b"a\0b", None);
+        check(b"\xff", None);
+    }
+}

@@ -1,0 +1,52 @@
+//! Tape archives.
+
+use std::cell::Cell;
+use std::io;
+
+use ::tar::{Archive, EntryType};
+
+use super::collect::Collector;
+use super::limits::Excess;
+use super::{UnpackError, compression};
+
+/// Takes the entries of a tape archive, compressed or not.
+pub(super) fn unpack(collector: &mut Collector<'_>, bytes: &[u8]) -> Result<(), UnpackError> {
+    let tripped = Cell::new(None);
+    let stream = compression::reader(bytes).map_err(UnpackError::Damaged)?;
+    let mut archive = Archive::new(collector.bounded(stream, &tripped));
+    let entries = archive.entries().map_err(UnpackError::Damaged)?;
+    for entry in entries {
+        let taken = entry.map_err(UnpackError::Damaged).and_then(|e| take(collector, e));
+        taken.map_err(|error| excess_or(error, &tripped))?;
+    }
+    Ok(())
+}
+
+/// The limit that was tripped is the reason, whatever the archive's reader made of it.
+fn excess_or(error: UnpackError, tripped: &Cell<Option<Excess>>) -> UnpackError {
+    tripped.get().map_or(error, UnpackError::TooBig)
+}
+
+fn take(
+    collector: &mut Collector<'_>,
+    mut entry: ::tar::Entry<'_, impl io::Read>,
+) -> Result<(), UnpackError> {
+    let name = entry.path_bytes().into_owned();
+    let target = entry.link_name_bytes().map(std::borrow::Cow::into_owned).unwrap_or_default();
+    let mode = entry.header().mode().map_err(UnpackError::Damaged)?;
+    match entry.header().entry_type() {
+        // An old archive marks a folder by the slash alone.
+        EntryType::Regular if name.ends_with(b"/") => collector.folder(&name),
+        EntryType::Regular | EntryType::Continuous => {
+            collector.file(&name, mode & 0o100 != 0, &mut entry)
+        }
+        EntryType::Directory => collector.folder(&name),
+        EntryType::Symlink => collector.link(&name, &target),
+        EntryType::Link => collector.hard_link(&name, &target),
+        EntryType::XGlobalHeader => Ok(()),
+        EntryType::Char | EntryType::Block => Err(collector.special(&name, "device")),
+        EntryType::Fifo => Err(collector.special(&name, "FIFO")),
+        EntryType::GNUSparse => Err(collector.special(&name, "sparse file")),
+        _ => Err(collector.special(&name, "tar entry of an unknown type")),
+    }
+}
