@@ -1,1 +1,19 @@
-//! To be filled in.
+//! Components as bytes: made from core modules, validated, checked against their world, stamped.
+//!
+//! Everything here is a function of bytes and runs in process; [`Finish`] ties the functions together as the last
+//! action of every component. Knows no languages, toolchains or manifest.
+
+mod check;
+mod compare;
+mod componentize;
+mod finish;
+#[cfg(test)]
+mod fixture;
+mod inspect;
+mod stamp;
+
+pub use check::{CheckError, Gap, WorldMismatch, check_world};
+pub use componentize::{Adapter, ComponentizeError, componentize};
+pub use finish::{Finish, FinishError};
+pub use inspect::{Externs, InvalidWasm, Kind, externs, validate};
+pub use stamp::{Stamp, StampError, stamp};

@@ -1,0 +1,268 @@
+//! Checks that a component exports what its world asks for.
+//!
+//! Versions are matched as linkers match them: `wasi:cli/run@0.2.12` serves where `@0.2.4` is asked for. More exports
+//! than asked for are fine, and so are more imports: language runtimes bring their own.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use wit_component::DecodedWasm;
+use wit_parser::{Function, InterfaceId, Resolve, TypeId, WorldId, WorldItem, WorldKey};
+
+use super::compare::{Comparison, Difference, definition, signature};
+use super::inspect::Kind;
+use crate::wit::Location;
+
+/// A component does not have what its world asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorldMismatch {
+    /// The world: `demo:calc/calc`.
+    pub world: String,
+    /// Everything that is missing or different, in the world's order.
+    pub gaps: Vec<Gap>,
+}
+
+/// One thing that a world asks for and a component has not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// An interface is not exported at all.
+    Interface {
+        /// `demo:calc/ops@0.1.0`.
+        name: String,
+        /// The versions of it that are exported but don't fit.
+        others: Vec<String>,
+        /// Where the world asks for it.
+        at: Option<Location>,
+    },
+    /// A function is not exported.
+    Function {
+        /// The interface; `None` if the world itself has the function.
+        interface: Option<String>,
+        /// `add: func(a: u32, b: u32) -> u32`.
+        signature: String,
+        /// Where it is declared.
+        at: Option<Location>,
+    },
+    /// A function or type is exported, but is another one.
+    Different {
+        /// The interface; `None` if the world itself has it.
+        interface: Option<String>,
+        /// As the WIT declares it.
+        expected: String,
+        /// As the component has it.
+        found: String,
+        /// Where it is declared.
+        at: Option<Location>,
+    },
+    /// An export that should be an interface is a function, or the reverse.
+    Sort {
+        /// The name.
+        name: String,
+        /// Where the world asks for it.
+        at: Option<Location>,
+    },
+}
+
+/// Why a component could not be checked, or that it does not fit.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// It does not fit.
+    #[error(transparent)]
+    Mismatch(#[from] WorldMismatch),
+    /// It is not a component, or its types can't be read.
+    #[error("cannot read the component's world: {0}")]
+    Undecodable(String),
+}
+
+impl Gap {
+    /// An interface that a world of `resolve` asks for and that is not there in any version.
+    pub(super) fn interface(resolve: &Resolve, key: &WorldKey, item: &WorldItem) -> Self {
+        Self::Interface {
+            name: resolve.name_world_key(key),
+            others: Vec::new(),
+            at: Location::of(&resolve.source_map, item.span()),
+        }
+    }
+
+    /// A function of `resolve` that is not there.
+    pub(super) fn function(
+        resolve: &Resolve,
+        interface: Option<&str>,
+        function: &Function,
+    ) -> Self {
+        Self::Function {
+            interface: interface.map(str::to_owned),
+            signature: signature(resolve, function),
+            at: Location::of(&resolve.source_map, function.span),
+        }
+    }
+}
+
+impl std::error::Error for WorldMismatch {}
+
+impl fmt::Display for WorldMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the component does not fit world `{}`:", self.world)?;
+        self.gaps.iter().try_for_each(|gap| write!(f, "\n  {gap}"))
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interface { name, others, at } => {
+                write!(f, "interface `{name}` is not exported{}", place(at.as_ref()))?;
+                others.iter().try_for_each(|other| write!(f, "; `{other}` is"))
+            }
+            Self::Function { interface, signature, at } => {
+                write!(
+                    f,
+                    "function `{signature}`{} is not exported{}",
+                    of(interface),
+                    place(at.as_ref())
+                )
+            }
+            Self::Different { interface, expected, found, at } => {
+                write!(f, "another type is exported{}{}", of(interface), place(at.as_ref()))?;
+                write!(f, "\n    expected `{expected}`\n    found    `{found}`")
+            }
+            Self::Sort { name, at } => {
+                write!(f, "export `{name}` is of another kind{}", place(at.as_ref()))
+            }
+        }
+    }
+}
+
+fn of(interface: &Option<String>) -> String {
+    interface.as_ref().map(|name| format!(" of `{name}`")).unwrap_or_default()
+}
+
+fn place(at: Option<&Location>) -> String {
+    at.map(|at| format!(" (asked for in {at})")).unwrap_or_default()
+}
+
+/// Checks a component against a world of `resolve`.
+pub fn check_world(component: &[u8], resolve: &Resolve, world: WorldId) -> Result<(), CheckError> {
+    let (found, found_world) = decode(component).map_err(CheckError::Undecodable)?;
+    let mut check = Check::new(resolve, &found, found_world);
+    for (key, item) in &resolve.worlds[world].exports {
+        check.export(key, item);
+    }
+    if check.gaps.is_empty() {
+        return Ok(());
+    }
+    Err(WorldMismatch { world: world_name(resolve, world), gaps: check.gaps }.into())
+}
+
+fn decode(component: &[u8]) -> Result<(Resolve, WorldId), String> {
+    // `wit-component` reads any core module as a component with an empty world.
+    if Kind::of(component).map_err(|error| error.to_string())? == Kind::Module {
+        return Err("it is a core module".to_owned());
+    }
+    match wit_component::decode(component) {
+        Ok(DecodedWasm::Component(resolve, world)) => Ok((resolve, world)),
+        Ok(DecodedWasm::WitPackage(..)) => Err("it is a WIT package".to_owned()),
+        Err(error) => Err(format!("{error:#}")),
+    }
+}
+
+pub(super) fn world_name(resolve: &Resolve, world: WorldId) -> String {
+    let world = &resolve.worlds[world];
+    match world.package {
+        Some(package) => resolve.id_of_name(package, &world.name),
+        None => world.name.clone(),
+    }
+}
+
+struct Check<'a> {
+    comparison: Comparison<'a>,
+    /// The component's exports, by name with only the part of the version that matters.
+    exports: BTreeMap<String, (&'a WorldKey, &'a WorldItem)>,
+    gaps: Vec<Gap>,
+}
+
+impl<'a> Check<'a> {
+    fn new(expected: &'a Resolve, found: &'a Resolve, world: WorldId) -> Self {
+        let exports = found.worlds[world].exports.iter();
+        let exports = exports
+            .map(|(key, item)| (found.name_canonicalized_world_key(key), (key, item)))
+            .collect();
+        Self { comparison: Comparison::new(expected, found), exports, gaps: Vec::new() }
+    }
+
+    fn export(&mut self, key: &WorldKey, item: &'a WorldItem) {
+        let expected = self.comparison.expected;
+        let name = expected.name_world_key(key);
+        let at = Location::of(&expected.source_map, item.span());
+        let found = self.exports.get(&expected.name_canonicalized_world_key(key)).copied();
+        match (item, found.map(|(_, item)| item)) {
+            (WorldItem::Type { .. }, _) => {}
+            (WorldItem::Interface { .. }, None) => {
+                let others = self.other_versions(&name);
+                self.gaps.push(Gap::Interface { name, others, at });
+            }
+            (WorldItem::Interface { id, .. }, Some(WorldItem::Interface { id: found, .. })) => {
+                self.interface(&name, *id, *found);
+            }
+            (WorldItem::Function(function), found) => match found {
+                Some(WorldItem::Function(found)) => self.function(None, function, Some(found)),
+                None => self.function(None, function, None),
+                Some(_) => self.gaps.push(Gap::Sort { name, at }),
+            },
+            (WorldItem::Interface { .. }, Some(_)) => self.gaps.push(Gap::Sort { name, at }),
+        }
+    }
+
+    fn interface(&mut self, name: &str, expected: InterfaceId, found: InterfaceId) {
+        let functions = &self.comparison.expected.interfaces[expected].functions;
+        let found = &self.comparison.found.interfaces[found].functions;
+        for (function_name, function) in functions {
+            self.function(Some(name), function, found.get(function_name));
+        }
+    }
+
+    fn function(&mut self, interface: Option<&str>, function: &Function, found: Option<&Function>) {
+        let expected = self.comparison.expected;
+        let Some(found) = found else {
+            return self.gaps.push(Gap::function(expected, interface, function));
+        };
+        let interface = interface.map(str::to_owned);
+        match self.comparison.functions(function, found) {
+            None => {}
+            Some(Difference::Here) => self.gaps.push(Gap::Different {
+                interface,
+                expected: signature(expected, function),
+                found: signature(self.comparison.found, found),
+                at: Location::of(&expected.source_map, function.span),
+            }),
+            Some(Difference::Named { expected, found }) => {
+                self.different_type(interface, expected, found);
+            }
+        }
+    }
+
+    /// A type that several functions use is reported once.
+    fn different_type(&mut self, interface: Option<String>, expected: TypeId, found: TypeId) {
+        let resolve = self.comparison.expected;
+        let gap = Gap::Different {
+            interface,
+            expected: definition(resolve, expected),
+            found: definition(self.comparison.found, found),
+            at: Location::of(&resolve.source_map, resolve.types[expected].span),
+        };
+        if !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
+    }
+
+    /// Exports that are `name` in another version.
+    fn other_versions(&self, name: &str) -> Vec<String> {
+        let bare = |name: &str| name.split('@').next().unwrap_or_default().to_owned();
+        let wanted = bare(name);
+        let names = self.exports.values().map(|(key, _)| self.comparison.found.name_world_key(key));
+        names.filter(|found| bare(found) == wanted).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+//! The last action of every component: whatever a compiler left becomes a checked and stamped component.
+//!
+//! A core module is made a component, a component is taken as it is; the result is validated and, where the component
+//! has WIT, checked against its world. A component that the user brings along keeps its bytes: it gets no stamp.
+
+use cache::{Digest, DiskStore, Entry, Tree};
+use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
+
+use super::{
+    CheckError, ComponentizeError, InvalidWasm, Kind, Stamp, StampError, check_world, componentize,
+    stamp, validate,
+};
+use crate::wit::{InvalidWit, WitFile, WorldError, resolve, select_world};
+
+/// What the code below does besides what its inputs say; the tests hold it against Cargo.lock.
+const VERSION: &str = "1 wit-component 0.263.0 wasm-metadata 0.263.0 \
+                       wasi-preview1-component-adapter-provider 48.0.8";
+
+/// The finishing action. Inputs: `in`, a file, and `wit`, a completed WIT folder, if there is a [`world`](Self::world).
+/// Output: [`Finish::OUTPUT`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finish {
+    /// The world in `wit` that the component is checked against; `None` if the component has no WIT.
+    pub world: Option<String>,
+    /// What to write into the component; `None` leaves its bytes alone.
+    pub stamp: Option<Stamp>,
+    /// The folder of the project that `wit` stands for. For messages only: not part of the key.
+    pub place: String,
+}
+
+/// Why a component could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum FinishError {
+    /// The input is no WebAssembly, or the result is not valid.
+    #[error(transparent)]
+    Wasm(#[from] InvalidWasm),
+    /// A core module, and no WIT that says which component it is to become.
+    #[error("this is a core module, not a component; give the component a `wit` to make it one")]
+    CoreModule,
+    /// The WIT does not parse.
+    #[error(transparent)]
+    Wit(#[from] InvalidWit),
+    /// The world is not there.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// The core module does not fit the world.
+    #[error(transparent)]
+    Componentize(#[from] ComponentizeError),
+    /// The component does not fit the world.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    /// The stamp could not be written.
+    #[error(transparent)]
+    Stamp(#[from] StampError),
+}
+
+impl Finish {
+    /// The name of the output.
+    pub const OUTPUT: &str = "component.wasm";
+
+    /// Makes the component: the work itself, as a function of bytes. `wit` is looked at only if there is a world.
+    pub fn finish(&self, input: Vec<u8>, wit: &[WitFile]) -> Result<Vec<u8>, FinishError> {
+        let kind = validate(&input)?;
+        let component = match (kind, &self.world) {
+            (Kind::Module, None) => return Err(FinishError::CoreModule),
+            (Kind::Component, None) => input,
+            (kind, Some(name)) => {
+                let wit = resolve(wit)?;
+                let world = select_world(&wit.resolve, wit.package, Some(name), "")?;
+                let component = match kind {
+                    Kind::Module => componentize(&input, &wit.resolve, world, None)?,
+                    Kind::Component => input,
+                };
+                check_world(&component, &wit.resolve, world)?;
+                component
+            }
+        };
+        let Some(facts) = &self.stamp else { return Ok(component) };
+        let stamped = stamp(&component, facts)?;
+        validate(&stamped)?;
+        Ok(stamped)
+    }
+
+    /// The files of a completed WIT folder in the store.
+    fn files(&self, store: &DiskStore, folder: &Digest) -> Result<Vec<WitFile>, BuiltinError> {
+        let tree = store.tree(folder)?.ok_or(BuiltinError::Missing(*folder))?;
+        let mut files = Vec::new();
+        self.add_files(store, &tree, "", &mut files)?;
+        Ok(files)
+    }
+
+    fn add_files(
+        &self,
+        store: &DiskStore,
+        tree: &Tree,
+        folder: &str,
+        files: &mut Vec<WitFile>,
+    ) -> Result<(), BuiltinError> {
+        for (name, entry) in &tree.entries {
+            let path = format!("{folder}{name}");
+            match entry {
+                Entry::Directory(inner) => {
+                    self.add_files(store, inner, &format!("{path}/"), files)?;
+                }
+                Entry::File { digest, .. } => files.push(self.file(path, text(store, digest)?)),
+                Entry::Subtree(_) | Entry::Symlink { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&self, path: String, text: String) -> WitFile {
+        let own = !path.contains('/') && !self.place.is_empty();
+        let origin = if own { format!("{}/{path}", self.place) } else { path.clone() };
+        WitFile { path, text: text.into(), origin }
+    }
+}
+
+fn text(store: &DiskStore, digest: &Digest) -> Result<String, BuiltinError> {
+    let bytes = store.get(digest)?.ok_or(BuiltinError::Missing(*digest))?;
+    String::from_utf8(bytes).map_err(|error| BuiltinError::failed(&error))
+}
+
+impl Builtin for Finish {
+    fn name(&self) -> &'static str {
+        "finish"
+    }
+
+    fn version(&self) -> &'static str {
+        VERSION
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let Self { world, stamp, place: _ } = self;
+        vec![format!("world {world:?}"), format!("stamp {stamp:?}")]
+    }
+
+    fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
+        let wit = match self.world {
+            Some(_) => self.files(cx.store(), cx.input("wit").digest())?,
+            None => Vec::new(),
+        };
+        let component =
+            self.finish(cx.read("in")?, &wit).map_err(|error| BuiltinError::failed(&error))?;
+        let digest = cx.store().put(&component)?;
+        cx.produce(Self::OUTPUT, Artifact::File { digest, executable: false });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wasm::externs;
+    use crate::wasm::fixture::{component, module};
+
+    const CALC: &str = "package demo:calc;\ninterface ops { add: func(a: u32, b: u32) -> u32; }\nworld calc { export ops; }";
+
+    fn wit() -> Vec<WitFile> {
+        vec![finish(None, None).file("world.wit".into(), CALC.into())]
+    }
+
+    fn finish(world: Option<&str>, name: Option<&str>) -> Finish {
+        let stamp = name.map(|name| Stamp { name: Some(name.into()), ..Stamp::default() });
+        Finish { world: world.map(str::to_owned), stamp, place: "wit".into() }
+    }
+
+    #[test]
+    fn a_module_becomes_a_component() {
+        let finished = finish(Some("calc"), Some("api")).finish(module(CALC), &wit()).unwrap();
+        assert_eq!(externs(&finished).unwrap().exports, ["demo:calc/ops"]);
+    }
+
+    #[test]
+    fn a_component_that_is_not_stamped_keeps_its_bytes() {
+        let bytes = component(CALC);
+        assert_eq!(finish(None, None).finish(bytes.clone(), &[]).unwrap(), bytes);
+        assert_eq!(finish(Some("calc"), None).finish(bytes.clone(), &wit()).unwrap(), bytes);
+        let stamped = finish(Some("calc"), Some("api")).finish(bytes.clone(), &wit()).unwrap();
+        assert_ne!(stamped, bytes);
+        assert_eq!(finish(Some("calc"), Some("api")).finish(bytes, &wit()).unwrap(), stamped);
+    }
+
+    #[test]
+    fn the_folder_is_read_from_the_store() {
+        let root = tempfile::tempdir().unwrap();
+        let store = DiskStore::open(root.path(), cache::DigestFunction::Blake3).unwrap();
+        let mut tree = Tree::default();
+        for path in ["world.wit", "deps/a-b/package.wit"] {
+            let digest = store.put(path.as_bytes()).unwrap();
+            tree.insert(path, Entry::File { digest, executable: false }).unwrap();
+        }
+        let folder = store.put_tree(&tree).unwrap();
+        let files = finish(None, None).files(&store, &folder).unwrap();
+        let found: Vec<_> =
+            files.iter().map(|file| (&*file.path, &*file.text, &*file.origin)).collect();
+        let package = "deps/a-b/package.wit";
+        assert_eq!(
+            found,
+            [(package, package, package), ("world.wit", "world.wit", "wit/world.wit")]
+        );
+        let missing = Digest::of(store.function(), b"elsewhere");
+        let error = finish(None, None).files(&store, &missing).unwrap_err();
+        assert!(matches!(error, BuiltinError::Missing(digest) if digest == missing));
+    }
+
+    #[test]
+    fn what_is_refused() {
+        #[track_caller]
+        fn check(finish: &Finish, input: &[u8], expect: &str) {
+            assert_eq!(finish.finish(input.to_vec(), &wit()).unwrap_err().to_string(), expect);
+        }
+        check(&finish(None, None), b"text", "not a WebAssembly binary");
+        check(
+            &finish(None, None),
+            &module(CALC),
+            "this is a core module, not a component; give the component a `wit` to make it one",
+        );
+        check(
+            &finish(Some("calc"), None),
+            &component("world w {}"),
+            "the component does not fit world `demo:calc/calc`:\n  \
+             interface `demo:calc/ops` is not exported (asked for in wit/world.wit:3:21)",
+        );
+        check(
+            &finish(Some("other"), None),
+            &component(CALC),
+            "there is no world `other` in package `demo:calc`, which has `calc`",
+        );
+    }
+
+    #[test]
+    fn everything_that_decides_is_in_the_key() {
+        let base = finish(Some("calc"), Some("api"));
+        assert_ne!(base.arguments(), finish(Some("other"), Some("api")).arguments());
+        assert_ne!(base.arguments(), finish(None, Some("api")).arguments());
+        assert_ne!(base.arguments(), finish(Some("calc"), Some("other")).arguments());
+        assert_ne!(base.arguments(), finish(Some("calc"), None).arguments());
+        assert_eq!(base.arguments(), Finish { place: "else".into(), ..base.clone() }.arguments());
+    }
+
+    #[test]
+    fn the_version_names_the_crates_that_do_the_work() {
+        let lock: toml::Table = include_str!("../../../Cargo.lock").parse().unwrap();
+        let words: Vec<&str> = VERSION.split(' ').skip(1).collect();
+        for pair in words.chunks(2) {
+            let locked = lock["package"].as_array().unwrap().iter().any(|package| {
+                package["name"].as_str() == Some(pair[0])
+                    && package["version"].as_str() == Some(pair[1])
+            });
+            assert!(locked, "{pair:?}");
+        }
+    }
+}

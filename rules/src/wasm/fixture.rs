@@ -1,0 +1,56 @@
+//! Components for tests, made from nothing but WIT: every function of such a component traps.
+
+use std::collections::BTreeMap;
+
+use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
+use wit_parser::{LiftLowerAbi, ManglingAndAbi, PackageId, Resolve, WorldId};
+
+use crate::wit::{Request, complete, resolve, select_world};
+
+/// Parses WIT. A text without a `package` line is given one.
+pub(super) fn parse(wit: &str) -> (Resolve, PackageId) {
+    let mut resolve = Resolve::new();
+    let wit = if wit.contains("package ") {
+        wit.to_owned()
+    } else {
+        format!("package demo:calc;\n{wit}")
+    };
+    let package = resolve.push_source("wit/world.wit", &wit).unwrap();
+    (resolve, package)
+}
+
+/// Parses WIT that has one world.
+pub(super) fn world(wit: &str) -> (Resolve, WorldId) {
+    let (resolve, package) = parse(wit);
+    let world = resolve.select_world(&[package], None).unwrap();
+    (resolve, world)
+}
+
+/// A world whose WIT refers to built-in packages.
+pub(super) fn completed_world(wit: &str) -> (Resolve, WorldId) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("world.wit"), wit).unwrap();
+    let completed = complete(&Request {
+        root: folder.path().to_owned(),
+        wit: "world.wit".into(),
+        dependencies: BTreeMap::new(),
+        world: None,
+    });
+    let resolved = resolve(&completed.unwrap().files).unwrap();
+    let world = select_world(&resolved.resolve, resolved.package, None, "").unwrap();
+    (resolved.resolve, world)
+}
+
+/// A core module for the world, without a word about the world in it.
+pub(super) fn module(wit: &str) -> Vec<u8> {
+    let (resolve, world) = world(wit);
+    dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::Sync))
+}
+
+/// A component of the world.
+pub(super) fn component(wit: &str) -> Vec<u8> {
+    let (resolve, world) = world(wit);
+    let mut module = module(wit);
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
+    ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
+}

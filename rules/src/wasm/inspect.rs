@@ -1,0 +1,113 @@
+//! What a `.wasm` file is, whether it is valid, what it imports and exports.
+
+use wasmparser::{Parser, Payload, Validator};
+
+/// The two kinds of WebAssembly binaries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A core module.
+    Module,
+    /// A component.
+    Component,
+}
+
+/// Bytes that are not a valid WebAssembly binary.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidWasm {
+    /// The first bytes are not those of WebAssembly.
+    #[error("not a WebAssembly binary")]
+    Foreign,
+    /// Something within is not as the specification wants it.
+    #[error("not valid WebAssembly")]
+    Malformed(#[from] wasmparser::BinaryReaderError),
+}
+
+/// The names that a component imports and exports, in its own order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Externs {
+    /// `wasi:cli/stdout@0.2.6`, …
+    pub imports: Vec<String>,
+    /// `wasi:http/incoming-handler@0.2.6`, …
+    pub exports: Vec<String>,
+}
+
+impl Kind {
+    /// Tells from the first eight bytes.
+    pub fn of(bytes: &[u8]) -> Result<Self, InvalidWasm> {
+        if Parser::is_component(bytes) {
+            Ok(Self::Component)
+        } else if Parser::is_core_wasm(bytes) {
+            Ok(Self::Module)
+        } else {
+            Err(InvalidWasm::Foreign)
+        }
+    }
+}
+
+/// Checks the whole binary against the specification.
+pub fn validate(bytes: &[u8]) -> Result<Kind, InvalidWasm> {
+    let kind = Kind::of(bytes)?;
+    Validator::new().validate_all(bytes)?;
+    Ok(kind)
+}
+
+/// The imports and exports of a component itself, without those of what is nested in it.
+pub fn externs(component: &[u8]) -> Result<Externs, InvalidWasm> {
+    let mut externs = Externs::default();
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    externs.imports.push(import?.name.full_name().into_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    externs.exports.push(export?.name.full_name().into_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(externs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_outermost_names_count() {
+        let component = wat::parse_str(
+            r#"(component
+                (import "a:b/in@1.0.0" (instance $in))
+                (component (import "inner" (func)) (export "inner-too" (func 0)))
+                (core module (import "core" "core" (func)))
+                (export "a:b/out@1.0.0" (instance $in)))"#,
+        )
+        .unwrap();
+        validate(&component).unwrap();
+        let externs = externs(&component).unwrap();
+        assert_eq!(externs.imports, ["a:b/in@1.0.0"]);
+        assert_eq!(externs.exports, ["a:b/out@1.0.0"]);
+    }
+
+    #[test]
+    fn kinds() {
+        #[track_caller]
+        fn check(bytes: &[u8], expect: Result<Kind, &str>) {
+            assert_eq!(
+                validate(bytes).map_err(|error| error.to_string()),
+                expect.map_err(str::to_owned)
+            );
+        }
+        check(&wat::parse_str("(module)").unwrap(), Ok(Kind::Module));
+        check(&wat::parse_str("(component)").unwrap(), Ok(Kind::Component));
+        check(b"", Err("not a WebAssembly binary"));
+        check(b"#!/bin/sh", Err("not a WebAssembly binary"));
+        check(b"\0asm\x01\0\0\0\xff", Err("not valid WebAssembly"));
+    }
+}
