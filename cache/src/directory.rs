@@ -13,6 +13,9 @@ use crate::digest::{Digest, DigestFunction};
 use crate::reapi;
 use crate::tree::{Entry, MAX_DEPTH, Tree, TreeError, check_target, is_valid_name, join};
 
+/// A `Directory` message in canonical form, with its digest.
+pub type EncodedDirectory = (Digest, Vec<u8>);
+
 impl Tree {
     /// The digest of this directory, with every message to store for it, children first and the
     /// root last. [`Entry::Subtree`]s are taken by their digests: their messages are stored.
@@ -22,7 +25,7 @@ impl Tree {
     pub fn digest(
         &self,
         function: DigestFunction,
-    ) -> Result<(Digest, Vec<(Digest, Vec<u8>)>), TreeError> {
+    ) -> Result<(Digest, Vec<EncodedDirectory>), TreeError> {
         let mut encoder = Encoder { function, messages: Vec::new() };
         let digest = encoder.directory("", 0, self)?;
         Ok((digest, encoder.messages))
@@ -63,7 +66,7 @@ impl Tree {
 
 struct Encoder {
     function: DigestFunction,
-    messages: Vec<(Digest, Vec<u8>)>,
+    messages: Vec<EncodedDirectory>,
 }
 
 impl Encoder {

@@ -15,6 +15,7 @@ mod store;
 mod tree;
 
 pub use digest::{Digest, DigestFunction, ParseDigestError};
+pub use directory::EncodedDirectory;
 pub use hasher::{Hasher, digest_file};
 pub use store::{
     BlobWriter, DiskStore, ExportError, FIXED_MTIME, IngestError, MaterialiseError, Quarantined,

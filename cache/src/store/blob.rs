@@ -130,15 +130,15 @@ impl DiskStore {
             let path = self.layout().blob(digest, executable);
             match open_no_follow(&path) {
                 Ok(None) => continue,
-                Ok(Some(from)) => {
+                Ok(Some(from)) if is_regular(&from) => {
                     let copied = copy_hashed(digest.function(), &from, to).at("copy", &path)?;
                     if copied == *digest {
                         return Ok(true);
                     }
                     reset(to).at("copy", &path)?;
                 }
-                // Checked below, which returns the error if it's not the blob's own.
-                Err(_) => {}
+                // Judged below, which returns an error that is not the blob's fault.
+                _ => {}
             }
             self.recheck(digest, executable)?;
         }
@@ -196,6 +196,10 @@ pub(super) fn open_no_follow(path: &Path) -> Result<Option<File>, Errno> {
         Err(Errno::NOENT) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+fn is_regular(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
 /// The file's bytes; `None` if it has another size than `size`.

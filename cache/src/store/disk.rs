@@ -136,7 +136,7 @@ pub enum StoreError {
         /// The directory.
         digest: Digest,
         /// What is wrong with it.
-        source: TreeError,
+        source: Box<TreeError>,
     },
     /// The tree has more entries than any sound tree (directories count once per path).
     #[error("tree {digest} has more than {limit} entries")]

@@ -1,5 +1,8 @@
 //! A stored tree as the flat list of its folders: the plan for putting it on disk or checking it.
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::disk::{DiskStore, StoreError};
@@ -8,7 +11,7 @@ use crate::tree::{Entry, MAX_DEPTH, Tree, TreeError, join};
 
 /// More entries than any tree has that somebody made on purpose: a few small `Directory` messages
 /// from a peer can name each other so often that the tree would fill any disk.
-const MAX_ENTRIES: usize = 5_000_000;
+const MAX_ENTRIES: usize = 2_000_000;
 
 /// One folder of a tree.
 #[derive(Debug)]
@@ -16,7 +19,7 @@ pub(super) struct Folder {
     /// Where it is in the tree; empty for the root.
     pub(super) path: String,
     /// What is in it; its child directories are [`Entry::Subtree`] and folders of their own.
-    pub(super) tree: Tree,
+    pub(super) tree: Arc<Tree>,
 }
 
 impl DiskStore {
@@ -24,30 +27,45 @@ impl DiskStore {
     /// a `Directory` blob is.
     pub(super) fn folders(&self, root: &Digest) -> Result<Vec<Folder>, StoreError> {
         let mut folders = Vec::new();
+        let mut loaded = HashMap::new();
         let mut level = vec![(String::new(), *root)];
         let mut entries = 0;
         for _ in 0..=MAX_DEPTH {
-            let loaded: Vec<Folder> = level
-                .into_par_iter()
-                .map(|(path, digest)| self.folder(path, &digest))
-                .collect::<Result<_, _>>()?;
-            entries += loaded.iter().map(|folder| folder.tree.entries.len()).sum::<usize>();
-            if entries > MAX_ENTRIES {
-                return Err(StoreError::TooLarge { digest: *root, limit: MAX_ENTRIES });
+            self.load(&level, &mut loaded)?;
+            let mut next = Vec::new();
+            for (path, digest) in level {
+                let folder = Folder { path, tree: Arc::clone(&loaded[&digest]) };
+                entries += folder.tree.entries.len();
+                if entries > MAX_ENTRIES {
+                    return Err(StoreError::TooLarge { digest: *root, limit: MAX_ENTRIES });
+                }
+                next.extend(folder.subfolders());
+                folders.push(folder);
             }
-            level = loaded.iter().flat_map(Folder::subfolders).collect();
-            folders.extend(loaded);
+            level = next;
             if level.is_empty() {
                 return Ok(folders);
             }
         }
-        let source = TreeError::TooDeep(level.swap_remove(0).0);
+        let source = Box::new(TreeError::TooDeep(level.swap_remove(0).0));
         Err(StoreError::Directory { digest: *root, source })
     }
 
-    fn folder(&self, path: String, digest: &Digest) -> Result<Folder, StoreError> {
-        let tree = self.directory(digest)?.ok_or(StoreError::Missing(*digest))?;
-        Ok(Folder { path, tree })
+    /// Reads the directories that were not met on the levels above, each once and in parallel.
+    fn load(
+        &self,
+        level: &[(String, Digest)],
+        loaded: &mut HashMap<Digest, Arc<Tree>>,
+    ) -> Result<(), StoreError> {
+        let new: BTreeSet<Digest> = level.iter().map(|(_, digest)| *digest).collect();
+        let new: Vec<Digest> =
+            new.into_iter().filter(|digest| !loaded.contains_key(digest)).collect();
+        let load = |digest: Digest| {
+            let tree = self.directory(&digest)?.ok_or(StoreError::Missing(digest))?;
+            Ok((digest, Arc::new(tree)))
+        };
+        loaded.extend(new.into_par_iter().map(load).collect::<Result<Vec<_>, StoreError>>()?);
+        Ok(())
     }
 }
 

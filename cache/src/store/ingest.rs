@@ -233,7 +233,13 @@ fn open_file(root: &Dir, path: &str) -> Result<std::fs::File, IngestError> {
 }
 
 fn open_folder(parent: &Dir, name: &str, path: &str) -> Result<Dir, IngestError> {
-    open(parent, name, path, OFlags::DIRECTORY).map(Dir::from_std_file)
+    let folder = open(parent, name, path, OFlags::DIRECTORY)?;
+    let mode = folder.metadata().map_err(|error| failed("stat", path, error))?.mode();
+    if mode & 0o500 != 0o500 {
+        let searchable = std::os::unix::fs::PermissionsExt::from_mode(mode | 0o500);
+        folder.set_permissions(searchable).map_err(|error| failed("open", path, error))?;
+    }
+    Ok(Dir::from_std_file(folder))
 }
 
 /// `path` is for messages.

@@ -1,6 +1,7 @@
 //! Directories in the store.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use prost::Message as _;
 use rayon::prelude::*;
@@ -40,14 +41,15 @@ impl DiskStore {
             reapi::Directory::decode(&*bytes).map_err(|_| StoreError::NotADirectory(*digest))?;
         Tree::from_directory(digest.function(), &message)
             .map(Some)
-            .map_err(|source| StoreError::Directory { digest: *digest, source })
+            .map_err(|error| StoreError::Directory { digest: *digest, source: Box::new(error) })
     }
 }
 
 /// Puts the folders of one tree, parents first, into each other.
 fn assemble(folders: Vec<Folder>) -> Tree {
     let mut complete: HashMap<String, Tree> = HashMap::new();
-    for Folder { path, mut tree } in folders.into_iter().rev() {
+    for Folder { path, tree } in folders.into_iter().rev() {
+        let mut tree = Arc::unwrap_or_clone(tree);
         for (name, entry) in &mut tree.entries {
             if matches!(entry, Entry::Subtree(_)) {
                 let child = complete.remove(&join(&path, name));
