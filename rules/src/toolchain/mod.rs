@@ -12,17 +12,19 @@
 
 mod catalogue;
 mod events;
+mod fetch;
 mod lock;
 mod needs;
 mod platform;
 mod purl;
 mod registries;
-mod unpack;
+pub(crate) mod unpack;
 
 pub use catalogue::{
     Catalogue, CatalogueError, Debian, Layer, Origin, Path, Pypi, Recipe, Rustup, Toolchain, Url,
 };
 pub use events::{Event, Events};
+pub use fetch::{ClientError, HttpError};
 pub use lock::{
     Algorithm, Checksum, ChecksumError, Image, Lock, LockError, Package, Pin, SourceKind, Stale,
 };

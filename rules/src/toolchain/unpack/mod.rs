@@ -20,10 +20,10 @@ mod zip;
 
 use std::io;
 
-use cache::{DiskStore, StoreError};
+use cache::{DiskStore, Entry, StoreError, Tree, TreeError};
 
 use collect::Collector;
-pub(crate) use contents::{Contents, Node};
+pub(crate) use contents::{Contents, Naming, Node};
 pub(crate) use limits::Limits;
 pub(crate) use placement::Placement;
 
@@ -100,6 +100,12 @@ pub enum UnpackError {
     /// More than is sensible.
     #[error("it unpacks to more than {0}")]
     TooBig(limits::Excess),
+    /// Its entries lie elsewhere than in the one folder they should be in.
+    #[error("its entries are not all in the folder `{0}`")]
+    Top(String),
+    /// Two of its paths don't fit together.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
     /// No known format.
     #[error("it is no archive of a known format (deb, whl, zip, tar, tar.gz, tar.xz, tar.zst)")]
     UnknownFormat,
@@ -137,6 +143,27 @@ impl Format {
             _ if is_tar() => Ok(Self::Tar),
             _ => Err(UnpackError::UnknownFormat),
         }
+    }
+}
+
+/// Unpacks a tape archive whose entries all lie in the folder `top`, without that folder.
+///
+/// # Errors
+/// See [`UnpackError`].
+pub(crate) fn tarball(
+    store: &DiskStore,
+    bytes: &[u8],
+    top: &str,
+    cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<Tree, UnpackError> {
+    let placement = Placement::plain();
+    let unpacker = Unpacker { store, placement: &placement, limits: Limits::default(), cancelled };
+    let contents = unpacker.archive(Format::Tar, bytes)?;
+    let mut tree = Tree::default();
+    contents.add_to(&mut tree, Naming::Stored)?;
+    match (tree.entries.remove(top), tree.entries.is_empty()) {
+        (Some(Entry::Directory(inner)), true) => Ok(inner),
+        _ => Err(UnpackError::Top(top.to_owned())),
     }
 }
 

@@ -36,6 +36,12 @@ impl Placement {
         })
     }
 
+    /// Everything stays where the archive has it.
+    pub(crate) fn plain() -> Self {
+        let (exclude, executable) = (GlobSet::empty(), GlobSet::empty());
+        Self { at: String::new(), rename: Vec::new(), exclude, executable }
+    }
+
     /// The image path of the archive's entry `path`; `None` if it is left out.
     pub(crate) fn place(&self, path: &str) -> Option<String> {
         Some(self.moved(path)).filter(|path| !self.exclude.is_match(path))

@@ -1,0 +1,292 @@
+//! HTTP, HTTPS and `file:` URLs: whole bodies in memory, bounded, retried, cancellable.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use super::redact::redacted;
+use crate::toolchain::{Event, Events, Network};
+
+/// How often it is asked whether to stop.
+const POLL: Duration = Duration::from_millis(50);
+
+/// After so many bytes progress is told again.
+const REPORT: u64 = 256 << 10;
+
+/// Fetches URLs. One is shared by all threads of a session.
+pub(crate) struct Http {
+    client: reqwest::Client,
+    runtime: Runtime,
+    network: Network,
+}
+
+/// What to fetch.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'a> {
+    /// Where it is.
+    pub(crate) url: &'a str,
+    /// What events call it.
+    pub(crate) name: &'a str,
+    /// How long it is, if that is known.
+    pub(crate) size: Option<u64>,
+    /// How long it may be at most.
+    pub(crate) limit: u64,
+}
+
+/// Why a URL can't be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The network must not be used.
+    #[error("cannot fetch {url}: the network is switched off")]
+    Offline {
+        /// The URL.
+        url: String,
+    },
+    /// The server says no.
+    #[error("{url} answered {status}")]
+    Status {
+        /// The URL.
+        url: String,
+        /// The status code.
+        status: u16,
+    },
+    /// Every try failed.
+    #[error("cannot fetch {url} (tried {attempts} times)")]
+    Failed {
+        /// The URL.
+        url: String,
+        /// How often.
+        attempts: u32,
+        /// The last failure.
+        #[source]
+        source: Transient,
+    },
+    /// The body is longer than it may be.
+    #[error("{url} is longer than {limit} bytes")]
+    TooLong {
+        /// The URL.
+        url: String,
+        /// What was expected, or the most that is sensible.
+        limit: u64,
+    },
+    /// The URL is of no kind that can be fetched, or malformed.
+    #[error("cannot fetch `{0}`: not an http, https or file URL")]
+    BadUrl(String),
+    /// A local file can't be read.
+    #[error("cannot read {}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Proxies or certificates can't be used as configured.
+    #[error("cannot set up the network")]
+    Setup(#[source] reqwest::Error),
+    /// The runtime that drives connections can't be started.
+    #[error("cannot start the network runtime")]
+    Runtime(#[source] io::Error),
+    /// The user wants it to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// A failure that another try may not meet.
+#[derive(Debug, thiserror::Error)]
+pub enum Transient {
+    /// No connection, or it broke, or the server stayed silent.
+    #[error("{}", with_causes(.0))]
+    Connection(reqwest::Error),
+    /// The server is in trouble.
+    #[error("the server answered {0}")]
+    Status(u16),
+    /// The body ended early.
+    #[error("the body ended after {got} of {expected} bytes")]
+    Cut {
+        /// What came.
+        got: u64,
+        /// What should have come.
+        expected: u64,
+    },
+}
+
+/// The connection's error says little itself.
+fn with_causes(error: &reqwest::Error) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// How one try ended badly.
+enum Failure {
+    Again(Transient),
+    Final(HttpError),
+}
+
+impl Http {
+    /// Prepares connections as configured; nothing is connected yet.
+    ///
+    /// # Errors
+    /// The proxies or certificates can't be used.
+    pub(crate) fn new(network: &Network) -> Result<Self, HttpError> {
+        // Fails if the program has chosen one already; then that one is used.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("run/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(network.connect_timeout)
+            .read_timeout(network.idle_timeout)
+            .no_proxy();
+        for proxy in &network.proxies {
+            let url = proxy.url.as_str();
+            let made = match proxy.scheme.as_str() {
+                "http" => reqwest::Proxy::http(url),
+                "https" => reqwest::Proxy::https(url),
+                _ => reqwest::Proxy::all(url),
+            };
+            let direct = network.no_proxy.as_deref().and_then(reqwest::NoProxy::from_string);
+            builder = builder.proxy(made.map_err(HttpError::Setup)?.no_proxy(direct));
+        }
+        if let Some(path) = &network.certificates {
+            let pem = read_file(path, u64::MAX)?;
+            let trusted = reqwest::Certificate::from_pem_bundle(&pem).map_err(HttpError::Setup)?;
+            builder = builder.tls_certs_only(trusted);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Ok(Self {
+            client: builder.build().map_err(HttpError::Setup)?,
+            runtime: runtime.map_err(HttpError::Runtime)?,
+            network: network.clone(),
+        })
+    }
+
+    /// Fetches a whole body.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    pub(crate) fn get(
+        &self,
+        request: Request<'_>,
+        events: &dyn Events,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<u8>, HttpError> {
+        if let Some(path) = request.url.strip_prefix("file://") {
+            return read_file(Path::new(path), request.limit);
+        }
+        let web = ["http://", "https://"].iter().any(|scheme| request.url.starts_with(scheme));
+        if !web {
+            return Err(HttpError::BadUrl(redacted(request.url)));
+        }
+        if self.network.offline {
+            return Err(HttpError::Offline { url: redacted(request.url) });
+        }
+        let stop = async {
+            while !cancelled() {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        self.runtime.block_on(async {
+            tokio::select! {
+                () = stop => Err(HttpError::Cancelled),
+                body = self.get_with_retries(request, events) => body,
+            }
+        })
+    }
+
+    async fn get_with_retries(
+        &self,
+        request: Request<'_>,
+        events: &dyn Events,
+    ) -> Result<Vec<u8>, HttpError> {
+        let mut pause = self.network.pause;
+        let mut attempt = 1;
+        loop {
+            let source = match self.get_once(request, events).await {
+                Ok(body) => return Ok(body),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Again(source)) => source,
+            };
+            if attempt >= self.network.attempts {
+                let url = redacted(request.url);
+                return Err(HttpError::Failed { url, attempts: attempt, source });
+            }
+            let reason = source.to_string();
+            events.event(Event::Retrying { package: request.name, attempt, reason: &reason });
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2);
+            attempt += 1;
+        }
+    }
+
+    async fn get_once(
+        &self,
+        request: Request<'_>,
+        events: &dyn Events,
+    ) -> Result<Vec<u8>, Failure> {
+        let mut response = self.client.get(request.url).send().await.map_err(Failure::of)?;
+        let status = response.status().as_u16();
+        match status {
+            200 => {}
+            408 | 429 | 500.. => return Err(Failure::Again(Transient::Status(status))),
+            _ => {
+                let url = redacted(request.url);
+                return Err(Failure::Final(HttpError::Status { url, status }));
+            }
+        }
+        let total = request.size.or(response.content_length());
+        let limit = request.size.unwrap_or(request.limit);
+        let mut body = Vec::new();
+        let mut told = 0;
+        while let Some(chunk) = response.chunk().await.map_err(Failure::of)? {
+            body.extend_from_slice(&chunk);
+            let done = length(&body);
+            if done > limit {
+                let url = redacted(request.url);
+                return Err(Failure::Final(HttpError::TooLong { url, limit }));
+            }
+            if done - told >= REPORT || Some(done) == total {
+                events.event(Event::Fetching { package: request.name, done, total });
+                told = done;
+            }
+        }
+        match request.size {
+            Some(expected) if length(&body) < expected => {
+                Err(Failure::Again(Transient::Cut { got: length(&body), expected }))
+            }
+            _ => Ok(body),
+        }
+    }
+}
+
+impl Failure {
+    fn of(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        if error.is_builder() || error.is_redirect() {
+            Self::Final(HttpError::Setup(error))
+        } else {
+            Self::Again(Transient::Connection(error))
+        }
+    }
+}
+
+fn length(body: &[u8]) -> u64 {
+    u64::try_from(body.len()).unwrap_or(u64::MAX)
+}
+
+fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, HttpError> {
+    let read = || {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|source| HttpError::File { path: path.to_owned(), source })?;
+    if length(&bytes) > limit {
+        return Err(HttpError::TooLong { url: format!("file://{}", path.display()), limit });
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! Getting bytes into this process: over HTTP, and through the registries' own clients.
+//!
+//! Nothing here knows what a package is. Everything that waits asks now and then whether to stop.
+
+mod client;
+mod http;
+mod redact;
+
+pub use client::ClientError;
+pub(crate) use client::{Client, run};
+pub use http::HttpError;
+pub(crate) use http::{Http, Request};
