@@ -5,7 +5,7 @@ use super::component::Component;
 use super::diagnostic::Diagnostic;
 use super::invalid::Invalid;
 use super::path::ProjectPath;
-use super::span::Setting;
+use super::span::{Setting, Span};
 use super::table::{Findings, Reader};
 
 /// The build settings.
@@ -54,17 +54,19 @@ fn output_dir(text: &str) -> Result<ProjectPath, Invalid> {
     Ok(path)
 }
 
-/// Refuses an output folder that holds something a build reads, whether it exists or not.
+/// Refuses an output folder that holds something a build reads, or lies inside of it.
 pub(super) fn check_layout(build: &Build, components: &[Component], findings: &mut Findings) {
     let output_dir = &build.output_dir;
     for component in components {
-        for file in std::iter::once(component.origin.file()).chain(&component.wit) {
-            if !output_dir.contains(file) {
+        for (path, span) in what_is_read(component) {
+            let problem = if output_dir.contains(&path) {
+                format!("`{path}` lies in the output folder `{}`", output_dir.value)
+            } else if path.contains(output_dir) {
+                format!("`{path}` holds the output folder `{}`", output_dir.value)
+            } else {
                 continue;
-            }
-            let message =
-                format!("`{}` lies in the output folder `{}`", file.value, output_dir.value);
-            let finding = Diagnostic::error(file.span, message)
+            };
+            let finding = Diagnostic::error(span, problem)
                 .label("expected a place that builds do not write to");
             findings.push(match output_dir.span {
                 Some(span) => finding.related(span, "the output folder"),
@@ -72,4 +74,14 @@ pub(super) fn check_layout(build: &Build, components: &[Component], findings: &m
             });
         }
     }
+}
+
+/// The paths that the build of a component reads, as far as run.toml spells them out.
+fn what_is_read(component: &Component) -> impl Iterator<Item = (ProjectPath, Span)> + '_ {
+    let files = std::iter::once(component.origin.file()).chain(&component.wit);
+    let inputs = component.inputs.iter().filter_map(|input| {
+        let path = input.literal()?.parse().ok()?;
+        Some((path, input.span))
+    });
+    files.map(|file| (file.value.clone(), file.span)).chain(inputs)
 }

@@ -184,10 +184,9 @@ impl FromStr for Capability {
         let names = || CapabilityKind::ALL.iter().map(|kind| kind.as_str());
         let Some(kind) = CapabilityKind::ALL.into_iter().find(|kind| kind.as_str() == word) else {
             let message = format!("unknown capability `{word}`");
-            let help = suggest::did_you_mean(word, names());
-            return Err(Invalid::new(message, "expected a capability")
-                .maybe_help(help)
-                .help(format!("the capabilities are {}", suggest::one_of(names()))));
+            let meant = suggest::did_you_mean(word, names());
+            return Err(Invalid::new(message, meant.unwrap_or_else(|| "unknown".to_owned()))
+                .help(format!("the capabilities are {}", suggest::all_of(names()))));
         };
         Self::new(kind, argument)
     }

@@ -88,7 +88,7 @@ const FIXED_VARIABLES: [&str; 8] = [
 /// Reads one `[[component]]`; nothing if it cannot even be told what it is.
 pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
     let name = reader.required("name", "api");
-    let origin = read_origin(reader);
+    let origin = read_origin(reader, name.as_ref());
     let wit = reader.parse("wit");
     let world = reader.parse("world");
     check_world(reader, world.as_ref());
@@ -114,7 +114,10 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
     })
 }
 
-fn read_origin(reader: &mut Reader<'_, '_>) -> Option<Origin> {
+fn read_origin(
+    reader: &mut Reader<'_, '_>,
+    name: Option<&Spanned<ComponentName>>,
+) -> Option<Origin> {
     let keys = (reader.key("source"), reader.key("path"));
     let source = reader.parse("source");
     let path = reader.parse("path");
@@ -129,8 +132,12 @@ fn read_origin(reader: &mut Reader<'_, '_>) -> Option<Origin> {
             None
         }
         (None, None) => {
-            reader.report(
-                Diagnostic::error(reader.span(), "`[[component]]` has neither `source` nor `path`")
+            let it =
+                name.map_or(reader.name().to_owned(), |name| format!("component `{}`", name.value));
+            let message = format!("{it} has neither `source` nor `path`");
+            reader.report_missing(
+                &["source", "path"],
+                Diagnostic::error(reader.span(), message)
                     .label("expected one of them below")
                     .help("`source` names a file to compile, `path` a ready-made component"),
             );
@@ -173,7 +180,8 @@ fn read_language(
         (None, Some(implied)) => Some(Setting::implied(implied)),
         (None, None) => {
             let languages = suggest::one_of(Language::ALL.map(Language::as_str));
-            reader.report(
+            reader.report_missing(
+                &["language"],
                 Diagnostic::error(
                     source.span,
                     format!("the language of `{}` is unknown", source.value),
@@ -203,7 +211,8 @@ fn refuse_build_keys(reader: &mut Reader<'_, '_>) {
 fn check_world(reader: &mut Reader<'_, '_>, world: Option<&Spanned<WorldName>>) {
     if let Some(world) = world.filter(|world| !world.is_qualified() && reader.key("wit").is_none())
     {
-        reader.report(
+        reader.report_missing(
+            &["wit"],
             Diagnostic::error(world.span, format!("world `{}` has no WIT", world.value))
                 .label("expected `wit` beside it, or a name like `wasi:cli/command`"),
         );

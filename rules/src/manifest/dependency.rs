@@ -108,6 +108,10 @@ fn read(
     value: &Value<'_>,
     findings: &mut Findings,
 ) -> Option<(PackageName, Dependency)> {
+    if let Some(dotted) = unquoted(&key, value.get_ref()) {
+        findings.push(dotted);
+        return None;
+    }
     let name = table::accept(findings, key.span, key.value.parse::<PackageName>());
     let (source, features) = match value.get_ref() {
         DeValue::String(version) => {
@@ -115,9 +119,9 @@ fn read(
             (version.map(|version| DependencySource::Registry { version }), Vec::new())
         }
         DeValue::Table(table) => {
-            let heading = format!("dependency {}", key.value);
+            let called = format!("dependency `{}`", key.value);
             let span = inline_or_heading(key.span, value);
-            let mut reader = Reader::new(&heading, span, table, keys::DEPENDENCY, findings);
+            let mut reader = Reader::new(called, span, table, keys::DEPENDENCY, findings);
             (read_source(&mut reader), reader.list("features"))
         }
         _ => {
@@ -128,6 +132,22 @@ fn read(
         }
     };
     Some((name?.value, Dependency { source: source?, features, span: key.span }))
+}
+
+/// A finding about `wasi.http = "0.2.0"`, which TOML reads as a table.
+fn unquoted(key: &Spanned<&str>, value: &DeValue<'_>) -> Option<Diagnostic> {
+    let DeValue::Table(table) = value else { return None };
+    let (name, _) = *table::in_file_order(table).first()?;
+    if key.value.contains(':') || keys::DEPENDENCY.contains(&name.value) {
+        return None;
+    }
+    let package = format!("{}:{}", key.value, name.value);
+    let label = package.parse::<PackageName>().map_or_else(
+        |_| "expected `namespace:name`".to_owned(),
+        |package| format!("did you mean `\"{package}\"`?"),
+    );
+    let message = format!("package name `{}` has no namespace", key.value);
+    Some(Diagnostic::error(key.span, message).label(label))
 }
 
 const FORMS: &str = "write `\"1.0.0\"`, `{ version = \"1.0.0\", features = [\"x\"] }`, \
@@ -143,14 +163,16 @@ fn read_source(reader: &mut Reader<'_, '_>) -> Option<DependencySource> {
     let url = reader.parse("git");
     let path = reader.parse("path");
     let reference = read_reference(reader);
-    let written: Vec<(&str, Span)> = ["version", "git", "path"]
-        .into_iter()
-        .filter_map(|key| Some((key, reader.key(key)?)))
-        .collect();
+    let sources = ["version", "git", "path"];
+    let mut written: Vec<(&str, Span)> =
+        sources.into_iter().filter_map(|key| Some((key, reader.key(key)?))).collect();
+    written.sort_by_key(|(_, span)| *span);
     match *written.as_slice() {
         [] => {
-            reader.report(
-                Diagnostic::error(reader.span(), "the dependency has no source")
+            let message = format!("{} has no source", reader.name());
+            reader.report_missing(
+                &sources,
+                Diagnostic::error(reader.span(), message)
                     .label("expected one of `version`, `git` and `path`")
                     .help(FORMS),
             );
@@ -162,7 +184,7 @@ fn read_source(reader: &mut Reader<'_, '_>) -> Option<DependencySource> {
             _ => Some(DependencySource::Path { path: path? }),
         },
         [(first, first_span), (second, second_span), ..] => {
-            let message = format!("the dependency has two sources, `{first}` and `{second}`");
+            let message = format!("{} has two sources, `{first}` and `{second}`", reader.name());
             reader.report(
                 Diagnostic::error(second_span, message)
                     .label("expected only one of `version`, `git` and `path`")
@@ -177,9 +199,11 @@ fn read_source(reader: &mut Reader<'_, '_>) -> Option<DependencySource> {
 fn read_reference(reader: &mut Reader<'_, '_>) -> Option<Spanned<GitReference>> {
     let kinds = ["rev", "branch", "tag"];
     let values = kinds.map(|kind| reader.value(kind, |text| reference(kind, text)));
-    let written: Vec<Span> = kinds.iter().filter_map(|kind| reader.key(kind)).collect();
+    let mut written: Vec<Span> = kinds.iter().filter_map(|kind| reader.key(kind)).collect();
+    written.sort();
     if let (Some(span), None) = (written.first(), reader.key("git")) {
-        reader.report(
+        reader.report_missing(
+            &["git"],
             Diagnostic::error(*span, "a commit is named without `git`")
                 .label("expected `git = \"https://…\"` beside it"),
         );

@@ -49,8 +49,8 @@ fn read(
         );
         return None;
     };
-    let heading = format!("[deploy.{}]", key.value);
-    let mut reader = Reader::new(&heading, value.span(), table, Section::Deploy.keys(), findings);
+    let heading = format!("`[deploy.{}]`", key.value);
+    let mut reader = Reader::new(heading, value.span(), table, Section::Deploy.keys(), findings);
     let target_type = reader.required::<TargetType>("target_type", "edge");
     let provider = reader.value("provider", provider);
     let options = read_options(&mut reader);
@@ -68,7 +68,8 @@ fn provider(text: &str) -> Result<String, Invalid> {
 /// A provider belongs to `edge`, and to nothing else.
 fn check_provider(reader: &mut Reader<'_, '_>, target_type: &Spanned<TargetType>) {
     match (target_type.value, reader.key("provider")) {
-        (TargetType::Edge, None) => reader.report(
+        (TargetType::Edge, None) => reader.report_missing(
+            &["provider"],
             Diagnostic::warning(target_type.span, "the profile does not say whose edge network")
                 .label("expected a `provider` beside it"),
         ),

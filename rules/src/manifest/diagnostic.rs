@@ -34,6 +34,9 @@ pub struct Diagnostic {
     pub related: Vec<(Span, String)>,
     /// Ways out, one a line.
     pub help: Vec<String>,
+    /// Whether something is reported as missing: not to be believed of a file that could not be
+    /// read to its end.
+    pub(super) absence: bool,
 }
 
 impl Diagnostic {
@@ -48,7 +51,8 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, span: Option<Span>, message: String) -> Self {
-        Self { severity, span, message, label: String::new(), related: vec![], help: vec![] }
+        let (label, related, help) = Default::default();
+        Self { severity, span, message, label, related, help, absence: false }
     }
 
     /// Says what is expected at the place.
@@ -62,6 +66,13 @@ impl Diagnostic {
     #[must_use]
     pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
         self.related.push((span, label.into()));
+        self
+    }
+
+    /// Marks the finding as one about something missing.
+    #[must_use]
+    pub(super) fn absence(mut self) -> Self {
+        self.absence = true;
         self
     }
 

@@ -5,7 +5,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::build::Build;
 use super::capability::Capability;
 use super::component::{Component, Origin};
 use super::dependency::{Dependencies, DependencySource};
@@ -28,7 +27,7 @@ pub(super) fn check(folder: &ProjectFolder<'_>, parts: &Parts, findings: &mut Fi
     folder.check_components(&parts.components, findings);
     folder.check_packages(&parts.dependencies, findings);
     folder.check_packages(&parts.dev_dependencies, findings);
-    folder.check_output_dir(&parts.build, findings);
+    folder.check_output_dir(parts, findings);
 }
 
 /// What a path has to name.
@@ -98,32 +97,42 @@ impl<'d> ProjectFolder<'d> {
         }
     }
 
-    /// Checks that the output folder is a folder inside the project, or does not exist yet.
-    fn check_output_dir(&self, build: &Build, findings: &mut Findings) {
-        let output_dir = &build.output_dir.value;
-        let span = build.output_dir.span;
+    /// Checks that the output folder is a folder inside the project, or does not exist yet, and
+    /// that no link makes it hold a source.
+    fn check_output_dir(&self, parts: &Parts, findings: &mut Findings) {
+        let output_dir = &parts.build.output_dir;
         let existing = self.deepest_existing(output_dir);
-        let finding = match existing.canonicalize() {
-            Err(error) => {
-                Diagnostic::error(span, format!("output folder `{output_dir}` {}", problem(&error)))
-            }
+        let finding = |problem: &str, label: String| {
+            let message = format!("output folder `{}` {problem}", output_dir.value);
+            Diagnostic::error(output_dir.span, message).label(label)
+        };
+        findings.extend(match existing.canonicalize() {
+            Err(error) => Some(finding(&problem(&error), why_missing(&existing))),
             Ok(real) if !real.starts_with(&self.real) => {
-                Diagnostic::error(span, format!("output folder `{output_dir}` leaves the project"))
-                    .label(format!("a symbolic link leads to `{}`", real.display()))
-            }
-            Ok(real) if real == self.real && existing != self.dir => {
-                let message =
-                    format!("output folder `{output_dir}` is the project's folder itself");
-                Diagnostic::error(span, message).label("a symbolic link leads there")
+                Some(finding("leaves the project", leads_to(&real)))
             }
             Ok(real) if !real.is_dir() => {
-                let message = format!("output folder `{output_dir}` cannot be created");
-                Diagnostic::error(span, message)
-                    .label(format!("`{}` is a file", existing.display()))
+                let shown = existing.strip_prefix(self.dir).unwrap_or(&existing);
+                Some(finding("cannot be created", format!("`{}` is a file", shown.display())))
             }
-            Ok(_) => return,
+            Ok(real) if existing == output_dir.below(self.dir) => {
+                self.first_source_in(&real, parts).map(|source| {
+                    finding(&format!("holds `{source}`"), "a symbolic link leads there".to_owned())
+                })
+            }
+            Ok(_) => None,
+        });
+    }
+
+    /// A file that a component is made from, in a folder without symbolic links.
+    fn first_source_in(&self, real: &Path, parts: &Parts) -> Option<String> {
+        let read = |component: &Component| component.origin.file().value.clone();
+        let inside = |path: &ProjectPath| {
+            path.below(self.dir).canonicalize().is_ok_and(|path| path.starts_with(real))
         };
-        findings.push(finding);
+        let source = parts.components.iter().map(read).find(inside)?;
+        // What lies there by its spelling is refused without a look at the disk.
+        (!parts.build.output_dir.contains(&source)).then(|| source.to_string())
     }
 
     /// The longest part of a path that exists, even if only as a symbolic link to nowhere.
@@ -145,13 +154,17 @@ impl<'d> ProjectFolder<'d> {
         let real = match path.below(self.dir).canonicalize() {
             Ok(real) => real,
             Err(error) => {
-                let label = self.what_is_there(path);
+                let label = match error.kind() {
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                        self.what_is_there(path)
+                    }
+                    _ => "expected something readable".to_owned(),
+                };
                 return Some(finding(&problem(&error)).label(label));
             }
         };
         if !real.starts_with(&self.real) {
-            let label = format!("a symbolic link leads to `{}`", real.display());
-            return Some(finding("leaves the project").label(label));
+            return Some(finding("leaves the project").label(leads_to(&real)));
         }
         match expected {
             Expected::File if !real.is_file() => {
@@ -164,7 +177,7 @@ impl<'d> ProjectFolder<'d> {
         }
     }
 
-    /// Why a path is not there: the first folder that is missing, or the nearest name beside it.
+    /// Why a path is not there: what is wrong with its first part that is missing.
     fn what_is_there(&self, path: &ProjectPath) -> String {
         let mut folder = self.dir.to_owned();
         let mut shown = String::new();
@@ -175,14 +188,36 @@ impl<'d> ProjectFolder<'d> {
                 shown = format!("{shown}{part}/");
                 continue;
             }
+            if next.is_symlink() || !folder.is_dir() {
+                return why_missing(&next);
+            }
             let names = names_in(&folder);
             return match suggest::nearest(part, names.iter().map(String::as_str)) {
-                Some(name) => format!("did you mean `{shown}{name}`?"),
+                Some(name) => {
+                    let rest = &path.as_str()[shown.len() + part.len()..];
+                    format!("did you mean `{shown}{name}{rest}`?")
+                }
                 None => format!("there is no `{part}` in `{}`", shown_folder(&shown)),
             };
         }
-        "expected a readable file".to_owned()
+        "it has just disappeared".to_owned()
     }
+}
+
+/// Why a path is missing though something is in its place.
+fn why_missing(path: &Path) -> String {
+    match path.parent() {
+        _ if path.is_symlink() => "this symbolic link leads nowhere".to_owned(),
+        Some(parent) if !parent.is_dir() => match parent.file_name() {
+            Some(name) => format!("`{}` is a file", name.to_string_lossy()),
+            None => "a part of it is a file".to_owned(),
+        },
+        _ => "expected a folder".to_owned(),
+    }
+}
+
+fn leads_to(real: &Path) -> String {
+    format!("a symbolic link leads to `{}`", real.display())
 }
 
 fn shown_folder(shown: &str) -> &str {
@@ -201,8 +236,7 @@ fn names_in(folder: &Path) -> Vec<String> {
 /// An I/O error as the end of a sentence.
 fn problem(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "does not exist".to_owned(),
-        io::ErrorKind::NotADirectory => "does not exist: a part of it is a file".to_owned(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "does not exist".to_owned(),
         _ => format!("cannot be read: {error}"),
     }
 }

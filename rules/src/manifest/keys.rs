@@ -120,21 +120,21 @@ pub(super) fn unknown_section(key: Spanned<&str>, value: &DeValue<'_>) -> Diagno
         None => "unknown".to_owned(),
     };
     let what = if is_table { "section" } else { "key" };
-    let headings = suggest::one_of(Section::ALL.map(Section::heading));
+    let headings = suggest::all_of(Section::ALL.map(Section::heading));
     Diagnostic::error(key.span, format!("unknown {what} `{name}`"))
         .label(label)
         .help(format!("the sections are {headings}"))
 }
 
 /// A finding about a key that its table does not have.
-pub(super) fn unknown_key(key: Spanned<&str>, heading: &str, keys: &[&str]) -> Diagnostic {
+pub(super) fn unknown_key(key: Spanned<&str>, place: &str, keys: &[&str]) -> Diagnostic {
     let name = key.value;
     let label = suggest::did_you_mean(name, keys.iter().copied())
         .or_else(|| owners(name).map(|owners| format!("this key belongs below {owners}")))
         .unwrap_or_else(|| "unknown".to_owned());
-    Diagnostic::error(key.span, format!("unknown key `{name}` in `{heading}`"))
+    Diagnostic::error(key.span, format!("unknown key `{name}` in {place}"))
         .label(label)
-        .help(format!("the keys are {}", suggest::one_of(keys.iter().copied())))
+        .help(format!("the keys are {}", suggest::all_of(keys.iter().copied())))
 }
 
 /// The headings of the sections which have a key, for a message; `None` if no section has.

@@ -139,7 +139,7 @@ mod tests {
         check("", &[]);
         check("Apache 2.0", &["did you mean `Apache-2.0`?"]);
         check("MIT/Apache-2.0", &["did you mean `MIT OR Apache-2.0`?"]);
-        check("MIT OR", &[]);
+        check("MIT OR", &["did you mean `MIT`?"]);
         check("OR MIT", &[]);
         check("MIT or ISC", &["did you mean `MIT OR ISC`?"]);
         check("(MIT", &["did you mean `MIT`?"]);

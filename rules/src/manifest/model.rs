@@ -126,9 +126,9 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn read(self, text: &str, mut findings: Findings) -> (Option<Manifest>, Diagnostics) {
         let syntax = Syntax::parse(text);
-        let mut parts = Parts::read(syntax.table.get_ref(), &mut findings);
+        let mut parts = Parts::read(syntax.table(), &mut findings);
         parts.check(self.folder.as_ref(), &mut findings);
-        findings.retain(|finding| syntax.trusted(finding, &self.source));
+        findings.retain(|finding| syntax.trusts(finding));
         syntax.report(&self.source, &mut findings);
         if let Err(invalid) = parts.registry.apply(self.overrides) {
             findings.push(Diagnostic::error(None, invalid.message).help(invalid.expected));

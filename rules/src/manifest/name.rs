@@ -114,7 +114,7 @@ impl FromStr for PackageName {
         let expected = "expected `namespace:name`";
         let Some((namespace, name)) = text.split_once(':') else {
             let message = format!("package name `{text}` has no namespace");
-            let help = format!("write `\"wasi:{text}\"`, or the namespace the package belongs to");
+            let help = format!("write `\"NAMESPACE:{text}\"`, with the namespace of the package");
             return Err(Invalid::new(message, expected).help(help));
         };
         let invalid = Invalid::new(format!("`{text}` is not a package name"), expected);

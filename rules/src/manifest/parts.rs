@@ -49,7 +49,8 @@ impl Parts {
         if !root.contains_key(Section::Project.name()) {
             findings.push(
                 Diagnostic::error(None, "`[project]` is missing")
-                    .help("every project says its `name` and its `version`"),
+                    .help("every project says its `name` and its `version`")
+                    .absence(),
             );
         }
         parts
@@ -65,7 +66,6 @@ impl Parts {
             findings.push(finding.help(format!("write it as a section: `{}`", section.heading())));
             return;
         };
-        let (heading, span) = (section.heading(), value.span());
         match section {
             Section::Dependencies => self.dependencies = dependency::read_all(table, findings),
             Section::DevDependencies => {
@@ -73,7 +73,8 @@ impl Parts {
             }
             Section::Deploy => self.deploy = deploy::read_all(table, findings),
             _ => {
-                let mut reader = Reader::new(heading, span, table, section.keys(), findings);
+                let name = format!("`{}`", section.heading());
+                let mut reader = Reader::new(name, value.span(), table, section.keys(), findings);
                 self.read_settings(section, &mut reader);
             }
         }
@@ -101,11 +102,12 @@ impl Parts {
         };
         self.listed = array.len();
         self.names = array.iter().filter_map(component::written_name).collect();
-        let (heading, keys) = (Section::Component.heading(), Section::Component.keys());
+        let keys = Section::Component.keys();
         for item in array {
             match item.get_ref() {
                 DeValue::Table(table) => {
-                    let mut reader = Reader::new(heading, item.span(), table, keys, findings);
+                    let name = "`[[component]]`".to_owned();
+                    let mut reader = Reader::new(name, item.span(), table, keys, findings);
                     self.components.extend(component::read(&mut reader));
                 }
                 _ => findings.push(table::wrong_type("a component", item, "a table")),
@@ -129,13 +131,12 @@ impl Parts {
         if self.listed == 0 {
             findings.push(
                 Diagnostic::warning(None, "there is nothing to build: no `[[component]]`")
-                    .help("a component has a `name` and a `source`"),
+                    .help("a component has a `name` and a `source`")
+                    .absence(),
             );
         } else if self.components.len() == self.listed && self.components.iter().all(disabled) {
-            findings.push(Diagnostic::warning(
-                None,
-                "there is nothing to build: every component is disabled",
-            ));
+            let message = "there is nothing to build: every component is disabled";
+            findings.push(Diagnostic::warning(None, message).absence());
         }
     }
 }

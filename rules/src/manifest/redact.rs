@@ -48,12 +48,6 @@ impl Redacted {
     }
 }
 
-impl std::fmt::Debug for Redacted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.text.fmt(f)
-    }
-}
-
 /// Replaces each character of the ranges by as many asterisks as it has bytes; keeps line ends.
 fn mask(text: &str, ranges: &[Range<usize>]) -> String {
     let secret = |offset| ranges.iter().any(|range| range.contains(&offset));
@@ -105,27 +99,27 @@ fn value_after(text: &str, from: usize) -> Range<usize> {
         }
     }
     match rest.chars().next() {
-        Some('"') => start + 1..start + closing_quote(&rest[..line_end], true),
-        Some('\'') => start + 1..start + closing_quote(&rest[..line_end], false),
-        Some('[') => start..start + rest.find(']').unwrap_or(rest.len()),
-        Some('{') => start..start + rest.find('}').unwrap_or(rest.len()),
+        Some(quote @ ('"' | '\'')) => start + 1..start + closing_quote(&rest[..line_end], quote),
+        Some('[') => start + 1..start + rest.find(']').unwrap_or(rest.len()),
+        Some('{') => start + 1..start + rest.find('}').unwrap_or(rest.len()),
         _ => start..start + line_end,
     }
 }
 
-/// Offset of the quote that closes the one at 0, or the length of the line.
-fn closing_quote(line: &str, escapes: bool) -> usize {
-    let quote = line.as_bytes()[0];
+/// Offset of the quote that closes the one a line starts with.
+///
+/// The length of the line if it has none, or if what follows shows that the quotes are not what
+/// they seem.
+fn closing_quote(line: &str, quote: char) -> usize {
     let mut escaped = false;
-    for (offset, byte) in line.bytes().enumerate().skip(1) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if escapes => escaped = true,
-            _ if byte == quote => return offset,
-            _ => {}
-        }
-    }
-    line.len()
+    let closing = line.char_indices().skip(1).find(|(_, char)| {
+        let closes = *char == quote && !escaped;
+        escaped = *char == '\\' && !escaped && quote == '"';
+        closes
+    });
+    let Some((offset, _)) = closing else { return line.len() };
+    let rest = line[offset + 1..].trim_start();
+    if rest.is_empty() || rest.starts_with(['#', ',', '}', ']']) { offset } else { line.len() }
 }
 
 /// The credentials of every `scheme://user:password@host`; the user of `ssh://` is no secret.
@@ -166,13 +160,14 @@ mod tests {
         check("auth_token = '''ab'''", "auth_token = '''**'''");
         check("API-Token = 12", "API-Token = **");
         check("auth_token = \"ä\"", "auth_token = \"**\"");
-        check("password = [\"a\",\n\"b\"]", "password = *****\n***]");
+        check("password = [\"a\",\n\"b\"]", "password = [****\n***]");
     }
 
     #[test]
     fn misspelt_and_broken_secrets_are_hidden_too() {
         check("auth_tokn = \"ab\"", "auth_tokn = \"**\"");
         check("auth_token = \"ab\nx = 1", "auth_token = \"**\nx = 1");
+        check("auth_token = \"ab\"cd\"", "auth_token = \"******");
         check("auth_token = ab\r\nx = 1", "auth_token = **\r\nx = 1");
         check("auth_token =\n\"ab\"", "auth_token =\n\"**\"");
         check("auth_token = \"\"\"ab", "auth_token = \"\"\"**");
@@ -199,6 +194,5 @@ mod tests {
     fn messages_lose_the_secrets_of_the_file() {
         let redacted = Redacted::new("auth_token = \"s3cret\"");
         assert_eq!(redacted.redact("found s3cret here".into()), "found *** here");
-        assert!(!format!("{redacted:?}").contains("s3cret"));
     }
 }

@@ -22,16 +22,18 @@ pub(super) fn check_names(written: &[Spanned<String>], findings: &mut Findings) 
             seen.insert(kebab, name);
             continue;
         };
-        let message = if first.value == name.value {
-            format!("two components are named `{}`", name.value)
-        } else {
-            format!("components `{}` and `{}` would write the same file", first.value, name.value)
-        };
-        findings.push(
-            Diagnostic::error(name.span, message)
-                .label("expected another name")
-                .related(first.span, "first used here"),
-        );
+        match findings.iter_mut().find(|finding| finding.span == Some(name.span)) {
+            // The name is refused anyway; then do not suggest one that is taken.
+            Some(invalid) => {
+                invalid.help = vec![format!("`{kebab}` is the name of another component")];
+                invalid.related.push((first.span, "this one".to_owned()));
+            }
+            None => findings.push(
+                Diagnostic::error(name.span, format!("two components are named `{}`", name.value))
+                    .label("expected another name")
+                    .related(first.span, "first used here"),
+            ),
+        }
     }
 }
 
@@ -70,7 +72,8 @@ fn unknown(
     let others = others.filter(|other| *other != component.name.as_str());
     let label = suggest::did_you_mean(name, others)
         .unwrap_or_else(|| "expected the name of another component".to_owned());
-    Some(Diagnostic::error(dependency.span, format!("there is no component `{name}`")).label(label))
+    let message = format!("there is no component `{name}`");
+    Some(Diagnostic::error(dependency.span, message).label(label).absence())
 }
 
 fn disabled(

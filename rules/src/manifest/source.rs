@@ -1,7 +1,7 @@
 //! The text of one `run.toml`, for pointing at it.
 //!
-//! The text kept here is already redacted (see `redact`): whatever is rendered from it, and its
-//! `Debug` form, cannot show a token. Redaction keeps every byte offset, so spans stay valid.
+//! The text kept here is already redacted (see `redact`): whatever is rendered from it cannot show a
+//! token. Redaction keeps every byte offset, so spans stay valid.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub struct Position {
 }
 
 /// The path and the redacted text of a `run.toml`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Source {
     path: PathBuf,
     text: Redacted,
@@ -61,6 +61,12 @@ impl Source {
     /// The place of an element as text, like `run.toml:12`, for messages of other modules.
     pub fn place(&self, span: Span) -> Place<'_> {
         Place { path: &self.path, line: self.position(span.start).line }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("path", &self.path).finish_non_exhaustive()
     }
 }
 

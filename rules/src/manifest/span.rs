@@ -21,7 +21,7 @@ impl From<Range<usize>> for Span {
 }
 
 /// A value together with the place in `run.toml` that states it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spanned<T> {
     /// The value.
     pub value: T,
@@ -45,7 +45,7 @@ impl<T> Deref for Spanned<T> {
 }
 
 /// A value that has a default: written in `run.toml`, or implied.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting<T> {
     /// The value in force.
     pub value: T,

@@ -2,8 +2,8 @@
 
 /// The candidate a writer most probably meant, if one is near enough to be worth saying.
 ///
-/// Near means: equal but for case and for `-` or `_`, an abbreviation of at least three letters, or
-/// at most one edit in three letters away. The first of equally near candidates wins.
+/// Near means: equal but for case and for `-` or `_`, shorter or longer at the end with at least
+/// three letters in common, or at most one edit in three letters away. The first of equally near candidates wins.
 pub(super) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -12,7 +12,8 @@ pub(super) fn nearest<'a>(
     let scored = candidates.into_iter().filter_map(|candidate| {
         let plain = plain(candidate);
         let distance = strsim::damerau_levenshtein(&word, &plain);
-        let abbreviates = word.len() >= 3 && plain.starts_with(&word);
+        let abbreviates = word.len() >= 3 && plain.starts_with(&word)
+            || plain.len() >= 3 && word.starts_with(&plain);
         let near = distance <= (word.chars().count() / 3).max(1) && distance < plain.len();
         (near || abbreviates).then_some((distance, candidate))
     });
@@ -32,11 +33,20 @@ pub(super) fn did_you_mean<'a>(
     nearest(word, candidates).map(|name| format!("did you mean `{name}`?"))
 }
 
-/// A list of names for a message: `a`, `b` or `c`.
+/// A choice for a message: `a`, `b` or `c`.
 pub(super) fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    listed(names, "or")
+}
+
+/// A list for a message: `a`, `b` and `c`.
+pub(super) fn all_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    listed(names, "and")
+}
+
+fn listed<'a>(names: impl IntoIterator<Item = &'a str>, joint: &str) -> String {
     let mut names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     match names.pop() {
-        Some(last) if !names.is_empty() => format!("{} or {last}", names.join(", ")),
+        Some(last) if !names.is_empty() => format!("{} {joint} {last}", names.join(", ")),
         Some(only) => only,
         None => String::new(),
     }
@@ -61,6 +71,8 @@ mod tests {
         check("opt-level", Some("opt_level"));
         check("optLevel", Some("opt_level"));
         check("lang", Some("language"));
+        check("names", Some("name"));
+        check("sourcefile", Some("source"));
         check("dev-dependencies", Some("dev_dependencies"));
     }
 
@@ -77,6 +89,6 @@ mod tests {
         assert_eq!(one_of([]), "");
         assert_eq!(one_of(["a"]), "`a`");
         assert_eq!(one_of(["a", "b"]), "`a` or `b`");
-        assert_eq!(one_of(["a", "b", "c"]), "`a`, `b` or `c`");
+        assert_eq!(all_of(["a", "b", "c"]), "`a`, `b` and `c`");
     }
 }

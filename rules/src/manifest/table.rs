@@ -11,6 +11,7 @@ use super::diagnostic::Diagnostic;
 use super::invalid::Invalid;
 use super::keys;
 use super::span::{Span, Spanned};
+use super::suggest;
 
 /// What was found so far; becomes [`Diagnostics`](super::Diagnostics) at the end.
 pub(super) type Findings = Vec<Diagnostic>;
@@ -20,29 +21,37 @@ pub(super) type Value<'t> = toml::Spanned<DeValue<'t>>;
 
 /// Reads one table.
 pub(super) struct Reader<'t, 'f> {
-    heading: &'t str,
+    /// What the table is called in messages.
+    name: String,
     span: Span,
     table: &'t DeTable<'t>,
+    /// Keys that are there in a misspelling, which is reported already.
+    misspelt: Vec<&'static str>,
     findings: &'f mut Findings,
 }
 
 impl<'t, 'f> Reader<'t, 'f> {
-    /// Starts to read the table under a heading such as `[build]`, and refuses keys other than
-    /// those given.
+    /// Starts to read a table, called `name` in messages, and refuses keys other than those given.
     pub(super) fn new(
-        heading: &'t str,
+        name: String,
         span: impl Into<Span>,
         table: &'t DeTable<'t>,
-        keys: &[&str],
+        keys: &[&'static str],
         findings: &'f mut Findings,
     ) -> Self {
-        findings.extend(table.keys().filter(|key| !keys.contains(&key.get_ref().as_ref())).map(
-            |key| {
-                let key = Spanned::new(key.get_ref().as_ref(), key.span());
-                keys::unknown_key(key, heading, keys)
-            },
-        ));
-        Self { heading, span: span.into(), table, findings }
+        let mut misspelt = Vec::new();
+        for (key, _) in in_file_order(table) {
+            if !keys.contains(&key.value) {
+                misspelt.extend(suggest::nearest(key.value, keys.iter().copied()));
+                findings.push(keys::unknown_key(key, &name, keys));
+            }
+        }
+        Self { name, span: span.into(), table, misspelt, findings }
+    }
+
+    /// What the table is called in messages.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The place of the table: its heading, or all of an inline table.
@@ -58,6 +67,13 @@ impl<'t, 'f> Reader<'t, 'f> {
     /// The place of a key, if it is there.
     pub(super) fn key(&self, key: &str) -> Option<Span> {
         self.table.get_key_value(key).map(|(key, _)| key.span().into())
+    }
+
+    /// Reports that all of some keys are missing, unless one of them is only misspelt.
+    pub(super) fn report_missing(&mut self, keys: &[&str], diagnostic: Diagnostic) {
+        if !keys.iter().any(|key| self.misspelt.contains(key)) {
+            self.report(diagnostic.absence());
+        }
     }
 
     /// A string, taken as it is.
@@ -78,10 +94,10 @@ impl<'t, 'f> Reader<'t, 'f> {
         if self.table.contains_key(key) {
             return self.parse(key);
         }
-        let message = format!("`{key}` is missing in `{}`", self.heading);
+        let message = format!("`{key}` is missing in {}", self.name);
         let diagnostic = Diagnostic::error(self.span, message)
             .label(format!("expected `{key} = \"{example}\"` below"));
-        self.report(diagnostic);
+        self.report_missing(&[key], diagnostic);
         None
     }
 
@@ -173,7 +189,7 @@ impl<'t, 'f> Reader<'t, 'f> {
 
     /// Reports a value of the wrong type.
     pub(super) fn wrong_type(&mut self, key: &str, value: &Value<'_>, expected: &str) {
-        self.findings.push(wrong_type(&format!("`{key}` in `{}`", self.heading), value, expected));
+        self.findings.push(wrong_type(&format!("`{key}` in {}", self.name), value, expected));
     }
 }
 

@@ -1,1 +1,22 @@
-//! Whole files, in and out.
+//! Whole files, in and out: each test reads a `run.toml` and compares all that is said about it.
+
+mod cases;
+mod disk;
+mod mutation;
+mod page;
+
+use std::path::Path;
+
+use super::{Diagnostics, Manifest};
+
+/// Reads a text without a disk.
+fn parse(text: &str) -> (Option<Manifest>, Diagnostics) {
+    Manifest::parse(text, Path::new("/project"))
+}
+
+/// Reads a text that must be valid, but may cause warnings.
+#[track_caller]
+fn valid(text: &str) -> Manifest {
+    let (manifest, findings) = parse(text);
+    manifest.unwrap_or_else(|| panic!("{findings}\nin\n{text}"))
+}
