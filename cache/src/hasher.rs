@@ -16,7 +16,7 @@ use crate::digest::{Digest, DigestFunction};
 /// Below this many bytes at once, waking other threads costs more than they save.
 const WIDE: usize = 1 << 20;
 /// Files from this size on are read ahead of the hashing.
-const READ_AHEAD_FROM: u64 = 8 << 20;
+const READ_AHEAD_FROM: u64 = 16 << 20;
 const SMALL_BLOCK: usize = 128 << 10;
 const LARGE_BLOCK: usize = 2 << 20;
 

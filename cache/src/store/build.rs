@@ -88,6 +88,11 @@ impl Build<'_> {
         digest.size() > 0 && linked().insert((*digest, executable))
     }
 
+    /// The width of link counts differs between architectures.
+    fn is_at_link_limit(&self, links: impl Into<u64>) -> bool {
+        links.into() >= self.store.inner.link_limit
+    }
+
     /// Links the blob's file; false if it can't have another name.
     fn link(
         &self,
@@ -97,7 +102,7 @@ impl Build<'_> {
         executable: bool,
     ) -> Result<bool, StoreError> {
         let blob = self.store.ensure(digest, executable)?.ok_or(StoreError::Missing(*digest))?;
-        if blob.st_nlink >= self.store.inner.link_limit {
+        if self.is_at_link_limit(blob.st_nlink) {
             return Ok(false);
         }
         let path = self.store.layout().blob(digest, executable);

@@ -100,9 +100,8 @@ impl DiskStore {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             other => other.at("quarantine", path)?,
         }
-        touch(&moved).at("touch", &moved)?;
-        self.inner.quarantine.add(Quarantined { digest: *digest, path: moved });
-        Ok(())
+        self.inner.quarantine.add(Quarantined { digest: *digest, path: moved.clone() });
+        touch(&moved).at("touch", &moved)
     }
 }
 

@@ -22,12 +22,20 @@ const MAX_OPEN: usize = 32;
 ///
 /// Goes on past what can't be removed and returns the first error.
 pub fn remove_tree(path: &Path) -> io::Result<()> {
-    match rustix::fs::unlinkat(CWD, path, AtFlags::empty()) {
+    let not_a_file = match rustix::fs::unlinkat(CWD, path, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
-        Err(Errno::ISDIR | Errno::PERM | Errno::ACCESS) => {}
+        Err(error @ (Errno::ISDIR | Errno::PERM | Errno::ACCESS)) => error,
         Err(error) => return Err(error.into()),
-    }
-    let Some(top) = open_folder(CWD, path)? else { return Ok(()) };
+    };
+    let top = match open_folder(CWD, path) {
+        Ok(Some(top)) => top,
+        Ok(None) => return Ok(()),
+        // It is a file after all, and may not be removed.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(not_a_file.into());
+        }
+        Err(error) => return Err(error),
+    };
     let mut clearing = Clearing { top: top.as_fd(), moved: 0 };
     loop {
         let moved_before = clearing.moved;
@@ -159,6 +167,16 @@ mod tests {
         fs::write(&file, "x").unwrap();
         remove_tree(&file).unwrap();
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_removed_says_so() {
+        as_nobody(|dir| {
+            fs::write(dir.join("file"), "x").unwrap();
+            chmod(dir, 0o555);
+            let error = remove_tree(&dir.join("file")).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        });
     }
 
     #[test]

@@ -34,6 +34,21 @@ impl DiskStore {
         }
     }
 
+    /// Whether the store has all of a tree: every directory and every file, by a `stat` each.
+    pub fn contains_tree(&self, digest: &Digest) -> Result<bool, StoreError> {
+        let has_files = |folder: &Folder| {
+            folder.tree.entries.values().all(|entry| match entry {
+                Entry::File { digest, .. } => self.contains(digest),
+                _ => true,
+            })
+        };
+        match self.folders(digest) {
+            Ok(folders) => Ok(folders.par_iter().all(has_files)),
+            Err(StoreError::Missing(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// One directory, its child directories as [`Entry::Subtree`]; `None` if the blob is missing.
     pub fn directory(&self, digest: &Digest) -> Result<Option<Tree>, StoreError> {
         let Some(bytes) = self.get(digest)? else { return Ok(None) };

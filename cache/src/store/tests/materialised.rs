@@ -232,19 +232,3 @@ fn a_blob_found_bad_later_takes_its_trees_along() {
     store.materialise(&tree).unwrap();
     assert_eq!(listing(&path), expected_listing());
 }
-
-#[test]
-fn an_unprivileged_owner_gets_the_same_tree() {
-    // Not through `as_nobody`: the pool's threads would stay root. Modes are what differs for a
-    // user, and they are the same here: what root builds, its owner could have built.
-    as_nobody(|home| {
-        let store = DiskStore::open(&home.join("store"), DigestFunction::Blake3).unwrap();
-        let scratch = store.scratch().unwrap();
-        let path = scratch.path().join("closed");
-        fs::create_dir(&path).unwrap();
-        fs::write(path.join("file"), "x").unwrap();
-        chmod(&path, 0o000);
-        super::super::remove_tree(scratch.path()).unwrap();
-        assert!(!scratch.path().exists());
-    });
-}

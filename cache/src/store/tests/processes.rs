@@ -1,6 +1,7 @@
 //! Opening a store, and many threads and processes at one store.
 
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use super::*;
@@ -151,7 +152,7 @@ fn workers_of_one_pool_may_materialise_one_tree() {
 #[test]
 fn many_processes_do_the_same_at_once() {
     let store = blake3_store();
-    let children: Vec<Child> = (0..3).map(|_| spawn_child(store.root(), ROUNDS)).collect();
+    let children: Vec<Child> = (0..3).map(|_| spawn(this_program(), &store, ROUNDS)).collect();
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
@@ -164,7 +165,7 @@ fn many_processes_do_the_same_at_once() {
 fn kill_9_leaves_temporary_files_only() {
     let store = blake3_store();
     for i in 0..25 {
-        let mut child = spawn_child(store.root(), usize::MAX);
+        let mut child = spawn(this_program(), &store, usize::MAX);
         std::thread::sleep(Duration::from_millis(5 + 7 * (i % 12)));
         child.kill().unwrap();
         child.wait().unwrap();
@@ -196,13 +197,39 @@ fn assert_sound(store: &TestStore) {
     }
 }
 
-fn spawn_child(root: &Path, rounds: usize) -> Child {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "store::tests::processes::child", "--ignored"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+/// The whole work without privileges, in a process of its own, as pools stay what they were.
+#[test]
+fn an_unprivileged_process_does_the_same() {
+    let store = blake3_store();
+    let program = store.dir.path().join("program");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    chmod(store.dir.path(), 0o777);
+    let mut command = Command::new(program);
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let theirs = store.dir.path().join("theirs");
+    assert!(spawn_at(command, &theirs, ROUNDS).wait().unwrap().success());
+    let paths: Vec<PathBuf> = (0..ROUNDS).map(|round| work(&store, round)).collect();
+    for path in paths {
+        let theirs = theirs.join(path.strip_prefix(store.root()).unwrap());
+        assert_eq!((mode(&theirs), mtime(&theirs)), (0o755, fixed_time()));
+        assert_eq!(fs::read(theirs.join("0/0")).unwrap(), fs::read(path.join("0/0")).unwrap());
+        assert_eq!((mode(&theirs.join("0/0")), mode(&theirs.join("large"))), (0o555, 0o444));
+    }
+}
+
+fn this_program() -> Command {
+    Command::new(std::env::current_exe().unwrap())
+}
+
+fn spawn(program: Command, store: &DiskStore, rounds: usize) -> Child {
+    spawn_at(program, store.root(), rounds)
+}
+
+fn spawn_at(mut program: Command, root: &Path, rounds: usize) -> Child {
+    program.args(["--exact", "store::tests::processes::child", "--ignored"]);
+    let mut child = program.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let order = format!("{rounds} {}", root.display());
     child.stdin.take().unwrap().write_all(order.as_bytes()).unwrap();
     child

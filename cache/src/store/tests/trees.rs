@@ -90,6 +90,23 @@ fn a_missing_directory_is_a_missing_tree() {
 }
 
 #[test]
+fn a_tree_is_contained_as_a_whole_or_not() {
+    for_each_function(|store| {
+        let root = store.put_tree_of(&[("a/b/file", "1"), ("a/other", "2")]);
+        assert!(store.contains_tree(&root).unwrap());
+        assert!(!store.contains_tree(&Digest::of(store.function(), b"unknown")).unwrap());
+        let directory = store.put_tree_of(&[("file", "1")]);
+        for lost in [Digest::of(store.function(), b"1"), directory] {
+            let path = store.file_of(&lost, false);
+            fs::rename(&path, path.with_extension("gone")).unwrap();
+            assert!(!store.contains_tree(&root).unwrap());
+            fs::rename(path.with_extension("gone"), &path).unwrap();
+        }
+        assert!(store.contains_tree(&root).unwrap());
+    });
+}
+
+#[test]
 fn a_digest_of_the_other_function_is_refused() {
     let store = blake3_store();
     let digest = Digest::of(DigestFunction::Sha256, b"x");
