@@ -135,8 +135,8 @@ pub struct Debian {
 pub struct Pypi {
     /// What to get: `NAME==VERSION`.
     pub requirement: String,
-    /// The newest platform tag that is allowed, without the machine: `manylinux_2_28`.
-    pub platform: String,
+    /// The platform tags that are allowed, without the machine: `manylinux_2_28`.
+    pub platforms: Vec<String>,
     /// The version of the Python that will run it.
     pub python: String,
 }

@@ -10,21 +10,29 @@
 //!
 //! **Invariant:** no package script is ever run, and no registry host is written down here.
 
+mod action;
 mod catalogue;
 mod events;
 mod fetch;
+mod image;
+mod install;
 mod lock;
 mod needs;
 mod platform;
 mod purl;
 mod registries;
+mod source;
+mod sync;
 pub(crate) mod unpack;
 
+pub use action::{IMAGE, Images, image_action};
 pub use catalogue::{
     Catalogue, CatalogueError, Debian, Layer, Origin, Path, Pypi, Recipe, Rustup, Toolchain, Url,
 };
 pub use events::{Event, Events};
-pub use fetch::{ClientError, HttpError};
+pub use fetch::{ClientError, HttpError, Transient};
+pub use image::ImageError;
+pub use install::{Install, InstallError};
 pub use lock::{
     Algorithm, Checksum, ChecksumError, Image, Lock, LockError, Package, Pin, SourceKind, Stale,
 };
@@ -32,6 +40,9 @@ pub use needs::Toolchains;
 pub use platform::{Platform, UnknownPlatform, UnsupportedHost, host_platform};
 pub use purl::{Purl, PurlError};
 pub use registries::{Clients, Mirrors, Network, Proxy, Registries};
+pub use source::{DebianError, RustupError, SourceError};
+pub use sync::{Sync, SyncError};
+pub use unpack::{Excess, UnpackError};
 
 /// The toolchain that compiles Rust to components.
 pub const RUST: &str = "rust";

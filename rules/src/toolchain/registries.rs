@@ -19,6 +19,8 @@ pub struct Registries {
     pub mirrors: Mirrors,
     /// Proxies, certificates, time-outs.
     pub network: Network,
+    /// The folder that relative paths of local packages start from.
+    pub folder: PathBuf,
 }
 
 /// The registries' clients, by name (looked up in `PATH`) or path.

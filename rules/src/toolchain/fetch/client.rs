@@ -59,15 +59,46 @@ pub enum ClientError {
     Cancelled,
 }
 
-/// Runs the client to its end; gives what it wrote to its standard output.
+/// How a client ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Its exit status.
+    pub(crate) status: ExitStatus,
+    /// What it wrote to its standard output.
+    pub(crate) stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    command: String,
+}
+
+impl Ended {
+    /// Its standard output, if it succeeded.
+    ///
+    /// # Errors
+    /// It failed; the error has the last lines of what it said.
+    pub(crate) fn succeeded(self) -> Result<Vec<u8>, ClientError> {
+        if self.status.success() {
+            return Ok(self.stdout);
+        }
+        let output = last_lines(&[self.stdout, self.stderr].concat());
+        Err(ClientError::Failed { command: self.command, status: self.status, output })
+    }
+
+    /// All it wrote, as text.
+    pub(crate) fn text(&self) -> String {
+        let all = [self.stdout.as_slice(), self.stderr.as_slice()].concat();
+        String::from_utf8_lossy(&all).into_owned()
+    }
+}
+
+/// Runs the client to its end, however it ends.
 ///
 /// # Errors
-/// See [`ClientError`].
+/// It can't be run, or was stopped because `cancelled` said so.
 pub(crate) fn run(
     client: Client<'_>,
     configure: impl FnOnce(&mut Command),
     cancelled: &dyn Fn() -> bool,
-) -> Result<Vec<u8>, ClientError> {
+) -> Result<Ended, ClientError> {
     let program = client.program.to_string_lossy().into_owned();
     let mut command = Command::new(client.program);
     configure(&mut command);
@@ -83,15 +114,9 @@ pub(crate) fn run(
     let stderr = drain(child.stderr.take());
     let status = wait(&mut child, cancelled);
     let (stdout, stderr) = (collect(stdout), collect(stderr));
-    match status.map_err(|source| ClientError::Start { program, source })? {
-        None => Err(ClientError::Cancelled),
-        Some(status) if status.success() => Ok(stdout),
-        Some(status) => Err(ClientError::Failed {
-            command: shown(&command),
-            status,
-            output: last_lines(&[stdout, stderr].concat()),
-        }),
-    }
+    let status = status.map_err(|source| ClientError::Start { program, source })?;
+    let status = status.ok_or(ClientError::Cancelled)?;
+    Ok(Ended { status, stdout, stderr, command: shown(&command) })
 }
 
 /// Waits for the end of the client; `None` if it was stopped.
@@ -147,7 +172,10 @@ mod tests {
 
     fn shell(script: &str, cancelled: &dyn Fn() -> bool) -> Result<Vec<u8>, ClientError> {
         let client = Client { program: OsStr::new("sh"), install: "install dash" };
-        run(client, |command| drop(command.args(["-c", script])), cancelled)
+        let configure = |command: &mut Command| {
+            command.args(["-c", script]);
+        };
+        run(client, configure, cancelled)?.succeeded()
     }
 
     #[test]

@@ -8,5 +8,5 @@ mod redact;
 
 pub use client::ClientError;
 pub(crate) use client::{Client, run};
-pub use http::HttpError;
 pub(crate) use http::{Http, Request};
+pub use http::{HttpError, Transient};

@@ -8,7 +8,7 @@ use cache::Hasher;
 
 use super::contents::{Blob, Contents, Node};
 use super::limits::{Bounded, Excess};
-use super::{UnpackError, Unpacker};
+use super::unpacker::{UnpackError, Unpacker};
 use crate::toolchain::lock::TREE_FUNCTION;
 
 /// The entries of one archive so far.

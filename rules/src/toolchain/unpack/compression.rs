@@ -18,7 +18,7 @@ pub(super) fn is_compressed(bytes: &[u8]) -> bool {
 }
 
 /// Reads the bytes decompressed, or as they are if they are not compressed.
-pub(super) fn reader(bytes: &[u8]) -> io::Result<Box<dyn Read + '_>> {
+pub(crate) fn reader(bytes: &[u8]) -> io::Result<Box<dyn Read + '_>> {
     if bytes.starts_with(GZIP) {
         return Ok(Box::new(flate2::read::MultiGzDecoder::new(bytes)));
     }

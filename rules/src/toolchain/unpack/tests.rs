@@ -8,6 +8,8 @@ use cache::{Digest, DigestFunction};
 use super::contents::Blob;
 use super::*;
 use crate::toolchain::{Layer, Origin, Path};
+use cache::DiskStore;
+use std::io;
 
 /// A store and rules to unpack with.
 struct Fixture {

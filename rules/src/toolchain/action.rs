@@ -1,0 +1,123 @@
+//! The installation of an image as an action of a build.
+//!
+//! Its result is known in advance, from the lock: dependents are keyed with it, and nothing is
+//! fetched or unpacked before one of them really runs.
+
+use std::sync::Arc;
+
+use cache::DigestFunction;
+use engine::{Action, Artifact, Builtin, BuiltinContext, BuiltinError, Label};
+
+use super::image::ImageError;
+use super::lock::{Image, Lock, Stale, TREE_FUNCTION};
+use super::source::SourceError;
+use super::{Catalogue, Event, Events, Install, InstallError, Platform, Registries};
+
+/// The name of the one output of an image's action.
+pub const IMAGE: &str = "image";
+
+/// Everything the actions that install images share.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// What is locked.
+    pub lock: Lock,
+    /// The platform of the images.
+    pub platform: Platform,
+    /// The function of the build's store.
+    pub function: DigestFunction,
+    /// How registries are reached.
+    pub registries: Registries,
+}
+
+/// The action that installs the image of a toolchain; its output is [`IMAGE`].
+///
+/// # Errors
+/// The lock does not have it.
+pub fn image_action(images: &Arc<Images>, name: &str) -> Result<Action, Stale> {
+    let image = images.lock.image(name, images.platform)?.clone();
+    let version = images.lock.version(name).unwrap_or_default().to_owned();
+    let label = Label::new("toolchain", format!("{name} {version}"));
+    let tree = image.tree;
+    let action =
+        Action::builtin(label, InstallImage { images: Arc::clone(images), image, version });
+    let action = action.output(IMAGE);
+    // A store of the other function names the same tree otherwise; there the result is learnt by
+    // installing once, and cached.
+    Ok(if images.function == TREE_FUNCTION { action.pinned(tree) } else { action })
+}
+
+struct InstallImage {
+    images: Arc<Images>,
+    image: Image,
+    version: String,
+}
+
+impl Builtin for InstallImage {
+    fn name(&self) -> &str {
+        "toolchain-image"
+    }
+
+    fn version(&self) -> &str {
+        "1"
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let Image { toolchain, platform, recipe, tree } = &self.image;
+        let platform = platform.to_string();
+        vec![toolchain.clone(), self.version.clone(), platform, recipe.clone(), tree.to_string()]
+    }
+
+    fn needs_network(&self) -> bool {
+        true
+    }
+
+    fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
+        let told = Told { cx };
+        let install = Install {
+            store: cx.store(),
+            catalogue: Catalogue::builtin(),
+            lock: &self.images.lock,
+            platform: self.images.platform,
+            registries: &self.images.registries,
+            events: &told,
+        };
+        let tree = install.run(&self.image.toolchain).map_err(|error| failure(&error))?;
+        cx.produce(IMAGE, Artifact::Tree(tree));
+        Ok(())
+    }
+}
+
+fn failure(error: &InstallError) -> BuiltinError {
+    match error {
+        _ if error.is_cancelled() => BuiltinError::Cancelled,
+        _ if error.is_mismatch() => BuiltinError::mismatch(error),
+        InstallError::Stale(_) | InstallError::Catalogue(_) => BuiltinError::failed(error),
+        InstallError::Image(ImageError::Source(SourceError::Unpack { .. })) => {
+            BuiltinError::failed(error)
+        }
+        _ => BuiltinError::infrastructure(error),
+    }
+}
+
+/// Tells the build what the installation tells.
+struct Told<'a> {
+    cx: &'a BuiltinContext,
+}
+
+impl Events for Told<'_> {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::Fetching { done, total, .. } => self.cx.progress(done, total),
+            Event::Client { client, what } => self.cx.status(format!("{client}: {what}")),
+            Event::Retrying { package, attempt, reason } => {
+                self.cx.status(format!("{package}: try {attempt} failed: {reason}"));
+            }
+            Event::Warning(text) => self.cx.note(&format!("warning: {text}")),
+            Event::Resolving { .. } | Event::Fetched { .. } | Event::Unpacked { .. } => {}
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cx.cancelled()
+    }
+}

@@ -1,0 +1,169 @@
+//! Putting an image together: the packages of a recipe, in its order, and its links, as one tree.
+
+use std::collections::BTreeSet;
+
+use cache::{Digest, Entry, Tree, TreeError};
+
+use super::catalogue::{Layer, Origin, Recipe};
+use super::lock::{Package, SourceKind, TREE_FUNCTION};
+use super::source::{Resolved, Session, SourceError, resolve};
+use super::unpack::{Contents, Naming};
+
+/// An image that is whole in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Made {
+    /// Its tree by the store's function.
+    pub(crate) stored: Digest,
+    /// Its tree by the lock's function.
+    pub(crate) locked: Digest,
+}
+
+/// Why an image can't be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// A package can't be had.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Two packages, or a package and a link of the recipe, have the same path.
+    #[error("cannot add {package} to the image of `{toolchain}`")]
+    Conflict {
+        /// The toolchain.
+        toolchain: String,
+        /// The package that came second.
+        package: String,
+        /// What is wrong.
+        #[source]
+        source: TreeError,
+    },
+    /// The tree can't be hashed.
+    #[error("the image of `{toolchain}` makes no tree")]
+    Tree {
+        /// The toolchain.
+        toolchain: String,
+        /// Why.
+        #[source]
+        source: TreeError,
+    },
+}
+
+impl From<cache::StoreError> for ImageError {
+    fn from(error: cache::StoreError) -> Self {
+        Self::Source(error.into())
+    }
+}
+
+/// The packages of a recipe: those of `locked` that fit, and for the rest what their sources have now.
+pub(crate) fn resolve_packages(
+    session: &Session<'_>,
+    recipe: &Recipe,
+    locked: &[&Package],
+) -> Result<Vec<Package>, SourceError> {
+    let mut packages = Vec::new();
+    for layer in &recipe.layers {
+        let keys = layer.keys(recipe.platform);
+        let kept = |key: &String| locked.iter().copied().find(|p| layer.has(key, p));
+        let missing: BTreeSet<&str> =
+            keys.iter().filter(|key| kept(key).is_none()).map(String::as_str).collect();
+        let found = resolve(session, layer, recipe, &missing)?;
+        for key in &keys {
+            let package = match kept(key) {
+                Some(package) => package.clone(),
+                None => package(recipe, key, &found)?,
+            };
+            packages.push(package);
+        }
+    }
+    Ok(packages)
+}
+
+fn package(recipe: &Recipe, key: &str, found: &[Resolved]) -> Result<Package, SourceError> {
+    let resolved = found.iter().find(|resolved| resolved.key == key);
+    let resolved = resolved.ok_or_else(|| SourceError::Unmatched {
+        toolchain: recipe.toolchain.clone(),
+        package: key.to_owned(),
+    })?;
+    Ok(Package {
+        toolchain: recipe.toolchain.clone(),
+        platform: recipe.platform,
+        purl: resolved.purl.clone(),
+        source: resolved.source,
+        from: resolved.from.clone(),
+        file: resolved.file.clone(),
+        pin: resolved.pin.clone(),
+    })
+}
+
+/// Fetches and unpacks the packages, several at once, and puts the image into the store.
+pub(crate) fn make(
+    session: &Session<'_>,
+    recipe: &Recipe,
+    packages: &[Package],
+) -> Result<Made, ImageError> {
+    let contents = session.parallel(packages, |package| {
+        let fits =
+            |layer: &&Layer| layer.keys(recipe.platform).iter().any(|key| layer.has(key, package));
+        let layer = recipe.layers.iter().find(fits).ok_or_else(|| SourceError::Unmatched {
+            toolchain: recipe.toolchain.clone(),
+            package: package.purl.to_string(),
+        })?;
+        session.contents(package, layer, recipe)
+    })?;
+    let locked = tree(recipe, packages, &contents, Naming::Locked)?;
+    let wrong = |source| ImageError::Tree { toolchain: recipe.toolchain.clone(), source };
+    let (locked_digest, _) = locked.digest(TREE_FUNCTION).map_err(wrong)?;
+    let stored = match session.store.function() {
+        TREE_FUNCTION => locked,
+        _ => tree(recipe, packages, &contents, Naming::Stored)?,
+    };
+    Ok(Made { stored: session.store.put_tree(&stored)?, locked: locked_digest })
+}
+
+fn tree(
+    recipe: &Recipe,
+    packages: &[Package],
+    contents: &[Contents],
+    naming: Naming,
+) -> Result<Tree, ImageError> {
+    let conflict = |package: &str| {
+        let (toolchain, package) = (recipe.toolchain.clone(), package.to_owned());
+        |source| ImageError::Conflict { toolchain, package, source }
+    };
+    let mut tree = Tree::default();
+    for (package, contents) in packages.iter().zip(contents) {
+        contents.add_to(&mut tree, naming).map_err(conflict(package.display_name()))?;
+    }
+    for (path, target) in &recipe.links {
+        let link = Entry::Symlink { target: target.clone() };
+        tree.insert(path, link).map_err(conflict(&format!("the link {path}")))?;
+    }
+    Ok(tree)
+}
+
+impl Layer {
+    /// What the packages of the layer are called in it.
+    fn keys(&self, platform: super::Platform) -> Vec<String> {
+        match &self.from {
+            Origin::Debian(from) => from.packages.clone(),
+            Origin::Pypi(from) => vec![from.requirement.clone()],
+            Origin::Rustup(from) => super::source::rustup_keys(from, platform),
+            Origin::Url(from) => vec![from.url.clone()],
+            Origin::Path(from) => vec![from.path.clone()],
+        }
+    }
+
+    /// Whether the package is the one that the layer calls `key`.
+    fn has(&self, key: &str, package: &Package) -> bool {
+        let kind = match &self.from {
+            Origin::Debian(_) => SourceKind::Debian,
+            Origin::Pypi(_) => SourceKind::Pypi,
+            Origin::Rustup(_) => SourceKind::Rustup,
+            Origin::Url(_) => SourceKind::Url,
+            Origin::Path(_) => SourceKind::Path,
+        };
+        let name = match kind {
+            SourceKind::Debian => package.purl.name(),
+            _ => package.from.clone(),
+        };
+        package.source == kind && name == key
+    }
+}

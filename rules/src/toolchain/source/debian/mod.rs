@@ -1,0 +1,350 @@
+//! Debian packages, from the mirror this machine's apt uses.
+//!
+//! A release is signed and vouches for its index, the index for the packages. No dependency is
+//! resolved: the catalogue lists every package. No maintainer script is run.
+//!
+//! The mirror is the one of the user's configuration, else the one apt has for the suite, else any
+//! other that apt has: Debian's mirrors hold all its releases.
+
+mod apt;
+mod index;
+mod release;
+mod stanza;
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cache::StoreError;
+
+use super::{Resolved, Session};
+use crate::toolchain::catalogue::Debian;
+use crate::toolchain::fetch::{Client, ClientError, Http, HttpError, Request, run};
+use crate::toolchain::lock::{Package, Pin, SourceKind};
+use crate::toolchain::unpack::decompress;
+use crate::toolchain::{Platform, Proxy, Purl};
+use apt::AptSource;
+use release::Release;
+
+/// The longest release file that is read. Bookworm's has 150 kB.
+const MAX_RELEASE: u64 = 8 << 20;
+
+/// The longest index that is unpacked. Bookworm's has 49 MB.
+const MAX_INDEX: u64 = 1 << 30;
+
+/// Why Debian packages can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum DebianError {
+    /// A file of this machine can't be used.
+    #[error("cannot read {}", .path.display())]
+    Configuration {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Nobody says where Debian packages come from.
+    #[error(
+        "no Debian mirror is known: apt has none on this machine; \
+         name one in the user's configuration as `[mirrors] debian = \"URL\"`"
+    )]
+    NoMirror,
+    /// No mirror has the suite.
+    #[error("no Debian mirror has the suite `{suite}`; asked: {}", asked.join(", "))]
+    NoSuite {
+        /// The suite.
+        suite: String,
+        /// The mirrors, and what each one answered.
+        asked: Vec<String>,
+    },
+    /// No mirror has the package.
+    #[error("no Debian mirror has {path} any more; asked: {}", asked.join(", "))]
+    Gone {
+        /// The path on the mirror.
+        path: String,
+        /// The mirrors, and what each one answered.
+        asked: Vec<String>,
+    },
+    /// The signature of the release file is not good.
+    #[error("the release file of Debian {suite} has no good signature\n{output}")]
+    BadSignature {
+        /// The suite.
+        suite: String,
+        /// What gpgv says.
+        output: String,
+    },
+    /// The file is no release file of the suite.
+    #[error("the release file of the mirror is none of Debian {0}")]
+    BadRelease(String),
+    /// The release has no index for the architecture.
+    #[error("Debian {suite} has no packages of {component} for {architecture}")]
+    NoIndex {
+        /// The suite.
+        suite: String,
+        /// The archive area.
+        component: String,
+        /// The architecture.
+        architecture: &'static str,
+    },
+    /// The index has other bytes than the release says.
+    #[error("the index of Debian {suite} is not the one its release file names")]
+    IndexMismatch {
+        /// The suite.
+        suite: String,
+    },
+    /// The index can't be unpacked.
+    #[error("the index of the mirror is damaged")]
+    DamagedIndex(#[source] io::Error),
+    /// The index lacks a package.
+    #[error("Debian {suite} has no package `{name}` for {architecture}")]
+    NoPackage {
+        /// The package.
+        name: String,
+        /// The suite.
+        suite: String,
+        /// The architecture.
+        architecture: &'static str,
+    },
+    /// The index says too little or nonsense of a package.
+    #[error("the index of the mirror has a bad entry for `{0}`")]
+    BadEntry(String),
+    /// The index has a package more than once.
+    #[error("the index of the mirror has several versions of `{0}`")]
+    Ambiguous(String),
+    /// A URL can't be fetched.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// gpgv can't be run.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a session has found out about Debian's mirrors.
+#[derive(Default)]
+pub(super) struct Mirrors {
+    known: Mutex<Option<Arc<Known>>>,
+}
+
+struct Known {
+    http: Http,
+    sources: Vec<AptSource>,
+}
+
+/// A mirror that may have a suite.
+#[derive(Debug, PartialEq, Eq)]
+struct Mirror {
+    base: String,
+    signed_by: Option<PathBuf>,
+}
+
+/// Looks up the versions of packages that are not locked yet.
+pub(super) fn resolve(
+    session: &Session<'_>,
+    from: &Debian,
+    names: &BTreeSet<&str>,
+    platform: Platform,
+) -> Result<Vec<Resolved>, DebianError> {
+    let (suite, architecture) = (&from.suite, platform.debian_architecture());
+    let known = known(session)?;
+    let (base, release) = find_release(session, &known, suite)?;
+    let text = fetch_index(session, &known, &base, &release, from, architecture)?;
+    let mut found = index::find(&text, names)?;
+    let resolved = names.iter().map(|&name| {
+        let entry = found.remove(name).ok_or_else(|| DebianError::NoPackage {
+            name: name.to_owned(),
+            suite: suite.clone(),
+            architecture,
+        })?;
+        let qualifiers = [("arch", entry.architecture.as_str()), ("distro", suite)];
+        Ok(Resolved {
+            purl: Purl::new("deb/debian", name, &entry.version, &qualifiers),
+            source: SourceKind::Debian,
+            key: name.to_owned(),
+            file: entry.path.rsplit('/').next().map(ToOwned::to_owned),
+            from: entry.path,
+            pin: Pin::File(entry.digest),
+        })
+    });
+    resolved.collect()
+}
+
+/// Fetches a locked package from the first mirror that has it.
+pub(super) fn fetch(
+    session: &Session<'_>,
+    from: &Debian,
+    package: &Package,
+    size: u64,
+) -> Result<Vec<u8>, DebianError> {
+    let path = &package.from;
+    if !index::is_pool_path(path) {
+        return Err(DebianError::BadEntry(package.purl.name()));
+    }
+    let known = known(session)?;
+    let found = first(session, &known, &from.suite, |mirror| {
+        let url = format!("{}/{path}", mirror.base);
+        let name = package.display_name();
+        get(session, &known, Request { url: &url, name, size: Some(size), limit: size })
+    })?;
+    found.map_err(|asked| DebianError::Gone { path: path.clone(), asked })
+}
+
+fn find_release(
+    session: &Session<'_>,
+    known: &Known,
+    suite: &str,
+) -> Result<(String, Release), DebianError> {
+    let found = first(session, known, suite, |mirror| {
+        let url = format!("{}/dists/{suite}/InRelease", mirror.base);
+        let name = format!("{suite}/InRelease");
+        let request = Request { url: &url, name: &name, size: None, limit: MAX_RELEASE };
+        let signed = get(session, known, request)?;
+        let keyrings = keyrings(session, mirror);
+        Ok((mirror.base.clone(), Release::verified(session, suite, &signed, &keyrings)?))
+    })?;
+    found.map_err(|asked| DebianError::NoSuite { suite: suite.to_owned(), asked })
+}
+
+fn fetch_index(
+    session: &Session<'_>,
+    known: &Known,
+    base: &str,
+    release: &Release,
+    from: &Debian,
+    architecture: &'static str,
+) -> Result<String, DebianError> {
+    let Debian { suite, component, .. } = from;
+    let index = release.packages(component, architecture).ok_or_else(|| DebianError::NoIndex {
+        suite: suite.clone(),
+        component: component.clone(),
+        architecture,
+    })?;
+    let bytes = match session.packages.get(&index.digest)? {
+        Some(bytes) => bytes,
+        None => {
+            let url = format!("{base}/dists/{suite}/{}", index.path);
+            let name = format!("{suite}/Packages");
+            let size = index.digest.size();
+            let request = Request { url: &url, name: &name, size: Some(size), limit: size };
+            let bytes = get(session, known, request)?;
+            if cache::Digest::of(index.digest.function(), &bytes) != index.digest {
+                return Err(DebianError::IndexMismatch { suite: suite.clone() });
+            }
+            session.packages.put(&bytes)?;
+            bytes
+        }
+    };
+    let mut text = String::new();
+    let reader = decompress(&bytes);
+    reader
+        .and_then(|reader| reader.take(MAX_INDEX).read_to_string(&mut text))
+        .map_err(DebianError::DamagedIndex)?;
+    Ok(text)
+}
+
+/// The first mirror's answer that is one; else what each mirror answered.
+fn first<T>(
+    session: &Session<'_>,
+    known: &Known,
+    suite: &str,
+    ask: impl Fn(&Mirror) -> Result<T, DebianError>,
+) -> Result<Result<T, Vec<String>>, DebianError> {
+    let mirrors = mirrors(session.registries.mirrors.debian.as_deref(), &known.sources, suite);
+    if mirrors.is_empty() {
+        return Err(DebianError::NoMirror);
+    }
+    let mut asked = Vec::new();
+    for mirror in &mirrors {
+        match ask(mirror) {
+            Ok(answer) => return Ok(Ok(answer)),
+            // Another mirror may have what this one lacks, or be there when this one is not.
+            Err(error @ DebianError::BadRelease(_)) => asked.push(error.to_string()),
+            Err(DebianError::Http(
+                error @ (HttpError::Status { .. }
+                | HttpError::Failed { .. }
+                | HttpError::File { .. }),
+            )) => asked.push(error.to_string()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Err(asked))
+}
+
+/// The mirrors to ask, the likeliest first.
+fn mirrors(configured: Option<&str>, sources: &[AptSource], suite: &str) -> Vec<Mirror> {
+    if let Some(base) = configured {
+        return vec![Mirror { base: base.trim_end_matches('/').to_owned(), signed_by: None }];
+    }
+    let has_suite = |source: &&AptSource| source.suites.iter().any(|name| name == suite);
+    let (with, without): (Vec<_>, Vec<_>) = sources.iter().partition(has_suite);
+    let mut mirrors: Vec<Mirror> = Vec::new();
+    for source in with.into_iter().chain(without) {
+        for uri in &source.uris {
+            // apt also writes `file:/path`; other methods (cdrom, mirror+file, tor) are apt's own.
+            let uri = match uri.strip_prefix("file:/") {
+                Some(path) => format!("file:///{}", path.trim_start_matches('/')),
+                None => uri.clone(),
+            };
+            let base = uri.trim_end_matches('/').to_owned();
+            let usable = ["http://", "https://", "file://"].iter().any(|s| base.starts_with(s));
+            if usable && mirrors.iter().all(|mirror| mirror.base != base) {
+                mirrors.push(Mirror { base, signed_by: source.signed_by.clone() });
+            }
+        }
+    }
+    mirrors
+}
+
+fn keyrings(session: &Session<'_>, mirror: &Mirror) -> Vec<PathBuf> {
+    let folder = &session.registries.clients.keyrings;
+    let usual = ["debian-archive-keyring.pgp", "debian-archive-keyring.gpg"];
+    let usual = usual.into_iter().map(|name| folder.join(name)).find(|path| path.exists());
+    let named = mirror.signed_by.clone().filter(|path| path.exists());
+    named.or(usual).into_iter().collect()
+}
+
+fn get(session: &Session<'_>, known: &Known, request: Request<'_>) -> Result<Vec<u8>, DebianError> {
+    Ok(known.http.get(request, session.events, &|| session.cancelled())?)
+}
+
+/// Reads apt's configuration, once in a session.
+fn known(session: &Session<'_>) -> Result<Arc<Known>, DebianError> {
+    let mut known = session.debian.known.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = &*known {
+        return Ok(Arc::clone(known));
+    }
+    let mut network = session.registries.network.clone();
+    let mut sources = Vec::new();
+    if session.registries.mirrors.debian.is_none() {
+        sources = apt::sources(&session.registries.clients.apt_folder)?;
+        let proxies = apt_proxies(session, &session.registries.clients.apt_config)?;
+        if !proxies.is_empty() {
+            network.proxies = proxies;
+        }
+    }
+    let fresh = Arc::new(Known { http: Http::new(&network)?, sources });
+    *known = Some(Arc::clone(&fresh));
+    Ok(fresh)
+}
+
+/// apt's proxies. None on a machine without apt.
+fn apt_proxies(session: &Session<'_>, program: &OsStr) -> Result<Vec<Proxy>, DebianError> {
+    let client = Client { program, install: "install apt" };
+    let configure = |command: &mut Command| {
+        command.arg("dump").env("LC_ALL", "C");
+    };
+    match run(client, configure, &|| session.cancelled()) {
+        Ok(ended) => Ok(apt::proxies(&String::from_utf8_lossy(&ended.succeeded()?))),
+        Err(ClientError::Missing { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! A folder or an archive on this machine, for a toolchain of one's own.
+
+use std::fs;
+use std::path::PathBuf;
+
+use cache::{Digest, DigestFunction};
+
+use super::{Resolved, Session, SourceError};
+use crate::toolchain::catalogue::{Layer, Path};
+use crate::toolchain::lock::{Package, Pin, SourceKind};
+use crate::toolchain::unpack::Contents;
+use crate::toolchain::{Purl, Recipe};
+
+/// Pins what is at the path now.
+pub(super) fn resolve(
+    session: &Session<'_>,
+    from: &Path,
+    layer: &Layer,
+    recipe: &Recipe,
+) -> Result<Resolved, SourceError> {
+    let path = session.local(&from.path);
+    let (file, pin) = if path.is_dir() {
+        let tree = session.locked_tree(&from.path, &folder(session, &from.path, layer)?)?;
+        (None, Pin::Tree { tree, sha256: None })
+    } else {
+        let bytes = read(path.clone())?;
+        let digest = Digest::of(DigestFunction::Sha256, &bytes);
+        session.keep(&from.path, &digest, &bytes)?;
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        (name.or_else(|| Some(from.path.clone())), Pin::File(digest))
+    };
+    Ok(Resolved {
+        purl: Purl::new("generic", &recipe.toolchain, &recipe.version, &[]),
+        source: SourceKind::Path,
+        key: from.path.clone(),
+        from: from.path.clone(),
+        file,
+        pin,
+    })
+}
+
+/// Reads the locked archive.
+pub(super) fn fetch(session: &Session<'_>, package: &Package) -> Result<Vec<u8>, SourceError> {
+    read(session.local(&package.from))
+}
+
+/// Takes the folder as it is now.
+pub(super) fn folder(
+    session: &Session<'_>,
+    path: &str,
+    layer: &Layer,
+) -> Result<Contents, SourceError> {
+    session.unpack(path, layer, |unpacker| unpacker.folder(&session.local(path), None))
+}
+
+fn read(path: PathBuf) -> Result<Vec<u8>, SourceError> {
+    fs::read(&path).map_err(|source| SourceError::Local { path, source })
+}
