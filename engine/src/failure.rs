@@ -146,7 +146,8 @@ impl FailureKind {
 }
 
 /// Quotes a word for a POSIX shell; plain words stay as they are.
-fn quote(word: &str) -> String {
+#[must_use]
+pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

@@ -276,3 +276,118 @@ fn is_reserved(path: &str) -> bool {
 fn bad_path(label: &Label, path: &str, role: &'static str) -> GraphError {
     GraphError::Path { label: label.clone(), path: path.to_owned(), role }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use sandbox::Limits;
+
+    use super::*;
+    use crate::Process;
+
+    fn action(step: &str) -> Action {
+        let process = Process {
+            argv: vec!["true".to_owned()],
+            env: BTreeMap::new(),
+            cwd: String::new(),
+            limits: Limits::STANDARD,
+        };
+        Action::process(Label::new("c", step), process)
+    }
+
+    fn tree(at: &str) -> Input {
+        Input::new(at, Source::Tree(digest()))
+    }
+
+    fn digest() -> cache::Digest {
+        cache::Digest::empty(cache::DigestFunction::Blake3)
+    }
+
+    #[test]
+    fn what_cannot_be_added() {
+        let check = |action: Action, expect: &str| {
+            let mut graph = Graph::new();
+            graph.add(self::action("first").output("o")).unwrap();
+            let error = graph.add(action).unwrap_err();
+            assert_eq!(error.to_string(), expect);
+            assert_eq!(graph.len(), 1, "a refused action leaves no trace");
+        };
+        let first = ActionId(NodeIndex::new(0));
+        let ninth = ActionId(NodeIndex::new(9));
+        let a = || action("a").output("o");
+        check(action("first").output("o"), "there are two actions `c:first`");
+        check(action("a"), "`c:a` declares no output");
+        check(action("a").output("/o"), "`c:a`: `/o` can't be an output");
+        check(action("a").output("../o"), "`c:a`: `../o` can't be an output");
+        check(action("a").output("d").output("d/f"), "`c:a`: `d/f` lies inside `d`");
+        check(action("a").output("d").output("d"), "`c:a`: `d` lies inside `d`");
+        check(
+            a().output("p").pinned(digest()),
+            "`c:a` is pinned, so it has to declare exactly one output",
+        );
+        check(
+            a().input(Input::new("x", Source::output(ninth, "o"))),
+            "`c:a` needs an action that is not in its graph",
+        );
+        check(
+            a().input(Input::new("x", Source::output(first, "p"))),
+            "`c:a` needs `p` of `c:first`, which declares no such output",
+        );
+        for at in
+            ["/src", "a//b", "./a", "a/..", "out", "out/x", "proc", "dev/null", "tmp", ".image"]
+        {
+            let expect = format!("`c:a`: `{at}` can't be the place of an input");
+            check(a().input(tree(at)), &expect);
+        }
+        check(a().input(tree("s")).input(tree("s/t")), "`c:a`: `s/t` lies inside `s`");
+        check(
+            a().input(Input::scratch("", Source::Tree(digest()))),
+            "`c:a`: `` can't be a writable input",
+        );
+    }
+
+    #[test]
+    fn what_can_be_added() {
+        let check = |inputs: &[&str]| {
+            let action = inputs.iter().fold(action("a").output("o"), |a, at| a.input(tree(at)));
+            Graph::new().add(action).unwrap();
+        };
+        check(&[]);
+        check(&["", "", "src", "deps/vendor", "deps/vendor2", "deps-old", "tmp/target"]);
+        check(&["a", "a-b", "a.b", "ab/c"]);
+    }
+
+    #[test]
+    fn paths_inside_others_are_found_whatever_sorts_between() {
+        let label = Label::new("c", "a");
+        let check = |paths: &[&str], apart: bool| {
+            assert_eq!(check_apart(&label, paths.to_vec()).is_ok(), apart, "{paths:?}");
+        };
+        check(&["a", "a-b", "a/b"], false);
+        check(&["a/b", "a.c", "a"], false);
+        check(&["a/b/c", "a/b-c", "a/bc"], true);
+        check(&["a", "b", "a"], false);
+    }
+
+    #[test]
+    fn neighbours_come_in_order_and_once() {
+        let mut graph = Graph::new();
+        let a = graph.add(action("a").output("o").output("p")).unwrap();
+        let b = graph.add(action("b").output("o")).unwrap();
+        let needs = |step: &str, needs: &[(ActionId, &str)]| {
+            let inputs = needs.iter().enumerate();
+            inputs.fold(action(step).output("o"), |action, (n, (id, path))| {
+                action.input(Input::new(format!("i{n}"), Source::output(*id, *path)))
+            })
+        };
+        let c = graph.add(needs("c", &[(b, "o"), (a, "p"), (a, "o")])).unwrap();
+        let d = graph.add(needs("d", &[(a, "o")])).unwrap();
+        assert_eq!(graph.dependencies(c), [a, b]);
+        assert_eq!(graph.dependents(a), [c, d]);
+        assert_eq!(graph.dependents(d), []);
+        assert_eq!(graph.find(&Label::new("c", "d")), Some(d));
+        let order: Vec<_> = graph.actions().map(|(id, _)| id).collect();
+        assert_eq!(order, [a, b, c, d]);
+    }
+}

@@ -44,6 +44,9 @@ pub const RULES: u32 = 1;
 /// The folder of the keyed input root that holds the trees whose entries stand at the root.
 pub(crate) const IMAGES: &str = ".image";
 
+/// Asks a worker for the digest of an output folder's root besides its `Tree` message.
+const TREE_AND_DIRECTORY: i32 = 2;
+
 /// The digest of an `Action` message: names the result of an action before it has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActionKey(pub Digest);
@@ -219,7 +222,11 @@ impl Encoder {
             messages.push((digest, bytes));
             digest
         };
-        let mut command = reapi::Command { platform: Some(self.platform.clone()), ..self.command };
+        let mut command = reapi::Command {
+            platform: Some(self.platform.clone()),
+            output_directory_format: TREE_AND_DIRECTORY,
+            ..self.command
+        };
         command.normalise();
         let command = add(command.encode_to_vec());
         let mut platform = self.platform;
@@ -236,3 +243,6 @@ impl Encoder {
         Ok(Keyed { key, messages })
     }
 }
+
+#[cfg(test)]
+mod tests;

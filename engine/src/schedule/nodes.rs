@@ -307,3 +307,6 @@ impl<'g> Nodes<'g> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

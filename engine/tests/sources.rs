@@ -1,0 +1,229 @@
+//! Source files: read when they have changed, and only then.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use cache::{Digest, Entry};
+use engine::{Artifact, BuiltinContext, Graph, Input, Source, SourceFile, State};
+
+use crate::harness::{Workspace, builtin, files_of};
+
+crate::tests![
+    the_tree_has_contents_names_and_executable_bits_only,
+    a_file_is_read_again_only_if_its_stat_changed,
+    a_write_that_no_stat_shows_is_noticed,
+    many_files_give_the_same_tree,
+    what_cannot_be_a_source,
+    symlinks_stay_symlinks,
+    a_lost_source_is_taken_from_the_checkout_again,
+    an_edit_during_the_build_is_not_seen_by_it,
+    a_source_that_changed_meanwhile_is_an_error,
+    a_single_file_is_followed_through_a_symlink,
+];
+
+/// Long enough for files to be trusted.
+fn settle() {
+    std::thread::sleep(Duration::from_millis(30));
+}
+
+fn tree_of(workspace: &Workspace, state: &mut State) -> Digest {
+    state.sources().tree(&files_of(&workspace.path("src"))).unwrap()
+}
+
+fn the_tree_has_contents_names_and_executable_bits_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let workspace = Workspace::new();
+    let mut state = workspace.state();
+    let file = workspace.write("src/d/a.txt", "a");
+    workspace.write("src/b.txt", "b");
+    let first = tree_of(&workspace, &mut state);
+    let tree = workspace.store.tree(&first).unwrap().unwrap();
+    let digest = Digest::of(workspace.store.function(), b"a");
+    assert_eq!(tree.get("d/a.txt"), Some(&Entry::File { digest, executable: false }));
+    let mut check = |change: &dyn Fn(), same: bool| {
+        change();
+        assert_eq!(tree_of(&workspace, &mut state) == first, same);
+    };
+    let mode = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+    check(&|| mode(0o600), true);
+    check(&|| fs::write(&file, "a").unwrap(), true);
+    check(&|| mode(0o700), false);
+    check(&|| mode(0o644), true);
+    check(&|| fs::write(&file, "A").unwrap(), false);
+    check(&|| fs::rename(&file, workspace.path("src/d/c.txt")).unwrap(), false);
+}
+
+fn a_file_is_read_again_only_if_its_stat_changed() {
+    let workspace = Workspace::new();
+    workspace.write("src/a.txt", "a");
+    let b = workspace.write("src/b.txt", "b");
+    settle();
+    let mut state = workspace.state();
+    let first = tree_of(&workspace, &mut state);
+    state.save().unwrap();
+    // Were `a` read, it would be put into the store again.
+    let a = Digest::of(workspace.store.function(), b"a");
+    workspace.lose(&a);
+    fs::write(&b, "B").unwrap();
+    let mut state = workspace.state();
+    let second = tree_of(&workspace, &mut state);
+    assert_ne!(first, second);
+    assert!(!workspace.store.contains(&a), "an unchanged file is not read");
+    assert!(workspace.store.contains(&Digest::of(workspace.store.function(), b"B")));
+}
+
+fn a_write_that_no_stat_shows_is_noticed() {
+    let workspace = Workspace::new();
+    let mut seen = Vec::new();
+    let mut state = workspace.state();
+    // As fast as it goes: many of these writes are in one tick of the clock.
+    for round in 0..300 {
+        workspace.write("src/a.txt", &format!("{round:03}"));
+        seen.push(tree_of(&workspace, &mut state));
+        if round % 10 == 0 {
+            state.save().unwrap();
+            state = workspace.state();
+        }
+    }
+    let count = seen.len();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), count, "each content has a tree of its own");
+}
+
+fn many_files_give_the_same_tree() {
+    let workspace = Workspace::new();
+    for at in 0..600 {
+        workspace.write(&format!("src/{}/{at}.txt", at % 7), &at.to_string());
+    }
+    settle();
+    let mut files = files_of(&workspace.path("src"));
+    let mut state = workspace.state();
+    let first = state.sources().tree(&files).unwrap();
+    state.save().unwrap();
+    files.reverse();
+    let mut state = workspace.state();
+    assert_eq!(state.sources().tree(&files).unwrap(), first);
+    workspace.store.materialise(&first).unwrap();
+}
+
+fn what_cannot_be_a_source() {
+    let workspace = Workspace::new();
+    let folder = workspace.path("src");
+    fs::create_dir(&folder).unwrap();
+    let check = |path: &str, expect: &str| {
+        let file = SourceFile { path: path.to_owned(), file: folder.join(path) };
+        let error = workspace.state().sources().tree(&[file]).unwrap_err();
+        assert_eq!(error.to_string().replace(folder.to_str().unwrap(), ""), expect);
+    };
+    let link = |to: &str, path: &str| {
+        fs::create_dir_all(folder.join(path).parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(to, folder.join(path)).unwrap();
+    };
+    check("missing", "can't read `/missing`");
+    fs::create_dir(folder.join("folder")).unwrap();
+    check("folder", "`/folder` is neither a file nor a symlink");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        folder.join("pipe"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    check("pipe", "`/pipe` is neither a file nor a symlink");
+    let outside = "outside of what the action sees";
+    link("/etc/passwd", "absolute");
+    check("absolute", &format!("the symlink `/absolute` leads to `/etc/passwd`, {outside}"));
+    link("../up", "top");
+    check("top", &format!("the symlink `/top` leads to `../up`, {outside}"));
+    link("../../up", "d/deep");
+    check("d/deep", &format!("the symlink `/d/deep` leads to `../../up`, {outside}"));
+    link("x/../../../up", "d/winding");
+    check("d/winding", &format!("the symlink `/d/winding` leads to `x/../../../up`, {outside}"));
+    let twice = SourceFile { path: "a".to_owned(), file: workspace.write("src/a", "") };
+    let error = workspace.state().sources().tree(&[twice.clone(), twice]).unwrap_err();
+    assert_eq!(error.to_string(), "the source files make no tree");
+}
+
+fn symlinks_stay_symlinks() {
+    let workspace = Workspace::new();
+    workspace.write("src/d/a.txt", "a");
+    std::os::unix::fs::symlink("../d/a.txt", workspace.path("src/d/link")).unwrap();
+    let digest = tree_of(&workspace, &mut workspace.state());
+    let tree = workspace.store.tree(&digest).unwrap().unwrap();
+    assert_eq!(tree.get("d/link"), Some(&Entry::Symlink { target: "../d/a.txt".to_owned() }));
+}
+
+fn an_edit_during_the_build_is_not_seen_by_it() {
+    let workspace = Workspace::new();
+    let file = workspace.write("src/a.txt", "a");
+    let mut state = workspace.state();
+    let source = tree_of(&workspace, &mut state);
+    fs::write(&file, "edited").unwrap();
+    let graph = copy(source);
+    let ran = workspace.build(&graph).of(&["copy"]).run_with(&mut state);
+    assert_eq!(workspace.text(ran.artifact(&graph, "copy")), "a");
+    let mut state = workspace.state();
+    let graph = copy(tree_of(&workspace, &mut state));
+    let ran = workspace.build(&graph).of(&["copy"]).run_with(&mut state);
+    assert_eq!(workspace.text(ran.artifact(&graph, "copy")), "edited");
+}
+
+/// An action that copies `a.txt` of the sources.
+fn copy(source: Digest) -> Graph {
+    let mut graph = Graph::new();
+    let copy = |cx: &BuiltinContext| {
+        let text = fs::read_to_string(cx.path("src")?.join("a.txt")).unwrap();
+        fs::write(cx.out()?.join("o"), text).unwrap();
+        Ok(())
+    };
+    let input = Input::new("src", Source::Tree(source));
+    builtin(&mut graph, "copy", [input], copy);
+    graph
+}
+
+fn a_lost_source_is_taken_from_the_checkout_again() {
+    let workspace = Workspace::new();
+    workspace.write("src/a.txt", "a");
+    workspace.write("src/d/b.txt", "b");
+    settle();
+    let mut state = workspace.state();
+    let source = tree_of(&workspace, &mut state);
+    state.save().unwrap();
+    for lost in [source, Digest::of(workspace.store.function(), b"a")] {
+        workspace.lose(&lost);
+    }
+    let mut state = workspace.state();
+    assert_eq!(tree_of(&workspace, &mut state), source);
+    let graph = copy(source);
+    let ran = workspace.build(&graph).of(&["copy"]).run_with(&mut state);
+    assert_eq!(ran.ends(), "copy ran");
+    assert_eq!(workspace.text(ran.artifact(&graph, "copy")), "a");
+}
+
+fn a_source_that_changed_meanwhile_is_an_error() {
+    let workspace = Workspace::new();
+    let file = workspace.write("src/a.txt", "a");
+    let mut state = workspace.state();
+    let source = tree_of(&workspace, &mut state);
+    fs::write(&file, "edited").unwrap();
+    // Once the store has lost it, nobody knows it any more.
+    workspace.lose(&Digest::of(workspace.store.function(), b"a"));
+    let ran = workspace.build(&copy(source)).of(&["copy"]).run_with(&mut state);
+    assert_eq!(ran.failure(), format!("copy: `{}` was changed during the build", file.display()));
+}
+
+fn a_single_file_is_followed_through_a_symlink() {
+    let workspace = Workspace::new();
+    workspace.write("vendor/real.wasm", "wasm");
+    let link = workspace.path("vendor/link.wasm");
+    std::os::unix::fs::symlink("real.wasm", &link).unwrap();
+    let mut state = workspace.state();
+    let mut file = |path: &Path| state.sources().file(path);
+    let digest = Digest::of(workspace.store.function(), b"wasm");
+    assert_eq!(file(&link).unwrap(), Artifact::File { digest, executable: false });
+    assert!(file(&workspace.path("vendor")).is_err());
+    assert!(file(&workspace.path("vendor/none")).is_err());
+}
