@@ -37,7 +37,7 @@ impl DiskStore {
         let path = self.layout().action(key);
         let mut temp = self.temp_file()?;
         temp.file.write_all(&encode(key, result)).at("write", temp.path())?;
-        temp.publish(&path).at("create", &path)
+        temp.replace(&path).at("create", &path)
     }
 }
 

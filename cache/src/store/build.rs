@@ -109,7 +109,8 @@ impl Build<'_> {
         match rustix::fs::linkat(CWD, &path, &folder.fd, name, AtFlags::empty()) {
             Ok(()) => Ok(true),
             Err(Errno::MLINK | Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP) => Ok(false),
-            Err(Errno::NOENT) => Err(StoreError::Missing(*digest)),
+            // Replaced or quarantined this very moment: copying finds out which.
+            Err(Errno::NOENT) => Ok(false),
             Err(error) => Err(error).at("link", &path),
         }
     }

@@ -15,13 +15,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{CWD, RenameFlags};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::build::build_tree;
 use super::disk::{At, DiskStore, StoreError};
 use super::folders::Folder;
 use super::recheck::tree_is_intact;
+use super::stamp::{FOLDER_MODE, stamp};
 use crate::digest::Digest;
 
 /// Why a tree could not be put on disk.
@@ -78,7 +79,7 @@ impl DiskStore {
             let scratch = self.scratch()?;
             let built = scratch.path().join("tree");
             build_tree(self, &built, &folders)?;
-            install(&built, &path, &folders).at("create", &path)?;
+            install(&built, &path, &folders)?;
         }
         if let Some(checked) = &mut checked {
             **checked = Some(generation);
@@ -99,15 +100,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Gives the finished tree its place. If another process was faster, its tree stays, so that nobody
 /// loses one that is mounted; if a damaged tree is there, it's exchanged and left at `built`.
-fn install(built: &Path, path: &Path, folders: &[Folder]) -> Result<(), Errno> {
+fn install(built: &Path, path: &Path, folders: &[Folder]) -> Result<(), StoreError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(built, flags, Mode::empty()).at("open", built)?;
     match rustix::fs::rename(built, path) {
-        Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
-        other => return other,
+        Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {
+            if tree_is_intact(path, folders) {
+                return Ok(());
+            }
+            exchange(built, path).at("replace", path)?;
+        }
+        other => other.at("create", path)?,
     }
-    if tree_is_intact(path, folders) {
-        return Ok(());
-    }
-    exchange(built, path)
+    // XFS dates a folder that an exchange gave another parent.
+    stamp(&root, FOLDER_MODE).at("stamp", path)
 }
 
 /// Swaps two paths at once, or nearly so where the file system can't.

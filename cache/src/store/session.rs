@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use rustix::io::Errno;
 
 use super::layout::random_name;
@@ -84,18 +84,40 @@ impl TempFile {
         &self.path
     }
 
-    /// Gives the file its final name at once, replacing what is there. Creates the folder it goes
-    /// to if needed.
+    /// Gives the file its final name, unless there is a file of that name: then that one stays, so
+    /// that nobody who is about to link to it finds it gone.
     pub(super) fn publish(mut self, to: &Path) -> io::Result<()> {
-        match std::fs::rename(&self.path, to) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                std::fs::create_dir_all(to.parent().unwrap_or(to))?;
-                std::fs::rename(&self.path, to)?;
+        match self.rename(to, RenameFlags::NOREPLACE) {
+            Err(Errno::EXIST) => return Ok(()),
+            // A file system that has only the plain rename.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                self.rename(to, RenameFlags::empty())?;
             }
             other => other?,
         }
         self.published = true;
         Ok(())
+    }
+
+    /// Gives the file its final name, replacing at once what has that name.
+    pub(super) fn replace(mut self, to: &Path) -> io::Result<()> {
+        self.rename(to, RenameFlags::empty())?;
+        self.published = true;
+        Ok(())
+    }
+
+    /// Creates the folder that the file goes to if needed.
+    fn rename(&self, to: &Path, flags: RenameFlags) -> Result<(), Errno> {
+        let rename = || rustix::fs::renameat_with(CWD, &self.path, CWD, to, flags);
+        match rename() {
+            Err(Errno::NOENT) => {
+                let folder = to.parent().unwrap_or(to);
+                std::fs::create_dir_all(folder)
+                    .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+                rename()
+            }
+            other => other,
+        }
     }
 }
 
