@@ -1,0 +1,144 @@
+//! Runs a component of the world `wasi:cli/command`.
+
+use bytes::Bytes;
+use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+use wasmtime_wasi::{I32Exit, WasiCtx};
+
+use crate::capture::Capture;
+use crate::host::{Loaded, list};
+
+/// How much of each output of a command is kept: the last 64 MiB.
+const OUTPUT_LIMIT: usize = 64 << 20;
+
+/// What a command is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Command {
+    /// Arguments; the first one is by custom the command's name.
+    pub args: Vec<String>,
+    /// Environment.
+    pub env: Vec<(String, String)>,
+    /// Standard input.
+    pub stdin: Bytes,
+}
+
+/// What a command leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandOutput {
+    /// The last 64 MiB of its standard output.
+    pub stdout: Vec<u8>,
+    /// The last 64 MiB of its standard error.
+    pub stderr: Vec<u8>,
+    /// How it ended.
+    pub exit: Exit,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It returned (0 for `ok`, 1 for `err`) or exited with a status.
+    Status(i32),
+    /// It trapped; with wasmtime's account of it.
+    Trap(String),
+}
+
+/// Why a component could not be run as a command.
+#[derive(Debug, thiserror::Error)]
+#[error("the component is not a command: it exports {}, not `wasi:cli/run`", list(exports))]
+pub struct CommandError {
+    /// What it does export.
+    pub exports: Vec<String>,
+}
+
+impl Loaded {
+    /// Runs the component's `wasi:cli/run` to its end.
+    pub async fn run(&self, command: &Command) -> Result<CommandOutput, CommandError> {
+        let pre = CommandPre::new(self.pre.clone())
+            .map_err(|_| CommandError { exports: self.exports() })?;
+        let (stdout, stderr) = (Capture::new(OUTPUT_LIMIT), Capture::new(OUTPUT_LIMIT));
+        let wasi = WasiCtx::builder()
+            .args(&command.args)
+            .envs(&command.env)
+            .stdin(MemoryInputPipe::new(command.stdin.clone()))
+            .stdout(stdout.clone())
+            .stderr(stderr.clone())
+            .build();
+        let mut store = self.store(wasi);
+        let ended = async {
+            let instance = pre.instantiate_async(&mut store).await?;
+            instance.wasi_cli_run().call_run(&mut store).await
+        };
+        let exit = exit(ended.await);
+        Ok(CommandOutput { stdout: stdout.take(), stderr: stderr.take(), exit })
+    }
+}
+
+fn exit(ended: wasmtime::Result<Result<(), ()>>) -> Exit {
+    match ended {
+        Ok(Ok(())) => Exit::Status(0),
+        Ok(Err(())) => Exit::Status(1),
+        Err(error) => match error.downcast_ref::<I32Exit>() {
+            Some(I32Exit(status)) => Exit::Status(*status),
+            None => Exit::Trap(format!("{error:?}")),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Runtime;
+    use crate::fixture;
+
+    async fn run(start: &str, command: &Command) -> CommandOutput {
+        let runtime = Runtime::new().unwrap();
+        let loaded = runtime.load(&fixture::command(start)).unwrap();
+        loaded.run(command).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_given_comes_through() {
+        let command = Command {
+            args: vec!["hello".into(), "two words".into()],
+            env: vec![("KEY".into(), "value".into())],
+            stdin: Bytes::from(vec![b'x'; 200_000]),
+        };
+        let output = run("(call $write_args) (call $write_environ)", &command).await;
+        assert_eq!(output.stdout, b"hello\0two words\0KEY=value\0");
+        let output = run("(call $write_stderr) (call $copy_stdin)", &command).await;
+        assert_eq!(output.stdout, vec![b'x'; 200_000]);
+        assert_eq!(output.stderr, b"to stderr\n");
+        assert_eq!(output.exit, Exit::Status(0));
+    }
+
+    #[tokio::test]
+    async fn nothing_of_the_host_comes_through() {
+        let start = "(call $write_args) (call $write_environ) (call $copy_stdin)";
+        let output = run(start, &Command::default()).await;
+        assert_eq!(output, CommandOutput { stdout: vec![], stderr: vec![], exit: Exit::Status(0) });
+    }
+
+    #[tokio::test]
+    async fn every_end_is_told() {
+        let none = Command::default();
+        let output = run("(call $write_stderr) (call $exit (i32.const 1))", &none).await;
+        assert_eq!((output.exit, &*output.stderr), (Exit::Status(1), &b"to stderr\n"[..]));
+        let output = run("(call $exit (i32.const 0)) unreachable", &none).await;
+        assert_eq!(output.exit, Exit::Status(0));
+        let output = run("(call $write_stderr) unreachable", &none).await;
+        assert_eq!(output.stderr, b"to stderr\n");
+        let Exit::Trap(trap) = output.exit else { panic!("{:?}", output.exit) };
+        assert!(trap.contains("unreachable"), "{trap}");
+    }
+
+    #[tokio::test]
+    async fn another_component_is_no_command() {
+        let loaded = Runtime::new().unwrap().load(&fixture::calc()).unwrap();
+        let error = loaded.run(&Command::default()).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the component is not a command: it exports `answer`, `demo:calc/ops@0.1.0`, \
+             not `wasi:cli/run`"
+        );
+    }
+}
