@@ -145,7 +145,10 @@ fn read_origin(
         }
         (Some(_), None) => {
             let language = read_language(reader, source.as_ref(), language);
-            Some(Origin::Source { file: source?, language: language? })
+            // An invalid language is reported, so this one never leaves with a manifest; it lets the
+            // rest of the component be checked.
+            let language = language.unwrap_or(Setting::implied(Language::Rust));
+            Some(Origin::Source { file: source?, language })
         }
         (None, Some(_)) => {
             refuse_build_keys(reader);
@@ -179,7 +182,7 @@ fn read_language(
         (Some(written), _) => Some(written.into()),
         (None, Some(implied)) => Some(Setting::implied(implied)),
         (None, None) => {
-            let languages = suggest::one_of(Language::ALL.map(Language::as_str));
+            let languages = suggest::all_of(Language::ALL.map(Language::as_str));
             reader.report_missing(
                 &["language"],
                 Diagnostic::error(

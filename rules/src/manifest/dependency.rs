@@ -98,8 +98,7 @@ pub enum GitReference {
 
 /// Reads a section.
 pub(super) fn read_all(table: &DeTable<'_>, findings: &mut Findings) -> Dependencies {
-    let entries = table::in_file_order(table).into_iter();
-    entries.filter_map(|(key, value)| read(key, value, findings)).collect()
+    table::read_entries(table, findings, read)
 }
 
 /// Reads one entry of a section.

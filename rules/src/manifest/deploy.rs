@@ -30,8 +30,7 @@ pub(super) fn read_all(
     table: &DeTable<'_>,
     findings: &mut Findings,
 ) -> BTreeMap<ProfileName, DeployProfile> {
-    let entries = table::in_file_order(table).into_iter();
-    entries.filter_map(|(key, value)| read(key, value, findings)).collect()
+    table::read_entries(table, findings, read)
 }
 
 /// Reads one profile.

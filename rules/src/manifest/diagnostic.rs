@@ -167,3 +167,37 @@ impl fmt::Display for Diagnostics {
 }
 
 impl std::error::Error for Diagnostics {}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_quotes_a_secret_is_redacted() {
+        let text = "repository = \"ftp://me:hunter2@host/x\"\n";
+        let source = Arc::new(Source::new(Path::new("run.toml"), text));
+        let mut findings = Diagnostics::new(source);
+        let quote = "ftp://me:hunter2@host/x";
+        let span = Span::from(0..10);
+        findings.push(Diagnostic::error(span, quote).label(quote).related(span, quote).help(quote));
+        let shown = format!("{findings}{findings:?}");
+        assert!(shown.contains("ftp://***@host/x") && !shown.contains("hunter2"), "{shown}");
+    }
+
+    #[test]
+    fn findings_about_the_whole_file_come_last() {
+        let mut findings = Diagnostics::new(Arc::new(Source::new(Path::new("run.toml"), "a\nb")));
+        for (span, message) in [(None, "c"), (Some(2..3), "b"), (Some(0..1), "a")] {
+            findings.push(Diagnostic::error(span.map(Span::from), message));
+        }
+        findings.push(Diagnostic::warning(None, "d"));
+        findings.sort();
+        let messages: Vec<&str> = findings.iter().map(|f| f.message.as_str()).collect();
+        assert_eq!((messages.concat().as_str(), findings.errors()), ("abcd", 3));
+        let positions: Vec<_> = findings.iter().map(|f| findings.position(f)).collect();
+        assert_eq!(positions[1], Some(Position { line: 2, column: 1 }));
+        assert_eq!(positions[2], None);
+    }
+}

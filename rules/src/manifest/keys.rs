@@ -25,7 +25,7 @@ pub(super) enum Section {
 
 impl Section {
     /// All sections, in the order of the documentation.
-    const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Project,
         Self::Component,
         Self::Dependencies,

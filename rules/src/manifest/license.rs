@@ -3,27 +3,13 @@
 //! The list of identifiers grows with every SPDX release, so an unknown identifier is accepted;
 //! what is refused is text that no SPDX reader could take apart.
 
-use std::fmt;
-use std::str::FromStr;
-
 use super::invalid::Invalid;
 use super::suggest;
+use super::text::text_type;
 
-/// An SPDX licence expression, like `MIT` or `Apache-2.0 OR MIT`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct License(String);
-
-impl License {
-    /// The expression as it is written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for License {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+text_type! {
+    /// An SPDX licence expression, like `MIT` or `Apache-2.0 OR MIT`.
+    License, parse
 }
 
 /// Identifiers that are often misspelt.
@@ -42,26 +28,22 @@ const COMMON: [&str; 12] = [
     "CC0-1.0",
 ];
 
-impl FromStr for License {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let expected = "expected an SPDX expression like `Apache-2.0 OR MIT`";
-        if text.trim().is_empty() {
-            return Err(Invalid::new("license is empty", expected));
-        }
-        if is_expression(text) {
-            return Ok(Self(text.to_owned()));
-        }
-        let meant = with_operators(text);
-        let help = if is_expression(&meant) {
-            Some(format!("did you mean `{meant}`?"))
-        } else {
-            suggest::did_you_mean(text, COMMON)
-        };
-        Err(Invalid::new(format!("`{text}` is not an SPDX license expression"), expected)
-            .maybe_help(help))
+fn parse(text: &str) -> Result<String, Invalid> {
+    let expected = "expected an SPDX expression like `Apache-2.0 OR MIT`";
+    if text.trim().is_empty() {
+        return Err(Invalid::new("license is empty", expected));
     }
+    if is_expression(text) {
+        return Ok(text.to_owned());
+    }
+    let meant = with_operators(text);
+    let help = if is_expression(&meant) {
+        Some(format!("did you mean `{meant}`?"))
+    } else {
+        suggest::did_you_mean(text, COMMON)
+    };
+    let message = format!("`{text}` is not an SPDX license expression");
+    Err(Invalid::new(message, expected).maybe_help(help))
 }
 
 /// What a text means if `/` and lower-case words are meant as operators.

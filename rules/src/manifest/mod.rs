@@ -41,6 +41,7 @@ mod span;
 mod suggest;
 mod syntax;
 mod table;
+mod text;
 mod url;
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::invalid::Invalid;
+use super::text::text_type;
 
 /// No name is longer: names become parts of file names and of registry paths.
 const LONGEST: usize = 64;
@@ -14,65 +15,34 @@ const LONGEST: usize = 64;
 const KEBAB_RULE: &str =
     "lower-case letters and digits, in words joined by single hyphens, starting with a letter";
 
-/// Declares a newtype over a checked text.
-macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $check:path) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
-
-        impl $name {
-            /// The name as it is written in `run.toml`.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Invalid;
-
-            fn from_str(text: &str) -> Result<Self, Invalid> {
-                $check(text)?;
-                Ok(Self(text.to_owned()))
-            }
-        }
-    };
-}
-
-name! {
+text_type! {
     /// The name of a project: letters, digits, `-`, `_` and `.`, starting with a letter or digit.
-    ProjectName, check_project
+    ProjectName, parse_project
 }
 
-name! {
+text_type! {
     /// The name of a component, in kebab case; its output is `NAME.wasm`.
-    ComponentName, check_component
+    ComponentName, parse_component
 }
 
-name! {
+text_type! {
     /// The name of a deployment profile, spelt like that of a project.
-    ProfileName, check_profile
+    ProfileName, parse_profile
 }
 
-name! {
+text_type! {
     /// The name of a WIT world: `worker`, or `wasi:http/proxy@0.2.0` for one of another package.
-    WorldName, check_world
+    WorldName, parse_world
 }
 
-name! {
+text_type! {
     /// The name of a feature of a package.
-    Feature, check_feature
+    Feature, parse_feature
 }
 
-name! {
+text_type! {
     /// The name of an environment variable: letters, digits and `_`, not starting with a digit.
-    VariableName, check_variable
+    VariableName, parse_variable
 }
 
 impl WorldName {
@@ -172,29 +142,29 @@ fn check_length(what: &str, text: &str) -> Result<(), Invalid> {
     }
 }
 
-fn check_component(text: &str) -> Result<(), Invalid> {
+fn parse_component(text: &str) -> Result<String, Invalid> {
     check_length("component name", text)?;
     if is_kebab(text) {
-        return Ok(());
+        return Ok(text.to_owned());
     }
     let message = format!("`{text}` cannot be the name of a component");
     let suggestion = to_kebab(text).map(|kebab| format!("did you mean `{kebab}`?"));
     Err(Invalid::new(message, format!("expected {KEBAB_RULE}")).maybe_help(suggestion))
 }
 
-fn check_project(text: &str) -> Result<(), Invalid> {
-    check_plain("project name", text)
+fn parse_project(text: &str) -> Result<String, Invalid> {
+    parse_plain("project name", text)
 }
 
-fn check_profile(text: &str) -> Result<(), Invalid> {
-    check_plain("profile name", text)
+fn parse_profile(text: &str) -> Result<String, Invalid> {
+    parse_plain("profile name", text)
 }
 
-fn check_plain(what: &str, text: &str) -> Result<(), Invalid> {
+fn parse_plain(what: &str, text: &str) -> Result<String, Invalid> {
     check_length(what, text)?;
     let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(valid) {
-        return Ok(());
+        return Ok(text.to_owned());
     }
     Err(Invalid::new(
         format!("`{text}` cannot be a {what}"),
@@ -202,7 +172,7 @@ fn check_plain(what: &str, text: &str) -> Result<(), Invalid> {
     ))
 }
 
-fn check_world(text: &str) -> Result<(), Invalid> {
+fn parse_world(text: &str) -> Result<String, Invalid> {
     if text.is_empty() {
         return Err(Invalid::empty("world"));
     }
@@ -218,7 +188,7 @@ fn check_world(text: &str) -> Result<(), Invalid> {
     let version_is_valid =
         version.is_none_or(|v| package.is_some() && semver::Version::parse(v).is_ok());
     if is_kebab(world) && package_is_valid && version_is_valid {
-        return Ok(());
+        return Ok(text.to_owned());
     }
     Err(Invalid::new(
         format!("`{text}` is not the name of a world"),
@@ -226,22 +196,22 @@ fn check_world(text: &str) -> Result<(), Invalid> {
     ))
 }
 
-fn check_feature(text: &str) -> Result<(), Invalid> {
+fn parse_feature(text: &str) -> Result<String, Invalid> {
     check_length("feature", text)?;
     if text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+')) {
-        return Ok(());
+        return Ok(text.to_owned());
     }
     let message = format!("`{text}` cannot be the name of a feature");
     Err(Invalid::new(message, "expected letters, digits, `-`, `_`, `.` and `+`"))
 }
 
-fn check_variable(text: &str) -> Result<(), Invalid> {
+fn parse_variable(text: &str) -> Result<String, Invalid> {
     if text.is_empty() {
         return Err(Invalid::empty("name of a variable"));
     }
     let valid = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if text.chars().all(valid) && !text.starts_with(|c: char| c.is_ascii_digit()) {
-        return Ok(());
+        return Ok(text.to_owned());
     }
     Err(Invalid::new(
         format!("`{text}` cannot be the name of an environment variable"),

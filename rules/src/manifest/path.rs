@@ -1,24 +1,24 @@
 //! Paths in `run.toml`: always relative, always with `/`, and inside the project.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use super::invalid::Invalid;
+use super::text::text_type;
 
-/// A path below the project's folder, without `.` and `..`; never the folder itself.
-///
-/// That it stays inside is a matter of spelling here; that no symbolic link leads outside is
-/// checked when the manifest is loaded from disk.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ProjectPath(String);
+text_type! {
+    /// A path below the project's folder, without `.` and `..`; never the folder itself.
+    ///
+    /// That it stays inside is a matter of spelling here; that no symbolic link leads outside is
+    /// checked when the manifest is loaded from disk.
+    ProjectPath, parse_project_path
+}
+
+text_type! {
+    /// The folder of a package on disk: relative to the project, and possibly outside it.
+    LocalPath, parse_local_path
+}
 
 impl ProjectPath {
-    /// The path with `/` between its parts.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The path on disk, for a project in the given folder.
     pub fn below(&self, project_dir: &Path) -> PathBuf {
         project_dir.join(&self.0)
@@ -35,68 +35,34 @@ impl ProjectPath {
     }
 }
 
-impl fmt::Display for ProjectPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for ProjectPath {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let parts = normal_parts(text)?;
-        match parts.first() {
-            None => Err(Invalid::new(
-                format!("path `{text}` is the project's folder itself"),
-                INSIDE_PROJECT,
-            )),
-            Some(&"..") => {
-                Err(Invalid::new(format!("path `{text}` leaves the project"), INSIDE_PROJECT).help(
-                    "everything a build reads lies below the folder of run.toml, so that any \
-                     checkout can be built",
-                ))
-            }
-            Some(_) => Ok(Self(parts.join("/"))),
-        }
-    }
-}
-
-const INSIDE_PROJECT: &str = "expected a path inside the project, relative to run.toml";
-
-/// The folder of a package on disk: relative to the project, and possibly outside it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LocalPath(String);
-
 impl LocalPath {
-    /// The path with `/` between its parts, leading `..` included.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// The path on disk, for a project in the given folder.
     pub fn from(&self, project_dir: &Path) -> PathBuf {
         project_dir.join(&self.0)
     }
 }
 
-impl fmt::Display for LocalPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+const INSIDE_PROJECT: &str = "expected a path inside the project, relative to run.toml";
+const WHY_INSIDE: &str =
+    "everything a build reads lies below the folder of run.toml, so that any checkout can be built";
+
+fn parse_project_path(text: &str) -> Result<String, Invalid> {
+    let parts = normal_parts(text)?;
+    let invalid = |problem: &str| Invalid::new(format!("path `{text}` {problem}"), INSIDE_PROJECT);
+    match parts.first() {
+        None => Err(invalid("is the project's folder itself")),
+        Some(&"..") => Err(invalid("leaves the project").help(WHY_INSIDE)),
+        Some(_) => Ok(parts.join("/")),
     }
 }
 
-impl FromStr for LocalPath {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let parts = normal_parts(text)?;
-        if parts.iter().all(|part| *part == "..") {
-            let message = format!("path `{text}` is the project's folder or a parent of it");
-            return Err(Invalid::new(message, "expected the folder of another package"));
-        }
-        Ok(Self(parts.join("/")))
+fn parse_local_path(text: &str) -> Result<String, Invalid> {
+    let parts = normal_parts(text)?;
+    if parts.iter().all(|part| *part == "..") {
+        let message = format!("path `{text}` is the project's folder or a parent of it");
+        return Err(Invalid::new(message, "expected the folder of another package"));
     }
+    Ok(parts.join("/"))
 }
 
 /// The parts of a relative path, with `.` and `..` resolved as far as spelling allows: what is

@@ -27,11 +27,11 @@ impl Redacted {
     pub(super) fn new(text: &str) -> Self {
         let mut ranges = assigned_secrets(text);
         ranges.extend(url_credentials(text));
-        let secrets = ranges
-            .iter()
-            .map(|range| text[range.clone()].trim().to_owned())
-            .filter(|secret| secret.len() >= SHORTEST_SEARCHED)
-            .collect();
+        let found = ranges.iter().map(|range| text[range.clone()].trim());
+        let mut secrets: Vec<String> =
+            found.filter(|secret| secret.len() >= SHORTEST_SEARCHED).map(str::to_owned).collect();
+        secrets.sort();
+        secrets.dedup();
         Self { text: mask(text, &ranges), secrets }
     }
 
@@ -48,26 +48,35 @@ impl Redacted {
     }
 }
 
-/// Replaces each character of the ranges by as many asterisks as it has bytes; keeps line ends.
+/// Replaces each byte of the ranges by an asterisk; keeps line ends.
 fn mask(text: &str, ranges: &[Range<usize>]) -> String {
-    let secret = |offset| ranges.iter().any(|range| range.contains(&offset));
     let mut masked = String::with_capacity(text.len());
-    for (offset, char) in text.char_indices() {
-        if ranges.is_empty() || matches!(char, '\n' | '\r') || !secret(offset) {
-            masked.push(char);
-        } else {
-            masked.extend(std::iter::repeat_n('*', char.len_utf8()));
+    let mut ranges = ranges.to_vec();
+    ranges.sort_by_key(|range| range.start);
+    for range in ranges {
+        let start = range.start.max(masked.len());
+        masked.push_str(&text[masked.len()..start]);
+        for char in text[start..range.end.max(start)].chars() {
+            match char {
+                '\n' | '\r' => masked.push(char),
+                _ => masked.extend(std::iter::repeat_n('*', char.len_utf8())),
+            }
         }
     }
+    masked.push_str(&text[masked.len()..]);
     masked
 }
 
 /// The values of all `KEY = VALUE` whose key names a secret.
 fn assigned_secrets(text: &str) -> Vec<Range<usize>> {
-    text.match_indices('=')
-        .filter(|(equals, _)| key_before(text, *equals).is_some_and(names_a_secret))
-        .map(|(equals, _)| value_after(text, equals + 1))
-        .collect()
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for (equals, _) in text.match_indices('=') {
+        let inside = found.last().is_some_and(|last| equals < last.end);
+        if !inside && key_before(text, equals).is_some_and(names_a_secret) {
+            found.push(value_after(text, equals + 1));
+        }
+    }
+    found
 }
 
 /// The last segment of the key before an equals sign, without its quotes.

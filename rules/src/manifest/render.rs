@@ -8,14 +8,22 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::source::Source;
 use super::span::Span;
 
-/// Draws all findings, with an empty line between them.
+/// More findings are counted, not drawn: nobody reads on.
+const MOST: usize = 100;
+
+/// Draws the findings, with an empty line between them.
 pub(super) fn render(source: &Source, findings: &[Diagnostic], color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-    let drawn = findings.iter().map(|finding| {
+    let drawn = findings.iter().take(MOST).map(|finding| {
         let report = renderer.render(&[group(source, finding)]);
         report.lines().map(|line| line.trim_end().to_owned() + "\n").collect::<String>()
     });
-    drawn.collect::<Vec<_>>().join("\n")
+    let mut drawn: Vec<String> = drawn.collect();
+    match findings.len() - drawn.len() {
+        0 => {}
+        more => drawn.push(format!("... and {more} more\n")),
+    }
+    drawn.join("\n")
 }
 
 fn group<'a>(source: &'a Source, finding: &'a Diagnostic) -> Group<'a> {
@@ -54,4 +62,57 @@ fn visible(text: &str, span: Span) -> std::ops::Range<usize> {
     let end = text.floor_char_boundary(span.end).max(start);
     let first_line = text[start..end].find(['\r', '\n']).map_or(end, |at| start + at);
     start..first_line
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn source() -> Source {
+        Source::new(Path::new("run.toml"), "[build]\nopt_level = [\n  \"x\",\n]\n")
+    }
+
+    #[test]
+    fn colour_adds_escapes_and_nothing_else() {
+        let finding = Diagnostic::error(Span::from(8..17), "no").label("here").help("do this");
+        let colored = render(&source(), std::slice::from_ref(&finding), true);
+        let plain = render(&source(), &[finding], false);
+        assert_ne!(colored, plain);
+        let mut stripped = String::new();
+        for (index, part) in colored.split("\u{1b}[").enumerate() {
+            stripped += if index == 0 { part } else { part.split_once('m').unwrap().1 };
+        }
+        let lines: Vec<&str> = stripped.lines().map(str::trim_end).collect();
+        assert_eq!(lines, plain.lines().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn only_the_first_line_of_a_long_value_is_drawn() {
+        let finding = Diagnostic::warning(Span::from(20..31), "long");
+        let expected = "\
+warning: long
+ --> run.toml:2:13
+  |
+2 | opt_level = [
+  |             ^
+";
+        assert_eq!(render(&source(), &[finding], false), expected);
+    }
+
+    #[test]
+    fn places_outside_of_the_text_are_drawn_at_its_end() {
+        for (start, end) in [(1000, 2000), (33, 1000), (5, 2)] {
+            let finding = Diagnostic::error(Span { start, end }, "odd");
+            assert!(render(&source(), &[finding], false).contains("--> run.toml:"));
+        }
+    }
+
+    #[test]
+    fn too_many_findings_are_counted() {
+        let findings = vec![Diagnostic::error(None, "x"); MOST + 7];
+        assert!(render(&source(), &findings, false).ends_with("\n\n... and 7 more\n"));
+        assert_eq!(render(&source(), &[], false), "");
+    }
 }

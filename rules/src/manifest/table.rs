@@ -3,6 +3,7 @@
 //! A reader knows the keys its table may have and refuses all others at once. Its methods never
 //! stop at an error: they report it and yield nothing, so that the rest of the file is still read.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use toml::de::{DeTable, DeValue};
@@ -201,6 +202,16 @@ pub(super) fn in_file_order<'t>(table: &'t DeTable<'t>) -> Vec<(Spanned<&'t str>
         .collect();
     entries.sort_by_key(|(key, _)| key.span);
     entries
+}
+
+/// Reads all entries of a table whose keys the user chooses.
+pub(super) fn read_entries<K: Ord, T>(
+    table: &DeTable<'_>,
+    findings: &mut Findings,
+    read: impl Fn(Spanned<&str>, &Value<'_>, &mut Findings) -> Option<(K, T)>,
+) -> BTreeMap<K, T> {
+    let entries = in_file_order(table).into_iter();
+    entries.filter_map(|(key, value)| read(key, value, findings)).collect()
 }
 
 /// Turns a refusal into a finding at its place.

@@ -3,110 +3,76 @@
 //! Only what must hold before anything is sent is checked, so that a mistake is found while
 //! reading the file: scheme, host, port, and that no password is written down.
 
-use std::fmt;
-use std::str::FromStr;
-
 use super::invalid::Invalid;
+use super::text::text_type;
 
-/// An `http://` or `https://` address, without credentials, query or fragment.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HttpUrl(String);
-
-impl HttpUrl {
-    /// The address as it is written, without trailing slashes.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+text_type! {
+    /// An `http://` or `https://` address, without credentials, query, fragment and final slash.
+    HttpUrl, parse_http
 }
 
-impl fmt::Display for HttpUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+text_type! {
+    /// The address of a git repository: `https://`, `http://`, `ssh://`, `git://` or `file://`, or
+    /// the short form `user@host:path`.
+    GitUrl, parse_git
 }
 
-impl FromStr for HttpUrl {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let expected = "expected an address like `https://registry.example.com`";
-        let invalid = |why: &str| Invalid::new(format!("`{text}` is not a URL: {why}"), expected);
-        if text.is_empty() {
-            return Err(Invalid::new("URL is empty", expected));
-        }
-        let Some((scheme, rest)) = text.split_once("://") else {
-            let help = format!("did you mean `https://{text}`?");
-            let help = Some(help).filter(|_| check_authority(text.split('/').next()).is_ok());
-            return Err(invalid("it has no scheme").maybe_help(help));
-        };
-        if !matches!(scheme, "http" | "https") {
-            return Err(invalid(&format!("its scheme is `{scheme}`, not `https` or `http`")));
-        }
-        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        if authority.contains('@') {
-            return Err(Invalid::new("URL contains credentials", "expected no user or password")
-                .help("pass the token in the environment variable RUN_AUTH_TOKEN"));
-        }
-        check_authority(Some(authority)).map_err(invalid)?;
-        check_path(path).map_err(invalid)?;
-        Ok(Self(text.trim_end_matches('/').to_owned()))
+fn parse_http(text: &str) -> Result<String, Invalid> {
+    let expected = "expected an address like `https://registry.example.com`";
+    let invalid = |why: &str| Invalid::new(format!("`{text}` is not a URL: {why}"), expected);
+    if text.is_empty() {
+        return Err(Invalid::new("URL is empty", expected));
     }
+    let Some((scheme, rest)) = text.split_once("://") else {
+        let help = Some(format!("did you mean `https://{text}`?"))
+            .filter(|_| text.split('/').next().is_some_and(|host| check_authority(host).is_ok()));
+        return Err(invalid("it has no scheme").maybe_help(help));
+    };
+    if !matches!(scheme, "http" | "https") {
+        return Err(invalid(&format!("its scheme is `{scheme}`, not `https` or `http`")));
+    }
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if authority.contains('@') {
+        return Err(Invalid::new("URL contains credentials", "expected no user or password")
+            .help("pass the token in the environment variable RUN_AUTH_TOKEN"));
+    }
+    check_authority(authority).map_err(invalid)?;
+    check_path(path).map_err(invalid)?;
+    Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// The address of a git repository: `https://`, `http://`, `ssh://`, `git://` or `file://`, or the
-/// short form `user@host:path`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GitUrl(String);
-
-impl GitUrl {
-    /// The address as it is written.
-    pub fn as_str(&self) -> &str {
-        &self.0
+fn parse_git(text: &str) -> Result<String, Invalid> {
+    let expected = "expected an address like `https://git.example.com/org/repo`";
+    let invalid =
+        |why: &str| Invalid::new(format!("`{text}` is not a repository URL: {why}"), expected);
+    if text.is_empty() {
+        return Err(Invalid::new("repository URL is empty", expected));
     }
-}
-
-impl fmt::Display for GitUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return check_short_form(text).map_err(invalid).map(|()| text.to_owned());
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    check_path(path).map_err(invalid)?;
+    if matches!(path, "" | "/") {
+        return Err(invalid("it names no repository on the host"));
     }
-}
-
-impl FromStr for GitUrl {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let expected = "expected an address like `https://git.example.com/org/repo`";
-        let invalid =
-            |why: &str| Invalid::new(format!("`{text}` is not a repository URL: {why}"), expected);
-        if text.is_empty() {
-            return Err(Invalid::new("repository URL is empty", expected));
+    let user = authority.rsplit_once('@').map(|(user, _)| user);
+    match scheme {
+        "file" if authority.is_empty() => return Ok(text.to_owned()),
+        "file" => return Err(invalid("write three slashes: `file:///path`")),
+        "ssh" if user.is_none_or(is_user) => {}
+        "https" | "http" | "git" if user.is_none() => {}
+        "https" | "http" | "git" | "ssh" => {
+            return Err(Invalid::new(
+                "URL contains credentials",
+                "expected no user or password: git reads them from its own configuration",
+            ));
         }
-        let Some((scheme, rest)) = text.split_once("://") else {
-            return check_short_form(text).map_err(invalid).map(|()| Self(text.to_owned()));
-        };
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        check_path(path).map_err(invalid)?;
-        if matches!(path, "" | "/") {
-            return Err(invalid("it names no repository on the host"));
-        }
-        let user = authority.rsplit_once('@').map(|(user, _)| user);
-        match scheme {
-            "file" if authority.is_empty() => return Ok(Self(text.to_owned())),
-            "file" => return Err(invalid("write three slashes: `file:///path`")),
-            "ssh" if user.is_none_or(is_user) => {}
-            "https" | "http" | "git" if user.is_none() => {}
-            "https" | "http" | "git" | "ssh" => {
-                return Err(Invalid::new(
-                    "URL contains credentials",
-                    "expected no user or password: git reads them from its own configuration",
-                ));
-            }
-            _ => return Err(invalid(&format!("its scheme is `{scheme}`"))),
-        }
-        let host = user.map_or(authority, |user| &authority[user.len() + 1..]);
-        check_authority(Some(host)).map_err(invalid)?;
-        Ok(Self(text.to_owned()))
+        _ => return Err(invalid(&format!("its scheme is `{scheme}`"))),
     }
+    let host = user.map_or(authority, |user| &authority[user.len() + 1..]);
+    check_authority(host).map_err(invalid)?;
+    Ok(text.to_owned())
 }
 
 /// `git@host:org/repo`
@@ -127,8 +93,7 @@ fn is_user(text: &str) -> bool {
 }
 
 /// `host`, `host:port`, `[v6]` or `[v6]:port`.
-fn check_authority(authority: Option<&str>) -> Result<(), &'static str> {
-    let authority = authority.unwrap_or_default();
+fn check_authority(authority: &str) -> Result<(), &'static str> {
     let (host, port) = split_port(authority);
     check_host(host)?;
     match port.map(str::parse::<u16>) {
@@ -176,6 +141,9 @@ fn check_path(path: &str) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt;
+    use std::str::FromStr;
+
     use super::*;
 
     #[track_caller]

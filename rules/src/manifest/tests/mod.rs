@@ -4,6 +4,7 @@ mod cases;
 mod disk;
 mod mutation;
 mod page;
+mod reference;
 
 use std::path::Path;
 

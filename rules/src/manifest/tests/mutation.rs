@@ -4,7 +4,7 @@ use super::parse;
 
 const PAGE: &str = include_str!("../../../../tests/fixtures/run-configuration.txt");
 const TOKEN: &str = "s3cret-t0ken-in-the-file";
-const ROUNDS: usize = 4000;
+const ROUNDS: usize = 3000;
 
 /// A small generator of numbers, the same ones in every run (xorshift64).
 struct Numbers(u64);
