@@ -18,9 +18,9 @@ mod spec;
 mod unsupported;
 
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::{Cancel, Sandbox, run_spawner_if_asked, shell_command};
+pub use elsewhere::{Cancel, Sandbox, reclaim, run_spawner_if_asked, shell_command};
 #[cfg(target_os = "linux")]
-pub use linux::{Cancel, Sandbox, run_spawner_if_asked, shell_command};
+pub use linux::{Cancel, Sandbox, reclaim, run_spawner_if_asked, shell_command};
 pub use outcome::{Outcome, SandboxError, Status};
 pub use spec::{InvalidSpec, Limits, Mount, MountSource, Spec, VIEW};
 pub use unsupported::{Cause, Unsupported};

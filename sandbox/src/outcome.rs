@@ -26,7 +26,7 @@ pub struct Outcome {
     pub stderr_truncated: bool,
     /// From the request to the death of the last process.
     pub wall: Duration,
-    /// CPU time in user mode, of all processes.
+    /// CPU time in user mode, of all processes. After [`Status::Cancelled`], only of those that had ended before.
     pub user: Duration,
     /// CPU time in the kernel, of all processes and for setting up the sandbox.
     pub system: Duration,

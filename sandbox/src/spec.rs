@@ -38,7 +38,7 @@ pub struct Spec {
 /// One entry of the file tree that the command sees.
 #[derive(Clone, Debug)]
 pub struct Mount {
-    /// Absolute path inside the sandbox. Parents are created.
+    /// Absolute path inside the sandbox. Parents are created; only a read-only folder can be mounted at `/etc`.
     pub target: PathBuf,
     /// What appears there.
     pub source: MountSource,
@@ -145,7 +145,7 @@ impl Spec {
 impl Mount {
     fn validate(&self) -> Result<(), InvalidSpec> {
         plain_absolute(&self.target)?;
-        if is_reserved(&self.target) {
+        if is_reserved(&self.target, &self.source) {
             return Err(InvalidSpec::ReservedTarget(self.target.clone()));
         }
         match &self.source {
@@ -158,10 +158,16 @@ impl Mount {
     }
 }
 
-/// `/`, `/tmp`, `/etc` as a file and all of `/proc` and `/dev` are made by the sandbox.
-fn is_reserved(target: &Path) -> bool {
-    let whole = ["/", "/tmp"].iter().any(|path| target == Path::new(path));
-    whole || ["/proc", "/dev"].iter().any(|path| target.starts_with(path))
+/// The files that the sandbox itself puts into `/etc`. A tree mounted at `/etc` is merged with them.
+pub(crate) const FIXED_FILES: [&str; 5] =
+    ["/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd", "/etc/resolv.conf"];
+
+/// Whether `source` at `target` would hide what the sandbox itself puts there.
+fn is_reserved(target: &Path, source: &MountSource) -> bool {
+    let is = |path: &&str| target == Path::new(path);
+    let etc = is(&"/etc") && !matches!(source, MountSource::ReadOnly(_));
+    let own = ["/", "/tmp"].iter().chain(&FIXED_FILES).any(is);
+    etc || own || ["/proc", "/dev"].iter().any(|path| target.starts_with(path))
 }
 
 fn variable(name: &OsStr, value: &OsStr) -> Result<(), InvalidSpec> {
@@ -215,7 +221,7 @@ mod tests {
         check(&["/src/../usr"], Err(InvalidSpec::Path("/src/../usr".into())));
         check(&["/usr", "/usr"], Err(InvalidSpec::DuplicateTarget("/usr".into())));
         check(&["/usr", "/usr/"], Err(InvalidSpec::DuplicateTarget("/usr/".into())));
-        for reserved in ["/", "/tmp", "/proc", "/proc/sys", "/dev", "/dev/null"] {
+        for reserved in ["/", "/tmp", "/proc", "/proc/sys", "/dev", "/dev/null", "/etc/passwd"] {
             check(&[reserved], Err(InvalidSpec::ReservedTarget(reserved.into())));
         }
     }

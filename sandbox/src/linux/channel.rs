@@ -1,0 +1,66 @@
+//! Messages with descriptors over a socket that keeps message boundaries.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::io::{Errno, Result, retry_on_intr};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
+
+use super::wire::{REPORT_SIZE, Report};
+
+/// More descriptors than any message has.
+const MAX_FDS: usize = 8;
+
+/// The two ends of a new channel. Neither is inherited by other programs.
+pub(super) fn pair() -> Result<(OwnedFd, OwnedFd)> {
+    socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+}
+
+/// Sends one message.
+pub(super) fn send(to: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() {
+        control.push(SendAncillaryMessage::ScmRights(fds));
+    }
+    let parts = [IoSlice::new(bytes)];
+    retry_on_intr(|| sendmsg(&to, &parts, &mut control, SendFlags::NOSIGNAL)).map(drop)
+}
+
+/// Sends a report.
+pub(super) fn report(to: impl AsFd, report: Report, fds: &[BorrowedFd<'_>]) -> Result<()> {
+    send(to, &report.encode(), fds)
+}
+
+/// Receives one message into `buffer`: its length, 0 when the other side is gone, and its descriptors.
+pub(super) fn receive(from: impl AsFd, buffer: &mut [u8]) -> Result<(usize, Vec<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut parts = [IoSliceMut::new(buffer)];
+    let message =
+        retry_on_intr(|| recvmsg(&from, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC))?;
+    let mut fds = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            fds.extend(rights);
+        }
+    }
+    Ok((message.bytes, fds))
+}
+
+/// Receives a report; `None` when the other side is gone.
+pub(super) fn receive_report(from: impl AsFd) -> Result<Option<(Report, Vec<OwnedFd>)>> {
+    let mut buffer = [0; REPORT_SIZE];
+    match receive(from, &mut buffer) {
+        Ok((0, _)) | Err(Errno::CONNRESET) => Ok(None),
+        Ok((length, fds)) => {
+            let report = Report::decode(&buffer[..length]).ok_or(Errno::PROTO)?;
+            Ok(Some((report, fds)))
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,361 @@
+//! The first process of a command: from a fresh clone of the spawner to the moment the program runs.
+//!
+//! [`set_up`] tells it in order. It runs in the cloned process and calls nothing but the kernel: everything that needs
+//! memory was prepared by the spawner. The first failure is reported by its step and ends the process, and with
+//! it its namespaces and all that is mounted there. This process is number 1 of the new process namespace; it
+//! starts the program as number 2 and stays, to wait for it and for orphans (see [`init`](super::init)).
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use libc::sock_filter;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, mkdir, open, openat, symlink};
+use rustix::io::{Errno, write};
+use rustix::mount::{
+    MountAttrFlags, MountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind, open_tree, unmount,
+};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+use rustix::process::{
+    DumpableBehavior, Pid, Signal, chdir, fchdir, pivot_root, set_dumpable_behavior,
+    set_parent_process_death_signal, setrlimit, setsid, umask,
+};
+use rustix::system::{setdomainname, sethostname};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, remove_capability_from_bounding_set, sched_setaffinity,
+    set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
+
+use super::channel;
+use super::identity::INNER;
+use super::init;
+use super::launch::{Prepared, PreparedKind, PreparedMount, Streams};
+use super::stage::attach;
+use super::step::{At, Failure, Step};
+use super::sys::{self, MountAttributes, mount_setattr};
+use super::wire::Report;
+
+type Done = Result<(), Failure>;
+
+/// The files in `/etc`. They name the one user there is, and localhost.
+const SYSTEM_FILES: [(&CStr, &str); 5] = [
+    (
+        c"/etc/passwd",
+        "root:x:0:0:root:/root:/bin/sh\nrun:x:1000:1000:run:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+    ),
+    (c"/etc/group", "root:x:0:\nrun:x:1000:\nnogroup:x:65534:\n"),
+    (c"/etc/hosts", "127.0.0.1 localhost run\n::1 localhost run\n"),
+    (
+        c"/etc/nsswitch.conf",
+        "passwd: files\ngroup: files\nshadow: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: files\n",
+    ),
+    (c"/etc/resolv.conf", ""),
+];
+
+/// Where [`Report`]s go in this process once it has given up all other descriptors.
+const CHANNEL: i32 = 3;
+
+/// Sets the sandbox up, runs the program, reports its end and ends.
+pub(super) fn become_command(
+    prepared: &mut Prepared,
+    streams: &Streams,
+    filter: &[sock_filter],
+    spawner: BorrowedFd<'_>,
+) {
+    let started = set_up(prepared, spawner).and_then(|()| start_program(prepared, streams, filter));
+    let (channel, report) = match started {
+        Ok(program) => (keep_only_channel(streams), init::wait(program, prepared.bounds)),
+        Err(failure) => (streams.channel.as_fd(), Report::Failed(failure)),
+    };
+    // In vain only if the caller is gone, and then nobody asks.
+    let _ = channel::report(channel, report, &[]);
+}
+
+/// The way into the sandbox.
+fn set_up(prepared: &Prepared, spawner: BorrowedFd<'_>) -> Done {
+    // 1. Be user 1000, and die with the spawner.
+    wait_for_maps(prepared, spawner)?;
+    become_inner_user(prepared.may_drop_groups).at(Step::Identity)?;
+    die_with(spawner)?;
+    // 2. A host name and a network that end here.
+    name_host().at(Step::HostName)?;
+    raise_loopback().at(Step::Loopback)?;
+    // 3. A new root. The stage, which was the root so far, stays open until everything is taken from it.
+    let stage = open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).at(Step::Root)?;
+    mount_root().at(Step::Root)?;
+    pivot_root(c".", c".").at(Step::PivotRoot)?;
+    fchdir(&stage).at(Step::PivotRoot)?;
+    // 4. The fixed view.
+    write_system_files().at(Step::SystemFiles)?;
+    mount_dev(&stage).at(Step::Devices)?;
+    mount_proc().at(Step::Proc)?;
+    mount_tmp(&prepared.tmp_options).at(Step::Tmp)?;
+    // 5. What was asked for, outer folders first.
+    for (index, mount) in prepared.mounts.iter().enumerate() {
+        add(mount).map_err(|failure| failure.of_mount(index))?;
+    }
+    // 6. Nothing else is left, and nothing of this can be changed again.
+    unmount(c".", UnmountFlags::DETACH).at(Step::DetachHost)?;
+    forbid_namespaces().at(Step::ForbidNamespaces)?;
+    seal(c"/proc").at(Step::Seal)?;
+    seal(c"/").at(Step::Seal)?;
+    // 7. Limits, and the state a program finds.
+    set_limits(prepared)?;
+    umask(Mode::from_raw_mode(0o022));
+    chdir(&prepared.cwd).at(Step::WorkingDirectory)?;
+    // 8. No privilege is left to undo any of it.
+    drop_privileges().at(Step::Privileges)
+}
+
+/// Until the spawner has written the maps of our user namespace, we are nobody.
+fn wait_for_maps(prepared: &Prepared, spawner: BorrowedFd<'_>) -> Done {
+    let mut events = [
+        PollFd::new(&prepared.mapped, PollFlags::IN),
+        PollFd::from_borrowed_fd(spawner, PollFlags::IN),
+    ];
+    rustix::io::retry_on_intr(|| poll(&mut events, None)).at(Step::Identity)?;
+    match events[1].revents().is_empty() {
+        true => Ok(()),
+        false => sys::exit(1),
+    }
+}
+
+fn become_inner_user(may_drop_groups: bool) -> rustix::io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(INNER), Gid::from_raw(INNER));
+    if may_drop_groups {
+        set_thread_groups(&[])?;
+    }
+    set_thread_res_gid(gid, gid, gid)?;
+    set_thread_res_uid(uid, uid, uid)
+}
+
+/// After the change of user, which would undo it. Checked once more, in case the spawner died before.
+fn die_with(spawner: BorrowedFd<'_>) -> Done {
+    set_parent_process_death_signal(Some(Signal::KILL)).at(Step::ParentDeath)?;
+    let mut spawner = [PollFd::from_borrowed_fd(spawner, PollFlags::IN)];
+    match poll(&mut spawner, Some(&rustix::time::Timespec::default())).at(Step::ParentDeath)? {
+        0 => Ok(()),
+        _ => sys::exit(1),
+    }
+}
+
+fn name_host() -> rustix::io::Result<()> {
+    sethostname(b"run")?;
+    setdomainname(b"(none)")
+}
+
+fn raise_loopback() -> rustix::io::Result<()> {
+    let any = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    sys::raise_loopback(any.as_fd())
+}
+
+/// Mounts the root and goes there.
+fn mount_root() -> rustix::io::Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    mount(c"tmpfs", c"root", c"tmpfs", flags, c"mode=0755,size=4m,nr_inodes=65536")?;
+    chdir(c"root")?;
+    umask(Mode::empty());
+    [c"etc", c"dev", c"proc", c"tmp"].iter().try_for_each(|folder| mkdir(*folder, FOLDER))
+}
+
+const FOLDER: Mode = Mode::from_raw_mode(0o755);
+
+fn write_system_files() -> rustix::io::Result<()> {
+    SYSTEM_FILES.iter().try_for_each(|(path, content)| {
+        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = open(*path, flags, Mode::from_raw_mode(0o644))?;
+        write(&file, content.as_bytes()).map(drop)
+    })
+}
+
+fn mount_dev(stage: &OwnedFd) -> rustix::io::Result<()> {
+    let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let dev = open_tree(stage, c"dev", clone | OpenTreeFlags::AT_RECURSIVE)?;
+    let read_only = MountAttributes {
+        set: MountAttrFlags::MOUNT_ATTR_RDONLY.bits().into(),
+        ..Default::default()
+    };
+    mount_setattr(dev.as_fd(), c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, &read_only)?;
+    attach(&dev, CWD, c"/dev")
+}
+
+fn mount_proc() -> rustix::io::Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount(c"proc", c"/proc", c"proc", flags, None)
+}
+
+/// One tmpfs, and so one limit, for `/tmp` and `/dev/shm`.
+fn mount_tmp(options: &CStr) -> rustix::io::Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    mount(c"tmpfs", c"tmp", c"tmpfs", flags, options)?;
+    for (part, target) in [(c"tmp/tmp", c"/tmp"), (c"tmp/shm", c"/dev/shm")] {
+        mkdir(part, Mode::from_raw_mode(0o1777))?;
+        mount_bind(part, target)?;
+    }
+    Ok(())
+}
+
+/// Makes one entry of the file tree, and the folders that lead to it.
+fn add(mount: &PreparedMount) -> Done {
+    mount.parents.iter().try_for_each(|folder| make_folder(folder)).at(Step::MountPoint)?;
+    match &mount.kind {
+        PreparedKind::Folder => make_folder(&mount.target).at(Step::MountPoint),
+        PreparedKind::Symlink(to) => symlink(to, &mount.target).at(Step::Symlink),
+        PreparedKind::Tree { tree, is_folder } => {
+            let make = if *is_folder { make_folder } else { make_file };
+            make(&mount.target).at(Step::MountPoint)?;
+            attach(tree, CWD, &mount.target).at(Step::Attach)
+        }
+        PreparedKind::Scratch { lower, upper } => {
+            make_folder(&mount.target).at(Step::MountPoint)?;
+            attach(lower, CWD, c"lower").at(Step::Attach)?;
+            attach(upper, CWD, c"upper").at(Step::Attach)?;
+            mount_overlay(&mount.target).at(Step::Overlay)
+        }
+    }
+}
+
+/// Over what lies on the stage, and stays there out of reach when the stage is gone.
+fn mount_overlay(target: &CStr) -> rustix::io::Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    let options = c"lowerdir=lower,upperdir=upper/upper,workdir=upper/work,userxattr,volatile";
+    rustix::mount::mount(c"overlay", target, c"overlay", flags, options)
+}
+
+fn make_folder(path: &CStr) -> rustix::io::Result<()> {
+    match mkdir(path, FOLDER) {
+        // On a read-only mount the kernel may say so before it looks whether the folder is there.
+        Err(Errno::EXIST | Errno::ROFS) => open_existing(path, OFlags::DIRECTORY),
+        result => result,
+    }
+}
+
+fn make_file(path: &CStr) -> rustix::io::Result<()> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    match open(path, flags, Mode::from_raw_mode(0o644)) {
+        Err(Errno::EXIST | Errno::ROFS) => open_existing(path, OFlags::empty()),
+        result => result.map(drop),
+    }
+}
+
+fn open_existing(path: &CStr, kind: OFlags) -> rustix::io::Result<()> {
+    openat(CWD, path, kind | OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map(drop)
+}
+
+/// Seccomp can't see the flags of `clone3`; this counts.
+fn forbid_namespaces() -> rustix::io::Result<()> {
+    let file = open(
+        c"/proc/sys/user/max_user_namespaces",
+        OFlags::WRONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    write(&file, b"0").map(drop)
+}
+
+fn seal(path: &CStr) -> rustix::io::Result<()> {
+    let read_only = MountAttributes {
+        set: MountAttrFlags::MOUNT_ATTR_RDONLY.bits().into(),
+        ..Default::default()
+    };
+    mount_setattr(CWD, path, 0, &read_only)
+}
+
+fn set_limits(prepared: &Prepared) -> Done {
+    for (resource, limit) in &prepared.limits {
+        setrlimit(*resource, *limit).at(Step::Limits)?;
+    }
+    match &prepared.cpus {
+        Some(cpus) => sched_setaffinity(None, cpus).at(Step::Cpus),
+        None => Ok(()),
+    }
+}
+
+fn drop_privileges() -> rustix::io::Result<()> {
+    // Nothing in the sandbox may look into this process, which was the spawner a moment ago.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    set_no_new_privs(true)?;
+    for capability in (0..64).map(|bit| CapabilitySet::from_bits_retain(1 << bit)) {
+        match remove_capability_from_bounding_set(capability) {
+            Ok(()) => {}
+            // That was the last one that the kernel knows.
+            Err(Errno::INVAL) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    let none = CapabilitySet::empty();
+    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
+}
+
+/// Starts process number 2, which becomes the program.
+fn start_program(
+    prepared: &mut Prepared,
+    streams: &Streams,
+    filter: &[sock_filter],
+) -> Result<Pid, Failure> {
+    let mut stack = std::mem::take(&mut prepared.stack);
+    // Shared with the new process. 0 stands for no failure.
+    let failure = AtomicU64::new(0);
+    let program = || {
+        if let Err(Failure { step, errno, .. }) = become_program(prepared, streams, filter) {
+            failure.store(u64::from(errno as u32) << 8 | step as u64, Ordering::SeqCst);
+        }
+    };
+    let pid = sys::clone_sharing_memory(&mut stack, &program).at(Step::Fork)?;
+    match failure.into_inner() {
+        0 => Ok(pid),
+        code => Err(Failure {
+            step: Step::try_from(code as u8).unwrap_or(Step::Execute),
+            index: 0,
+            errno: (code >> 8) as i32,
+        }),
+    }
+}
+
+/// Returns only after a failure or a trial.
+fn become_program(prepared: &Prepared, streams: &Streams, filter: &[sock_filter]) -> Done {
+    setsid().at(Step::Stdio)?;
+    connect_stdio(streams).at(Step::Stdio)?;
+    sys::set_seccomp_filter(filter).at(Step::Filter)?;
+    sys::close_from(3).at(Step::Stdio)?;
+    if prepared.trial {
+        return Ok(());
+    }
+    Err(Failure::new(Step::Execute, execute(prepared)))
+}
+
+fn connect_stdio(streams: &Streams) -> rustix::io::Result<()> {
+    let null;
+    let stdin = match &streams.stdin {
+        Some(stdin) => stdin.as_fd(),
+        None => {
+            null = open(c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            null.as_fd()
+        }
+    };
+    sys::place(stdin, 0)?;
+    sys::place(streams.stdout.as_fd(), 1)?;
+    sys::place(streams.stderr.as_fd(), 2)
+}
+
+/// Tries the candidates as `execvp` does. The first error that says more than "not here" counts.
+fn execute(prepared: &Prepared) -> Errno {
+    let mut reason = Errno::NOENT;
+    for program in &prepared.programs {
+        match sys::execute(program, &prepared.argv, &prepared.env) {
+            Errno::NOENT | Errno::NOTDIR => {}
+            Errno::ACCESS => reason = Errno::ACCESS,
+            error => return error,
+        }
+    }
+    reason
+}
+
+/// Gives up all descriptors but one, so that pipes end when the last process of the command does.
+fn keep_only_channel(streams: &Streams) -> BorrowedFd<'static> {
+    let moved = sys::place(streams.channel.as_fd(), CHANNEL).and_then(|()| sys::close_from(4));
+    match moved {
+        Ok(()) => sys::placed(CHANNEL),
+        Err(_) => sys::exit(1),
+    }
+}

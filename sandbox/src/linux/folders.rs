@@ -1,0 +1,126 @@
+//! The host's side of folders that a command may write to: handed over before the run, usable by the caller after it.
+//!
+//! No process of a command is alive when these functions run, so nothing changes under them.
+
+use std::fs::{self, DirEntry, File, Metadata, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+
+use super::identity::Account;
+
+/// Gives a folder and what is in it to the command's user, unless that is the caller.
+pub(super) fn hand_over(folder: &Path, account: Account) -> io::Result<()> {
+    if account.is_caller {
+        return Ok(());
+    }
+    lchown(folder, Some(account.uid), Some(account.gid))?;
+    each_entry(folder, &|entry| match entry.file_type()?.is_dir() {
+        true => hand_over(&entry.path(), account),
+        false => lchown(entry.path(), Some(account.uid), Some(account.gid)),
+    })
+}
+
+/// Makes everything in a folder that a command has written to readable and removable for the caller.
+///
+/// [`Sandbox::run`](crate::Sandbox::run) does so at its end. For folders that a killed caller has left behind, this must be
+/// called before they can be removed: commands, and the kernel's overlays, make folders that nobody may enter.
+pub fn reclaim(folder: &Path) -> io::Result<()> {
+    // Root needs no permission; an ordinary user owns what its commands have written.
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    allow(folder, &fs::symlink_metadata(folder)?, 0o700)?;
+    each_entry(folder, &|entry| {
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            return reclaim(&entry.path());
+        }
+        match kind.is_file() {
+            true => allow(&entry.path(), &entry.metadata()?, 0o400),
+            false => Ok(()),
+        }
+    })
+}
+
+/// Adds permission bits. What belongs to somebody else was there before the run and stays as it is.
+fn allow(path: &Path, data: &Metadata, bits: u32) -> io::Result<()> {
+    let is_own = data.uid() == rustix::process::geteuid().as_raw();
+    match is_own && data.mode() & bits != bits {
+        true => fs::set_permissions(path, Permissions::from_mode(data.mode() & 0o7777 | bits)),
+        false => Ok(()),
+    }
+}
+
+fn each_entry(folder: &Path, each: &dyn Fn(&DirEntry) -> io::Result<()>) -> io::Result<()> {
+    fs::read_dir(folder)?.try_for_each(|entry| each(&entry?))
+}
+
+/// Makes the two folders that an overlay writes to. What an earlier run has written stays.
+pub(super) fn prepare_upper(upper: &Path, account: Account) -> io::Result<()> {
+    let work = upper.join("work");
+    if work.exists() {
+        // The kernel refuses one that was in use before.
+        fs::remove_dir_all(&work)?;
+    }
+    make_folder(&work)?;
+    make_folder(&upper.join("upper"))?;
+    hand_over(upper, account)
+}
+
+/// Makes `copy`, a folder like `lower` with all modes and times, that the command may write to.
+pub(super) fn copy_lower(lower: &Path, copy: &Path, account: Account) -> io::Result<()> {
+    copy_tree(lower, copy)?;
+    hand_over(copy, account)
+}
+
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    make_folder(to)?;
+    each_entry(from, &|entry| {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match entry.file_type()? {
+            kind if kind.is_dir() => copy_tree(&from, &to),
+            kind if kind.is_symlink() => {
+                symlink(fs::read_link(&from)?, &to)?;
+                copy_times(&entry.metadata()?, &to)
+            }
+            kind if kind.is_file() => copy_file(&from, &to),
+            _ => Err(io::Error::new(
+                ErrorKind::Unsupported,
+                format!("`{}` is neither a file nor a folder nor a link", from.display()),
+            )),
+        }
+    })?;
+    let data = fs::symlink_metadata(from)?;
+    fs::set_permissions(to, data.permissions())?;
+    copy_times(&data, to)
+}
+
+/// With a reflink where the file system can, a copy otherwise.
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    let (source, target) = (File::open(from)?, File::create_new(to)?);
+    if rustix::fs::ioctl_ficlone(&target, &source).is_err() {
+        io::copy(&mut &source, &mut &target)?;
+    }
+    let data = source.metadata()?;
+    target.set_permissions(data.permissions())?;
+    copy_times(&data, to)
+}
+
+fn copy_times(data: &Metadata, to: &Path) -> io::Result<()> {
+    let time = |tv_sec, tv_nsec| Timespec { tv_sec, tv_nsec };
+    let times = Timestamps {
+        last_access: time(data.atime(), data.atime_nsec()),
+        last_modification: time(data.mtime(), data.mtime_nsec()),
+    };
+    Ok(utimensat(CWD, to, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}

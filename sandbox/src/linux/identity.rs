@@ -1,0 +1,210 @@
+//! Which user of the host the sandbox's user is, and what the caller may do about it.
+//!
+//! Inside, user and group are always 1000. Outside, that is the caller, if the caller is an ordinary user.
+//! If the caller is root it must be somebody else: root owns the files of `/proc/sys` and needs no capability
+//! to write to them. Then each running command has a user of its own, whom nobody else uses.
+
+use std::fs;
+use std::ops::Range;
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use rustix::process::{getegid, geteuid};
+use rustix::thread::{CapabilitySet, capabilities};
+
+use crate::Cause;
+
+/// The user and the group in the sandbox.
+pub(super) const INNER: u32 = 1000;
+
+/// How many commands root can run at one time.
+const SLOTS: u32 = 4096;
+
+/// The first user of the host for commands that root runs, where it is free.
+const FIRST_USER: u32 = 100_000;
+
+/// A user and a group of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Account {
+    pub uid: u32,
+    pub gid: u32,
+    /// Whether this is the account of the caller, and not one of its own for the command.
+    pub is_caller: bool,
+}
+
+/// What the caller may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// Who the commands run as.
+    accounts: Accounts,
+    /// Whether the spawner must create a user namespace, to have the right to mount in it.
+    pub needs_user_namespace: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Accounts {
+    Caller { uid: u32, gid: u32 },
+    Own { first_uid: u32, first_gid: u32 },
+}
+
+impl Identity {
+    /// Looks at the rights of this process.
+    pub(super) fn of_caller() -> Result<Self, Cause> {
+        let mounting =
+            CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_CHROOT | CapabilitySet::DAC_OVERRIDE;
+        let mapping = CapabilitySet::SETUID | CapabilitySet::SETGID | CapabilitySet::CHOWN;
+        let held = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
+        let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+        let caller = Accounts::Caller { uid, gid };
+        if uid != 0 {
+            return Ok(Self { accounts: caller, needs_user_namespace: true });
+        }
+        let uids = IdMap::read("/proc/self/uid_map");
+        let gids = IdMap::read("/proc/self/gid_map");
+        if let (true, Some(first_uid), Some(first_gid)) =
+            (held.contains(mapping), uids.room(), gids.room())
+        {
+            let accounts = Accounts::Own { first_uid, first_gid };
+            return Ok(Self { accounts, needs_user_namespace: !held.contains(mounting) });
+        }
+        match uids.is_root_outside() {
+            true => Err(Cause::RootWithoutUsers),
+            false => Ok(Self { accounts: caller, needs_user_namespace: true }),
+        }
+    }
+
+    /// The account for the command in this slot.
+    pub(super) fn account(&self, slot: u32) -> Account {
+        match self.accounts {
+            Accounts::Caller { uid, gid } => Account { uid, gid, is_caller: true },
+            Accounts::Own { first_uid, first_gid } => {
+                Account { uid: first_uid + slot, gid: first_gid + slot, is_caller: false }
+            }
+        }
+    }
+
+    /// The `uid_map` and `gid_map` of the spawner's user namespace: everybody stays who they are.
+    pub(super) fn spawner_maps(&self) -> (String, String) {
+        match self.accounts {
+            Accounts::Caller { uid, gid } => (format!("{uid} {uid} 1"), format!("{gid} {gid} 1")),
+            Accounts::Own { .. } => (
+                IdMap::read("/proc/self/uid_map").identity(),
+                IdMap::read("/proc/self/gid_map").identity(),
+            ),
+        }
+    }
+}
+
+/// A user namespace's map: ranges of ids inside, and where each begins outside.
+struct IdMap(Vec<(Range<u32>, u32)>);
+
+impl IdMap {
+    /// Unreadable is empty: such a process maps nobody.
+    fn read(file: &str) -> Self {
+        Self::parse(&fs::read_to_string(file).unwrap_or_default())
+    }
+
+    fn parse(text: &str) -> Self {
+        let line = |line: &str| {
+            let mut numbers = line.split_whitespace().map(|number| number.parse::<u32>().ok());
+            let (inside, outside, count) = (numbers.next()??, numbers.next()??, numbers.next()??);
+            Some((inside..inside.checked_add(count)?, outside))
+        };
+        Self(text.lines().filter_map(line).collect())
+    }
+
+    /// The first of [`SLOTS`] ids that are mapped: the usual one, or the end of a large enough range.
+    fn room(&self) -> Option<u32> {
+        let usual = |range: &Range<u32>| {
+            range.contains(&FIRST_USER) && range.contains(&(FIRST_USER + SLOTS))
+        };
+        if self.0.iter().any(|(range, _)| usual(range)) {
+            return Some(FIRST_USER);
+        }
+        let enough = |range: &&Range<u32>| range.len() as u32 >= 4 * SLOTS;
+        let end =
+            self.0.iter().map(|(range, _)| range).filter(enough).map(|range| range.end).max()?;
+        Some(end - 2 * SLOTS)
+    }
+
+    /// Whether root here may be root of the machine. In doubt it is.
+    fn is_root_outside(&self) -> bool {
+        !self.0.iter().any(|(range, outside)| range.start == 0 && *outside != 0)
+    }
+
+    fn identity(&self) -> String {
+        let line =
+            |(range, _): &(Range<u32>, u32)| format!("{0} {0} {1}\n", range.start, range.len());
+        self.0.iter().map(line).collect()
+    }
+}
+
+/// Numbers for commands that run at the same time.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    taken: Mutex<Vec<bool>>,
+    freed: Condvar,
+}
+
+/// A number that nobody else has while this lives.
+#[derive(Debug)]
+pub(super) struct Slot<'a> {
+    slots: &'a Slots,
+    pub number: u32,
+}
+
+impl Slots {
+    /// The smallest free number; waits for one if all are taken.
+    pub(super) fn take(&self) -> Slot<'_> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = loop {
+            if let Some(index) = taken.iter().position(|taken| !taken) {
+                taken[index] = true;
+                break index;
+            }
+            if taken.len() < SLOTS as usize {
+                taken.push(true);
+                break taken.len() - 1;
+            }
+            taken = self.freed.wait(taken).unwrap_or_else(PoisonError::into_inner);
+        };
+        Slot { slots: self, number: index as u32 }
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let mut taken = self.slots.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken[self.number as usize] = false;
+        self.slots.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn maps() {
+        let check = |text: &str, room, root_outside, identity: &str| {
+            let map = IdMap::parse(text);
+            assert_eq!(map.room(), room, "{text}");
+            assert_eq!(map.is_root_outside(), root_outside, "{text}");
+            assert_eq!(map.identity(), identity, "{text}");
+        };
+        // The machine itself; a rootless container with subordinate ids; `unshare --map-root-user`, as a user and as root.
+        check("0 0 4294967295", Some(100_000), true, "0 0 4294967295\n");
+        check("0 1000 1\n1 100000 65536", Some(57345), false, "0 0 1\n1 1 65536\n");
+        check("0 1000 1", None, false, "0 0 1\n");
+        check("0 0 1", None, true, "0 0 1\n");
+        check("", None, true, "");
+    }
+
+    #[test]
+    fn slots_are_reused() {
+        let slots = Slots::default();
+        let (first, second) = (slots.take(), slots.take());
+        assert_eq!((first.number, second.number), (0, 1));
+        drop(first);
+        assert_eq!(slots.take().number, 0);
+    }
+}

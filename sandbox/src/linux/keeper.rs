@@ -1,0 +1,157 @@
+//! Starting the spawner, keeping it, and letting it go.
+//!
+//! The kernel kills the spawner when the *thread* that started it ends. So a thread of its own does that, and then waits
+//! for the spawner's end for as long as the handle lives.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Sender, channel as queue};
+use std::thread::{self, JoinHandle};
+
+use rustix::net::{Shutdown, shutdown};
+
+use super::channel;
+use super::diagnosis::{diagnose, not_started};
+use super::identity::Identity;
+use super::init::Bounds;
+use super::plan::{Plan, PlannedLimits};
+use super::session::{self, Broken, Io};
+use super::spawner;
+use super::step::{Failure, Step};
+use super::wire::Report;
+use crate::{Cause, Unsupported};
+
+/// A running spawner.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    control: OwnedFd,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Keeper {
+    /// Starts a spawner, and has it set up one sandbox with nothing in it.
+    pub(super) fn start(identity: &Identity) -> Result<Self, Unsupported> {
+        let started = Self::launch().map_err(not_started);
+        let (keeper, pid) = started.map_err(|cause| Unsupported { cause })?;
+        let ready = keeper.greet(pid, identity).and_then(|()| keeper.try_out(identity));
+        ready.map_err(|cause| Unsupported { cause })?;
+        Ok(keeper)
+    }
+
+    /// Where requests go.
+    pub(super) fn control(&self) -> &OwnedFd {
+        &self.control
+    }
+
+    fn launch() -> io::Result<(Self, u32)> {
+        let (control, theirs) = channel::pair()?;
+        let (started, wait) = queue();
+        let thread = thread::Builder::new()
+            .name("spawner-keeper".into())
+            .spawn(move || keep(theirs, &started))?;
+        let keeper = Self { control, thread: Some(thread) };
+        let pid = wait.recv().map_err(io::Error::other)??;
+        Ok((keeper, pid))
+    }
+
+    /// Until the spawner is ready. Its user namespace can only be mapped from here.
+    fn greet(&self, pid: u32, identity: &Identity) -> Result<(), Cause> {
+        channel::send(&self.control, &[identity.needs_user_namespace.into()], &[])
+            .map_err(|errno| not_started(errno.into()))?;
+        loop {
+            match channel::receive_report(&self.control) {
+                Ok(Some((Report::Unshared, _))) => {
+                    map(pid, identity)
+                        .map_err(|error| diagnose(Failure::from_io(Step::IdMap, &error)))?;
+                    channel::send(&self.control, &[1], &[])
+                        .map_err(|errno| not_started(errno.into()))?;
+                }
+                Ok(Some((Report::Ready, _))) => return Ok(()),
+                Ok(Some((Report::Failed(failure), _))) => return Err(diagnose(failure)),
+                Ok(_) => return Err(not_started(io::ErrorKind::UnexpectedEof.into())),
+                Err(errno) => return Err(not_started(errno.into())),
+            }
+        }
+    }
+
+    fn try_out(&self, identity: &Identity) -> Result<(), Cause> {
+        let null = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/null")
+            .map_err(not_started)?;
+        let io = Io::Inherit([null.as_fd(), null.as_fd(), null.as_fd()]);
+        match session::run(&self.control, &trial(identity), &io, &Default::default()) {
+            Ok(_) => Ok(()),
+            Err(Broken::Failed(failure)) => Err(diagnose(failure)),
+            Err(Broken::SpawnerDied) => Err(not_started(io::ErrorKind::UnexpectedEof.into())),
+            Err(Broken::Caller(errno)) => Err(not_started(errno.into())),
+        }
+    }
+}
+
+impl Drop for Keeper {
+    /// Ends the spawner, and with it every command that still runs.
+    fn drop(&mut self) {
+        // Fails only if the spawner is gone already.
+        let _ = shutdown(&self.control, Shutdown::Both);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread: starts the spawner and stays until it ends.
+fn keep(theirs: OwnedFd, started: &Sender<io::Result<u32>>) {
+    match spawn(theirs) {
+        Ok(mut spawner) => {
+            let heard = started.send(Ok(spawner.id())).is_ok();
+            // Ended by the control socket's end; only its exit status is of no interest.
+            let _ = heard && spawner.wait().is_ok();
+        }
+        Err(error) => drop(started.send(Err(error))),
+    }
+}
+
+fn spawn(theirs: OwnedFd) -> io::Result<Child> {
+    Command::new("/proc/self/exe")
+        .arg0(spawner::NAME)
+        .env_clear()
+        .current_dir("/")
+        .stdin(theirs)
+        .stdout(Stdio::null())
+        .spawn()
+}
+
+fn map(pid: u32, identity: &Identity) -> io::Result<()> {
+    let (uids, gids) = identity.spawner_maps();
+    let write = |file: &str, text: &str| std::fs::write(format!("/proc/{pid}/{file}"), text);
+    if identity.account(0).is_caller {
+        write("setgroups", "deny")?;
+    }
+    write("uid_map", &uids)?;
+    write("gid_map", &gids)
+}
+
+/// Everything but a program.
+fn trial(identity: &Identity) -> Plan {
+    Plan {
+        account: identity.account(0),
+        programs: Vec::new(),
+        argv: Vec::new(),
+        env: Vec::new(),
+        cwd: c"/".into(),
+        mounts: Vec::new(),
+        limits: PlannedLimits {
+            bounds: Bounds { memory: None, timeout: None },
+            processes: 1,
+            tmp_bytes: 1 << 20,
+            file_size: None,
+            open_files: 64,
+            cpus: None,
+        },
+        trial: true,
+    }
+}

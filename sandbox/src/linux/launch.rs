@@ -1,0 +1,265 @@
+//! The spawner's half of starting a command: open what is to be mounted, get everything ready that would need an
+//! allocation later, clone, and say who the clone is.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, OwnedFd};
+
+use libc::sock_filter;
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::{FileType, fstat};
+use rustix::io::write;
+use rustix::mount::MountAttrFlags;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, pidfd_send_signal};
+use rustix::thread::{CpuSet, sched_getaffinity};
+
+use super::child;
+use super::identity::{Account, INNER};
+use super::init::Bounds;
+use super::plan::{Plan, PlannedKind, PlannedLimits, PlannedMount};
+use super::stage::{Stage, open_source, set_attributes};
+use super::step::{At, Failure, Step};
+use super::sys::{self, StringList};
+
+/// The descriptors that come with a request.
+pub(super) struct Streams {
+    /// Where reports go.
+    pub channel: OwnedFd,
+    pub stdin: Option<OwnedFd>,
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+}
+
+/// Everything the cloned process needs, so that it has nothing to do but call the kernel.
+pub(super) struct Prepared {
+    pub programs: Vec<CString>,
+    pub argv: StringList,
+    pub env: StringList,
+    pub cwd: CString,
+    pub mounts: Vec<PreparedMount>,
+    pub may_drop_groups: bool,
+    pub tmp_options: CString,
+    pub limits: Vec<(Resource, Rlimit)>,
+    pub bounds: Bounds,
+    pub cpus: Option<CpuSet>,
+    pub trial: bool,
+    /// Readable once the maps of the user namespace are written.
+    pub mapped: OwnedFd,
+    /// For the process that shares our memory until it becomes the command.
+    pub stack: Vec<u8>,
+}
+
+pub(super) struct PreparedMount {
+    pub target: CString,
+    /// The folders that lead to it, outermost first.
+    pub parents: Vec<CString>,
+    pub kind: PreparedKind,
+}
+
+pub(super) enum PreparedKind {
+    Folder,
+    /// Attached nowhere yet.
+    Tree {
+        tree: OwnedFd,
+        is_folder: bool,
+    },
+    Scratch {
+        lower: OwnedFd,
+        upper: OwnedFd,
+    },
+    Symlink(CString),
+}
+
+/// Starts the command. What goes wrong later is reported by the clone itself.
+pub(super) fn launch(
+    stage: &mut Stage,
+    plan: Plan,
+    streams: &Streams,
+    filter: &[sock_filter],
+) -> Result<(Pid, OwnedFd), Failure> {
+    let account = plan.account;
+    let mut prepared = Prepared::new(stage, plan)?;
+    let spawner = stage.spawner.as_fd();
+    let (pid, pidfd) = sys::clone_into(sys::ALL_NAMESPACES, || {
+        child::become_command(&mut prepared, streams, filter, spawner);
+    })
+    .at(Step::Clone)?;
+    let mapped = stage
+        .map_account(pid, (INNER, INNER), account)
+        .and_then(|()| write(&prepared.mapped, &1_u64.to_ne_bytes()));
+    if let Err(error) = mapped {
+        // The clone would wait for ever.
+        pidfd_send_signal(&pidfd, Signal::KILL).at(Step::IdMap)?;
+        sys::wait4(Some(pid), 0).at(Step::IdMap)?;
+        return Err(Failure::new(Step::IdMap, error));
+    }
+    Ok((pid, pidfd))
+}
+
+impl Prepared {
+    fn new(stage: &mut Stage, plan: Plan) -> Result<Self, Failure> {
+        let mounts = prepare_mounts(stage, plan.mounts, plan.account)?;
+        Ok(Self {
+            programs: plan.programs,
+            argv: StringList::new(plan.argv),
+            env: StringList::new(plan.env),
+            cwd: plan.cwd,
+            mounts,
+            may_drop_groups: !plan.account.is_caller,
+            tmp_options: tmp_options(plan.limits.tmp_bytes),
+            limits: resource_limits(&plan.limits),
+            bounds: plan.limits.bounds,
+            cpus: plan.limits.cpus.map(cpu_set).transpose().at(Step::Cpus)?,
+            trial: plan.trial,
+            mapped: eventfd(0, EventfdFlags::CLOEXEC).at(Step::Request)?,
+            stack: vec![0; 128 * 1024],
+        })
+    }
+}
+
+/// Opens all sources in the host tree, and leaves it in any case.
+fn prepare_mounts(
+    stage: &mut Stage,
+    mounts: Vec<PlannedMount>,
+    account: Account,
+) -> Result<Vec<PreparedMount>, Failure> {
+    stage.enter_host().at(Step::HostTree)?;
+    let prepare = |(index, mount)| {
+        PreparedMount::new(stage, mount, account)
+            .map_err(|failure: Failure| failure.of_mount(index))
+    };
+    let prepared = mounts.into_iter().enumerate().map(prepare).collect();
+    if stage.leave_host().is_err() {
+        // To clone here would show the host's files. All that runs ends with us.
+        sys::exit(1);
+    }
+    prepared
+}
+
+impl PreparedMount {
+    fn new(stage: &mut Stage, mount: PlannedMount, account: Account) -> Result<Self, Failure> {
+        let kind = match mount.kind {
+            PlannedKind::Folder => PreparedKind::Folder,
+            PlannedKind::ReadOnly(source) => read_only(stage, &source, account)?.0,
+            PlannedKind::Writable(source) => PreparedKind::Tree {
+                tree: open(&source, MountAttrFlags::empty())?,
+                is_folder: true,
+            },
+            PlannedKind::Scratch { lower, upper } => scratch(stage, &lower, &upper, account)?,
+            PlannedKind::Symlink(to) => PreparedKind::Symlink(to),
+        };
+        Ok(Self { parents: parents(&mount.target), target: mount.target, kind })
+    }
+}
+
+/// The tree, and whether its owner reads as the sandbox's user.
+fn read_only(
+    stage: &mut Stage,
+    source: &CStr,
+    account: Account,
+) -> Result<(PreparedKind, bool), Failure> {
+    let tree = open(source, MountAttrFlags::MOUNT_ATTR_RDONLY)?;
+    let is_owned = stage.map_owner(tree.as_fd(), account).at(Step::MapOwner)?;
+    let is_folder = FileType::from_raw_mode(fstat(&tree).at(Step::Open)?.st_mode).is_dir();
+    Ok((PreparedKind::Tree { tree, is_folder }, is_owned))
+}
+
+/// An overlay can only write to what belongs to the sandbox's user, so the lower tree must.
+fn scratch(
+    stage: &mut Stage,
+    lower: &CStr,
+    upper: &CStr,
+    account: Account,
+) -> Result<PreparedKind, Failure> {
+    match read_only(stage, lower, account)? {
+        (PreparedKind::Tree { tree, .. }, true) => {
+            Ok(PreparedKind::Scratch { lower: tree, upper: open(upper, MountAttrFlags::empty())? })
+        }
+        _ => Err(Failure::new(Step::MapOwner, rustix::io::Errno::OPNOTSUPP)),
+    }
+}
+
+fn open(source: &CStr, attributes: MountAttrFlags) -> Result<OwnedFd, Failure> {
+    let tree = open_source(source).at(Step::Open)?;
+    let safe = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    set_attributes(&tree, attributes | safe).at(Step::MakeReadOnly)?;
+    Ok(tree)
+}
+
+/// `/a/b/c` → `/a`, `/a/b`.
+fn parents(target: &CStr) -> Vec<CString> {
+    let bytes = target.to_bytes();
+    let slashes = bytes.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/');
+    slashes.filter_map(|(end, _)| CString::new(&bytes[..end]).ok()).collect()
+}
+
+/// Options of the tmpfs for `/tmp`: as many files as there are pages, within reason.
+fn tmp_options(bytes: u64) -> CString {
+    let inodes = (bytes / 4096).clamp(1024, 1 << 20);
+    CString::new(format!("mode=0755,size={bytes},nr_inodes={inodes}")).expect("digits hold no NUL")
+}
+
+/// The same for every command, whatever the caller's own limits are, as long as those are not lower.
+fn resource_limits(limits: &PlannedLimits) -> Vec<(Resource, Rlimit)> {
+    let mebibyte = 1 << 20;
+    let wanted = [
+        (Resource::Core, Some(0)),
+        (Resource::Nproc, Some(limits.processes + 1)),
+        (Resource::Nofile, Some(limits.open_files)),
+        (Resource::Fsize, limits.file_size),
+        (Resource::Stack, Some(8 * mebibyte)),
+        (Resource::Memlock, Some(8 * mebibyte)),
+        (Resource::As, None),
+        (Resource::Cpu, None),
+        (Resource::Data, None),
+        (Resource::Rss, None),
+    ];
+    wanted.map(|(resource, limit)| (resource, below_maximum(resource, limit))).into()
+}
+
+/// A limit of `None` is as high as the caller's own.
+fn below_maximum(resource: Resource, limit: Option<u64>) -> Rlimit {
+    let maximum = getrlimit(resource).maximum;
+    let limit = match (limit, maximum) {
+        (Some(limit), Some(maximum)) => Some(limit.min(maximum)),
+        (limit, maximum) => limit.or(maximum),
+    };
+    Rlimit { current: limit, maximum: limit }
+}
+
+/// `count` CPUs from the `first` on, counted round those that this process may use.
+fn cpu_set((first, count): (u64, u64)) -> rustix::io::Result<CpuSet> {
+    let usable = sched_getaffinity(None)?;
+    let usable: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&cpu| usable.is_set(cpu)).collect();
+    let mut set = CpuSet::new();
+    let count = (count as usize).clamp(1, usable.len());
+    let first = first as usize % usable.len();
+    usable.iter().cycle().skip(first).take(count).for_each(|&cpu| set.set(cpu));
+    Ok(set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parents_are_the_folders_on_the_way() {
+        let check = |target: &CStr, expect: &[&CStr]| {
+            let found = parents(target);
+            assert_eq!(found.iter().map(CString::as_c_str).collect::<Vec<_>>(), expect);
+        };
+        check(c"/usr", &[]);
+        check(c"/deps/a", &[c"/deps"]);
+        check(c"/a/b/c", &[c"/a", c"/a/b"]);
+    }
+
+    #[test]
+    fn limits_are_below_the_maximum() {
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        assert_eq!(below_maximum(Resource::Nofile, Some(16)).current, Some(16));
+        assert_eq!(
+            below_maximum(Resource::Nofile, Some(u64::MAX - 1)).current,
+            maximum.or(Some(u64::MAX - 1))
+        );
+        assert_eq!(below_maximum(Resource::Nofile, None).current, maximum);
+    }
+}

@@ -1,0 +1,259 @@
+//! The handle that callers have: starts the spawner, and turns a specification into an outcome.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::cancel::Cancel;
+use super::capture::Capture;
+use super::folders;
+use super::identity::{Account, Identity, Slots};
+use super::keeper::Keeper;
+use super::layout::{Entry, Kind, lay_out};
+use super::plan::Plan;
+use super::session::{self, Broken, End, Finished, Io};
+use super::step::{Failure, Step};
+use crate::{Outcome, SandboxError, Spec, Status, Unsupported};
+
+/// Runs commands hermetically; a cheap handle to the spawner process, which ends with the last clone of this.
+#[derive(Clone, Debug)]
+pub struct Sandbox(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    keeper: Keeper,
+    identity: Identity,
+    slots: Slots,
+    /// Devices of lower and upper folders between which overlays don't work.
+    without_overlay: Mutex<BTreeSet<(u64, u64)>>,
+    /// Processes that the system had killed for want of memory when that was last looked up.
+    oom_kills: AtomicU64,
+}
+
+impl Sandbox {
+    /// Starts the spawner process and tries out, once, all that a command's isolation needs.
+    pub fn start() -> Result<Self, Unsupported> {
+        let identity = Identity::of_caller().map_err(|cause| Unsupported { cause })?;
+        let keeper = Keeper::start(&identity)?;
+        Ok(Self(Arc::new(Inner {
+            keeper,
+            identity,
+            slots: Slots::default(),
+            without_overlay: Mutex::default(),
+            oom_kills: AtomicU64::new(oom_kills()),
+        })))
+    }
+
+    /// Runs a command and waits until every process of it is dead. May be called from many threads at once.
+    pub fn run(&self, spec: &Spec, cancel: &Cancel) -> Result<Outcome, SandboxError> {
+        self.run_with(spec, cancel, &Io::Capture(spec.output_cap))
+    }
+
+    pub(super) fn run_with(
+        &self,
+        spec: &Spec,
+        cancel: &Cancel,
+        io: &Io<'_>,
+    ) -> Result<Outcome, SandboxError> {
+        spec.validate()?;
+        let slot = self.0.slots.take();
+        let account = self.0.identity.account(slot.number);
+        let mut view = View { entries: lay_out(&spec.mounts)?, copied: Vec::new(), account };
+        let written = view.written();
+        loop {
+            self.0.prepare(&mut view)?;
+            let plan = Plan::new(spec, &view.entries, account, slot.number);
+            match session::run(self.0.keeper.control(), &plan, io, cancel) {
+                Ok(finished) => {
+                    take_back(&written)?;
+                    return Ok(self.0.outcome(finished, cancel, view.copied));
+                }
+                Err(Broken::Failed(failure)) if view.lacks_overlay(failure) => {
+                    self.0.remember_overlay_fails(&view.entries[failure.index as usize]);
+                }
+                Err(broken) => return Err(error(broken, spec, &view.entries)),
+            }
+        }
+    }
+}
+
+/// The file tree of one run.
+struct View {
+    entries: Vec<Entry>,
+    /// Targets of scratch folders that are copies.
+    copied: Vec<PathBuf>,
+    account: Account,
+}
+
+impl View {
+    /// Whether a scratch folder can't be an overlay, for a reason that doesn't lie in the folders themselves.
+    fn lacks_overlay(&self, failure: Failure) -> bool {
+        let is_reason = matches!(failure.step, Step::Overlay | Step::MapOwner);
+        let entry = self.entries.get(failure.index as usize);
+        is_reason && entry.is_some_and(|entry| matches!(entry.kind, Kind::Scratch { .. }))
+    }
+
+    /// The folders of the host that the command can write to.
+    fn written(&self) -> Vec<PathBuf> {
+        let folder = |entry: &Entry| match &entry.kind {
+            Kind::Writable(path) | Kind::Scratch { upper: path, .. } => Some(path.clone()),
+            _ => None,
+        };
+        self.entries.iter().filter_map(folder).collect()
+    }
+}
+
+/// Makes what the command has written readable and removable.
+fn take_back(written: &[PathBuf]) -> Result<(), SandboxError> {
+    let take_back =
+        |path: &PathBuf| folders::reclaim(path).map_err(|source| folder_error(path, source));
+    written.iter().try_for_each(take_back)
+}
+
+impl Inner {
+    /// Hands writable folders over, and replaces overlays that are known not to work by copies.
+    fn prepare(&self, view: &mut View) -> Result<(), SandboxError> {
+        for entry in &mut view.entries {
+            match &entry.kind {
+                Kind::Writable(path) => {
+                    folders::hand_over(path, view.account)
+                        .map_err(|source| folder_error(path, source))?;
+                }
+                Kind::Scratch { lower, upper } if self.overlay_fails(lower, upper) => {
+                    let copy = upper.join("copy");
+                    folders::copy_lower(lower, &copy, view.account)
+                        .map_err(|source| folder_error(upper, source))?;
+                    view.copied.push(entry.target.clone());
+                    entry.kind = Kind::Writable(copy);
+                }
+                Kind::Scratch { upper, .. } => {
+                    folders::prepare_upper(upper, view.account)
+                        .map_err(|source| folder_error(upper, source))?;
+                }
+                Kind::Folder | Kind::ReadOnly(_) | Kind::Symlink(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn overlay_fails(&self, lower: &Path, upper: &Path) -> bool {
+        let known = self.without_overlay.lock().unwrap_or_else(PoisonError::into_inner);
+        known.contains(&(device(lower), device(upper)))
+    }
+
+    fn remember_overlay_fails(&self, entry: &Entry) {
+        if let Kind::Scratch { lower, upper } = &entry.kind {
+            let mut known = self.without_overlay.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert((device(lower), device(upper)));
+        }
+    }
+
+    fn outcome(
+        &self,
+        finished: Finished,
+        cancel: &Cancel,
+        copied_scratch: Vec<PathBuf>,
+    ) -> Outcome {
+        let status = self.status(finished.end, cancel);
+        let finish = Capture::finish;
+        let ((stdout, stdout_truncated), (stderr, stderr_truncated)) =
+            (finish(finished.stdout), finish(finished.stderr));
+        Outcome {
+            status,
+            stdout,
+            stderr,
+            stdout_truncated,
+            stderr_truncated,
+            wall: finished.wall,
+            user: finished.usage.user,
+            system: finished.usage.system,
+            max_rss: finished.usage.max_rss,
+            copied_scratch,
+        }
+    }
+
+    fn status(&self, end: End, cancel: &Cancel) -> Status {
+        match end {
+            End::Program(status) if libc::WIFEXITED(status) => {
+                Status::Exited(libc::WEXITSTATUS(status))
+            }
+            End::Program(status) => self.signalled(libc::WTERMSIG(status)),
+            End::OutOfMemory => Status::OutOfMemory,
+            End::TimedOut => Status::TimedOut,
+            End::Killed if cancel.is_cancelled() => Status::Cancelled,
+            End::Killed => self.signalled(libc::SIGKILL),
+        }
+    }
+
+    /// A program that was killed while the system was killing for want of memory was killed for that.
+    fn signalled(&self, signal: i32) -> Status {
+        let was_short = || {
+            let now = oom_kills();
+            now > self.oom_kills.swap(now, Ordering::SeqCst)
+        };
+        match signal == libc::SIGKILL && was_short() {
+            true => Status::OutOfMemory,
+            false => Status::Signalled(signal),
+        }
+    }
+}
+
+/// How many processes the system has killed for want of memory since it was started.
+fn oom_kills() -> u64 {
+    let statistics = fs::read_to_string("/proc/vmstat").unwrap_or_default();
+    let count = statistics.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    count.and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
+fn device(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |data| data.dev())
+}
+
+fn folder_error(path: &Path, source: io::Error) -> SandboxError {
+    SandboxError::Folder { path: path.to_owned(), source }
+}
+
+/// Names what went wrong in the words of the specification.
+fn error(broken: Broken, spec: &Spec, entries: &[Entry]) -> SandboxError {
+    let failure = match broken {
+        Broken::Failed(failure) => failure,
+        Broken::SpawnerDied => return SandboxError::SpawnerDied,
+        Broken::Caller(errno) => {
+            return SandboxError::Setup { step: "sending the request", source: errno.into() };
+        }
+    };
+    let (step, source) = (failure.step.text(), failure.source());
+    match failure.step {
+        Step::Execute => SandboxError::Program { program: spec.argv[0].clone(), source },
+        Step::WorkingDirectory => SandboxError::WorkingDirectory { cwd: spec.cwd.clone(), source },
+        Step::Open
+        | Step::MakeReadOnly
+        | Step::MapOwner
+        | Step::MountPoint
+        | Step::Attach
+        | Step::Overlay
+        | Step::Symlink => {
+            let entry = &entries[failure.index as usize];
+            SandboxError::Mount {
+                target: entry.target.clone(),
+                host: host(&entry.kind),
+                step,
+                source,
+            }
+        }
+        _ => SandboxError::Setup { step, source },
+    }
+}
+
+fn host(kind: &Kind) -> Option<PathBuf> {
+    match kind {
+        Kind::Folder | Kind::Symlink(_) => None,
+        Kind::ReadOnly(path) | Kind::Writable(path) | Kind::Scratch { lower: path, .. } => {
+            Some(path.clone())
+        }
+    }
+}

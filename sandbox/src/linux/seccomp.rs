@@ -1,0 +1,188 @@
+//! The system call filter of a command.
+//!
+//! The namespaces do the isolation; the filter takes away what they don't cover: sockets that ignore network
+//! namespaces, kernel interfaces with a history of holes, and calls that need a privilege nobody has in there.
+//! Everything else is allowed, so that compilers, debuggers and sanitizers of any kind run.
+//! The program is assembled by hand: several different errors and the check for the x32 table are more than
+//! the crates for this offer.
+
+use libc::{
+    BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, SECCOMP_RET_ALLOW,
+    SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, sock_filter,
+};
+
+/// What changes the machine or other processes: refused as if for want of privilege.
+const NOT_PERMITTED: &[libc::c_long] = &[
+    libc::SYS_acct,
+    libc::SYS_add_key,
+    libc::SYS_adjtimex,
+    libc::SYS_bpf,
+    libc::SYS_chroot,
+    libc::SYS_clock_adjtime,
+    libc::SYS_clock_settime,
+    libc::SYS_delete_module,
+    libc::SYS_fanotify_init,
+    libc::SYS_finit_module,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fsopen,
+    libc::SYS_fspick,
+    libc::SYS_init_module,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_ioperm,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_iopl,
+    libc::SYS_kexec_file_load,
+    libc::SYS_kexec_load,
+    libc::SYS_keyctl,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_modify_ldt,
+    libc::SYS_mount,
+    libc::SYS_mount_setattr,
+    libc::SYS_move_mount,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_open_tree,
+    libc::SYS_perf_event_open,
+    libc::SYS_pivot_root,
+    libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
+    libc::SYS_reboot,
+    libc::SYS_request_key,
+    libc::SYS_setdomainname,
+    libc::SYS_sethostname,
+    libc::SYS_setns,
+    libc::SYS_settimeofday,
+    libc::SYS_swapoff,
+    libc::SYS_swapon,
+    libc::SYS_syslog,
+    libc::SYS_umount2,
+    libc::SYS_userfaultfd,
+    libc::SYS_vhangup,
+];
+
+/// What programs use if it is there and do without if it isn't.
+const NOT_THERE: &[libc::c_long] =
+    &[libc::SYS_io_uring_enter, libc::SYS_io_uring_register, libc::SYS_io_uring_setup];
+
+/// Socket families that stay within the namespaces.
+const FAMILIES: [libc::c_int; 3] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
+
+#[cfg(target_arch = "x86_64")]
+const ARCHITECTURE: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const ARCHITECTURE: u32 = 0xc000_00b7;
+
+/// Calls from here on belong to the x32 table, which has its own numbers for everything.
+const X32: u32 = 0x4000_0000;
+
+// Offsets in the kernel's `seccomp_data`.
+const NUMBER: u32 = 0;
+const ARCH: u32 = 4;
+const FIRST_ARGUMENT: u32 = 16;
+
+/// Assembles the filter.
+pub(super) fn filter() -> Vec<sock_filter> {
+    let mut program = vec![
+        load(ARCH),
+        jump(BPF_JEQ, ARCHITECTURE, 1, 0),
+        answer(SECCOMP_RET_KILL_PROCESS),
+        load(NUMBER),
+        jump(BPF_JGE, X32, 0, 1),
+        answer(errno(libc::ENOSYS)),
+    ];
+    let mut deny = |calls: &[libc::c_long], error: i32| {
+        for &call in calls {
+            program.extend([jump(BPF_JEQ, call as u32, 0, 1), answer(errno(error))]);
+        }
+    };
+    deny(NOT_PERMITTED, libc::EPERM);
+    deny(NOT_THERE, libc::ENOSYS);
+    // An ordinary user can't leave its groups when it enters a user namespace. This hides them: success, none.
+    deny(&[libc::SYS_getgroups], 0);
+    program.extend(socket_families());
+    program.push(answer(SECCOMP_RET_ALLOW));
+    program
+}
+
+/// Lets `socket` through for [`FAMILIES`] only.
+fn socket_families() -> Vec<sock_filter> {
+    let count = FAMILIES.len() as u8;
+    let mut block =
+        vec![jump(BPF_JEQ, libc::SYS_socket as u32, 0, count + 2), load(FIRST_ARGUMENT)];
+    for (after, family) in (0..count).rev().zip(FAMILIES) {
+        block.push(jump(BPF_JEQ, family as u32, after + 1, 0));
+    }
+    block.push(answer(errno(libc::EAFNOSUPPORT)));
+    block
+}
+
+fn load(offset: u32) -> sock_filter {
+    instruction(BPF_LD | BPF_W | BPF_ABS, 0, 0, offset)
+}
+
+/// Skips `then` instructions if the comparison holds, `otherwise` if not.
+fn jump(comparison: u32, with: u32, then: u8, otherwise: u8) -> sock_filter {
+    instruction(BPF_JMP | comparison | BPF_K, then, otherwise, with)
+}
+
+fn answer(value: u32) -> sock_filter {
+    instruction(BPF_RET | BPF_K, 0, 0, value)
+}
+
+fn errno(error: i32) -> u32 {
+    SECCOMP_RET_ERRNO | error as u32
+}
+
+fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
+    sock_filter { code: code as u16, jt, jf, k }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs the filter as the kernel would.
+    fn verdict(arch: u32, number: i64, first_argument: i32) -> u32 {
+        let program = filter();
+        let (mut at, mut value) = (0, 0);
+        loop {
+            let sock_filter { code, jt, jf, k } = program[at];
+            let code = u32::from(code);
+            let skip = |holds: bool| usize::from(if holds { jt } else { jf });
+            at += 1 + match code {
+                _ if code == BPF_RET | BPF_K => return k,
+                _ if code == BPF_JMP | BPF_JEQ | BPF_K => skip(value == k),
+                _ if code == BPF_JMP | BPF_JGE | BPF_K => skip(value >= k),
+                _ => {
+                    value = match k {
+                        ARCH => arch,
+                        NUMBER => number as u32,
+                        _ => first_argument as u32,
+                    };
+                    0
+                }
+            };
+        }
+    }
+
+    #[test]
+    fn verdicts() {
+        let check = |number, argument, expect| {
+            assert_eq!(verdict(ARCHITECTURE, number, argument), expect, "{number} {argument}");
+        };
+        check(libc::SYS_openat, 0, SECCOMP_RET_ALLOW);
+        check(libc::SYS_ptrace, 0, SECCOMP_RET_ALLOW);
+        check(libc::SYS_acct, 0, errno(libc::EPERM));
+        check(libc::SYS_vhangup, 0, errno(libc::EPERM));
+        check(libc::SYS_io_uring_setup, 0, errno(libc::ENOSYS));
+        check(libc::SYS_getgroups, 0, errno(0));
+        for family in FAMILIES {
+            check(libc::SYS_socket, family, SECCOMP_RET_ALLOW);
+        }
+        for family in [libc::AF_NETLINK, libc::AF_VSOCK, libc::AF_PACKET, libc::AF_ALG, -1] {
+            check(libc::SYS_socket, family, errno(libc::EAFNOSUPPORT));
+        }
+        check(i64::from(X32) + libc::SYS_openat, 0, errno(libc::ENOSYS));
+        assert_eq!(verdict(0x4000_0003, libc::SYS_openat, 0), SECCOMP_RET_KILL_PROCESS);
+    }
+}

@@ -1,0 +1,216 @@
+//! The spawner: a small process that starts commands for its parent, and takes them along when it dies.
+//!
+//! To clone a process costs by its size, and from a large one with many threads a hundred times more than from this.
+//! So the caller starts its own binary once more, before anything else happens in it, and asks that process.
+//! It has one thread, one loop, and no state but the commands that run.
+//!
+//! Its life is bound to its parent's twice: the kernel kills it when its parent's thread ends, and it ends when the
+//! control socket does. Every command's first process is bound to it in the same way, and the kernel kills what is in
+//! that process's namespaces.
+
+use std::convert::Infallible;
+use std::env;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic;
+use std::process::abort;
+
+use libc::sock_filter;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::{Errno, Result, retry_on_intr};
+use rustix::net::{AddressFamily, SocketType, sockopt};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getppid, getrlimit, pidfd_send_signal,
+    set_parent_process_death_signal, setrlimit, setsid, umask,
+};
+use rustix::stdio::dup2_stdin;
+
+use super::channel;
+use super::launch::{Streams, launch};
+use super::plan::Plan;
+use super::seccomp;
+use super::stage::Stage;
+use super::step::{At, Failure, Step};
+use super::sys;
+use super::wire::Report;
+
+/// The name under which this binary is the spawner.
+pub(super) const NAME: &str = "run-spawner";
+
+/// Becomes the spawner process if this process was started as one, and never returns then.
+///
+/// Must be the first statement of `main` in every program that uses [`Sandbox`](crate::Sandbox): the spawner must not
+/// have started a thread. It also serves the line that [`shell_command`](crate::shell_command) makes, and never returns
+/// then either. Otherwise it does nothing.
+pub fn run_spawner_if_asked() {
+    super::debug::enter_if_asked();
+    let is_asked = env::args_os().next().is_some_and(|name| name == NAME);
+    if is_asked && is_channel(io::stdin()) {
+        // Returns only when there is nobody left to tell.
+        let _ = serve();
+        sys::exit(1);
+    }
+}
+
+/// Whether this is the end of a channel, as nobody passes by accident.
+fn is_channel(fd: impl AsFd) -> bool {
+    sockopt::socket_domain(&fd) == Ok(AddressFamily::UNIX)
+        && sockopt::socket_type(&fd) == Ok(SocketType::SEQPACKET)
+}
+
+/// Gets ready and then starts what it is asked to. Fails only if there is nobody to tell.
+fn serve() -> Result<Infallible> {
+    let control = settle()?;
+    match get_ready(&control) {
+        Ok(stage) => {
+            channel::report(&control, Report::Ready, &[])?;
+            Spawner { control, stage, filter: seccomp::filter(), running: Vec::new() }.run()
+        }
+        Err(failure) => {
+            channel::report(&control, Report::Failed(failure), &[])?;
+            Err(Errno::CANCELED)
+        }
+    }
+}
+
+/// Leaves behind what this process has inherited, but for the control socket.
+fn settle() -> Result<OwnedFd> {
+    panic::set_hook(Box::new(|_| abort()));
+    sys::close_from(3)?;
+    let control = rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?;
+    dup2_stdin(open(c"/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)?;
+    // The name of the file would be that of a link in `/proc`.
+    rustix::thread::set_name(c"run-spawner")?;
+    // Not in the terminal's session: Ctrl-C is for the parent, which ends us in good order.
+    setsid()?;
+    sys::reset_signals()?;
+    umask(Mode::empty());
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    Ok(control)
+}
+
+/// Gets the right to mount, and moves to where it is needed.
+fn get_ready(control: &OwnedFd) -> std::result::Result<Stage, Failure> {
+    let mut needs_user_namespace = [0];
+    channel::receive(control, &mut needs_user_namespace).at(Step::Request)?;
+    let needs_user_namespace = needs_user_namespace != [0];
+    if needs_user_namespace {
+        sys::unshare(libc::CLONE_NEWUSER).at(Step::UserNamespace)?;
+        channel::report(control, Report::Unshared, &[]).at(Step::Request)?;
+        channel::receive(control, &mut [0]).at(Step::Request)?;
+    }
+    set_parent_process_death_signal(Some(Signal::KILL)).at(Step::ParentDeath)?;
+    // Whoever made the channel started us; if that is no longer our parent, no signal will come.
+    if getppid() != Some(sockopt::socket_peercred(control).at(Step::ParentDeath)?.pid) {
+        sys::exit(1);
+    }
+    Stage::enter_new(!needs_user_namespace)
+}
+
+struct Spawner {
+    control: OwnedFd,
+    stage: Stage,
+    filter: Vec<sock_filter>,
+    running: Vec<Running>,
+}
+
+/// A command that runs.
+struct Running {
+    pid: Pid,
+    pidfd: OwnedFd,
+    channel: OwnedFd,
+}
+
+/// What the loop wakes up for.
+enum Event {
+    Request,
+    /// The command at this index ended.
+    Ended(usize),
+    /// Nobody waits for the command at this index any more.
+    Abandoned(usize),
+}
+
+impl Spawner {
+    fn run(mut self) -> Result<Infallible> {
+        loop {
+            // From the back, as commands that ended are removed.
+            for event in self.wait()?.into_iter().rev() {
+                match event {
+                    Event::Request => self.start()?,
+                    Event::Ended(index) => self.running.swap_remove(index).bury(),
+                    Event::Abandoned(index) => self.running[index].kill(),
+                }
+            }
+        }
+    }
+
+    fn wait(&self) -> Result<Vec<Event>> {
+        let mut fds = vec![PollFd::new(&self.control, PollFlags::IN)];
+        for command in &self.running {
+            fds.push(PollFd::new(&command.pidfd, PollFlags::IN));
+            fds.push(PollFd::new(&command.channel, PollFlags::empty()));
+        }
+        retry_on_intr(|| poll(&mut fds, None))?;
+        let is_ready = |fd: &PollFd| !fd.revents().is_empty();
+        let of_command =
+            |(index, pair): (usize, &[PollFd])| match (is_ready(&pair[0]), is_ready(&pair[1])) {
+                (true, _) => Some(Event::Ended(index)),
+                (false, true) => Some(Event::Abandoned(index)),
+                (false, false) => None,
+            };
+        let request = is_ready(&fds[0]).then_some(Event::Request);
+        let commands = fds[1..].chunks_exact(2).enumerate().filter_map(of_command);
+        Ok(request.into_iter().chain(commands).collect())
+    }
+
+    fn start(&mut self) -> Result<()> {
+        let (length, fds) = channel::receive(&self.control, &mut [0])?;
+        if length == 0 {
+            self.end();
+        }
+        let Some((plan, streams)) = request(fds) else { return Err(Errno::PROTO) };
+        // A report that can't be sent has nobody who waits for it; the loop notices that.
+        match launch(&mut self.stage, plan, &streams, &self.filter) {
+            Ok((pid, pidfd)) => {
+                let _ = channel::report(&streams.channel, Report::Started, &[pidfd.as_fd()]);
+                self.running.push(Running { pid, pidfd, channel: streams.channel });
+            }
+            Err(failure) => {
+                let _ = channel::report(&streams.channel, Report::Failed(failure), &[]);
+            }
+        }
+        Ok(())
+    }
+
+    /// The parent is gone or wants no more.
+    fn end(&mut self) -> ! {
+        self.running.iter().for_each(Running::kill);
+        self.running.drain(..).for_each(Running::bury);
+        sys::exit(0)
+    }
+}
+
+impl Running {
+    fn kill(&self) {
+        // In vain only if it is dead already.
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+    }
+
+    fn bury(self) {
+        if let Ok(Some((_, _, usage))) = sys::wait4(Some(self.pid), 0) {
+            let _ = channel::report(&self.channel, Report::Reaped(usage), &[]);
+        }
+    }
+}
+
+/// A request's parts: the encoded plan as a file, then where to report, where to write and perhaps where to read.
+fn request(fds: Vec<OwnedFd>) -> Option<(Plan, Streams)> {
+    let mut fds = fds.into_iter();
+    let mut plan = Vec::new();
+    File::from(fds.next()?).read_to_end(&mut plan).ok()?;
+    let (channel, stdout, stderr) = (fds.next()?, fds.next()?, fds.next()?);
+    Some((Plan::decode(&plan)?, Streams { channel, stdin: fds.next(), stdout, stderr }))
+}

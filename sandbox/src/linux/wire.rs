@@ -1,0 +1,294 @@
+//! The language of caller and spawner: a [`Plan`] as bytes, and fixed-size [`Report`]s.
+//!
+//! Numbers are 64 bits, little endian; strings and lists begin with their length. Both sides are the same binary,
+//! so there is no version. A report can be written without allocating, as the cloned process must not.
+
+use std::ffi::CString;
+use std::time::Duration;
+
+use super::identity::Account;
+use super::init::Bounds;
+use super::plan::{Plan, PlannedKind, PlannedLimits, PlannedMount};
+use super::step::{Failure, Step};
+use super::sys::Usage;
+
+/// What the caller hears about a command, and about the spawner itself when that starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Report {
+    /// The spawner lives in a user namespace and waits for its maps.
+    Unshared,
+    /// The spawner waits for requests.
+    Ready,
+    /// The command's first process exists; its descriptor comes with this.
+    Started,
+    /// The set-up failed.
+    Failed(Failure),
+    /// The command ended, with this wait status.
+    Ended(i32),
+    /// The command used too much memory and was killed.
+    OutOfMemory,
+    /// The command took too long and was killed.
+    TimedOut,
+    /// Every process is dead, and this is what they used. Always the last.
+    Reaped(Usage),
+}
+
+/// Bytes of a report.
+pub(super) const REPORT_SIZE: usize = 32;
+
+impl Report {
+    pub(super) fn encode(self) -> [u8; REPORT_SIZE] {
+        let numbers = match self {
+            Self::Unshared => [0, 0, 0, 0],
+            Self::Ready => [1, 0, 0, 0],
+            Self::Started => [2, 0, 0, 0],
+            Self::Failed(Failure { step, index, errno }) => {
+                [3, step as u64, index.into(), errno as u64]
+            }
+            Self::Ended(status) => [4, status as u64, 0, 0],
+            Self::OutOfMemory => [5, 0, 0, 0],
+            Self::TimedOut => [7, 0, 0, 0],
+            Self::Reaped(usage) => [6, micros(usage.user), micros(usage.system), usage.max_rss],
+        };
+        let mut bytes = [0; REPORT_SIZE];
+        for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// The report in `bytes`, or `None` if that is none.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let numbers = [reader.number()?, reader.number()?, reader.number()?, reader.number()?];
+        Some(match numbers {
+            [0, ..] => Self::Unshared,
+            [1, ..] => Self::Ready,
+            [2, ..] => Self::Started,
+            [3, step, index, errno] => Self::Failed(Failure {
+                step: Step::try_from(u8::try_from(step).ok()?).ok()?,
+                index: index as u32,
+                errno: errno as i32,
+            }),
+            [4, status, ..] => Self::Ended(status as i32),
+            [5, ..] => Self::OutOfMemory,
+            [7, ..] => Self::TimedOut,
+            [6, user, system, max_rss] => Self::Reaped(Usage {
+                user: Duration::from_micros(user),
+                system: Duration::from_micros(system),
+                max_rss,
+            }),
+            _ => return None,
+        })
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    duration.as_micros() as u64
+}
+
+/// Half a thousand years at most.
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Plan {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer(Vec::with_capacity(4096));
+        writer.numbers(&[
+            self.account.uid.into(),
+            self.account.gid.into(),
+            self.account.is_caller.into(),
+            self.trial.into(),
+        ]);
+        [&self.programs, &self.argv, &self.env].into_iter().for_each(|list| writer.list(list));
+        writer.string(&self.cwd);
+        writer.number(self.mounts.len() as u64);
+        self.mounts.iter().for_each(|mount| writer.mount(mount));
+        writer.limits(&self.limits);
+        writer.0
+    }
+
+    /// The plan in `bytes`, or `None` if that is none.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let (uid, gid) = (reader.number()? as u32, reader.number()? as u32);
+        let (is_caller, trial) = (reader.flag()?, reader.flag()?);
+        let account = Account { uid, gid, is_caller };
+        let (programs, argv, env) = (reader.list()?, reader.list()?, reader.list()?);
+        let cwd = reader.string()?;
+        let count = reader.number()?;
+        let mounts = (0..count).map(|_| reader.mount()).collect::<Option<_>>()?;
+        let limits = reader.limits()?;
+        Some(Self { account, programs, argv, env, cwd, mounts, limits, trial })
+    }
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn number(&mut self, number: u64) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    fn numbers(&mut self, numbers: &[u64]) {
+        numbers.iter().for_each(|&number| self.number(number));
+    }
+
+    fn optional(&mut self, number: Option<u64>) {
+        self.numbers(&[number.is_some().into(), number.unwrap_or(0)]);
+    }
+
+    fn string(&mut self, text: &CString) {
+        self.number(text.as_bytes().len() as u64);
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    fn list(&mut self, list: &[CString]) {
+        self.number(list.len() as u64);
+        list.iter().for_each(|text| self.string(text));
+    }
+
+    fn mount(&mut self, mount: &PlannedMount) {
+        self.string(&mount.target);
+        match &mount.kind {
+            PlannedKind::Folder => self.number(0),
+            PlannedKind::ReadOnly(source) => self.tagged(1, &[source]),
+            PlannedKind::Writable(source) => self.tagged(2, &[source]),
+            PlannedKind::Scratch { lower, upper } => self.tagged(3, &[lower, upper]),
+            PlannedKind::Symlink(to) => self.tagged(4, &[to]),
+        }
+    }
+
+    fn tagged(&mut self, tag: u64, strings: &[&CString]) {
+        self.number(tag);
+        strings.iter().for_each(|text| self.string(text));
+    }
+
+    fn limits(&mut self, limits: &PlannedLimits) {
+        self.optional(limits.bounds.memory);
+        self.optional(limits.bounds.timeout.map(nanos));
+        self.optional(limits.file_size);
+        self.optional(limits.cpus.map(|(first, _)| first));
+        self.optional(limits.cpus.map(|(_, count)| count));
+        self.numbers(&[limits.processes, limits.tmp_bytes, limits.open_files]);
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn number(&mut self) -> Option<u64> {
+        let (number, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(u64::from_le_bytes(*number))
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        self.number().map(|number| number != 0)
+    }
+
+    fn optional(&mut self) -> Option<Option<u64>> {
+        let (is_some, number) = (self.flag()?, self.number()?);
+        Some(is_some.then_some(number))
+    }
+
+    fn string(&mut self) -> Option<CString> {
+        let length = usize::try_from(self.number()?).ok()?;
+        let (text, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        CString::new(text).ok()
+    }
+
+    fn list(&mut self) -> Option<Vec<CString>> {
+        let count = self.number()?;
+        (0..count).map(|_| self.string()).collect()
+    }
+
+    fn mount(&mut self) -> Option<PlannedMount> {
+        let target = self.string()?;
+        let kind = match self.number()? {
+            0 => PlannedKind::Folder,
+            1 => PlannedKind::ReadOnly(self.string()?),
+            2 => PlannedKind::Writable(self.string()?),
+            3 => PlannedKind::Scratch { lower: self.string()?, upper: self.string()? },
+            4 => PlannedKind::Symlink(self.string()?),
+            _ => return None,
+        };
+        Some(PlannedMount { target, kind })
+    }
+
+    fn limits(&mut self) -> Option<PlannedLimits> {
+        let (memory, timeout) = (self.optional()?, self.optional()?.map(Duration::from_nanos));
+        let (bounds, file_size) = (Bounds { memory, timeout }, self.optional()?);
+        let cpus = self.optional()?.zip(self.optional()?);
+        let [processes, tmp_bytes, open_files] = [self.number()?, self.number()?, self.number()?];
+        Some(PlannedLimits { bounds, processes, tmp_bytes, file_size, open_files, cpus })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        let text = |text: &str| CString::new(text).unwrap();
+        let mount = |target, kind| PlannedMount { target: text(target), kind };
+        Plan {
+            account: Account { uid: 100_007, gid: 5, is_caller: false },
+            programs: vec![text("/usr/bin/cc"), text("/bin/cc")],
+            argv: vec![text("cc"), text(""), text(&"x".repeat(300_000))],
+            env: vec![text("A=ä")],
+            cwd: text("/src"),
+            mounts: vec![
+                mount("/a", PlannedKind::Folder),
+                mount("/b", PlannedKind::ReadOnly(text("/host/b"))),
+                mount("/c", PlannedKind::Writable(text("/host/c"))),
+                mount("/d", PlannedKind::Scratch { lower: text("/l"), upper: text("/u") }),
+                mount("/e", PlannedKind::Symlink(text("b"))),
+            ],
+            limits: PlannedLimits {
+                bounds: Bounds { memory: Some(1 << 40), timeout: Some(Duration::from_millis(5)) },
+                processes: 64,
+                tmp_bytes: 1 << 30,
+                file_size: None,
+                open_files: 256,
+                cpus: Some((3, 2)),
+            },
+            trial: false,
+        }
+    }
+
+    #[test]
+    fn plans_survive_the_way() {
+        let bytes = plan().encode();
+        assert_eq!(Plan::decode(&bytes), Some(plan()));
+        for length in (0..bytes.len()).step_by(997) {
+            assert_eq!(Plan::decode(&bytes[..length]), None, "cut at {length}");
+        }
+    }
+
+    #[test]
+    fn reports_survive_the_way() {
+        let usage = Usage {
+            user: Duration::from_micros(1),
+            system: Duration::from_secs(2),
+            max_rss: u64::MAX,
+        };
+        let failure = Failure { step: Step::Execute, index: 3, errno: 2 };
+        for report in [
+            Report::Unshared,
+            Report::Ready,
+            Report::Started,
+            Report::Failed(failure),
+            Report::Ended(-1),
+            Report::OutOfMemory,
+            Report::TimedOut,
+            Report::Reaped(usage),
+        ] {
+            assert_eq!(Report::decode(&report.encode()), Some(report));
+        }
+        assert_eq!(Report::decode(&[9; REPORT_SIZE]), None);
+        assert_eq!(Report::decode(&[]), None);
+    }
+}

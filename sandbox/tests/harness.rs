@@ -1,0 +1,232 @@
+//! Runs the tests, and what they have in common: a folder of their own, and specifications with the host's tools.
+#![expect(clippy::print_stdout, reason = "a test run reports to standard output")]
+#![expect(clippy::disallowed_methods, reason = "KEEP_TEMP is for the person at the terminal")]
+
+use std::ffi::OsString;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use sandbox::{Cancel, Limits, Mount, MountSource, Outcome, Sandbox, SandboxError, Spec, Status};
+
+use crate::stories;
+
+/// An ordinary user that has no files, processes or groups anywhere.
+const USER: u32 = 12345;
+
+/// What a test gets.
+pub(crate) struct Lab {
+    pub sandbox: Sandbox,
+    /// An empty folder.
+    pub root: PathBuf,
+    /// This binary, which is also the probe.
+    pub probe: PathBuf,
+}
+
+/// A test, with its name.
+pub(crate) type Test = (&'static str, fn(&Lab));
+
+/// The tests of a story, named after their functions.
+#[macro_export]
+macro_rules! tests {
+    ($($test:ident),* $(,)?) => {
+        pub(crate) const TESTS: &[$crate::harness::Test] = &[$((stringify!($test), $test)),*];
+    };
+}
+
+const STORIES: &[(&str, &[Test])] = &[
+    ("view", stories::view::TESTS),
+    ("escape", stories::escape::TESTS),
+    ("network", stories::network::TESTS),
+    ("mounts", stories::mounts::TESTS),
+    ("limits", stories::limits::TESTS),
+    ("lifetime", stories::lifetime::TESTS),
+    ("errors", stories::errors::TESTS),
+    ("debug", stories::debug::TESTS),
+];
+
+/// Runs the tests whose name contains one of `filters`, as this user and if that is root as another one.
+pub(crate) fn run_all(filters: &[&str]) -> ExitCode {
+    let filters: Vec<&str> =
+        filters.iter().copied().filter(|word| !word.starts_with('-')).collect();
+    let is_root = is_root();
+    let mut failed = run_as(if is_root { "root" } else { "user" }, &filters);
+    if is_root {
+        failed += run_as_user(&filters);
+    }
+    match failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// The number of tests that failed.
+fn run_as(who: &str, filters: &[&str]) -> usize {
+    let folder = std::env::temp_dir().join(format!("sandbox-test-{who}-{}", std::process::id()));
+    let probe = std::env::current_exe().unwrap();
+    let mut failed = Vec::new();
+    for (story, tests) in STORIES {
+        for (name, test) in *tests {
+            let name = format!("{who}::{story}::{name}");
+            if !filters.is_empty() && !filters.iter().any(|filter| name.contains(filter)) {
+                continue;
+            }
+            let root = folder.join(name.replace("::", "-"));
+            fs::create_dir_all(&root).unwrap();
+            let begin = Instant::now();
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                test(&Lab { sandbox: start(), root, probe: probe.clone() });
+            }));
+            let verdict = if result.is_ok() { "ok" } else { "FAILED" };
+            println!("test {name} ... {verdict} ({:.2} s)", begin.elapsed().as_secs_f64());
+            failed.extend(result.is_err().then_some(name));
+        }
+    }
+    if std::env::var_os("KEEP_TEMP").is_none() {
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    println!("as {who}: {} failed {failed:?}", failed.len());
+    failed.len()
+}
+
+/// Runs this binary again as an ordinary user.
+fn run_as_user(filters: &[&str]) -> usize {
+    let folder = std::env::temp_dir().join(format!("sandbox-test-binary-{}", std::process::id()));
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    let copy = folder.join("probes");
+    fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
+    let status = Command::new(&copy).args(filters).uid(USER).gid(USER).current_dir("/").status();
+    fs::remove_dir_all(&folder).unwrap();
+    usize::from(!status.unwrap().success())
+}
+
+/// A sandbox, or the reason why this machine can't run the tests.
+pub(crate) fn start() -> Sandbox {
+    Sandbox::start().unwrap_or_else(|error| panic!("{error}: {} ({})", error.cause, error.remedy()))
+}
+
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+impl Lab {
+    /// A folder in the test's own folder.
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        let folder = self.root.join(name);
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    /// A file in the test's own folder, with the folders that lead to it.
+    pub(crate) fn file(&self, name: &str, content: &str) -> PathBuf {
+        let file = self.root.join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, content).unwrap();
+        file
+    }
+
+    /// A shell script, with the host's tools.
+    pub(crate) fn sh(&self, script: &str) -> Spec {
+        spec(&["sh", "-c", script])
+    }
+
+    /// The probe in this binary, with the host's libraries.
+    pub(crate) fn probe(&self, words: &[&str]) -> Spec {
+        let argv: Vec<&str> =
+            ["/probe", "probe"].into_iter().chain(words.iter().copied()).collect();
+        let probe = MountSource::ReadOnly(self.probe.clone());
+        spec(&argv).with("/probe", probe)
+    }
+
+    /// Runs to the end, whatever that is.
+    pub(crate) fn run(&self, spec: &Spec) -> Outcome {
+        self.sandbox.run(spec, &Cancel::new()).unwrap_or_else(|error| panic!("{}", chain(&error)))
+    }
+
+    /// Runs successfully, and returns standard output.
+    pub(crate) fn stdout(&self, spec: &Spec) -> String {
+        let outcome = self.run(spec);
+        assert_eq!(
+            outcome.status,
+            Status::Exited(0),
+            "{}{}",
+            text(&outcome.stdout),
+            text(&outcome.stderr)
+        );
+        text(&outcome.stdout)
+    }
+
+    /// Runs a script successfully, and returns its lines.
+    pub(crate) fn lines(&self, script: &str) -> Vec<String> {
+        self.stdout(&self.sh(script)).lines().map(str::to_owned).collect()
+    }
+
+    /// The message of a run that fails to start, with its causes.
+    pub(crate) fn error(&self, spec: &Spec) -> String {
+        let result = self.sandbox.run(spec, &Cancel::new());
+        chain(&result.expect_err("this can't be run"))
+    }
+}
+
+/// A command with the host's system folders, and `PATH` for environment.
+pub(crate) fn spec(argv: &[&str]) -> Spec {
+    Spec {
+        argv: argv.iter().map(OsString::from).collect(),
+        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        cwd: "/".into(),
+        mounts: system_folders(),
+        limits: Limits { processes: 200, tmp_bytes: 64 << 20, ..Limits::STANDARD },
+        output_cap: 1 << 20,
+    }
+}
+
+/// Where the host's programs and libraries are: folders, or links to such in `/usr`.
+fn system_folders() -> Vec<Mount> {
+    let folders = ["/usr", "/bin", "/lib", "/lib64", "/sbin"].map(PathBuf::from);
+    let mount = |target: PathBuf| {
+        let source = match fs::read_link(&target) {
+            Ok(to) => MountSource::Symlink(to.into()),
+            Err(_) => MountSource::ReadOnly(target.clone()),
+        };
+        Mount { target, source }
+    };
+    folders.into_iter().filter(|folder| folder.exists()).map(mount).collect()
+}
+
+/// Changes to a specification, one after the other.
+pub(crate) trait With: Sized {
+    fn with(self, target: impl AsRef<Path>, source: MountSource) -> Self;
+    fn limited(self, change: impl FnOnce(&mut Limits)) -> Self;
+}
+
+impl With for Spec {
+    fn with(mut self, target: impl AsRef<Path>, source: MountSource) -> Self {
+        self.mounts.push(Mount { target: target.as_ref().into(), source });
+        self
+    }
+
+    fn limited(mut self, change: impl FnOnce(&mut Limits)) -> Self {
+        change(&mut self.limits);
+        self
+    }
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+pub(crate) fn chain(error: &SandboxError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,177 @@
+//! What this binary does inside a sandbox: try something, and print how it went.
+#![expect(clippy::print_stdout, reason = "the test reads standard output")]
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::hint::black_box;
+use std::io;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, SystemTime};
+
+use crate::syscall::{answer, fork, name, pointer};
+
+pub(crate) fn run(what: &str, words: &[&str]) {
+    match what {
+        "system-calls" => system_calls(words[0].parse().unwrap()),
+        "writes" => words.iter().for_each(|path| writes(path)),
+        "reads" => words.iter().for_each(|path| say(path, fs::read(path))),
+        "connect" => connect(words),
+        "listen" => listen(words[0]),
+        "spawn" => spawn(words[0].parse().unwrap()),
+        "eat" => eat(words[0].parse().unwrap(), words[1].parse().unwrap()),
+        "share" => share(words[0].parse().unwrap(), words[1].parse().unwrap()),
+        _ => panic!("there is no probe {what}"),
+    }
+}
+
+fn say<T>(what: &str, result: io::Result<T>) {
+    let verdict = match result {
+        Ok(_) => "ok".to_owned(),
+        Err(error) => name(error.raw_os_error().unwrap_or(0)),
+    };
+    println!("{what} {verdict}");
+}
+
+/// Calls that could lead out of the sandbox or change the machine.
+fn system_calls(host_pid: i64) {
+    let root = pointer(c"/");
+    let tmp = pointer(c"/tmp");
+    let null_device = 0x103;
+    let character_device = i64::from(libc::S_IFCHR | 0o666);
+    let at = i64::from(libc::AT_FDCWD);
+    let calls: &[(&str, i64, &[i64])] = &[
+        ("mount", libc::SYS_mount, &[pointer(c"none"), tmp, pointer(c"tmpfs"), 0, 0]),
+        ("remount", libc::SYS_mount, &[0, root, 0, (libc::MS_REMOUNT | libc::MS_BIND) as i64, 0]),
+        ("umount", libc::SYS_umount2, &[tmp, i64::from(libc::MNT_DETACH)]),
+        ("pivot_root", libc::SYS_pivot_root, &[tmp, tmp]),
+        ("chroot", libc::SYS_chroot, &[tmp]),
+        ("open_tree", libc::SYS_open_tree, &[at, root, 1]),
+        ("mknod", libc::SYS_mknodat, &[at, pointer(c"/tmp/null"), character_device, null_device]),
+        ("setns", libc::SYS_setns, &[0, 0]),
+        ("open_by_handle_at", libc::SYS_open_by_handle_at, &[at, 0, 0]),
+        ("unshare user", libc::SYS_unshare, &[i64::from(libc::CLONE_NEWUSER)]),
+        ("unshare mounts", libc::SYS_unshare, &[i64::from(libc::CLONE_NEWNS)]),
+        ("unshare network", libc::SYS_unshare, &[i64::from(libc::CLONE_NEWNET)]),
+        ("setuid", libc::SYS_setuid, &[0]),
+        ("setgid", libc::SYS_setgid, &[0]),
+        ("setgroups", libc::SYS_setgroups, &[0, 0]),
+        ("kill host", libc::SYS_kill, &[host_pid, 0]),
+        ("ptrace init", libc::SYS_ptrace, &[i64::from(libc::PTRACE_SEIZE), 1, 0, 0]),
+        ("read init", libc::SYS_process_vm_readv, &[1, 0, 0, 0, 0, 0]),
+        ("ptrace me", libc::SYS_ptrace, &[i64::from(libc::PTRACE_TRACEME)]),
+        ("keyctl", libc::SYS_keyctl, &[0, -3, 0]),
+        ("bpf", libc::SYS_bpf, &[0, 0, 0]),
+        ("perf_event_open", libc::SYS_perf_event_open, &[0, 0, -1, -1, 0]),
+        ("userfaultfd", libc::SYS_userfaultfd, &[0]),
+        ("io_uring_setup", libc::SYS_io_uring_setup, &[1, 0]),
+        ("kexec_load", libc::SYS_kexec_load, &[0, 0, 0, 0]),
+        ("init_module", libc::SYS_init_module, &[0, 0, 0]),
+        ("reboot", libc::SYS_reboot, &[0, 0, 0]),
+        ("clock_settime", libc::SYS_clock_settime, &[0, 0]),
+        ("sethostname", libc::SYS_sethostname, &[root, 1]),
+        ("syslog", libc::SYS_syslog, &[10, 0, 0]),
+        ("raise limit", libc::SYS_setrlimit, &[libc::RLIMIT_CORE as i64, RAISED.as_ptr() as i64]),
+        ("netlink", libc::SYS_socket, &[i64::from(libc::AF_NETLINK), i64::from(libc::SOCK_RAW), 0]),
+        ("vsock", libc::SYS_socket, &[i64::from(libc::AF_VSOCK), i64::from(libc::SOCK_STREAM), 0]),
+        ("alg", libc::SYS_socket, &[i64::from(libc::AF_ALG), i64::from(libc::SOCK_SEQPACKET), 0]),
+        ("packet", libc::SYS_socket, &[i64::from(libc::AF_PACKET), i64::from(libc::SOCK_RAW), 0]),
+        ("raw", libc::SYS_socket, &[i64::from(libc::AF_INET), i64::from(libc::SOCK_RAW), 1]),
+        ("unix", libc::SYS_socket, &[i64::from(libc::AF_UNIX), i64::from(libc::SOCK_STREAM), 0]),
+    ];
+    for (name, number, arguments) in calls {
+        println!("{name} {}", answer(*number, arguments));
+    }
+}
+
+/// A resource limit above every hard limit of the sandbox.
+static RAISED: [u64; 2] = [1 << 30, 1 << 30];
+
+/// Every way to change a file or folder.
+fn writes(path: &str) {
+    let at_start = SystemTime::UNIX_EPOCH;
+    if fs::metadata(path).unwrap().is_dir() {
+        say("create", File::create(format!("{path}/new")));
+        say("mkdir", fs::create_dir(format!("{path}/new")));
+        say("symlink", std::os::unix::fs::symlink("a", format!("{path}/new")));
+    } else {
+        say("write", OpenOptions::new().write(true).open(path));
+        say("truncate", OpenOptions::new().write(true).truncate(true).open(path));
+        say("unlink", fs::remove_file(path));
+        say("rename", fs::rename(path, format!("{path}.new")));
+        let value = rustix::fs::setxattr(path, "user.a", b"", rustix::fs::XattrFlags::empty());
+        say("setxattr", value.map_err(Into::into));
+    }
+    say("chmod", fs::set_permissions(path, Permissions::from_mode(0o777)));
+    say("utimes", File::open(path).and_then(|file| file.set_modified(at_start)));
+}
+
+fn connect(words: &[&str]) {
+    for word in words {
+        let (kind, address) = word.split_once('=').unwrap();
+        match kind {
+            "tcp" => say(word, TcpStream::connect(address)),
+            "udp" => say(
+                word,
+                UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.send_to(b"x", address)),
+            ),
+            "abstract" => {
+                let address = SocketAddr::from_abstract_name(address).unwrap();
+                say(word, UnixStream::connect_addr(&address));
+            }
+            _ => say(word, UnixStream::connect(address)),
+        }
+    }
+}
+
+/// Talks to itself.
+fn listen(address: &str) {
+    let listener = TcpListener::bind(address);
+    say("connect", listener.and_then(|listener| TcpStream::connect(listener.local_addr()?)));
+}
+
+/// Starts processes until there can be no more, `count` at most.
+fn spawn(count: usize) {
+    let mut children = Vec::new();
+    while children.len() < count {
+        match Command::new("sleep").arg("1000").spawn() {
+            Ok(child) => children.push(child),
+            Err(error) => return say(&children.len().to_string(), Err::<(), _>(error)),
+        }
+    }
+    println!("{count} ok");
+}
+
+/// Uses so many MiB in each of so many processes, and stays.
+fn eat(mebibytes: usize, processes: usize) {
+    for _ in 1..processes {
+        fork(|| hold(mebibytes));
+    }
+    hold(mebibytes);
+}
+
+fn hold(mebibytes: usize) {
+    let memory = touched(mebibytes);
+    sleep(Duration::from_secs(100));
+    black_box(memory);
+}
+
+/// Uses so many MiB, once, seen by so many processes.
+fn share(mebibytes: usize, processes: usize) {
+    let memory = touched(mebibytes);
+    for _ in 0..processes {
+        fork(|| sleep(Duration::from_secs(100)));
+    }
+    sleep(Duration::from_millis(700));
+    black_box(memory);
+    println!("survived");
+}
+
+fn touched(mebibytes: usize) -> Vec<u8> {
+    let mut memory = vec![0_u8; mebibytes << 20];
+    memory.chunks_mut(4096).for_each(|page| page[0] = 1);
+    memory
+}

@@ -1,0 +1,86 @@
+//! What can't be run is refused with the name of what is wrong.
+
+use sandbox::MountSource::{ReadOnly, Symlink, Writable};
+use sandbox::Spec;
+
+use crate::harness::{Lab, With, spec};
+
+crate::tests![programs, working_directories, mounts, a_failure_is_not_the_end];
+
+const MISSING: &str = "No such file or directory (os error 2)";
+const DENIED: &str = "Permission denied (os error 13)";
+
+fn programs(lab: &Lab) {
+    let check = |program: &str, spec: Spec, reason| {
+        assert_eq!(lab.error(&spec), format!("can't run `{program}` in the sandbox: {reason}"));
+    };
+    check("nonsense", spec(&["nonsense"]), MISSING);
+    check("/usr/bin/nonsense", spec(&["/usr/bin/nonsense"]), MISSING);
+    check("/usr", spec(&["/usr"]), DENIED);
+    let script = lab.file("script", "#!/nowhere/sh\n");
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    check("/script", spec(&["/script"]).with("/script", ReadOnly(script)), MISSING);
+    let text = lab.file("text", "text");
+    check("/text", spec(&["/text"]).with("/text", ReadOnly(text)), DENIED);
+    // A program without the loader that it names.
+    let alone = Spec { mounts: Vec::new(), ..lab.probe(&[]) };
+    check("/probe", alone.with("/probe", ReadOnly(lab.probe.clone())), MISSING);
+    // Found where `PATH` says, and only there.
+    let no_path = Spec { env: vec![("PATH".into(), "/nowhere".into())], ..spec(&["true"]) };
+    check("true", no_path, MISSING);
+}
+
+fn working_directories(lab: &Lab) {
+    let missing = Spec { cwd: "/src".into(), ..spec(&["true"]) };
+    assert_eq!(
+        lab.error(&missing),
+        format!("can't use `/src` as working directory in the sandbox: {MISSING}")
+    );
+    let file = Spec { cwd: "/etc/passwd".into(), ..spec(&["true"]) };
+    assert!(lab.error(&file).ends_with("Not a directory (os error 20)"));
+}
+
+fn mounts(lab: &Lab) {
+    let there = lab.folder("there");
+    let missing = lab.root.join("missing");
+    let check = |spec: Spec, expect: String| assert_eq!(lab.error(&spec), expect);
+    check(
+        spec(&["true"]).with("/in", ReadOnly(missing.clone())),
+        format!(
+            "can't mount `/in` from `{}`: opening the source failed: {MISSING}",
+            missing.display()
+        ),
+    );
+    check(
+        spec(&["true"]).with("/out", Writable(missing.clone())),
+        if crate::harness::is_root() {
+            format!("can't prepare the writable folder `{}`: {MISSING}", missing.display())
+        } else {
+            format!(
+                "can't mount `/out` from `{}`: opening the source failed: {MISSING}",
+                missing.display()
+            )
+        },
+    );
+    check(
+        spec(&["true"]).with("/a", Symlink("nowhere".into())).with("/a/b", ReadOnly(there.clone())),
+        format!(
+            "can't mount `/a/b` from `{}`: making the mount point failed: {MISSING}",
+            there.display()
+        ),
+    );
+    let relative = spec(&["true"]).with("src", ReadOnly(there));
+    check(
+        relative,
+        "the sandbox specification is wrong: `src` is not an absolute path without `.` and `..`"
+            .into(),
+    );
+}
+
+fn a_failure_is_not_the_end(lab: &Lab) {
+    for _ in 0..20 {
+        lab.error(&spec(&["nonsense"]));
+        lab.error(&spec(&["true"]).with("/in", ReadOnly("/nowhere".into())));
+    }
+    assert_eq!(lab.stdout(&lab.sh("echo fine")), "fine\n");
+}

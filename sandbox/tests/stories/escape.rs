@@ -1,0 +1,102 @@
+//! What a command can't do: get out, get privileges, change what it was given.
+
+use std::path::Path;
+
+use sandbox::MountSource;
+
+use crate::harness::{Lab, With};
+
+crate::tests![system_calls_are_refused, nothing_can_be_written, kernel_settings_are_read_only];
+
+fn system_calls_are_refused(lab: &Lab) {
+    // Of several, the kernel's order of checks decides.
+    let expect: &[(&str, &[&str])] = &[
+        ("mount", &["EPERM"]),
+        ("remount", &["EPERM"]),
+        ("umount", &["EPERM"]),
+        ("pivot_root", &["EPERM"]),
+        ("chroot", &["EPERM"]),
+        ("open_tree", &["EPERM"]),
+        ("mknod", &["EPERM"]),
+        ("setns", &["EPERM"]),
+        ("open_by_handle_at", &["EPERM"]),
+        ("unshare user", &["ENOSPC", "EPERM"]),
+        ("unshare mounts", &["EPERM"]),
+        ("unshare network", &["EPERM"]),
+        ("setuid", &["EINVAL", "EPERM"]),
+        ("setgid", &["EINVAL", "EPERM"]),
+        ("setgroups", &["EPERM"]),
+        ("kill host", &["ESRCH"]),
+        ("ptrace init", &["EPERM"]),
+        // With nothing to read the kernel doesn't get as far as to look at the process.
+        ("read init", &["EPERM", "ok"]),
+        // Debuggers and sanitizers must work.
+        ("ptrace me", &["ok"]),
+        ("keyctl", &["EPERM"]),
+        ("bpf", &["EPERM"]),
+        ("perf_event_open", &["EPERM"]),
+        ("userfaultfd", &["EPERM"]),
+        ("io_uring_setup", &["ENOSYS"]),
+        ("kexec_load", &["EPERM"]),
+        ("init_module", &["EPERM"]),
+        ("reboot", &["EPERM"]),
+        ("clock_settime", &["EPERM"]),
+        ("sethostname", &["EPERM"]),
+        ("syslog", &["EPERM"]),
+        ("raise limit", &["EPERM"]),
+        ("netlink", &["EAFNOSUPPORT"]),
+        ("vsock", &["EAFNOSUPPORT"]),
+        ("alg", &["EAFNOSUPPORT"]),
+        ("packet", &["EAFNOSUPPORT"]),
+        ("raw", &["EPERM"]),
+        ("unix", &["ok"]),
+    ];
+    let host = std::process::id().to_string();
+    let output = lab.stdout(&lab.probe(&["system-calls", &host]));
+    assert_eq!(output.lines().count(), expect.len(), "{output}");
+    for (line, (name, answers)) in output.lines().zip(expect) {
+        let answer = line.strip_prefix(name).expect(line).trim();
+        assert!(answers.contains(&answer), "{name}: {answer}, expected {answers:?}");
+    }
+}
+
+fn nothing_can_be_written(lab: &Lab) {
+    lab.file("inputs/folder/file", "content");
+    let inputs = MountSource::ReadOnly(lab.root.join("inputs"));
+    let paths = [
+        "/inputs",
+        "/inputs/folder",
+        "/inputs/folder/file",
+        "/",
+        "/etc",
+        "/etc/passwd",
+        "/usr",
+        "/dev",
+        "/proc",
+    ];
+    let words: Vec<&str> = ["writes"].into_iter().chain(paths).collect();
+    let output = lab.stdout(&lab.probe(&words).with("/inputs", inputs));
+    let (inputs, others) = output.split_at(output.match_indices('\n').nth(16).unwrap().0 + 1);
+    assert!(inputs.lines().all(|line| line.ends_with(" EROFS")), "{inputs}");
+    // What belongs to somebody else can be refused for that before, and in /proc there is no such thing as a new file.
+    let refusals = ["EROFS", "EPERM", "EACCES", "ENOENT"];
+    let is_refused = |line: &str| refusals.iter().any(|refusal| line.ends_with(refusal));
+    assert!(others.lines().count() > 30 && others.lines().all(is_refused), "{others}");
+    assert_eq!(std::fs::read_to_string(lab.root.join("inputs/folder/file")).unwrap(), "content");
+}
+
+fn kernel_settings_are_read_only(lab: &Lab) {
+    let files = [
+        "/proc/sys/kernel/core_pattern",
+        "/proc/sysrq-trigger",
+        "/proc/sys/user/max_user_namespaces",
+        "/proc/self/oom_score_adj",
+    ];
+    // Not every kernel has all of them.
+    for file in files.into_iter().filter(|file| Path::new(file).exists()) {
+        let output = lab.stdout(&lab.probe(&["writes", file]));
+        let write = output.lines().next().unwrap();
+        assert!(["write EROFS", "write EACCES"].contains(&write), "{file}: {write}");
+    }
+    assert_eq!(lab.lines("cat /proc/sys/user/max_user_namespaces"), ["0"]);
+}

@@ -1,0 +1,52 @@
+//! Raw system calls, to find out what the sandbox answers.
+#![expect(unsafe_code, reason = "no library offers calls that are meant to fail")]
+
+use std::ffi::CStr;
+
+use libc::c_long;
+
+/// Makes a call whose numeric arguments are all harmless, and names the answer: `ok` or an error.
+pub(crate) fn answer(number: c_long, arguments: &[c_long]) -> String {
+    let mut padded = [0; 6];
+    padded[..arguments.len()].copy_from_slice(arguments);
+    let [a, b, c, d, e, f] = padded;
+    // SAFETY: callers pass numbers, null pointers and pointers to constant strings only.
+    match unsafe { libc::syscall(number, a, b, c, d, e, f) } {
+        -1 => name(std::io::Error::last_os_error().raw_os_error().unwrap_or(0)),
+        _ => "ok".into(),
+    }
+}
+
+/// A constant string as an argument.
+pub(crate) fn pointer(text: &'static CStr) -> c_long {
+    text.as_ptr() as c_long
+}
+
+/// Runs `child` in a copy of this process, and doesn't wait for it.
+pub(crate) fn fork(child: impl FnOnce()) {
+    // SAFETY: the probe has one thread.
+    if unsafe { libc::fork() } == 0 {
+        child();
+        std::process::exit(0);
+    }
+}
+
+/// The name of an error number.
+pub(crate) fn name(errno: i32) -> String {
+    let names = [
+        (libc::EACCES, "EACCES"),
+        (libc::EAFNOSUPPORT, "EAFNOSUPPORT"),
+        (libc::EAGAIN, "EAGAIN"),
+        (libc::ECONNREFUSED, "ECONNREFUSED"),
+        (libc::EINVAL, "EINVAL"),
+        (libc::ENETUNREACH, "ENETUNREACH"),
+        (libc::ENOENT, "ENOENT"),
+        (libc::ENOSPC, "ENOSPC"),
+        (libc::ENOSYS, "ENOSYS"),
+        (libc::EPERM, "EPERM"),
+        (libc::EROFS, "EROFS"),
+        (libc::ESRCH, "ESRCH"),
+    ];
+    let known = names.iter().find(|(number, _)| *number == errno);
+    known.map_or_else(|| errno.to_string(), |(_, name)| (*name).to_owned())
+}
