@@ -33,8 +33,7 @@ impl Session {
             let folder = tmp.join(format!("{}-{}", std::process::id(), random_name()?));
             let lock_path = folder.with_extension("lock");
             let lock = File::create_new(&lock_path)?;
-            // A sweep in another process may lock and remove the file before this one locks it.
-            if !try_lock(&lock)? || lock.metadata()?.nlink() == 0 {
+            if !own(&lock)? {
                 continue;
             }
             std::fs::create_dir(&folder)?;
@@ -157,6 +156,11 @@ fn sweep_entry(path: &Path) -> io::Result<()> {
     remove_tree(path)
 }
 
+/// Takes a new lock file; false if a sweep in another process took it first, to remove it.
+fn own(lock: &File) -> io::Result<bool> {
+    Ok(try_lock(lock)? && lock.metadata()?.nlink() > 0)
+}
+
 fn try_lock(file: &File) -> io::Result<bool> {
     match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(true),
@@ -204,6 +208,21 @@ mod tests {
         sweep(tmp.path()).unwrap();
         assert_eq!(names(tmp.path()), before);
         drop(living);
+    }
+
+    #[test]
+    fn a_lock_file_that_a_sweep_took_is_not_owned() {
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("1.lock");
+        let lock = File::create_new(&path).unwrap();
+        let sweeping = File::open(&path).unwrap();
+        assert!(try_lock(&sweeping).unwrap());
+        assert!(!own(&lock).unwrap(), "being removed");
+        std::fs::remove_file(&path).unwrap();
+        drop(sweeping);
+        assert!(!own(&lock).unwrap(), "removed");
+        let lock = File::create_new(&path).unwrap();
+        assert!(own(&lock).unwrap());
     }
 
     #[test]

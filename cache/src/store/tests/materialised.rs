@@ -74,7 +74,9 @@ fn a_tree_on_disk_is_what_its_messages_say() {
 #[test]
 fn files_are_links_to_blobs_but_never_to_each_other() {
     let store = blake3_store();
-    let path = store.materialise(&sample(&store)).unwrap();
+    let tree = sample(&store);
+    store.blob_path(&Digest::empty(DigestFunction::Blake3), false).unwrap().unwrap();
+    let path = store.materialise(&tree).unwrap();
     let blob = |content: &str, executable| {
         let digest = Digest::of(DigestFunction::Blake3, content.as_bytes());
         inode(&store.file_of(&digest, executable))
@@ -83,6 +85,7 @@ fn files_are_links_to_blobs_but_never_to_each_other() {
     assert_eq!(inodes.len(), 2);
     assert!(inodes.contains(&blob("one", false)));
     assert_eq!(inode(&path.join("a/b/tool")), blob("two", true));
+    assert_ne!(inode(&path.join("a/b/empty")), blob("", false), "the first to reach any limit");
 }
 
 #[test]
@@ -129,8 +132,12 @@ type Change = fn(&Path);
 /// What can happen to a tree without touching a blob. The next process repairs it.
 #[test]
 fn changes_of_names_and_marks_are_repaired() {
-    let changes: [(&str, Change); 12] = [
+    let changes: [(&str, Change); 13] = [
         ("removed file", |tree| fs::remove_file(tree.join("a/file")).unwrap()),
+        ("removed file, time restored", |tree| {
+            fs::remove_file(tree.join("a/file")).unwrap();
+            restore_time(&tree.join("a"));
+        }),
         ("added file", |tree| fs::write(tree.join("a/new"), "x").unwrap()),
         ("added file, time restored", |tree| {
             fs::write(tree.join("a/new"), "x").unwrap();
