@@ -11,9 +11,10 @@ use crate::hasher::Hasher;
 use crate::reapi;
 
 /// The function that names bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DigestFunction {
-    /// BLAKE3 with its default 32-byte output: the default.
+    /// BLAKE3 with its default 32-byte output.
+    #[default]
     Blake3,
     /// SHA-256, for remotes that speak nothing else.
     Sha256,

@@ -14,8 +14,20 @@ use crate::tree::TreeError;
 
 /// A folder with blobs, trees and action results. Clones are cheap and share one state.
 ///
-/// Safe for any number of threads and processes at once; see the [module](super) for what is
-/// promised. Methods block; a caller that must not block runs them on a thread of its own.
+/// Safe for any number of threads and processes at once. Methods block; a caller that must not
+/// block runs them on a thread of its own.
+///
+/// **What is promised.** A blob is visible only under the digest of its bytes. Every file under
+/// `cas/` and `trees/` has mode 0444 or 0555 and one modification time, set last:
+/// [`FIXED_MTIME`](crate::FIXED_MTIME). An ordinary write to it changes size or time, so a `stat` on
+/// use notices; the blob is hashed again and, if it's bad, quarantined. Bytes that the store reads
+/// are always hashed.
+///
+/// **What a crash leaves.** `kill -9` leaves files under `tmp/`, nothing else. Blobs and results are
+/// not fsynced: a power cut may lose the youngest, which is a cache miss, or leave them torn.
+/// Files are only ever appended to and never preallocated, so a torn one is too short on every file
+/// system that writes data before its metadata (ext4, xfs, btrfs in their default modes), and the
+/// `stat` notices; action results carry a checksum.
 #[derive(Debug, Clone)]
 pub struct DiskStore {
     pub(super) inner: Arc<Inner>,

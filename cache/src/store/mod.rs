@@ -14,16 +14,7 @@
 //! on the whole: everything becomes visible by one `rename` of something complete, and who comes
 //! second with the same content finds it there.
 //!
-//! **What is promised.** A blob is visible only under the digest of its bytes. Every file under
-//! `cas/` and `trees/` has mode 0444 or 0555 and the modification time [`FIXED_MTIME`], set last. An
-//! ordinary write to it changes size or time, so a `stat` on use notices; the blob is hashed again
-//! and, if it's bad, quarantined. Bytes that the store reads are always hashed.
-//!
-//! **What a crash leaves.** `kill -9` leaves files under `tmp/`, nothing else. Blobs and results are
-//! not fsynced: a power cut may lose the youngest, which is a cache miss, or leave them torn.
-//! Files are only ever appended to and never preallocated, so a torn one is too short on every file
-//! system that writes data before its metadata (ext4, xfs, btrfs in their default modes), and the
-//! `stat` notices; action results carry a checksum.
+//! What it promises stands at [`DiskStore`].
 
 mod action;
 mod blob;
