@@ -1,9 +1,17 @@
-//! Turns `run.toml` and sources into actions: the manifest, toolchains and their lock, WIT, and one module per language.
+//! Turns `run.toml` and sources into actions: the manifest, toolchains and their lock, WIT, and one
+//! module per language.
 //!
-//! Knows nothing of how actions are scheduled or cached (`engine`) and never prints.
+//! Knows nothing of how actions are scheduled or cached (`engine`), reads no environment and never
+//! prints.
 
-pub mod lang;
+pub mod diagnose;
+mod lang;
 pub mod manifest;
+mod memo;
+pub mod path;
+pub mod plan;
 pub mod toolchain;
 pub mod wasm;
 pub mod wit;
+
+pub use lang::{CargoError, LangError, SourceTreeError};

@@ -68,7 +68,8 @@ impl Builtin for InstallImage {
     }
 
     fn needs_network(&self) -> bool {
-        true
+        // Offline, it still runs: the packages may all be in the store.
+        !self.images.registries.network.offline
     }
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {

@@ -28,4 +28,4 @@ pub use unpacker::UnpackError;
 pub(crate) use unpacker::{Format, Unpacker, tarball};
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

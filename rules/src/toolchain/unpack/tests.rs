@@ -100,6 +100,17 @@ fn tape(members: &[Member<'_>]) -> Vec<u8> {
     bytes
 }
 
+/// A tape archive of files: name, mode, bytes.
+pub(crate) fn tape_of<'a>(files: &[(&'a str, u32, &'a [u8])]) -> Vec<u8> {
+    let member = |(name, mode, data): &(&'a str, u32, &'a [u8])| Member {
+        name: name.as_bytes(),
+        mode: *mode,
+        data,
+        ..FILE
+    };
+    tape(&files.iter().map(member).collect::<Vec<_>>())
+}
+
 #[test]
 fn an_honest_tape_is_unpacked() {
     let bytes = tape(&[
@@ -270,7 +281,7 @@ fn unpacking_can_be_cancelled() {
     assert!(matches!(error, UnpackError::Cancelled));
 }
 
-fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = deb::MAGIC.to_vec();
     for (name, data) in members {
         write!(bytes, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, "100644", data.len())

@@ -1,0 +1,279 @@
+//! The actions of a Rust component: fetch, dependencies, compile.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::{Action, ActionId, Input, Label, Process, Source, quote};
+
+use super::fetch::{FetchCrates, VENDOR};
+use super::package::{Package, source_folders};
+use super::workspace::Workspace;
+use super::{CargoError, lock};
+use crate::lang::source_tree::{SourceTree, Without};
+use crate::lang::{Compiled, Request, base_environment, limits};
+use crate::manifest::Language;
+use crate::path::ProjectPath;
+use crate::plan::{PlanError, Planner};
+
+/// The target triple: gives components directly.
+const TARGET: &str = "wasm32-wasip2";
+/// Where Cargo's target folder stands in every action: the same place for the layer and for the
+/// compile, as Cargo's fingerprints hold absolute paths.
+const TARGET_DIR: &str = "build/target";
+
+/// What Cargo is asked to compile.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Selection {
+    package: String,
+    /// The binary's name, or `None` for the library.
+    binary: Option<String>,
+    /// The file that comes out.
+    file: String,
+}
+
+/// Adds the actions that compile `request`'s component; the last one leaves the component.
+pub(crate) fn compile(
+    planner: &mut Planner<'_>,
+    request: &Request<'_>,
+) -> Result<Compiled, PlanError> {
+    let (workspace, dir) = Workspace::discover(planner.project(), request.source)?;
+    let crates = lock::read(planner.project(), &workspace.lockfile())?;
+    let image = planner.image("rust")?;
+    let selection = select(&workspace.packages[&dir], request.source)?;
+    let skeleton = skeleton(planner, &workspace)?;
+    let folder = workspace.root.clone();
+    let vendor = planner.once(&format!("vendor {folder}"), |planner| {
+        let fetch = FetchCrates::new(crates, workspace.root.clone(), planner.clients());
+        let action = Action::builtin(Label::new(owner(&folder), "fetch"), fetch)
+            .input(Input::new("image", image.clone()))
+            .input(Input::new("src", Source::Tree(skeleton)))
+            .output("vendor");
+        Ok(planner.add(action)?)
+    })?;
+    let vendor = Source::output(vendor, "vendor");
+    let cargo = Cargo {
+        root: &workspace.root,
+        release: request.release,
+        vendor: &vendor,
+        image: &image,
+        empty: planner.empty_tree()?,
+    };
+    let layer = planner.once(&format!("layer {folder}"), |planner| {
+        let selected = selections(planner, &workspace)?;
+        Ok(planner.add(cargo.layer(&workspace, &selected, skeleton))?)
+    })?;
+    let sources = sources(planner, &workspace, &dir, request)?;
+    let action = cargo.compile(request, &selection, sources, layer);
+    Ok(Compiled { action: planner.add(action)?, output: "component.wasm".to_owned() })
+}
+
+/// The owner of the actions that serve a whole workspace.
+fn owner(folder: &ProjectPath) -> String {
+    if folder.is_root() { "cargo".to_owned() } else { format!("cargo {folder}") }
+}
+
+/// Which target of `package` has `source` as its root.
+fn select(package: &Package, source: &ProjectPath) -> Result<Selection, CargoError> {
+    let name = package.name.clone();
+    if let Some(library) = package.library.as_ref().filter(|target| target.root == *source) {
+        if !package.makes_cdylib {
+            return Err(CargoError::NotACdylib {
+                package: name,
+                manifest: package.dir.join("Cargo.toml"),
+            });
+        }
+        return Ok(Selection {
+            package: name,
+            binary: None,
+            file: format!("{}.wasm", library.name),
+        });
+    }
+    match package.binaries.iter().find(|target| target.root == *source) {
+        Some(binary) => Ok(Selection {
+            package: name,
+            binary: Some(binary.name.clone()),
+            file: format!("{}.wasm", binary.name),
+        }),
+        None => Err(CargoError::NotATarget {
+            source_file: source.clone(),
+            package: name,
+            targets: package.targets_text(),
+        }),
+    }
+}
+
+/// What the layer has to cover: every Rust component of the project in this workspace, so that
+/// all of them share it.
+fn selections(
+    planner: &Planner<'_>,
+    workspace: &Workspace,
+) -> Result<BTreeSet<Selection>, PlanError> {
+    let mut found = BTreeSet::new();
+    for source in planner.sources_in(Language::Rust) {
+        let inside = source.ancestors().find_map(|dir| workspace.packages.get(&dir));
+        let Some(package) = inside else { continue };
+        found.insert(select(package, &source)?);
+    }
+    Ok(found)
+}
+
+/// The manifests, the lockfile and Cargo's configuration, with empty stand-ins for all sources.
+fn skeleton(planner: &mut Planner<'_>, workspace: &Workspace) -> Result<cache::Digest, PlanError> {
+    let mut tree = SourceTree::default();
+    manifests(planner, workspace, &mut tree);
+    for package in workspace.packages.values() {
+        for (path, text) in package.stubs() {
+            tree.generated(path, text);
+        }
+    }
+    Ok(planner.store_tree(tree)?)
+}
+
+fn manifests(planner: &Planner<'_>, workspace: &Workspace, tree: &mut SourceTree) {
+    for manifest in &workspace.manifests {
+        tree.file(manifest.clone());
+    }
+    tree.file(workspace.lockfile());
+    let folders: BTreeSet<ProjectPath> =
+        std::iter::once(workspace.root.clone()).chain(workspace.root.ancestors()).collect();
+    for folder in folders {
+        tree.optional_file(planner.project(), folder.join(".cargo/config.toml"));
+    }
+}
+
+/// The sources of the package in `dir` and of what it depends on by path, and stand-ins for the
+/// other members.
+fn sources(
+    planner: &mut Planner<'_>,
+    workspace: &Workspace,
+    dir: &ProjectPath,
+    request: &Request<'_>,
+) -> Result<cache::Digest, PlanError> {
+    let mut tree = SourceTree::default();
+    manifests(planner, workspace, &mut tree);
+    let needed = workspace.closure(dir);
+    let project = planner.project().to_owned();
+    for (folder, package) in &workspace.packages {
+        let stubs = package.stubs();
+        if !needed.contains(folder) {
+            stubs.into_iter().for_each(|(path, text)| tree.generated(path, text));
+            continue;
+        }
+        for (path, text) in
+            stubs.into_iter().filter(|(path, _)| package.unbuilt_targets.contains(path))
+        {
+            tree.generated(path, text);
+        }
+        let without = Without { folders: planner.outputs(), marker: Some("Cargo.toml") };
+        for sources in source_folders(package) {
+            tree.folder(&project, &sources, &without, &|_| true)?;
+        }
+        package.build_script.iter().for_each(|script| tree.file(script.clone()));
+    }
+    request.add_inputs_and_wit(&project, &mut tree, &dir.join("wit"));
+    Ok(planner.store_tree(tree)?)
+}
+
+/// How Cargo is called, the same for the layer and for the compile.
+struct Cargo<'a> {
+    root: &'a ProjectPath,
+    release: bool,
+    vendor: &'a Source,
+    image: &'a Source,
+    /// The tree without entries, on which the layer starts.
+    empty: cache::Digest,
+}
+
+impl Cargo<'_> {
+    /// Compiles everything but the packages of the workspace itself.
+    fn layer(
+        &self,
+        workspace: &Workspace,
+        selected: &BTreeSet<Selection>,
+        skeleton: cache::Digest,
+    ) -> Action {
+        let mut script: Vec<String> =
+            selected.iter().map(|selection| self.shell("build", &selection.flags())).collect();
+        // What was compiled from stand-ins must not pass for the real thing.
+        let own: Vec<String> =
+            workspace.packages.values().flat_map(|p| ["-p".to_owned(), p.name.clone()]).collect();
+        script.push(self.shell("clean", &own));
+        // A lock file in the layer would be one that the compile may not open.
+        let profile = self.profile();
+        script.push(format!(
+            "rm -f /{TARGET_DIR}/{profile}/.cargo-lock /{TARGET_DIR}/{TARGET}/{profile}/.cargo-lock"
+        ));
+        script.push(format!("cp -a /{TARGET_DIR} /out/target"));
+        let label = Label::new(owner(self.root), "dependencies");
+        Action::process(label, self.process(&script.join(" && "), BTreeMap::new()))
+            .input(Input::root(self.image.clone()))
+            .input(Input::new("src", Source::Tree(skeleton)))
+            .input(Input::new(VENDOR, self.vendor.clone()))
+            .input(Input::scratch(TARGET_DIR, Source::Tree(self.empty)))
+            .output("target")
+    }
+
+    /// Compiles one component on top of the layer.
+    fn compile(
+        &self,
+        request: &Request<'_>,
+        selection: &Selection,
+        sources: cache::Digest,
+        layer: ActionId,
+    ) -> Action {
+        let built = format!("/{TARGET_DIR}/{TARGET}/{}/{}", self.profile(), selection.file);
+        let script = format!(
+            "{} && cp {} /out/component.wasm",
+            self.shell("build", &selection.flags()),
+            quote(&built)
+        );
+        let label = Label::new(request.name, "compile");
+        Action::process(label, self.process(&script, request.env.clone()))
+            .input(Input::root(self.image.clone()))
+            .input(Input::new("src", Source::Tree(sources)))
+            .input(Input::new(VENDOR, self.vendor.clone()))
+            .input(Input::scratch(TARGET_DIR, Source::output(layer, "target")))
+            .output("component.wasm")
+    }
+
+    /// The folder that Cargo puts results of this profile into.
+    fn profile(&self) -> &'static str {
+        if self.release { "release" } else { "debug" }
+    }
+
+    /// One call of Cargo as shell text.
+    fn shell(&self, verb: &str, flags: &[String]) -> String {
+        let profile = if self.release { " --release" } else { "" };
+        let flags: Vec<String> = flags.iter().map(|flag| quote(flag)).collect();
+        format!(
+            "cargo {verb} --quiet --config /{VENDOR}/config.toml --locked --offline \
+             --target {TARGET}{profile} {}",
+            flags.join(" ")
+        )
+    }
+
+    fn process(&self, script: &str, own: BTreeMap<String, String>) -> Process {
+        let mut env = base_environment();
+        let fixed = [
+            ("PATH", "/usr/lib/rust/bin:/usr/bin:/bin"),
+            ("CARGO_HOME", "/tmp/cargo"),
+            ("CARGO_TARGET_DIR", &format!("/{TARGET_DIR}")),
+            ("CARGO_INCREMENTAL", "0"),
+            ("CARGO_TERM_COLOR", "never"),
+        ];
+        env.extend(fixed.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        env.extend(own);
+        let cwd = if self.root.is_root() { "src".to_owned() } else { format!("src/{}", self.root) };
+        let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
+        Process { argv, env, cwd, limits: limits() }
+    }
+}
+
+impl Selection {
+    fn flags(&self) -> Vec<String> {
+        let target = match &self.binary {
+            Some(name) => vec!["--bin".to_owned(), name.clone()],
+            None => vec!["--lib".to_owned()],
+        };
+        ["-p".to_owned(), self.package.clone()].into_iter().chain(target).collect()
+    }
+}

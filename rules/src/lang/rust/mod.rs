@@ -1,0 +1,143 @@
+//! Rust: a Cargo package, compiled for `wasm32-wasip2` by a pinned cargo.
+//!
+//! Three actions: *fetch* the crates of Cargo.lock (network, pinned by checksum), compile the
+//! *dependencies* once for the whole workspace with empty stand-ins for its own packages, then
+//! *compile* the component in a scratch copy of that layer. So a one-line edit compiles one crate.
+
+mod compile;
+mod fetch;
+mod lock;
+mod package;
+mod workspace;
+
+pub(crate) use compile::compile;
+
+use crate::path::{PathError, ProjectPath};
+
+/// What is wrong with a Rust component before any action runs.
+#[derive(Debug, thiserror::Error)]
+pub enum CargoError {
+    /// There is no package around the source file.
+    #[error(
+        "`{source_file}` belongs to no Cargo package: there is no Cargo.toml beside or above it"
+    )]
+    NoManifest {
+        /// The component's `source`.
+        source_file: ProjectPath,
+    },
+    /// A manifest or lockfile can't be read.
+    #[error("cannot read `{path}`")]
+    Read {
+        /// The file.
+        path: ProjectPath,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A manifest or lockfile is not TOML of the right form.
+    #[error("`{manifest}` is not valid")]
+    Parse {
+        /// The file.
+        manifest: ProjectPath,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// `[package] name` is missing.
+    #[error("`{manifest}` has no `[package] name`")]
+    NoPackageName {
+        /// The file.
+        manifest: ProjectPath,
+    },
+    /// A path dependency leaves the project.
+    #[error("{manifest}: dependency `{dependency}` is at `{path}`, outside the project")]
+    DependencyOutside {
+        /// The manifest that names it.
+        manifest: ProjectPath,
+        /// The dependency.
+        dependency: String,
+        /// Its path as written.
+        path: String,
+        /// Why it is outside.
+        source: PathError,
+    },
+    /// A glob in `[workspace] members` is malformed.
+    #[error("`{pattern}` in `[workspace] members` is not a glob")]
+    BadGlob {
+        /// The glob.
+        pattern: ProjectPath,
+        /// Why.
+        source: globset::Error,
+    },
+    /// There is no lockfile.
+    #[error("there is no Cargo.lock beside `{manifest}`")]
+    NoLockfile {
+        /// The workspace's manifest.
+        manifest: ProjectPath,
+    },
+    /// A crate without a checksum.
+    #[error(
+        "{lock}: crate `{name}` {version} comes from `{origin}` without a checksum, so it can't be pinned"
+    )]
+    Unpinned {
+        /// The lockfile.
+        lock: ProjectPath,
+        /// The crate.
+        name: String,
+        /// Its version.
+        version: String,
+        /// Where it comes from.
+        origin: String,
+    },
+    /// An entry that Cargo would not write.
+    #[error("{lock}: `{name}` is not a package entry that Cargo writes")]
+    BadLockEntry {
+        /// The lockfile.
+        lock: ProjectPath,
+        /// The entry.
+        name: String,
+    },
+    /// `source` is no target's root.
+    #[error(
+        "`{source_file}` is not the root of a target of package `{package}`; its targets are {targets}"
+    )]
+    NotATarget {
+        /// The component's `source`.
+        source_file: ProjectPath,
+        /// The package around it.
+        package: String,
+        /// The roots that there are.
+        targets: String,
+    },
+    /// The library would give no wasm file.
+    #[error("the library of package `{package}` is not a `cdylib`, so it gives no component")]
+    NotACdylib {
+        /// The package.
+        package: String,
+        /// Its manifest.
+        manifest: ProjectPath,
+    },
+}
+
+impl CargoError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoManifest { source_file } => Some(format!(
+                "make one with: cargo init --lib {}",
+                source_file.parent()
+            )),
+            Self::NoLockfile { manifest } => {
+                Some(format!("make it with: cargo generate-lockfile --manifest-path {manifest}"))
+            }
+            Self::NotACdylib { manifest, .. } => {
+                Some(format!("add to {manifest}: [lib] crate-type = [\"cdylib\"]"))
+            }
+            Self::Unpinned { .. } => {
+                Some("use a version of the crate from a registry, or a `path` dependency inside the project".to_owned())
+            }
+            Self::DependencyOutside { .. } => {
+                Some("move the package into the project: an action sees nothing else".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! The Cargo workspace around a component: which packages it has and which files an action sees.
+//!
+//! An action gets the sources of the component's package and of the packages it depends on by path;
+//! of the workspace's other members it gets the manifests with empty stand-ins for their sources,
+//! as Cargo refuses a workspace whose members are absent. So an edit of one member never rebuilds
+//! another that does not use it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use globset::Glob;
+use toml::{Table, Value};
+
+use super::CargoError;
+use super::package::{Package, dependency_folder};
+use crate::path::ProjectPath;
+
+/// The packages that Cargo sees together, from the component's point of view.
+#[derive(Debug)]
+pub(super) struct Workspace {
+    /// The folder of the manifest with `[workspace]`, or of the lone package.
+    pub(super) root: ProjectPath,
+    /// All its local packages, by folder.
+    pub(super) packages: BTreeMap<ProjectPath, Package>,
+    /// Folders named by `path` in `[workspace.dependencies]`.
+    shared_dependencies: BTreeMap<String, ProjectPath>,
+    /// Every manifest that was read, the root's included.
+    pub(super) manifests: BTreeSet<ProjectPath>,
+}
+
+impl Workspace {
+    /// Finds the workspace of the package that holds `source`.
+    ///
+    /// Returns it with the folder of that package.
+    pub(super) fn discover(
+        project: &Path,
+        source: &ProjectPath,
+    ) -> Result<(Self, ProjectPath), CargoError> {
+        let package = source
+            .ancestors()
+            .find(|dir| is_package(project, dir))
+            .ok_or_else(|| CargoError::NoManifest { source_file: source.clone() })?;
+        let root = workspace_root(project, &package)?;
+        let mut workspace = Self {
+            packages: BTreeMap::new(),
+            shared_dependencies: BTreeMap::new(),
+            manifests: BTreeSet::new(),
+            root,
+        };
+        workspace.load(project, &package)?;
+        Ok((workspace, package))
+    }
+
+    /// The package in the folder `dir` and all that it depends on by path.
+    pub(super) fn closure(&self, dir: &ProjectPath) -> BTreeSet<ProjectPath> {
+        let mut found = BTreeSet::new();
+        let mut open = vec![dir.clone()];
+        while let Some(dir) = open.pop() {
+            let Some(package) = self.packages.get(&dir) else { continue };
+            if found.insert(dir) {
+                open.extend(self.local_dependencies(package));
+            }
+        }
+        found
+    }
+
+    /// The workspace's lockfile.
+    pub(super) fn lockfile(&self) -> ProjectPath {
+        self.root.join("Cargo.lock")
+    }
+
+    fn load(&mut self, project: &Path, package: &ProjectPath) -> Result<(), CargoError> {
+        let root_manifest = read_manifest(project, &self.root)?;
+        self.manifests.insert(self.root.join("Cargo.toml"));
+        let mut open = vec![package.clone()];
+        if let Some(workspace) = root_manifest.get("workspace").and_then(Value::as_table) {
+            open.extend(members(project, &self.root, workspace)?);
+            self.shared_dependencies = shared_dependencies(&self.root, workspace)?;
+        }
+        if root_manifest.contains_key("package") {
+            open.push(self.root.clone());
+        }
+        open.extend(patches(&self.root, &root_manifest)?);
+        while let Some(dir) = open.pop() {
+            if self.packages.contains_key(&dir) {
+                continue;
+            }
+            let package = Package::read(project, &dir, &read_manifest(project, &dir)?)?;
+            self.manifests.insert(dir.join("Cargo.toml"));
+            open.extend(self.local_dependencies(&package));
+            self.packages.insert(dir, package);
+        }
+        Ok(())
+    }
+
+    fn local_dependencies(&self, package: &Package) -> Vec<ProjectPath> {
+        let inherited = package.inherited_dependencies.iter();
+        let inherited = inherited.filter_map(|name| self.shared_dependencies.get(name));
+        package.path_dependencies.iter().chain(inherited).cloned().collect()
+    }
+}
+
+/// A manifest that cannot be read counts: its error is then the one to show.
+fn is_package(project: &Path, dir: &ProjectPath) -> bool {
+    dir.join("Cargo.toml").on_disk(project).is_file()
+        && read_manifest(project, dir).map_or(true, |manifest| manifest.contains_key("package"))
+}
+
+fn read_manifest(project: &Path, dir: &ProjectPath) -> Result<Table, CargoError> {
+    let manifest = dir.join("Cargo.toml");
+    let text = std::fs::read_to_string(manifest.on_disk(project))
+        .map_err(|source| CargoError::Read { path: manifest.clone(), source })?;
+    toml::from_str(&text).map_err(|source| CargoError::Parse { manifest, source: Box::new(source) })
+}
+
+/// Where the workspace of the package in `dir` starts (the rules of the Cargo reference,
+/// "Workspaces": `package.workspace`, its own `[workspace]`, or the nearest one above).
+fn workspace_root(project: &Path, dir: &ProjectPath) -> Result<ProjectPath, CargoError> {
+    let manifest = read_manifest(project, dir)?;
+    if manifest.contains_key("workspace") {
+        return Ok(dir.clone());
+    }
+    let named = manifest.get("package").and_then(|p| p.get("workspace")).and_then(Value::as_str);
+    if let Some(path) = named {
+        return dependency_folder(dir, "workspace", path);
+    }
+    for above in dir.ancestors() {
+        if !above.join("Cargo.toml").on_disk(project).is_file() {
+            continue;
+        }
+        let manifest = read_manifest(project, &above)?;
+        if let Some(workspace) = manifest.get("workspace").and_then(Value::as_table) {
+            let excluded = strings(workspace, "exclude").any(|path| dir.is_in(&above.join(path)));
+            return Ok(if excluded { dir.clone() } else { above });
+        }
+    }
+    Ok(dir.clone())
+}
+
+fn strings<'a>(table: &'a Table, key: &str) -> impl Iterator<Item = &'a str> {
+    table.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// The folders of `[workspace] members`, globs expanded.
+fn members(
+    project: &Path,
+    root: &ProjectPath,
+    workspace: &Table,
+) -> Result<Vec<ProjectPath>, CargoError> {
+    let mut found = Vec::new();
+    for pattern in strings(workspace, "members") {
+        let folder = dependency_folder(root, "members", pattern)?;
+        if pattern.contains(['*', '?', '[']) {
+            expand(project, &folder, &mut found)?;
+        } else {
+            found.push(folder);
+        }
+    }
+    let excluded: Vec<ProjectPath> = strings(workspace, "exclude").map(|p| root.join(p)).collect();
+    found.retain(|dir| !excluded.iter().any(|excluded| dir.is_in(excluded)));
+    Ok(found)
+}
+
+/// The folders with a manifest that match `pattern`, one path part at a time.
+fn expand(
+    project: &Path,
+    pattern: &ProjectPath,
+    found: &mut Vec<ProjectPath>,
+) -> Result<(), CargoError> {
+    let mut level = vec![ProjectPath::root()];
+    for part in pattern.parts() {
+        let glob = Glob::new(part)
+            .map_err(|source| CargoError::BadGlob { pattern: pattern.clone(), source })?
+            .compile_matcher();
+        let mut next = Vec::new();
+        for dir in &level {
+            let mut names: Vec<String> = std::fs::read_dir(dir.on_disk(project))
+                .into_iter()
+                .flatten()
+                .flatten()
+                .filter_map(|entry| entry.file_name().into_string().ok())
+                .filter(|name| glob.is_match(name))
+                .collect();
+            names.sort();
+            next.extend(names.iter().map(|name| dir.join(name)));
+        }
+        level = next;
+    }
+    found.extend(level.into_iter().filter(|d| d.join("Cargo.toml").on_disk(project).is_file()));
+    Ok(())
+}
+
+fn shared_dependencies(
+    root: &ProjectPath,
+    workspace: &Table,
+) -> Result<BTreeMap<String, ProjectPath>, CargoError> {
+    let table = workspace.get("dependencies").and_then(Value::as_table);
+    let by_path = table
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name, value.get("path")?.as_str()?)));
+    by_path.map(|(name, path)| Ok((name.clone(), dependency_folder(root, name, path)?))).collect()
+}
+
+/// The folders of `[patch]` entries that are paths.
+fn patches(root: &ProjectPath, manifest: &Table) -> Result<Vec<ProjectPath>, CargoError> {
+    let sources = manifest.get("patch").and_then(Value::as_table).into_iter().flatten();
+    sources
+        .filter_map(|(_, patched)| patched.as_table())
+        .flatten()
+        .filter_map(|(name, value)| Some((name, value.get("path")?.as_str()?)))
+        .map(|(name, path)| dependency_folder(root, name, path))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        dir
+    }
+
+    fn discover(dir: &tempfile::TempDir, source: &str) -> (Workspace, ProjectPath) {
+        Workspace::discover(dir.path(), &ProjectPath::parse(source).unwrap()).unwrap()
+    }
+
+    fn names(paths: &BTreeSet<ProjectPath>) -> Vec<&str> {
+        paths.iter().map(ProjectPath::as_str).collect()
+    }
+
+    #[test]
+    fn finds_members_by_glob_and_follows_path_dependencies() {
+        let dir = project(&[
+            (
+                "Cargo.toml",
+                "[workspace]\nmembers = [\"services/*\"]\n\
+                 [workspace.dependencies]\nshared = { path = \"libs/shared\" }\n",
+            ),
+            (
+                "services/api/Cargo.toml",
+                "[package]\nname = \"api\"\n[dependencies]\nshared.workspace = true\n",
+            ),
+            ("services/api/src/lib.rs", ""),
+            ("services/auth/Cargo.toml", "[package]\nname = \"auth\"\n"),
+            ("services/auth/src/main.rs", ""),
+            ("services/notes.txt", "not a package"),
+            (
+                "libs/shared/Cargo.toml",
+                "[package]\nname = \"shared\"\n[dependencies]\ndeep = { path = \"../deep\" }\n",
+            ),
+            ("libs/shared/src/lib.rs", ""),
+            ("libs/deep/Cargo.toml", "[package]\nname = \"deep\"\n"),
+            ("libs/deep/src/lib.rs", ""),
+        ]);
+        let (workspace, package) = discover(&dir, "services/api/src/lib.rs");
+        assert_eq!(workspace.root.as_str(), "");
+        assert_eq!(package.as_str(), "services/api");
+        assert_eq!(
+            names(&workspace.closure(&package)),
+            ["libs/deep", "libs/shared", "services/api"]
+        );
+        let all: Vec<&str> = workspace.packages.keys().map(ProjectPath::as_str).collect();
+        assert_eq!(all, ["libs/deep", "libs/shared", "services/api", "services/auth"]);
+        let auth = &workspace.packages[&ProjectPath::parse("services/auth").unwrap()];
+        let stubs = auth.stubs();
+        assert_eq!(stubs.len(), 1);
+        assert_eq!(
+            (stubs[0].0.as_str(), stubs[0].1),
+            ("services/auth/src/main.rs", "fn main() {}\n")
+        );
+    }
+
+    #[test]
+    fn a_lone_package_is_its_own_workspace() {
+        let dir = project(&[
+            ("api/Cargo.toml", "[package]\nname = \"my-api\"\n[lib]\npath = \"lib.rs\"\n"),
+            ("api/lib.rs", ""),
+        ]);
+        let (workspace, package) = discover(&dir, "api/lib.rs");
+        assert_eq!(workspace.root, package);
+        let library = workspace.packages[&package].library.clone().unwrap();
+        assert_eq!((library.name.as_str(), library.root.as_str()), ("my_api", "api/lib.rs"));
+    }
+
+    #[test]
+    fn a_dependency_outside_the_project_is_refused() {
+        let dir = project(&[
+            ("Cargo.toml", "[package]\nname = \"a\"\n[dependencies]\nb = { path = \"../b\" }\n"),
+            ("src/lib.rs", ""),
+        ]);
+        let source = ProjectPath::parse("src/lib.rs").unwrap();
+        let error = Workspace::discover(dir.path(), &source).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Cargo.toml: dependency `b` is at `../b`, outside the project"
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! Paths below the project folder: relative, with `/`, never leaving the project.
+//!
+//! The same text names a file in the checkout and, below `/src`, in an action. So no path of the
+//! host ever reaches a key or an action.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A normalised path below the project; the empty path is the project itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ProjectPath(String);
+
+/// Why a text is not a path below the project.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// It starts at the root of the host.
+    #[error("`{0}` is absolute; paths are relative to the project")]
+    Absolute(String),
+    /// Its `..` lead out of the project.
+    #[error("`{0}` leaves the project")]
+    Leaves(String),
+    /// It is not Unicode.
+    #[error("`{0}` is not valid Unicode")]
+    NotUnicode(String),
+}
+
+impl ProjectPath {
+    /// The project folder itself.
+    pub fn root() -> Self {
+        Self::default()
+    }
+
+    /// Parses a path that is relative to the project.
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        Self::root().resolve(text)
+    }
+
+    /// The path of `path`, which lies below the folder `project`.
+    pub fn of(project: &Path, path: &Path) -> Result<Self, PathError> {
+        let shown = || path.display().to_string();
+        let relative = path.strip_prefix(project).map_err(|_| PathError::Leaves(shown()))?;
+        Self::parse(relative.to_str().ok_or_else(|| PathError::NotUnicode(shown()))?)
+    }
+
+    /// The path that `relative` means in the folder `self`, with `.` and `..` resolved.
+    pub fn resolve(&self, relative: &str) -> Result<Self, PathError> {
+        if relative.starts_with('/') {
+            return Err(PathError::Absolute(relative.to_owned()));
+        }
+        let mut parts: Vec<&str> = self.parts().collect();
+        for part in relative.split('/') {
+            match part {
+                "" | "." => {}
+                ".." if parts.pop().is_none() => {
+                    return Err(PathError::Leaves(relative.to_owned()));
+                }
+                ".." => {}
+                name => parts.push(name),
+            }
+        }
+        Ok(Self(parts.join("/")))
+    }
+
+    /// `self/name`, for a `name` that is known to stay below `self`.
+    pub fn join(&self, name: &str) -> Self {
+        self.resolve(name).unwrap_or_else(|_| Self(format!("{}/{name}", self.0)))
+    }
+
+    /// The folder that holds it; the project's folder holds itself.
+    pub fn parent(&self) -> Self {
+        Self(self.0.rsplit_once('/').map_or_else(String::new, |(parent, _)| parent.to_owned()))
+    }
+
+    /// The last part of the path; empty for the project folder.
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The file name without its last extension.
+    pub fn file_stem(&self) -> &str {
+        let name = self.file_name();
+        name.rsplit_once('.').map_or(name, |(stem, _)| if stem.is_empty() { name } else { stem })
+    }
+
+    /// Whether it is `folder` or lies below it.
+    pub fn is_in(&self, folder: &Self) -> bool {
+        folder.0.is_empty()
+            || self.0.strip_prefix(&folder.0).is_some_and(|r| r.is_empty() || r.starts_with('/'))
+    }
+
+    /// Whether it is the project folder itself.
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Its parts, from the project folder down.
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/').filter(|part| !part.is_empty())
+    }
+
+    /// The folders from its parent up to the project folder, the nearest first.
+    pub fn ancestors(&self) -> impl Iterator<Item = Self> {
+        let mut next = (!self.is_root()).then(|| self.parent());
+        std::iter::from_fn(move || {
+            let current = next.take()?;
+            next = (!current.is_root()).then(|| current.parent());
+            Some(current)
+        })
+    }
+
+    /// Where it is in the checkout at `project`.
+    pub fn on_disk(&self, project: &Path) -> PathBuf {
+        if self.0.is_empty() { project.to_owned() } else { project.join(&self.0) }
+    }
+
+    /// The text, with `/` between the parts.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProjectPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "." } else { &self.0 })
+    }
+}
+
+/// Those of `folders` that lie in no other of them.
+pub(crate) fn outermost(folders: BTreeSet<ProjectPath>) -> BTreeSet<ProjectPath> {
+    let inside_another =
+        |folder: &ProjectPath| folders.iter().any(|other| other != folder && folder.is_in(other));
+    folders.iter().filter(|folder| !inside_another(folder)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resolves_within_the_project() {
+        let check = |base: &str, relative: &str, expect: Result<&str, PathError>| {
+            let base = ProjectPath::parse(base).unwrap();
+            let got = base.resolve(relative);
+            assert_eq!(
+                got.as_ref().map(ProjectPath::as_str),
+                expect.as_ref().copied(),
+                "{relative}"
+            );
+        };
+        check("", "src/lib.rs", Ok("src/lib.rs"));
+        check("a/b", "../c/./d", Ok("a/c/d"));
+        check("a/b", "../..", Ok(""));
+        check("a", "../../etc", Err(PathError::Leaves("../../etc".into())));
+        check("a", "/etc", Err(PathError::Absolute("/etc".into())));
+    }
+
+    #[test]
+    fn knows_its_place() {
+        let path = ProjectPath::parse("a/b/c.rs").unwrap();
+        assert_eq!(path.parent().as_str(), "a/b");
+        assert_eq!((path.file_name(), path.file_stem()), ("c.rs", "c"));
+        let above: Vec<String> = path.ancestors().map(|p| p.to_string()).collect();
+        assert_eq!(above, ["a/b", "a", "."]);
+        assert!(path.is_in(&ProjectPath::parse("a").unwrap()));
+        assert!(!path.is_in(&ProjectPath::parse("a/bc").unwrap()));
+        assert!(!ProjectPath::parse("ab").unwrap().is_in(&ProjectPath::parse("a").unwrap()));
+    }
+
+    #[test]
+    fn keeps_the_outermost_folders() {
+        let folders = ["a/b", "a", "c/d", "cc"].map(|text| ProjectPath::parse(text).unwrap());
+        let kept: Vec<String> =
+            outermost(folders.into_iter().collect()).iter().map(ToString::to_string).collect();
+        assert_eq!(kept, ["a", "c/d", "cc"]);
+    }
+}

@@ -1,0 +1,171 @@
+//! From a manifest and a lock to the graph of a build.
+//!
+//! Every enabled component becomes: the actions of its language, then one *finish* that checks the
+//! result against its WIT world. Toolchain images and what several components share are added once.
+//! Planning reads manifests, lockfiles and WIT and takes sources into the store; it runs nothing.
+
+mod error;
+mod planner;
+mod selection;
+mod wit;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Arc;
+
+use cache::DiskStore;
+use engine::{Action, ActionId, Graph, Input, Label, Source, SourceFile, Sources};
+
+pub use error::PlanError;
+pub(crate) use planner::Planner;
+pub use selection::{Selection, UnknownComponent, toolchains};
+
+use crate::lang::{self, Compiled, Request};
+use crate::manifest::{Component, Diagnostic, Manifest, Origin};
+use crate::path::ProjectPath;
+use crate::toolchain::Images;
+use crate::wasm::{Finish, Stamp};
+
+/// How registries' clients are run. None of it feeds a key.
+#[derive(Debug, Clone, Default)]
+pub struct Clients {
+    /// The user's environment: where proxies, credentials and configurations are found.
+    pub variables: BTreeMap<OsString, OsString>,
+    /// Whether the network may not be used.
+    pub offline: bool,
+}
+
+/// What is planned from.
+#[derive(Debug, Clone, Copy)]
+pub struct Project<'a> {
+    /// The folder of run.toml.
+    pub folder: &'a Path,
+    /// What run.toml says.
+    pub manifest: &'a Manifest,
+    /// The toolchain images that run.lock.toml pins.
+    pub images: &'a Arc<Images>,
+}
+
+/// How it is to be built.
+#[derive(Debug, Clone)]
+pub struct Options<'a> {
+    /// Which components.
+    pub selection: &'a Selection,
+    /// Whether to optimise.
+    pub release: bool,
+    /// How registries are reached.
+    pub clients: Arc<Clients>,
+}
+
+/// The actions of a build.
+#[derive(Debug)]
+pub struct Plan {
+    /// All actions.
+    pub graph: Graph,
+    /// The components, in the order of run.toml.
+    pub components: Vec<PlannedComponent>,
+}
+
+/// A component and the action that leaves it.
+#[derive(Debug, Clone)]
+pub struct PlannedComponent {
+    /// Its name.
+    pub name: String,
+    /// The line of its `[[component]]`, from 1.
+    pub line: usize,
+    /// The last of its actions.
+    pub action: ActionId,
+    /// The output of that action that is the component.
+    pub output: String,
+}
+
+/// Plans the selected components.
+///
+/// # Errors
+/// What is wrong with each component that can't be planned, all at once, with its place in run.toml.
+pub fn plan(
+    project: Project<'_>,
+    store: &DiskStore,
+    sources: &mut Sources,
+    options: &Options<'_>,
+) -> Result<Plan, Vec<Diagnostic>> {
+    let mut planner = Planner::new(project, store, sources, options);
+    let mut components = Vec::new();
+    let mut problems = Vec::new();
+    for component in options.selection.components(project.manifest) {
+        match plan_component(&mut planner, component, options) {
+            Ok(action) => components.push(PlannedComponent {
+                name: component.name.to_string(),
+                line: project.manifest.line(component.span),
+                action,
+                output: Finish::OUTPUT.to_owned(),
+            }),
+            Err(error) => problems.push(error.diagnostic(component)),
+        }
+    }
+    if problems.is_empty() {
+        Ok(Plan { graph: planner.into_graph(), components })
+    } else {
+        problems.dedup();
+        Err(problems)
+    }
+}
+
+fn plan_component(
+    planner: &mut Planner<'_>,
+    component: &Component,
+    options: &Options<'_>,
+) -> Result<ActionId, PlanError> {
+    let wit = match &component.wit {
+        Some(path) => Some(wit::complete(planner, component, path.as_str())?),
+        None => None,
+    };
+    let (built, stamp) = match &component.origin {
+        Origin::Prebuilt { file } => (prebuilt(planner, file.as_str())?, None),
+        Origin::Source { file, language } => {
+            let request = Request {
+                name: component.name.as_str(),
+                source: &ProjectPath::parse(file.as_str())?,
+                inputs: &planner.matching(&component.inputs)?,
+                env: &component.env.iter().map(|(k, v)| (k.to_string(), v.value.clone())).collect(),
+                wit: wit.as_ref(),
+                release: options.release,
+            };
+            let Compiled { action, output } = lang::compile(planner, language.value, &request)?;
+            (Source::output(action, output), Some(facts(planner.manifest(), component)))
+        }
+    };
+    let finish = Finish {
+        world: wit.as_ref().map(|wit| wit.world.clone()),
+        stamp,
+        place: wit.as_ref().map_or_else(String::new, |wit| wit.place.to_string()),
+    };
+    let label = Label::new(component.name.as_str(), "finish");
+    let mut action = Action::builtin(label, finish).input(Input::new("in", built));
+    if let Some(wit) = wit {
+        action = action.input(Input::new("wit", Source::Tree(wit.tree)));
+    }
+    planner.add(action.output(Finish::OUTPUT))
+}
+
+/// What is written into a component that was compiled here.
+fn facts(manifest: &Manifest, component: &Component) -> Stamp {
+    let project = &manifest.project;
+    let authors: Vec<&str> = project.authors.iter().map(|author| author.value.as_str()).collect();
+    Stamp {
+        name: Some(component.name.to_string()),
+        version: Some(project.version.value.to_string()),
+        description: project.description.as_ref().map(|text| text.value.clone()),
+        authors: (!authors.is_empty()).then(|| authors.join(", ")),
+        licenses: project.license.as_ref().map(|license| license.value.to_string()),
+        source: project.repository.as_ref().map(|url| url.value.to_string()),
+        processed_by: vec![("run".to_owned(), env!("CARGO_PKG_VERSION").to_owned())],
+    }
+}
+
+/// A pre-built component as a source.
+fn prebuilt(planner: &mut Planner<'_>, path: &str) -> Result<Source, PlanError> {
+    let file = planner.project().join(path);
+    planner.source_file(&SourceFile { path: Finish::OUTPUT.to_owned(), file })
+}

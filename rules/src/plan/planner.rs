@@ -1,0 +1,179 @@
+//! What language modules add their actions to.
+//!
+//! Holds the graph under construction and everything that is shared by several components: one
+//! action per toolchain image, one per dependency layer. Order of insertion is the order of
+//! run.toml, so the same project always gives the same graph.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use cache::{Digest, DiskStore, Tree};
+use engine::{Action, ActionId, Graph, Source, SourceFile, Sources};
+use walkdir::WalkDir;
+
+use super::{Clients, Options, PlanError, Project};
+use crate::lang::SourceTree;
+use crate::manifest::{Language, Origin, Pattern, PatternSet, Spanned};
+use crate::path::ProjectPath;
+use crate::toolchain;
+
+/// The graph under construction and what it is made from.
+pub(crate) struct Planner<'a> {
+    project: Project<'a>,
+    store: &'a DiskStore,
+    sources: &'a mut Sources,
+    clients: Arc<Clients>,
+    graph: Graph,
+    /// Actions that several components share, by what they are for.
+    shared: BTreeMap<String, ActionId>,
+    /// Folders of the project that builds write to.
+    outputs: Vec<ProjectPath>,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(
+        project: Project<'a>,
+        store: &'a DiskStore,
+        sources: &'a mut Sources,
+        options: &Options<'_>,
+    ) -> Self {
+        let output = ProjectPath::parse(project.manifest.build.output_dir.as_str());
+        Self {
+            project,
+            store,
+            sources,
+            clients: Arc::clone(&options.clients),
+            graph: Graph::new(),
+            shared: BTreeMap::new(),
+            outputs: output.into_iter().collect(),
+        }
+    }
+
+    pub(super) fn into_graph(self) -> Graph {
+        self.graph
+    }
+
+    /// The folder of run.toml.
+    pub(crate) fn project(&self) -> &'a Path {
+        self.project.folder
+    }
+
+    pub(super) fn manifest(&self) -> &'a crate::manifest::Manifest {
+        self.project.manifest
+    }
+
+    /// The store that sources go to.
+    pub(crate) fn store(&self) -> &'a DiskStore {
+        self.store
+    }
+
+    /// How registries are reached.
+    pub(crate) fn clients(&self) -> Arc<Clients> {
+        Arc::clone(&self.clients)
+    }
+
+    /// Folders that hold results and never sources.
+    pub(crate) fn outputs(&self) -> &[ProjectPath] {
+        &self.outputs
+    }
+
+    /// Adds an action.
+    pub(crate) fn add(&mut self, action: Action) -> Result<ActionId, PlanError> {
+        Ok(self.graph.add(action)?)
+    }
+
+    /// The action known as `key`, made by `make` at the first call.
+    pub(crate) fn once(
+        &mut self,
+        key: &str,
+        make: impl FnOnce(&mut Self) -> Result<ActionId, PlanError>,
+    ) -> Result<ActionId, PlanError> {
+        if let Some(action) = self.shared.get(key) {
+            return Ok(*action);
+        }
+        let action = make(self)?;
+        self.shared.insert(key.to_owned(), action);
+        Ok(action)
+    }
+
+    /// The pinned image of a toolchain.
+    pub(crate) fn image(&mut self, name: &str) -> Result<Source, PlanError> {
+        let action = self.once(&format!("image {name}"), |planner| {
+            planner.add(toolchain::image_action(planner.project.images, name)?)
+        })?;
+        Ok(Source::output(action, toolchain::IMAGE))
+    }
+
+    /// Takes a folder of sources into the store.
+    pub(crate) fn store_tree(&mut self, tree: SourceTree) -> Result<Digest, PlanError> {
+        Ok(tree.store(self.project.folder, self.sources, self.store)?)
+    }
+
+    /// The folder without entries.
+    pub(crate) fn empty_tree(&self) -> Result<Digest, PlanError> {
+        Ok(self.store.put_tree(&Tree::default())?)
+    }
+
+    /// The tree of these files of the checkout.
+    pub(super) fn source_files(&mut self, files: &[SourceFile]) -> Result<Digest, PlanError> {
+        Ok(self.sources.tree(files)?)
+    }
+
+    /// One file of the checkout.
+    pub(super) fn source_file(&mut self, file: &SourceFile) -> Result<Source, PlanError> {
+        let tree = self.sources.tree(std::slice::from_ref(file))?;
+        let entries = self.store.directory(&tree)?.unwrap_or_default().entries;
+        match entries.get(&file.path) {
+            Some(cache::Entry::File { digest, executable }) => {
+                Ok(Source::File { digest: *digest, executable: *executable })
+            }
+            _ => Err(PlanError::NotAFile(file.file.clone())),
+        }
+    }
+
+    /// The sources of all enabled components in a language.
+    pub(crate) fn sources_in(&self, wanted: Language) -> Vec<ProjectPath> {
+        let components = self.project.manifest.components.iter();
+        let sources = components.filter(|component| *component.enabled).filter_map(|component| {
+            match &component.origin {
+                Origin::Source { file, language } if **language == wanted => {
+                    ProjectPath::parse(file.as_str()).ok()
+                }
+                _ => None,
+            }
+        });
+        sources.collect()
+    }
+
+    /// The files of the checkout that `patterns` match, sorted.
+    pub(super) fn matching(
+        &self,
+        patterns: &[Spanned<Pattern>],
+    ) -> Result<Vec<ProjectPath>, PlanError> {
+        let mut found = Vec::new();
+        for pattern in patterns {
+            let set = PatternSet::new([&pattern.value])?;
+            let base = ProjectPath::parse(pattern.base())?;
+            let before = found.len();
+            for entry in WalkDir::new(base.on_disk(self.project.folder)).sort_by_file_name() {
+                let Ok(entry) = entry else { continue };
+                if entry.file_type().is_dir() {
+                    continue;
+                }
+                let path = ProjectPath::of(self.project.folder, entry.path())?;
+                let ours = path.is_in(&ProjectPath::parse(".run")?)
+                    || self.outputs.iter().any(|folder| path.is_in(folder));
+                if !ours && set.matches(path.as_str()) {
+                    found.push(path);
+                }
+            }
+            if found.len() == before {
+                return Err(PlanError::NoMatch(pattern.to_string()));
+            }
+        }
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
+}

@@ -1,0 +1,73 @@
+//! Which components a command is about.
+
+use crate::lang;
+use crate::manifest::{Component, Manifest, Origin};
+use crate::toolchain::{CatalogueError, Toolchains};
+
+/// The components that a command is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Empty: all enabled ones.
+    names: Vec<String>,
+}
+
+/// A component was asked for that is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no component `{name}` in run.toml")]
+pub struct UnknownComponent {
+    /// What was asked for.
+    pub name: String,
+    /// The most similar name that there is.
+    pub nearest: Option<String>,
+}
+
+impl Selection {
+    /// The components of these names; all enabled ones if there are none. A disabled component may
+    /// be asked for by name.
+    ///
+    /// # Errors
+    /// If there is no component of a name.
+    pub fn new(manifest: &Manifest, names: &[String]) -> Result<Self, UnknownComponent> {
+        let known = || manifest.components.iter().map(|component| component.name.as_str());
+        match names.iter().find(|name| !known().any(|known| known == *name)) {
+            None => Ok(Self { names: names.to_vec() }),
+            Some(name) => {
+                let likeness = |known: &&str| strsim::jaro_winkler(name, known);
+                let nearest = known()
+                    .filter(|known| likeness(known) > 0.7)
+                    .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+                Err(UnknownComponent { name: name.clone(), nearest: nearest.map(str::to_owned) })
+            }
+        }
+    }
+
+    /// The selected components, in the order of the manifest.
+    pub fn components<'a>(&'a self, manifest: &'a Manifest) -> impl Iterator<Item = &'a Component> {
+        manifest.components.iter().filter(|component| {
+            if self.names.is_empty() {
+                *component.enabled
+            } else {
+                self.names.iter().any(|name| name == component.name.as_str())
+            }
+        })
+    }
+}
+
+/// The toolchains that the selected components need.
+///
+/// # Errors
+/// If the catalogue lacks one.
+pub fn toolchains(
+    manifest: &Manifest,
+    selection: &Selection,
+) -> Result<Toolchains, CatalogueError> {
+    let mut needed = Toolchains::new();
+    for component in selection.components(manifest) {
+        if let Origin::Source { language, .. } = &component.origin {
+            for toolchain in lang::toolchains(**language) {
+                needed.need(toolchain)?;
+            }
+        }
+    }
+    Ok(needed)
+}

@@ -1,0 +1,109 @@
+//! The WIT of a component: completed once per content, then remembered.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use cache::{Digest, Entry, Tree};
+use engine::SourceFile;
+
+use super::{PlanError, Planner};
+use crate::lang::ComponentWit;
+use crate::manifest::{Component, DependencySource, Manifest};
+use crate::path::ProjectPath;
+use crate::wit::{self, CompletedWit, Dependency, Request};
+
+/// Completes the WIT of `component` and picks its world.
+pub(super) fn complete(
+    planner: &mut Planner<'_>,
+    component: &Component,
+    path: &str,
+) -> Result<ComponentWit, PlanError> {
+    let request = Request {
+        root: planner.project().to_owned(),
+        wit: PathBuf::from(path),
+        dependencies: dependencies(planner.manifest()),
+        world: component.world.as_ref().map(|world| world.as_str().to_owned()),
+    };
+    let place = place(planner, path)?;
+    let key = memo_key(planner, component, &request)?;
+    if let Some((tree, world)) = crate::memo::tree_and_text(planner.store(), &key)?
+        && crate::memo::is_complete(planner.store(), &tree)?
+    {
+        return Ok(ComponentWit { tree, world, place });
+    }
+    let completed = wit::complete(&request)?;
+    let world = world(&completed, component)?;
+    let tree = store(planner, &completed)?;
+    crate::memo::remember(planner.store(), &key, &tree, &world)?;
+    Ok(ComponentWit { tree, world, place })
+}
+
+/// The folder of the checkout that the completed folder stands for.
+fn place(planner: &Planner<'_>, path: &str) -> Result<ProjectPath, PlanError> {
+    let path = ProjectPath::parse(path)?;
+    Ok(if path.on_disk(planner.project()).is_dir() { path } else { path.parent() })
+}
+
+/// `[dependencies]` as far as WIT is concerned.
+fn dependencies(manifest: &Manifest) -> BTreeMap<String, Dependency> {
+    let entries = manifest.dependencies.iter().filter_map(|(name, dependency)| {
+        let dependency = match &dependency.source {
+            DependencySource::Path { path } => Dependency::Path(PathBuf::from(path.as_str())),
+            DependencySource::Registry { version } => Dependency::Version(version.base()?),
+            DependencySource::Git { .. } => return None,
+        };
+        Some((name.to_string(), dependency))
+    });
+    entries.collect()
+}
+
+fn world(completed: &CompletedWit, component: &Component) -> Result<String, PlanError> {
+    let resolved = wit::resolve(&completed.files)?;
+    let explicit = component.world.as_ref().map(|world| world.as_str());
+    let name = component.name.as_str();
+    let world = wit::select_world(&resolved.resolve, resolved.package, explicit, name)?;
+    let world = &resolved.resolve.worlds[world];
+    // A world of another package has to be named in full.
+    match world.package {
+        Some(package) if package != resolved.package => {
+            Ok(resolved.resolve.id_of_name(package, &world.name))
+        }
+        _ => Ok(world.name.clone()),
+    }
+}
+
+/// What the completed folder depends on.
+fn memo_key(
+    planner: &mut Planner<'_>,
+    component: &Component,
+    request: &Request,
+) -> Result<Digest, PlanError> {
+    let files: Vec<SourceFile> = wit::inputs(request)?
+        .into_iter()
+        .map(|path| SourceFile { path: tree_path(&path), file: request.root.join(&path) })
+        .collect();
+    let tree = planner.source_files(&files)?;
+    let text = format!(
+        "wit {} {tree} {} {} {:?} {:?}",
+        env!("CARGO_PKG_VERSION"),
+        component.name.as_str(),
+        request.wit.display(),
+        request.world,
+        request.dependencies,
+    );
+    Ok(Digest::of(planner.store().function(), text.as_bytes()))
+}
+
+/// A path for a tree: a dependency may lie outside the project.
+fn tree_path(path: &std::path::Path) -> String {
+    path.to_string_lossy().replace("../", "up/")
+}
+
+fn store(planner: &Planner<'_>, completed: &CompletedWit) -> Result<Digest, PlanError> {
+    let mut tree = Tree::default();
+    for file in &completed.files {
+        let digest = planner.store().put(file.text.as_bytes())?;
+        tree.insert(&file.path, Entry::File { digest, executable: false })?;
+    }
+    Ok(planner.store().put_tree(&tree)?)
+}
