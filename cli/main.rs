@@ -1,2 +1,30 @@
-//! The command `run`.
-fn main() {}
+//! The command `run`: reads arguments and environment, calls the libraries, prints, and exits.
+//!
+//! One file per command lies in `commands/`. Only this crate prints, reads the environment, the
+//! home folder or the clock, and only this file ends the process.
+
+mod arguments;
+mod command_error;
+mod commands;
+mod config;
+mod signals;
+mod ui;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // First of all: this process may have been started as the sandbox's spawner.
+    sandbox::run_spawner_if_asked();
+    let arguments = match arguments::parse(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(error) => return ui::usage(&error),
+    };
+    let config = match config::Config::load(&arguments.global) {
+        Ok(config) => config,
+        Err(error) => return ui::Printer::plain().error(&error),
+    };
+    match commands::run(&arguments, &config) {
+        Ok(code) => code,
+        Err(error) => config.printer.error(&error),
+    }
+}

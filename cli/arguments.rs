@@ -1,0 +1,212 @@
+//! The command line: verbs and flags, spelled as cargo's users know them.
+//!
+//! `run v2 build` means exactly `run build`, and `--keep_going` exactly `--keep-going` (Bazel's
+//! two spellings). Both are undone before clap sees the words: its subcommands can't nest themselves.
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// A hermetic, content-addressed build system for WASI components.
+#[derive(Debug, Parser)]
+#[command(name = "run", version, disable_help_subcommand = true, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  success                         36  the machine lacks something (sandbox, a client)
+    1  a build failed                  37  a bug in run
+    2  wrong usage or configuration   102  bytes are not the pinned ones
+    8  interrupted
+
+The project is the folder with the nearest run.toml. See `run <command> --help`.";
+
+/// Flags that every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Work as if started in DIR.
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Say more: each action, then each command line (-vv).
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Say nothing but errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// When to use colour; NO_COLOR and CLICOLOR_FORCE are honoured.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+    /// Fail if run.lock.toml would have to be written.
+    #[arg(long, global = true)]
+    pub(crate) locked: bool,
+    /// Never use the network.
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
+    /// --locked and --offline.
+    #[arg(long, global = true)]
+    pub(crate) frozen: bool,
+    /// How results are printed on standard output.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = MessageFormat::Human)]
+    pub(crate) message_format: MessageFormat,
+}
+
+/// When output is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MessageFormat {
+    /// Text for people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build the project's components.
+    #[command(visible_alias = "b", after_help = BUILD_EXAMPLES)]
+    Build(Build),
+    /// Remove what `run build` wrote into the project; caches stay.
+    Clean,
+    /// Show the project as it is understood: components, dependencies, toolchains, store.
+    Info,
+    /// Pinned toolchains.
+    #[command(subcommand)]
+    Toolchain(Toolchain),
+}
+
+const BUILD_EXAMPLES: &str = "\
+Examples:
+    run build                     every enabled component
+    run build -p api -p worker    two of them
+    run build --release -j1       optimised, one action at a time
+    run build --frozen            in CI: nothing resolved, nothing fetched";
+
+/// Arguments of `run build`.
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// Build only this component (may be given more than once).
+    #[arg(short = 'p', long = "component", value_name = "NAME")]
+    pub(crate) components: Vec<String>,
+    /// The same as --opt-level release.
+    #[arg(long, conflicts_with = "opt_level")]
+    pub(crate) release: bool,
+    /// Overrides `[build] opt_level`.
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub(crate) opt_level: Option<OptLevel>,
+    /// How many actions run at once [default: the number of processors].
+    #[arg(short, long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Go on with what does not depend on a failed action.
+    #[arg(short, long)]
+    pub(crate) keep_going: bool,
+    /// Keep the sandbox of a failed action and print how to enter it.
+    #[arg(long)]
+    pub(crate) sandbox_debug: bool,
+}
+
+/// Optimisation of the components.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OptLevel {
+    Debug,
+    Release,
+}
+
+/// Verbs of `run toolchain`.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum Toolchain {
+    /// Resolve the toolchains that the project needs, fetch them and write run.lock.toml.
+    Sync,
+}
+
+/// Parses a whole command line, the program's name included.
+pub(crate) fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<Arguments, clap::Error> {
+    let arguments = arguments.into_iter().map(hyphens).collect();
+    let mut parsed = Arguments::try_parse_from(without_v2(arguments))?;
+    parsed.global.locked |= parsed.global.frozen;
+    parsed.global.offline |= parsed.global.frozen;
+    Ok(parsed)
+}
+
+/// Global flags whose value is the next word.
+const WITH_VALUE: [&str; 4] = ["-C", "--directory", "--color", "--message-format"];
+
+/// Drops `v2` from the place of the verb.
+fn without_v2(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let mut verb = 1;
+    while let Some(word) =
+        arguments.get(verb).filter(|word| word.as_encoded_bytes().starts_with(b"-"))
+    {
+        verb += if WITH_VALUE.iter().any(|flag| word == flag) { 2 } else { 1 };
+    }
+    if arguments.get(verb).is_some_and(|word| word == "v2") {
+        arguments.remove(verb);
+    }
+    arguments
+}
+
+/// `--keep_going` → `--keep-going`; the value after `=` is left alone.
+fn hyphens(argument: OsString) -> OsString {
+    match argument.to_str() {
+        Some(text) if text.starts_with("--") && text.contains('_') => {
+            let (name, value) = text.split_at(text.find('=').unwrap_or(text.len()));
+            OsString::from(format!("{}{value}", name.replace('_', "-")))
+        }
+        _ => argument,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Arguments {
+        parse(line.split(' ').map(OsString::from)).unwrap()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn v2_is_the_same_command() {
+        let check = |line: &str| {
+            let arguments = parsed(line);
+            assert!(matches!(&arguments.command, Command::Build(b) if b.keep_going), "{line}");
+            assert_eq!(arguments.global.directory.as_deref(), Some("dir".as_ref()), "{line}");
+        };
+        check("run -C dir build --keep-going");
+        check("run v2 build -C dir --keep_going");
+        check("run -C dir v2 build -k");
+    }
+
+    #[test]
+    fn frozen_is_locked_and_offline() {
+        let global = parsed("run build --frozen").global;
+        assert!(global.locked && global.offline);
+    }
+
+    #[test]
+    fn underscores_in_values_stay() {
+        assert_eq!(hyphens("--opt_level=a_b".into()), OsString::from("--opt-level=a_b"));
+        assert_eq!(hyphens("a_b".into()), OsString::from("a_b"));
+    }
+}

@@ -1,0 +1,239 @@
+//! `run info`: the project as it is understood.
+//!
+//! One description, shown as text or as JSON: what a person reads and what a program reads can't
+//! drift apart.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use cache::DiskStore;
+use rules::manifest::{Component, Dependencies, DependencySource, Manifest, Origin};
+use rules::toolchain::Lock;
+use serde_json::{Map, Value, json};
+
+use super::session::{self, Session};
+use crate::command_error::CommandError;
+use crate::config::Config;
+
+/// Runs `run info`.
+pub(crate) fn run(config: &Config) -> Result<ExitCode, CommandError> {
+    let session = Session::open(config)?;
+    let store = session::store(config)?;
+    let lock = session.lock()?;
+    let description = describe(&session, &store, lock.as_ref());
+    let text = if config.printer.json {
+        format!("{description}\n")
+    } else {
+        headline(&session.manifest) + &text(&description)
+    };
+    config.printer.result(&text);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn headline(manifest: &Manifest) -> String {
+    format!("{} {}\n\n", manifest.project.name.value, manifest.project.version.value)
+}
+
+fn describe(session: &Session, store: &DiskStore, lock: Option<&Lock>) -> Value {
+    let manifest = &session.manifest;
+    let registry = &manifest.registry;
+    let dev = &manifest.dev;
+    json!({
+        "project": project(session),
+        "components": manifest.components.iter().map(component).collect::<Vec<_>>(),
+        "dependencies": dependencies(&manifest.dependencies),
+        "dev_dependencies": dependencies(&manifest.dev_dependencies),
+        "build": {
+            "output_dir": manifest.build.output_dir.value.to_string(),
+            "opt_level": manifest.build.opt_level.value.to_string(),
+            "reproducible": manifest.build.reproducible.value,
+        },
+        "registry": {
+            "url": registry.url.value.to_string(),
+            "mirrors": registry.mirrors.iter().map(|url| url.value.to_string()).collect::<Vec<_>>(),
+            "authenticated": registry.auth_token.is_some(),
+        },
+        "dev": {
+            "watch": dev.watch.iter().map(|glob| glob.value.to_string()).collect::<Vec<_>>(),
+            "hot_reload": dev.hot_reload.value,
+            "port": dev.port.value,
+            "log_level": dev.log_level.value.to_string(),
+        },
+        "deploy": deploy(manifest),
+        "toolchains": toolchains(lock),
+        "store": {
+            "path": store.root().display().to_string(),
+            "digest_function": store.function().to_string(),
+        },
+    })
+}
+
+fn project(session: &Session) -> Value {
+    let project = &session.manifest.project;
+    let mut value = json!({
+        "name": project.name.value.to_string(),
+        "version": project.version.value.to_string(),
+        "folder": session.folder.display().to_string(),
+    });
+    if let Some(description) = &project.description {
+        value["description"] = description.value.clone().into();
+    }
+    if !project.authors.is_empty() {
+        value["authors"] = project.authors.iter().map(|author| author.value.clone()).collect();
+    }
+    if let Some(license) = &project.license {
+        value["license"] = license.value.to_string().into();
+    }
+    if let Some(repository) = &project.repository {
+        value["repository"] = repository.value.to_string().into();
+    }
+    value
+}
+
+fn component(component: &Component) -> Value {
+    let mut value = json!({ "name": component.name.value.to_string() });
+    match &component.origin {
+        Origin::Source { file, language } => {
+            value["language"] = language.value.to_string().into();
+            value["source"] = file.value.to_string().into();
+        }
+        Origin::Prebuilt { file } => value["path"] = file.value.to_string().into(),
+    }
+    if let Some(wit) = &component.wit {
+        value["wit"] = wit.value.to_string().into();
+    }
+    if let Some(world) = &component.world {
+        value["world"] = world.value.to_string().into();
+    }
+    for (key, list) in [
+        ("capabilities", component.capabilities.iter().map(|c| c.value.to_string()).collect()),
+        ("inputs", component.inputs.iter().map(|glob| glob.value.to_string()).collect()),
+        ("env", component.env.keys().map(ToString::to_string).collect()),
+        ("dependencies", component.dependencies.iter().map(|d| d.value.to_string()).collect()),
+    ] {
+        let list: Vec<String> = list;
+        if !list.is_empty() {
+            value[key] = list.into();
+        }
+    }
+    if !component.enabled.value {
+        value["enabled"] = false.into();
+    }
+    value
+}
+
+fn dependencies(dependencies: &Dependencies) -> Value {
+    let entries = dependencies.iter().map(|(name, dependency)| {
+        let origin = match &dependency.source {
+            DependencySource::Registry { version } => version.value.to_string(),
+            DependencySource::Git { url, .. } => url.value.to_string(),
+            DependencySource::Path { path } => path.value.to_string(),
+        };
+        (name.to_string(), Value::from(origin))
+    });
+    Value::Object(entries.collect())
+}
+
+fn deploy(manifest: &Manifest) -> Value {
+    let entries = manifest.deploy.iter().map(|(name, profile)| {
+        let mut value = json!({ "target_type": profile.target_type.value.to_string() });
+        if let Some(provider) = &profile.provider {
+            value["provider"] = provider.value.clone().into();
+        }
+        if !profile.options.is_empty() {
+            // The names only: an option may hold a credential.
+            value["options"] = profile.options.keys().cloned().collect();
+        }
+        (name.to_string(), value)
+    });
+    Value::Object(entries.collect::<Map<_, _>>())
+}
+
+fn toolchains(lock: Option<&Lock>) -> Value {
+    let Some(lock) = lock else { return json!({}) };
+    let entries = lock.toolchains.iter().map(|(name, version)| {
+        let images = lock.images.iter().filter(|image| &image.toolchain == name);
+        let images: Map<String, Value> = images
+            .map(|image| (image.platform.to_string(), image.tree.to_string().into()))
+            .collect();
+        (name.clone(), json!({ "version": version, "images": images }))
+    });
+    Value::Object(entries.collect())
+}
+
+/// A description as indented text: a heading per section, a line per entry.
+fn text(description: &Value) -> String {
+    let mut text = String::new();
+    for (section, value) in description.as_object().into_iter().flatten() {
+        if is_empty(value) {
+            continue;
+        }
+        let _ = writeln!(text, "{section}");
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| entry(&mut text, item)),
+            Value::Object(entries) => {
+                let width = entries.keys().map(String::len).max().unwrap_or_default();
+                for (key, value) in entries.iter().filter(|(_, value)| !is_empty(value)) {
+                    let _ = writeln!(text, "  {key:width$}  {}", inline(value));
+                }
+            }
+            other => {
+                let _ = writeln!(text, "  {}", inline(other));
+            }
+        }
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text + "\n"
+}
+
+/// A component: its name, then what it has.
+fn entry(text: &mut String, item: &Value) {
+    let name = item["name"].as_str().unwrap_or_default();
+    let _ = writeln!(text, "  {name}");
+    for (key, value) in item.as_object().into_iter().flatten().filter(|(key, _)| *key != "name") {
+        let _ = writeln!(text, "    {key:12}  {}", inline(value));
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.is_empty(),
+        Value::Object(entries) => entries.is_empty(),
+        _ => false,
+    }
+}
+
+fn inline(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(inline).collect::<Vec<_>>().join(", "),
+        Value::Object(entries) => {
+            let parts = entries.iter().filter(|(_, value)| !is_empty(value));
+            parts
+                .map(|(key, value)| format!("{key} {}", inline(value)))
+                .collect::<Vec<_>>()
+                .join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_has_a_line_an_entry() {
+        let description = json!({
+            "project": { "name": "p", "folder": "/p" },
+            "components": [{ "name": "api", "language": "rust", "capabilities": ["clock", "stdio"] }],
+            "deploy": {},
+        });
+        assert_eq!(
+            text(&description),
+            "project\n  name    p\n  folder  /p\n\n\
+             components\n  api\n    language      rust\n    capabilities  clock, stdio\n"
+        );
+    }
+}

@@ -1,0 +1,119 @@
+//! What most commands begin with: the project, its manifest, its lock, the store.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cache::DiskStore;
+use engine::State;
+use rules::manifest::{self, Diagnostics, Manifest, Overrides, Secret};
+use rules::plan::Clients;
+use rules::toolchain::{Lock, Mirrors, Network, Proxy, Registries};
+
+use crate::command_error::{CommandError, Kind};
+use crate::config::Config;
+use crate::ui;
+
+/// The project that a command is about.
+pub(crate) struct Session {
+    /// The folder of run.toml.
+    pub(crate) folder: PathBuf,
+    /// What run.toml says.
+    pub(crate) manifest: Manifest,
+}
+
+impl Session {
+    /// Finds and reads the project. Prints what is wrong with run.toml; warnings don't stop it.
+    pub(crate) fn open(config: &Config) -> Result<Self, CommandError> {
+        let folder = manifest::find_project(&config.directory)
+            .map_err(|error| CommandError::from_error(Kind::Usage, &error).hint(error.help()))?;
+        let overrides = Overrides {
+            registry_url: config.registry_url.clone(),
+            auth_token: config.auth_token.clone().map(Secret::new),
+        };
+        let (manifest, diagnostics) = Manifest::load(&folder, &overrides);
+        report(config, &diagnostics);
+        match manifest {
+            Some(manifest) => Ok(Self { folder, manifest }),
+            None => Err(CommandError::silent(Kind::Usage)),
+        }
+    }
+
+    /// Where the lock lies.
+    pub(crate) fn lock_path(&self) -> PathBuf {
+        self.folder.join("run.lock.toml")
+    }
+
+    /// The lock, if there is one.
+    pub(crate) fn lock(&self) -> Result<Option<Lock>, CommandError> {
+        Lock::read(&self.lock_path()).map_err(|error| {
+            CommandError::from_error(Kind::Usage, &error)
+                .hint("restore run.lock.toml from version control, or delete it and run `run toolchain sync`")
+        })
+    }
+
+    /// The folder for what `run` keeps inside the project.
+    pub(crate) fn private_folder(&self) -> PathBuf {
+        self.folder.join(".run")
+    }
+
+    /// The incremental state of the project.
+    pub(crate) fn state(&self, store: &DiskStore) -> Result<State, CommandError> {
+        let folder = self.private_folder();
+        std::fs::create_dir_all(&folder).map_err(|source| cannot_write(&folder, &source))?;
+        Ok(State::open(store, &folder.join("state")))
+    }
+}
+
+/// Prints findings about run.toml.
+pub(crate) fn report(config: &Config, diagnostics: &Diagnostics) {
+    if diagnostics.is_empty() || (config.printer.verbosity < 0 && diagnostics.errors() == 0) {
+        return;
+    }
+    if config.printer.json {
+        ui::emit(&ui::diagnostic(&diagnostics.render(false)));
+    }
+    config.printer.line(diagnostics.render(config.printer.color).trim_end());
+}
+
+/// Opens the store.
+pub(crate) fn store(config: &Config) -> Result<DiskStore, CommandError> {
+    DiskStore::open(&config.store, config.digest_function).map_err(|error| {
+        CommandError::from_error(Kind::Environment, &error)
+            .hint("set RUN_HOME to a folder that you may write to")
+    })
+}
+
+/// How registries' clients are run.
+pub(crate) fn clients(config: &Config) -> Arc<Clients> {
+    Arc::new(Clients { variables: config.client_environment.clone(), offline: config.offline })
+}
+
+/// How registries are reached for toolchains.
+pub(crate) fn registries(config: &Config, session: &Session) -> Registries {
+    Registries {
+        mirrors: Mirrors { debian: config.debian_mirror.clone() },
+        network: Network {
+            offline: config.offline,
+            proxies: proxies(config),
+            no_proxy: config.variable("NO_PROXY").or_else(|| config.variable("no_proxy")),
+            certificates: config.variable("SSL_CERT_FILE").map(PathBuf::from),
+            ..Network::default()
+        },
+        folder: session.folder.clone(),
+        ..Registries::default()
+    }
+}
+
+/// The proxies that the environment names, in the spelling of curl.
+fn proxies(config: &Config) -> Vec<Proxy> {
+    let proxy = |scheme: &str| {
+        let name = format!("{scheme}_proxy");
+        let url = config.variable(&name).or_else(|| config.variable(&name.to_uppercase()))?;
+        Some(Proxy { scheme: scheme.to_owned(), url })
+    };
+    ["http", "https", "all"].into_iter().filter_map(proxy).collect()
+}
+
+fn cannot_write(path: &Path, source: &std::io::Error) -> CommandError {
+    CommandError::environment(format!("cannot write `{}`", path.display())).caused_by(source)
+}

@@ -1,0 +1,184 @@
+//! Everything that the process is told from outside besides its arguments: environment, working
+//! directory, home, the user's configuration file. Read here once; nothing else reads it.
+//!
+//! None of it reaches an action or a key: it decides where the store lies, how registries are
+//! reached and what the terminal shows.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use cache::DigestFunction;
+use serde::Deserialize;
+
+use crate::arguments::{Color, Global, MessageFormat};
+use crate::command_error::CommandError;
+use crate::ui::Printer;
+
+/// What the process was told from outside.
+pub(crate) struct Config {
+    /// Where to look for the project.
+    pub(crate) directory: PathBuf,
+    /// The folder of the content-addressed store.
+    pub(crate) store: PathBuf,
+    /// The digest function of keys and trees.
+    pub(crate) digest_function: DigestFunction,
+    /// Whether a continuous-integration service runs this (`CI` is set).
+    pub(crate) ci: bool,
+    /// Nothing may be resolved.
+    pub(crate) locked: bool,
+    /// Nothing may be fetched.
+    pub(crate) offline: bool,
+    /// Prints for people or programs.
+    pub(crate) printer: Printer,
+    /// The environment for clients of registries (pip, cargo, rustup, apt).
+    pub(crate) client_environment: BTreeMap<OsString, OsString>,
+    /// `[mirrors] debian` of the user's configuration.
+    pub(crate) debian_mirror: Option<String>,
+    /// `RUN_REGISTRY_URL`.
+    pub(crate) registry_url: Option<String>,
+    /// `RUN_AUTH_TOKEN`.
+    pub(crate) auth_token: Option<String>,
+}
+
+/// `$XDG_CONFIG_HOME/run/config.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserConfig {
+    #[serde(default)]
+    store: StoreConfig,
+    #[serde(default)]
+    mirrors: MirrorConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoreConfig {
+    path: Option<PathBuf>,
+    digest_function: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MirrorConfig {
+    debian: Option<String>,
+}
+
+impl Config {
+    /// A variable of the environment that is set to something, if it is text.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        let value = self.client_environment.get(OsStr::new(name))?.to_str()?;
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+
+    /// Reads the environment and the user's configuration.
+    pub(crate) fn load(global: &Global) -> Result<Self, CommandError> {
+        let environment = environment();
+        let home = Home::of(&environment)?;
+        let user = user_config(&home.config)?;
+        let directory = working_directory(global)?;
+        let text = |name: &str| environment.get(OsStr::new(name));
+        let function = text("RUN_DIGEST_FUNCTION").and_then(|value| value.to_str());
+        let function = function.or(user.store.digest_function.as_deref()).unwrap_or("blake3");
+        let digest_function = function.parse().map_err(|_| {
+            CommandError::usage(format!("`{function}` is not a digest function"))
+                .hint("use blake3 or sha256")
+        })?;
+        let unicode = |name: &str| text(name).and_then(|value| value.to_str()).map(str::to_owned);
+        Ok(Self {
+            directory,
+            store: user.store.path.unwrap_or_else(|| home.cache.join("store")),
+            digest_function,
+            ci: text("CI").is_some_and(|value| value != "" && value != "false" && value != "0"),
+            locked: global.locked,
+            offline: global.offline,
+            printer: printer(global, &environment),
+            registry_url: unicode("RUN_REGISTRY_URL").filter(|url| !url.is_empty()),
+            auth_token: unicode("RUN_AUTH_TOKEN").filter(|token| !token.is_empty()),
+            debian_mirror: user.mirrors.debian,
+            client_environment: environment,
+        })
+    }
+}
+
+/// Where this user's files lie (XDG Base Directory Specification).
+struct Home {
+    cache: PathBuf,
+    config: PathBuf,
+}
+
+impl Home {
+    fn of(environment: &BTreeMap<OsString, OsString>) -> Result<Self, CommandError> {
+        let folder = |name: &str| {
+            let value = environment.get(OsStr::new(name))?;
+            Some(PathBuf::from(value)).filter(|path| path.is_absolute())
+        };
+        if let Some(run_home) = folder("RUN_HOME") {
+            return Ok(Self { config: run_home.join("config.toml"), cache: run_home });
+        }
+        let below_home = |variable: &str, fallback: &str| {
+            folder(variable).or_else(|| Some(folder("HOME")?.join(fallback)))
+        };
+        match (below_home("XDG_CACHE_HOME", ".cache"), below_home("XDG_CONFIG_HOME", ".config")) {
+            (Some(cache), Some(config)) => {
+                Ok(Self { cache: cache.join("run"), config: config.join("run/config.toml") })
+            }
+            _ => Err(CommandError::environment("there is no home folder for the store")
+                .hint("set HOME, or RUN_HOME to an absolute path")),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+fn environment() -> BTreeMap<OsString, OsString> {
+    std::env::vars_os().collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that asks where it runs")]
+fn working_directory(global: &Global) -> Result<PathBuf, CommandError> {
+    let current = std::env::current_dir().map_err(|source| {
+        CommandError::environment("the working directory is gone").caused_by(&source)
+    })?;
+    let Some(wanted) = &global.directory else { return Ok(current) };
+    let wanted = current.join(wanted);
+    std::fs::canonicalize(&wanted).map_err(|source| {
+        CommandError::usage(format!("cannot enter `{}`", wanted.display())).caused_by(&source)
+    })
+}
+
+fn user_config(path: &Path) -> Result<UserConfig, CommandError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(UserConfig::default());
+        }
+        Err(source) => {
+            return Err(
+                CommandError::usage(format!("cannot read {}", path.display())).caused_by(&source)
+            );
+        }
+    };
+    toml::from_str(&text).map_err(|source| {
+        CommandError::usage(format!("{} is not a configuration of run", path.display()))
+            .caused_by(&source)
+    })
+}
+
+/// Who is to be told how: flags first, then NO_COLOR, CLICOLOR_FORCE and TERM=dumb.
+fn printer(global: &Global, environment: &BTreeMap<OsString, OsString>) -> Printer {
+    let set = |name: &str| environment.get(OsStr::new(name)).is_some_and(|v| v != "");
+    let dumb = environment.get(OsStr::new("TERM")).is_none_or(|term| term == "dumb");
+    let terminal = std::io::stderr().is_terminal();
+    let color = match global.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => !set("NO_COLOR") && (set("CLICOLOR_FORCE") || terminal && !dumb),
+    };
+    Printer {
+        color,
+        live: terminal && !dumb && !set("CI") && !global.quiet,
+        json: global.message_format == MessageFormat::Json,
+        verbosity: if global.quiet { -1 } else { i8::try_from(global.verbose).unwrap_or(i8::MAX) },
+    }
+}

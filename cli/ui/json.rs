@@ -1,0 +1,113 @@
+//! Results for programs: one JSON object a line on standard output, told apart by `event`.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use engine::{Event, Failure, Finish, Hit, Label, Progress, Summary};
+use serde_json::{Value, json};
+
+/// Writes one line.
+pub(crate) fn emit(value: &Value) {
+    // A reader that went away is not a reason to fail a build.
+    let _ = writeln!(std::io::stdout().lock(), "{value}");
+}
+
+/// A build event.
+pub(crate) fn event(event: &Event) -> Value {
+    match event {
+        Event::BuildStarted { actions } => json!({"event": "build_started", "actions": actions}),
+        Event::MoreActions { actions } => json!({"event": "more_actions", "actions": actions}),
+        Event::Started { label } => json!({"event": "action_started", "action": name(label)}),
+        Event::Progress { label, progress } => progressed(label, progress),
+        Event::Finished { label, finish, messages } => {
+            let mut value = finished(finish);
+            value["event"] = "action_finished".into();
+            value["action"] = name(label);
+            if !messages.is_empty() {
+                value["stdout"] = text(&messages.stdout);
+                value["stderr"] = text(&messages.stderr);
+            }
+            value
+        }
+        Event::BuildFinished(summary) => summary_value(summary),
+    }
+}
+
+/// The end of a command that builds: its components and where they lie.
+pub(crate) fn build_finished(outputs: &[(String, String)], success: bool) -> Value {
+    let components: Vec<Value> =
+        outputs.iter().map(|(name, path)| json!({"name": name, "path": path})).collect();
+    json!({"event": "result", "success": success, "components": components})
+}
+
+/// An error or warning about a configuration file, as it is printed for people.
+pub(crate) fn diagnostic(rendered: &str) -> Value {
+    json!({"event": "diagnostic", "rendered": rendered})
+}
+
+fn progressed(label: &Label, progress: &Progress) -> Value {
+    let mut value = json!({"event": "action_progress", "action": name(label)});
+    match progress {
+        Progress::Bytes { done, total } => {
+            value["bytes_done"] = (*done).into();
+            value["bytes_total"] = (*total).into();
+        }
+        Progress::Text(text) => value["text"] = text.as_str().into(),
+    }
+    value
+}
+
+fn finished(finish: &Finish) -> Value {
+    match finish {
+        Finish::Hit(hit) => json!({"outcome": "hit", "cache": match hit {
+            Hit::State => "state",
+            Hit::Local => "local",
+            Hit::Pinned => "pinned",
+        }}),
+        Finish::Ran(usage) => json!({
+            "outcome": "ran",
+            "wall_ms": millis(usage.wall),
+            "cpu_ms": millis(usage.cpu),
+            "max_rss_bytes": usage.max_rss,
+        }),
+        Finish::Failed(failure) => failed(failure),
+        Finish::Skipped { because } => json!({"outcome": "skipped", "because": name(because)}),
+        Finish::Cancelled => json!({"outcome": "cancelled"}),
+    }
+}
+
+fn failed(failure: &Failure) -> Value {
+    json!({
+        "outcome": "failed",
+        "reason": failure.kind.to_string(),
+        "command": failure.command.as_ref().map(|command| &command.argv),
+        "stdout": text(&failure.stdout),
+        "stderr": text(&failure.stderr),
+        "truncated": failure.truncated,
+    })
+}
+
+fn summary_value(summary: &Summary) -> Value {
+    json!({
+        "event": "build_finished",
+        "actions": summary.actions,
+        "hits": summary.hits,
+        "ran": summary.ran,
+        "failed": summary.failed,
+        "skipped": summary.skipped,
+        "cancelled": summary.cancelled,
+        "wall_ms": millis(summary.wall),
+    })
+}
+
+fn name(label: &Label) -> Value {
+    json!({"owner": label.owner(), "step": label.step()})
+}
+
+fn text(bytes: &[u8]) -> Value {
+    String::from_utf8_lossy(bytes).into()
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,24 @@
+//! What the user sees: status and errors on standard error, results on standard output.
+//!
+//! Colour is never the only carrier of a meaning, and nothing moves unless a terminal is there.
+
+mod failure;
+mod json;
+mod printer;
+mod progress;
+mod sync;
+
+use std::process::ExitCode;
+
+pub(crate) use failure::failure;
+pub(crate) use json::{build_finished, diagnostic, emit};
+pub(crate) use printer::{Printer, duration};
+pub(crate) use progress::Progress;
+pub(crate) use sync::SyncProgress;
+
+/// Prints what clap has to say: help on standard output with exit 0, an error with exit 2.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    // Nobody is left to tell if the terminal is gone.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
