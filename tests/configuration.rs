@@ -1,0 +1,78 @@
+//! run.toml is wrong: every finding at once, with its place, and nothing is written.
+
+use crate::harness::Workspace;
+
+const PREBUILT: &[u8] = include_bytes!("../examples/polyglot/vendor/legacy.wasm");
+
+/// A project of one pre-built component: builds without any toolchain.
+pub(crate) fn prebuilt() -> Workspace {
+    Workspace::new()
+        .file(
+            "run.toml",
+            "[project]\nname = \"p\"\nversion = \"0.1.0\"\n\n\
+             [[component]]\nname = \"legacy\"\npath = \"vendor/legacy.wasm\"\n",
+        )
+        .file("vendor/legacy.wasm", PREBUILT)
+}
+
+#[test]
+fn all_findings_are_shown_with_place_and_advice() {
+    let workspace = Workspace::new().file(
+        "run.toml",
+        "[project]\nname = \"p\"\nversion = \"1.0\"\n\n\
+         [[component]]\nname = \"api\"\nsource = \"src/lib.rs\"\nlanguge = \"rust\"\n",
+    );
+    let run = workspace.run(["build"]).exits(2);
+    for expected in ["run.toml:3:", "1.0.0", "run.toml:8:1", "`language`", "src/lib.rs"] {
+        assert!(run.stderr.contains(expected), "no {expected:?} in:\n{}", run.stderr);
+    }
+    assert!(!workspace.exists("target") && !workspace.exists(".run"));
+    assert!(!workspace.exists("run.lock.toml"));
+}
+
+#[test]
+fn without_a_project_there_is_advice() {
+    Workspace::new().run(["build"]).exits(2).says("run.toml");
+}
+
+#[test]
+fn an_unknown_component_has_a_suggestion() {
+    prebuilt().run(["build", "-p", "legcay"]).exits(2).says("did you mean `legacy`?");
+}
+
+#[test]
+fn a_token_in_the_file_is_never_printed() {
+    let workspace = prebuilt();
+    let text = workspace.read_text("run.toml");
+    workspace.write("run.toml", format!("{text}\n[registry]\nauth_token = \"s3cr3t-t0ken\"\n"));
+    for arguments in [["build", "-vv"], ["info", "-vv"]] {
+        let run = workspace.run(arguments).ok().says("RUN_AUTH_TOKEN");
+        assert!(!run.stderr.contains("s3cr3t") && !run.stdout.contains("s3cr3t"));
+    }
+}
+
+#[test]
+fn a_core_module_is_not_a_prebuilt_component() {
+    let workspace = prebuilt().file("vendor/legacy.wasm", b"\0asm\x01\0\0\0");
+    let run = workspace.run(["build"]).exits(1);
+    assert!(run.stderr.contains("core module"), "{}", run.stderr);
+    assert!(!workspace.exists("target/wasm/legacy.wasm"));
+}
+
+#[test]
+fn what_is_not_wasm_is_refused() {
+    let workspace = prebuilt().file("vendor/legacy.wasm", b"hello");
+    workspace.run(["build"]).exits(1).says("legacy");
+}
+
+#[test]
+fn languages_without_a_rule_are_refused_with_advice() {
+    let workspace = Workspace::new()
+        .file(
+            "run.toml",
+            "[project]\nname = \"p\"\nversion = \"0.1.0\"\n\n\
+             [[component]]\nname = \"g\"\nsource = \"main.go\"\nlanguage = \"go\"\n",
+        )
+        .file("main.go", "package main");
+    workspace.run(["build"]).exits(2).says("run.toml:8:").says("`path`");
+}

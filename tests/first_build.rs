@@ -1,0 +1,150 @@
+//! The polyglot example: builds from a clone with one command, runs, and builds only what changed.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+use crate::harness::Workspace;
+
+/// The example, built with the shared store.
+fn built() -> Workspace {
+    let workspace = Workspace::example("polyglot");
+    workspace.run(["build"]).ok();
+    workspace
+}
+
+#[test]
+fn every_component_is_valid_and_gives_the_right_answer() {
+    let workspace = built();
+    let component = |name: &str| workspace.read(&format!("target/wasm/{name}.wasm"));
+    for name in ["api", "calc", "greeter", "report", "legacy"] {
+        let features = wasmparser::WasmFeatures::all();
+        wasmparser::Validator::new_with_features(features).validate_all(&component(name)).unwrap();
+    }
+    let asynchronous = tokio::runtime::Runtime::new().unwrap();
+    asynchronous.block_on(async {
+        let runtime = runtime::Runtime::new().unwrap();
+        let load = |name| runtime.load(&component(name)).unwrap();
+        let legacy = load("legacy").run(&runtime::Command::default()).await.unwrap();
+        let text = String::from_utf8(legacy.stdout).unwrap();
+        assert_eq!(text, "Hello from a component that somebody else built!\n");
+        check_calls(&load("calc"), &load("greeter")).await;
+        check_answers(&load("api"), "/", 200, "Hello from Rust over HTTP!\n").await;
+        check_answers(&load("api"), "/nothing", 404, "not found\n").await;
+        let report = "{\"language\": \"python\", \"path\": \"/x\"}\n";
+        check_answers(&load("report"), "/x", 200, report).await;
+    });
+}
+
+async fn check_calls(calc: &runtime::Loaded, greeter: &runtime::Loaded) {
+    let ops = Some("demo:calc/ops@0.1.0");
+    let answer = |text: &str| Some(text.to_owned());
+    assert_eq!(calc.call(ops, "add", &["40", "2"]).await.unwrap(), answer("42"));
+    assert_eq!(calc.call(ops, "gcd", &["54", "24"]).await.unwrap(), answer("6"));
+    let greet = Some("demo:greeter/greet@0.1.0");
+    let greeting = greeter.call(greet, "greet", &["\"Ada\""]).await.unwrap();
+    assert_eq!(greeting, answer("\"Hello, Ada, from Python!\""));
+}
+
+async fn check_answers(service: &runtime::Loaded, path: &'static str, status: u16, body: &str) {
+    let server = service.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = server.address();
+    let answer = tokio::task::spawn_blocking(move || get(address, path)).await.unwrap();
+    assert_eq!(answer, (status, body.to_owned()), "{path}");
+    server.shutdown().await;
+}
+
+#[test]
+fn the_second_build_runs_nothing_and_says_so() {
+    let workspace = built();
+    let run = workspace.run(["build"]).ok().says("nothing ran");
+    assert_eq!(run.ran(), Vec::<&str>::new());
+}
+
+#[test]
+fn an_edit_runs_the_compile_and_the_finish_of_its_component() {
+    let workspace = built();
+    let check = |file: &str, from: &str, to: &str, expected: &[&str]| {
+        workspace.replace(file, from, to);
+        assert_eq!(workspace.run(["build", "-j1"]).ok().ran(), expected, "{file}");
+    };
+    let unique = format!("edited in {}", workspace.root().display());
+    check(
+        "components/api/src/lib.rs",
+        "not found\\n",
+        &format!("{unique}\\n"),
+        &["api:compile", "api:finish"],
+    );
+    check(
+        "components/greeter/phrases.py",
+        "from Python",
+        &unique,
+        &["greeter:compile", "greeter:finish"],
+    );
+    // Back again: the results are still known.
+    check("components/api/src/lib.rs", &unique, "not found", &[]);
+    let bytes = workspace.read("target/wasm/api.wasm");
+    assert!(!String::from_utf8_lossy(&bytes).contains("edited in"));
+}
+
+#[test]
+fn after_a_comment_only_edit_nothing_downstream_runs() {
+    let workspace = built();
+    let before = workspace.read("target/wasm/calc.wasm");
+    let comment = format!("//! Edited in {}.\n//! Whole-number", workspace.root().display());
+    workspace.replace("components/calc/src/lib.rs", "//! Whole-number", &comment);
+    assert_eq!(workspace.run(["build"]).ok().ran(), ["calc:compile"]);
+    assert!(workspace.read("target/wasm/calc.wasm") == before);
+}
+
+#[test]
+fn files_that_no_build_reads_change_nothing() {
+    let workspace = built();
+    workspace.write("components/api/README.md", "words");
+    workspace.write("components/api/tests/later.rs", "not compiled");
+    workspace.write("notes.txt", "words");
+    assert_eq!(workspace.run(["build"]).ok().ran(), Vec::<&str>::new());
+}
+
+#[test]
+fn a_touched_file_changes_nothing() {
+    let workspace = built();
+    let text = workspace.read("components/api/src/lib.rs");
+    workspace.write("components/api/src/lib.rs", text);
+    assert_eq!(workspace.run(["build"]).ok().ran(), Vec::<&str>::new());
+}
+
+#[test]
+fn what_fails_stops_its_dependents_only() {
+    let workspace = built();
+    let unique = format!("\"{}\"", workspace.root().display());
+    workspace.write("components/calc/src/lib.rs", "syntax error");
+    workspace.replace("components/api/src/lib.rs", "\"not found\\n\"", &unique);
+    let run = workspace.run(["build", "-j1", "-k"]).exits(1).says("calc:compile");
+    assert!(
+        run.ran().contains(&"api:finish") && !run.ran().contains(&"calc:finish"),
+        "{:?}",
+        run.ran()
+    );
+}
+
+/// Status and body of a GET request.
+fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, if head.contains("chunked") { unchunked(body) } else { body.to_owned() })
+}
+
+/// The body of a chunked answer (RFC 9112, section 7.1).
+fn unchunked(mut body: &str) -> String {
+    let mut text = String::new();
+    while let Some((length, rest)) = body.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap();
+        text.push_str(&rest[..length]);
+        body = rest[length..].trim_start_matches("\r\n");
+    }
+    text
+}

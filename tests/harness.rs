@@ -1,0 +1,254 @@
+//! A project in a folder of its own, and `run` started in it as a user would.
+//!
+//! The environment is cleared but for what registries' clients need; HOME is the workspace's own.
+//! Toolchains are large, so workspaces share one store unless a test asks for a private one.
+//! `KEEP_TEMP=1` keeps the folder and prints where it is.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A project, a home folder, a store.
+pub(crate) struct Workspace {
+    root: TempDir,
+    project: PathBuf,
+    run_home: PathBuf,
+    variables: Vec<(OsString, OsString)>,
+    user: Option<u32>,
+}
+
+/// What a finished `run` printed, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Variables that registries' clients are configured by.
+const CLIENT_VARIABLES: [&str; 6] =
+    ["PIP_", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
+
+impl Workspace {
+    /// An empty project.
+    pub(crate) fn new() -> Self {
+        let mut root = tempfile::Builder::new().prefix("run-test-").tempdir().unwrap();
+        if variable("KEEP_TEMP").is_some() {
+            root.disable_cleanup(true);
+            eprintln!("the workspace is kept in {}", root.path().display());
+        }
+        let project = root.path().join("project");
+        std::fs::create_dir_all(&project).unwrap();
+        std::fs::create_dir_all(root.path().join("home")).unwrap();
+        Self { project, run_home: shared_run_home(), root, variables: Vec::new(), user: None }
+    }
+
+    /// A copy of one of the project's examples, without what an earlier build left in it.
+    pub(crate) fn example(name: &str) -> Self {
+        let this = Self::new();
+        copy(&repository().join("examples").join(name), &this.project);
+        this
+    }
+
+    /// Writes a file of the project.
+    pub(crate) fn file(self, path: &str, text: impl AsRef<[u8]>) -> Self {
+        self.write(path, text);
+        self
+    }
+
+    /// Writes a file of the project.
+    pub(crate) fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        let path = self.project.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Replaces text in a file of the project; it has to be there.
+    pub(crate) fn replace(&self, path: &str, from: &str, to: &str) {
+        let text = self.read_text(path);
+        assert!(text.contains(from), "{path} has no {from:?}");
+        self.write(path, text.replace(from, to));
+    }
+
+    pub(crate) fn read(&self, path: &str) -> Vec<u8> {
+        std::fs::read(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    pub(crate) fn read_text(&self, path: &str) -> String {
+        String::from_utf8(self.read(path)).unwrap()
+    }
+
+    pub(crate) fn exists(&self, path: &str) -> bool {
+        self.path(path).exists()
+    }
+
+    /// A path in the project.
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.project.join(path)
+    }
+
+    /// The folder that holds project and home.
+    pub(crate) fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// Where this workspace's store lies.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.run_home.join("store")
+    }
+
+    /// Uses a store that starts empty.
+    pub(crate) fn private_store(mut self) -> Self {
+        self.run_home = self.root.path().join("run-home");
+        self
+    }
+
+    /// Sets a variable.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.variables.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Runs as another user, who owns the workspace.
+    pub(crate) fn user(mut self, uid: u32) -> Self {
+        self.user = Some(uid);
+        chown(self.root.path(), uid);
+        self
+    }
+
+    /// Starts `run` and waits for it.
+    pub(crate) fn run<const N: usize>(&self, arguments: [&str; N]) -> Run {
+        let output = self.command(env!("CARGO_BIN_EXE_run"), &arguments).output().unwrap();
+        Run::of(output)
+    }
+
+    /// Starts `run` through another program, such as `faketime`.
+    pub(crate) fn run_through(&self, wrapper: &[&str], arguments: &[&str]) -> Run {
+        let mut all = wrapper[1..].to_vec();
+        all.push(env!("CARGO_BIN_EXE_run"));
+        all.extend(arguments);
+        let output = self.command(wrapper[0], &all).output();
+        Run::of(output.unwrap_or_else(|error| panic!("install `{}`: {error}", wrapper[0])))
+    }
+
+    /// Starts `run` in a process group of its own and does not wait.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(env!("CARGO_BIN_EXE_run"), arguments).process_group(0).spawn().unwrap()
+    }
+
+    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir(&self.project)
+            .env_clear()
+            .envs(client_environment())
+            .env("HOME", self.root.path().join("home"))
+            .env("RUN_HOME", &self.run_home)
+            .env("TERM", "dumb")
+            .envs(self.variables.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(uid) = self.user {
+            command.uid(uid).gid(uid);
+        }
+        command
+    }
+}
+
+impl Run {
+    pub(crate) fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// It succeeded.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        self.exits(0)
+    }
+
+    /// It ended with this exit code.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// It printed this on standard error.
+    #[track_caller]
+    pub(crate) fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "no {text:?} in stderr:\n{}", self.stderr);
+        self
+    }
+
+    /// The actions that ran, as `owner:step`, in the order in which they started.
+    pub(crate) fn ran(&self) -> Vec<&str> {
+        self.stderr.lines().filter_map(|line| line.trim_start().strip_prefix("Running ")).collect()
+    }
+}
+
+/// The folder of this repository.
+pub(crate) fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Kept between test runs: what is in it is verified whenever it is used.
+fn shared_run_home() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("run-home")
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests hand the machine's own configuration on")]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests hand the machine's own configuration on")]
+fn client_environment() -> Vec<(OsString, OsString)> {
+    let wanted = |name: &OsString| {
+        let name = name.to_string_lossy();
+        CLIENT_VARIABLES.iter().any(|prefix| name.starts_with(prefix))
+    };
+    let mut found: Vec<_> = std::env::vars_os().filter(|(name, _)| wanted(name)).collect();
+    found.push(("PATH".into(), variable("PATH").unwrap_or_default()));
+    if let Some(home) = variable("HOME").map(PathBuf::from) {
+        let or_home = |name: &str, folder: &str| {
+            variable(name).unwrap_or_else(|| home.join(folder).into_os_string())
+        };
+        found.push(("CARGO_HOME".into(), or_home("CARGO_HOME", ".cargo")));
+        found.push(("RUSTUP_HOME".into(), or_home("RUSTUP_HOME", ".rustup")));
+    }
+    found
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name();
+        if entry.file_type().unwrap().is_dir() {
+            if name != "target" && name != ".run" && name != "dist" {
+                copy(&entry.path(), &to.join(name));
+            }
+        } else {
+            std::fs::copy(entry.path(), to.join(name)).unwrap();
+        }
+    }
+}
+
+fn chown(path: &Path, uid: u32) {
+    std::os::unix::fs::lchown(path, Some(uid), Some(uid))
+        .unwrap_or_else(|error| panic!("run these tests as root: {error}"));
+    if path.is_dir() && !path.is_symlink() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            chown(&entry.unwrap().path(), uid);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! An action sees what run.toml declares and nothing else, and the message says what to do.
+
+use crate::harness::{Run, Workspace};
+
+/// The quick start with another `main.rs`.
+fn hello(main: &str) -> Workspace {
+    Workspace::example("hello").file("src/main.rs", main)
+}
+
+#[track_caller]
+fn refused(workspace: &Workspace, expected: &[&str]) -> Run {
+    let run = workspace.run(["build"]).exits(1);
+    for text in expected {
+        assert!(run.stderr.contains(text), "no {text:?} in:\n{}", run.stderr);
+    }
+    assert!(!workspace.exists("target/wasm/hello.wasm"), "nothing may come out of a failed build");
+    run
+}
+
+#[test]
+fn an_undeclared_file_is_not_there_until_it_is_declared() {
+    let main = "fn main() { print!(\"{}\", include_str!(\"../data/words.txt\")); }";
+    let workspace = hello(main).file("data/words.txt", "declared\n");
+    refused(
+        &workspace,
+        &["data/words.txt", "add `inputs = [\"data/words.txt\"]` to the component at run.toml:7"],
+    );
+    workspace.replace("run.toml", "wit = \"wit\"", "wit = \"wit\"\ninputs = [\"data/words.txt\"]");
+    workspace.run(["build"]).ok();
+    // What is declared is part of the key.
+    workspace.write("data/words.txt", "changed\n");
+    let run = workspace.run(["build"]).ok();
+    assert_eq!(run.ran(), ["hello:compile", "hello:finish"]);
+}
+
+#[test]
+fn files_of_the_host_are_not_there() {
+    let secret = Workspace::new().file("secret.txt", "from the host");
+    let path = secret.path("secret.txt");
+    let main = format!("fn main() {{ print!(\"{{}}\", include_str!({path:?})); }}");
+    refused(&hello(&main), &["No such file or directory"]);
+}
+
+#[test]
+fn a_build_script_has_no_network() {
+    let workspace = hello("fn main() {}")
+        .file("build.rs", "fn main() { std::net::TcpStream::connect(\"192.0.2.1:80\").unwrap(); }");
+    refused(&workspace, &["Network is unreachable", "actions have no network"]);
+}
+
+#[test]
+fn a_build_script_cannot_write_to_the_sources() {
+    let workspace = hello("fn main() {}")
+        .file("build.rs", "fn main() { std::fs::write(\"src/generated.rs\", \"\").unwrap(); }");
+    refused(&workspace, &["Read-only file system", "only /out and /tmp are writable"]);
+    assert!(!workspace.exists("src/generated.rs"));
+}
+
+#[test]
+fn a_failure_shows_command_and_output_and_is_not_cached() {
+    let workspace = hello("fn main() { syntax error }");
+    let run = refused(
+        &workspace,
+        &["hello:compile", "command: /bin/sh", "src/main.rs:1", "--sandbox-debug"],
+    );
+    assert!(run.stderr.contains("Failed"), "{}", run.stderr);
+    // It is run again, not remembered.
+    assert_eq!(refused(&workspace, &[]).ran(), ["hello:compile"]);
+    workspace.write("src/main.rs", "fn main() {}");
+    workspace.run(["build"]).ok();
+}
+
+#[test]
+fn sandbox_debug_keeps_the_folder_and_says_how_to_enter() {
+    let workspace = hello("fn main() { syntax error }");
+    let run = workspace.run(["build", "--sandbox-debug"]).exits(1);
+    let kept = run.stderr.lines().find_map(|line| line.split("sandbox is kept in ").nth(1));
+    let kept = std::path::PathBuf::from(kept.unwrap_or_else(|| panic!("{}", run.stderr)));
+    assert!(kept.is_dir());
+    let shell = run.stderr.lines().find_map(|line| line.split("enter it with: ").nth(1)).unwrap();
+    // The printed line works: in that shell the sources are where the action had them.
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", shell])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    use std::io::Write as _;
+    child.stdin.take().unwrap().write_all(b"cat /src/src/main.rs\nexit\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("syntax error"));
+    std::fs::remove_dir_all(kept).unwrap();
+}
+
+#[test]
+fn a_missing_export_names_the_interface_and_the_file() {
+    let workspace = hello("fn main() {}").file(
+        "wit/hello.wit",
+        "package demo:hello;\n\ninterface extra {\n    more: func();\n}\n\n\
+         world hello {\n    include wasi:cli/command@0.2.4;\n    export extra;\n}\n",
+    );
+    refused(&workspace, &["demo:hello/extra", "wit/hello.wit"]);
+}
+
+#[test]
+fn a_missing_lockfile_is_an_error_with_the_command_that_makes_it() {
+    let workspace = hello("fn main() {}");
+    std::fs::remove_file(workspace.path("Cargo.lock")).unwrap();
+    workspace.run(["build"]).exits(2).says("cargo generate-lockfile").says("run.toml:");
+}
