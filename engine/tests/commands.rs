@@ -1,6 +1,6 @@
 //! Commands in the real sandbox, with a shell and a few tools of this machine as their image.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,28 +28,32 @@ crate::tests![
     warnings_are_shown_again,
 ];
 
-/// What the stories need.
-pub(crate) const TOOLS: [&str; 11] =
+/// What the stories need of this machine.
+const TOOLS: [&str; 11] =
     ["sh", "cat", "cp", "ls", "mkdir", "sleep", "ln", "mkfifo", "chmod", "mv", "env"];
 
 /// A shell and some tools of this machine with their libraries, as a toolchain image.
 fn image(store: &DiskStore) -> Input {
-    Input::root(Source::Tree(image_of(store, &TOOLS)))
+    Input::root(Source::Tree(image_of(store, &tools())))
 }
 
-/// A tree with these programs of `/usr/bin`.
-pub(crate) fn image_of(store: &DiskStore, tools: &[&str]) -> Digest {
-    let mut files = BTreeSet::new();
-    for tool in tools {
-        let path = PathBuf::from(format!("/usr/bin/{tool}"));
-        assert!(path.exists(), "this test needs `{}`", path.display());
-        files.extend(libraries(&path));
-        files.insert(path);
+pub(crate) fn tools() -> Vec<PathBuf> {
+    TOOLS.iter().map(|tool| Path::new("/usr/bin").join(tool)).collect()
+}
+
+/// A tree with these programs in `usr/bin` and their libraries where they look for them.
+pub(crate) fn image_of(store: &DiskStore, programs: &[PathBuf]) -> Digest {
+    let mut files = BTreeMap::new();
+    for program in programs {
+        assert!(program.exists(), "this test needs `{}`", program.display());
+        let libraries = libraries(program);
+        files.extend(libraries.into_iter().map(|library| (merged(&library), library)));
+        files.insert(format!("usr/bin/{}", name_of(program)), program.clone());
     }
     let mut tree = Tree::default();
-    for file in files {
+    for (path, file) in files {
         let digest = store.put_file(&file).unwrap();
-        tree.insert(&merged(&file), Entry::File { digest, executable: true }).unwrap();
+        tree.insert(&path, Entry::File { digest, executable: true }).unwrap();
     }
     for name in ["bin", "lib", "lib64"] {
         let target = format!("usr/{name}");
@@ -58,6 +62,11 @@ pub(crate) fn image_of(store: &DiskStore, tools: &[&str]) -> Digest {
         }
     }
     store.put_tree(&tree).unwrap()
+}
+
+/// The file name without the hash that cargo gives to test programs.
+fn name_of(program: &Path) -> &str {
+    program.file_name().unwrap().to_str().unwrap().split('-').next().unwrap()
 }
 
 /// What the dynamic loader would load.
@@ -187,9 +196,10 @@ fn a_writable_input_stays_as_it_was() {
 
 fn images_are_merged() {
     let workspace = Workspace::new();
-    let (one, two) = (["sh", "cat"], ["sh", "ls"]);
-    let images =
-        [one, two].map(|tools| Input::root(Source::Tree(image_of(&workspace.store, &tools))));
+    let images = [["sh", "cat"], ["sh", "ls"]].map(|names| {
+        let tools = names.map(|name| Path::new("/usr/bin").join(name));
+        Input::root(Source::Tree(image_of(&workspace.store, &tools)))
+    });
     let mut graph = Graph::new();
     shell(&mut graph, "a", "ls /usr/bin > /tmp/l && cat /tmp/l > /out/o", images);
     let ran = workspace.build(&graph).of(&["a"]).run();

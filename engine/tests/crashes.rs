@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Instant;
 
-use engine::{Artifact, BuiltinContext, Graph, Input, Source};
+use engine::{Artifact, BuildError, BuiltinContext, Graph, Input, Source};
 
-use crate::commands::{TOOLS, image_of};
+use crate::commands::{image_of, tools};
 use crate::harness::{Workspace, builtin, files_of, id, join, shell};
 use crate::recovery::damage;
 
@@ -15,17 +15,21 @@ crate::tests![
     after_kill_9_the_next_build_is_right,
     two_builds_at_once_are_both_right,
     a_damaged_blob_of_any_kind_is_repaired,
+    without_a_sandbox_nothing_runs,
 ];
 
-/// The argument that makes this program do one build in a folder.
-pub(crate) const ROLE: &str = "--build-once";
+/// The argument that makes this program build the project in a folder.
+const BUILD: &str = "--build";
+
+/// The argument that makes this program run one command in a folder.
+const COMMAND: &str = "--command";
 
 /// The project of these stories: commands and builtins, two wide and four deep. Each command takes
 /// at least `pause` seconds.
 fn project(last: &str, pause: &str) -> Graph {
     let mut graph = Graph::new();
     builtin(&mut graph, "image", [], |cx: &BuiltinContext| {
-        cx.produce("o", Artifact::Tree(image_of(cx.store(), &TOOLS)));
+        cx.produce("o", Artifact::Tree(image_of(cx.store(), &tools())));
         Ok(())
     });
     let image = Input::root(Source::output(id(&graph, "image"), "o"));
@@ -42,8 +46,17 @@ fn project(last: &str, pause: &str) -> Graph {
 const ACTIONS: usize = 7;
 const RIGHT: &str = "end[one two threea1\na2\n][one two threeb1\nb2\n]";
 
-/// Builds the project in `folder`, in a process of its own.
-pub(crate) fn build_once(folder: &Path) -> ExitCode {
+/// Plays a part of these stories in a process of its own, if the arguments say so.
+pub(crate) fn play(arguments: &[String]) -> Option<ExitCode> {
+    match arguments {
+        [role, folder] if role == BUILD => Some(build(folder.as_ref())),
+        [role, folder] if role == COMMAND => Some(command(folder.as_ref())),
+        _ => None,
+    }
+}
+
+/// Builds the project in `folder`.
+fn build(folder: &Path) -> ExitCode {
     let workspace = Workspace::at(folder);
     let graph = project("end", "0.05");
     let to = workspace.path("target/end");
@@ -51,9 +64,39 @@ pub(crate) fn build_once(folder: &Path) -> ExitCode {
     if ran.ok().failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// Runs one command, and says whether there was a sandbox for it.
+fn command(folder: &Path) -> ExitCode {
+    let workspace = Workspace::at(folder);
+    let mut graph = Graph::new();
+    join(&mut graph, "before", "x", &[]);
+    let input = Input::new("x", Source::output(id(&graph, "before"), "o"));
+    shell(&mut graph, "a", "true", [input]);
+    let ran = workspace.build(&graph).of(&["a"]).run();
+    assert_eq!(ran.ends(), "before ran, a cancelled");
+    match ran.outcome {
+        Err(BuildError::Unsupported(_)) => ExitCode::from(36),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// Inside the sandbox there can be no sandbox: the one machine without it that is always at hand.
+fn without_a_sandbox_nothing_runs() {
+    let workspace = Workspace::new();
+    let program = std::env::current_exe().unwrap();
+    let mut graph = Graph::new();
+    let tools = [program, "/usr/bin/sh".into(), "/usr/bin/mkdir".into()];
+    let image = Input::root(Source::Tree(image_of(&workspace.store, &tools)));
+    let line =
+        format!("mkdir /tmp/p /tmp/p/.run; /usr/bin/stories {COMMAND} /tmp/p; echo $? > /out/o");
+    shell(&mut graph, "a", &line, [image]);
+    let ran = workspace.build(&graph).of(&["a"]).run();
+    assert_eq!(ran.ends(), "a ran", "{:?}", ran.ok().failures);
+    assert_eq!(workspace.text(ran.artifact(&graph, "a")), "36\n");
+}
+
 fn start(workspace: &Workspace) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.arg(ROLE).arg(workspace.folder()).stdin(Stdio::null()).spawn().unwrap()
+    command.arg(BUILD).arg(workspace.folder()).stdin(Stdio::null()).spawn().unwrap()
 }
 
 fn exported(workspace: &Workspace) -> String {

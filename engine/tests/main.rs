@@ -36,10 +36,8 @@ pub(crate) use tests;
 fn main() -> ExitCode {
     sandbox::run_spawner_if_asked();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [role, folder] = arguments.as_slice()
-        && role == crashes::ROLE
-    {
-        return crashes::build_once(folder.as_ref());
+    if let Some(code) = crashes::play(&arguments) {
+        return code;
     }
     let wanted: Vec<_> = arguments.iter().filter(|word| !word.starts_with('-')).collect();
     let groups = [
