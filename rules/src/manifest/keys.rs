@@ -101,6 +101,13 @@ impl Section {
 const FOREIGN: [(&str, Section); 3] =
     [("package", Section::Project), ("bin", Section::Component), ("profile", Section::Build)];
 
+/// The section that is probably meant by another name.
+pub(super) fn meant(name: &str) -> Option<Section> {
+    let foreign = FOREIGN.iter().find(|(foreign, _)| *foreign == name).map(|(_, ours)| *ours);
+    let near = || suggest::nearest(name, Section::ALL.map(Section::name)).and_then(Section::named);
+    foreign.or_else(near)
+}
+
 /// A finding about a top-level key that is no section.
 pub(super) fn unknown_section(key: Spanned<&str>, value: &DeValue<'_>) -> Diagnostic {
     let is_table = match value {
@@ -113,9 +120,7 @@ pub(super) fn unknown_section(key: Spanned<&str>, value: &DeValue<'_>) -> Diagno
         return Diagnostic::error(key.span, format!("`{name}` stands outside of any section"))
             .label(format!("this key belongs below {owners}"));
     }
-    let foreign = FOREIGN.iter().find(|(foreign, _)| *foreign == name).map(|(_, ours)| *ours);
-    let near = || suggest::nearest(name, Section::ALL.map(Section::name)).and_then(Section::named);
-    let label = match foreign.or_else(near) {
+    let label = match meant(name) {
         Some(section) => format!("did you mean `{}`?", section.heading()),
         None => "unknown".to_owned(),
     };

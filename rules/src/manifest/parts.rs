@@ -34,6 +34,8 @@ pub(super) struct Parts {
     names: Vec<Spanned<String>>,
     /// How many components the file lists.
     listed: usize,
+    /// Sections that are there under another name, which is reported already.
+    misspelt: Vec<Section>,
 }
 
 impl Parts {
@@ -43,10 +45,13 @@ impl Parts {
         for (key, value) in table::in_file_order(root) {
             match Section::named(key.value) {
                 Some(section) => parts.read_section(section, value, findings),
-                None => findings.push(keys::unknown_section(key, value.get_ref())),
+                None => {
+                    parts.misspelt.extend(keys::meant(key.value));
+                    findings.push(keys::unknown_section(key, value.get_ref()));
+                }
             }
         }
-        if !root.contains_key(Section::Project.name()) {
+        if !root.contains_key("project") && !parts.misspelt.contains(&Section::Project) {
             findings.push(
                 Diagnostic::error(None, "`[project]` is missing")
                     .help("every project says its `name` and its `version`")
@@ -128,6 +133,9 @@ impl Parts {
 
     fn warn_of_nothing(&self, findings: &mut Findings) {
         let disabled = |component: &Component| !component.enabled.value;
+        if self.misspelt.contains(&Section::Component) {
+            return;
+        }
         if self.listed == 0 {
             findings.push(
                 Diagnostic::warning(None, "there is nothing to build: no `[[component]]`")

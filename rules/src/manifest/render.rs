@@ -2,6 +2,8 @@
 //!
 //! Only ever reads the redacted text of a [`Source`].
 
+use std::ops::Range;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::diagnostic::{Diagnostic, Severity};
@@ -40,24 +42,38 @@ fn group<'a>(source: &'a Source, finding: &'a Diagnostic) -> Group<'a> {
     group.elements(finding.help.iter().map(|help| Level::HELP.message(help.as_str())))
 }
 
+/// The text without a byte order mark, and a span in it.
+///
+/// Some editors write the mark; no person counts it as a column.
+fn without_mark(source: &Source, span: Span) -> (&str, Range<usize>) {
+    let text = source.text();
+    let rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mark = text.len() - rest.len();
+    let shifted =
+        Span { start: span.start.saturating_sub(mark), end: span.end.saturating_sub(mark) };
+    (rest, visible(rest, shifted))
+}
+
 fn snippet<'a>(
     source: &'a Source,
     finding: &'a Diagnostic,
     span: Span,
 ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let (text, primary) = without_mark(source, span);
     let label = Some(finding.label.as_str()).filter(|label| !label.is_empty());
-    let primary = AnnotationKind::Primary.span(visible(source.text(), span)).label(label);
     let related = finding.related.iter().map(|(span, label)| {
-        AnnotationKind::Context.span(visible(source.text(), *span)).label(label.as_str())
+        AnnotationKind::Context.span(without_mark(source, *span).1).label(label.as_str())
     });
-    Snippet::source(source.text()).annotation(primary).annotations(related)
+    Snippet::source(text)
+        .annotation(AnnotationKind::Primary.span(primary).label(label))
+        .annotations(related)
 }
 
 /// The part of a span that can be drawn: inside the text, on character boundaries, on one line.
 ///
 /// A value of many lines is marked in its first line only; the rest would push the message off
 /// the screen.
-fn visible(text: &str, span: Span) -> std::ops::Range<usize> {
+fn visible(text: &str, span: Span) -> Range<usize> {
     let start = text.floor_char_boundary(span.start);
     let end = text.floor_char_boundary(span.end).max(start);
     let first_line = text[start..end].find(['\r', '\n']).map_or(end, |at| start + at);
@@ -99,6 +115,28 @@ warning: long
   |             ^
 ";
         assert_eq!(render(&source(), &[finding], false), expected);
+    }
+
+    #[test]
+    fn line_ends_and_marks_of_other_systems_count_for_nothing() {
+        let expected = "\
+error: x
+ --> run.toml:1:5
+  |
+1 | a = 1
+  |     ^ here
+2 | b = 2
+  | - there
+";
+        for (text, mark) in [("a = 1\r\nb = 2\r\n", 0), ("\u{feff}a = 1\nb = 2\n", 3)] {
+            let source = Source::new(Path::new("run.toml"), text);
+            let there = text.find('b').unwrap();
+            let finding = Diagnostic::error(Span::from(mark + 4..mark + 5), "x")
+                .label("here")
+                .related(Span::from(there..there + 1), "there");
+            assert_eq!(render(&source, &[finding], false), expected);
+            assert_eq!(source.position(mark + 4).column, 5);
+        }
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn settings() {
 
 #[test]
 fn sections() {
-    check(include_str!("cases/sections.txt"), 7);
+    check(include_str!("cases/sections.txt"), 8);
 }
 
 #[test]
@@ -90,11 +90,16 @@ fn syntax() {
 
 #[test]
 fn no_case_shows_a_secret() {
-    let files = [include_str!("cases/settings.txt"), include_str!("cases/syntax.txt")];
+    let files = [
+        include_str!("cases/project.txt"),
+        include_str!("cases/dependencies.txt"),
+        include_str!("cases/settings.txt"),
+        include_str!("cases/syntax.txt"),
+    ];
     for case in files.into_iter().flat_map(cases) {
         let (manifest, findings) = parse(&case.text);
         let shown = format!("{}{}{findings:?}{manifest:?}", findings.render(true), findings);
-        for secret in ["s3cret", "t0ken", "hunter2", "1234567"] {
+        for secret in ["s3cret", "t0ken", "hunter2", "1234567", "token123"] {
             assert!(!shown.contains(secret), "`{}` shows {secret}", case.title);
         }
     }
