@@ -38,7 +38,8 @@ pub struct Spec {
 /// One entry of the file tree that the command sees.
 #[derive(Clone, Debug)]
 pub struct Mount {
-    /// Absolute path inside the sandbox. Parents are created; only a read-only folder can be mounted at `/etc`.
+    /// Absolute path inside the sandbox. Parents are created; inside a [`MountSource::Writable`] folder they stay there
+    /// after the run. Only a read-only folder can be mounted at `/etc`.
     pub target: PathBuf,
     /// What appears there.
     pub source: MountSource,

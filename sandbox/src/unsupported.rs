@@ -97,7 +97,7 @@ impl Unsupported {
             Cause::Emulated { .. } => "use another container runtime, such as runc".into(),
             Cause::RootWithoutUsers => {
                 "run it as an ordinary user, or start the container with `--cap-add SETUID --cap-add SETGID \
-                 --cap-add CHOWN`"
+                 --cap-add SETFCAP --cap-add CHOWN`"
                     .into()
             }
             Cause::Kernel { .. } => "Linux 5.15 or later is needed".into(),

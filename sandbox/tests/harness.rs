@@ -9,8 +9,10 @@ use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::thread;
 use std::time::Instant;
 
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 use sandbox::{Cancel, Limits, Mount, MountSource, Outcome, Sandbox, SandboxError, Spec, Status};
 
 use crate::stories;
@@ -49,25 +51,34 @@ const STORIES: &[(&str, &[Test])] = &[
     ("debug", stories::debug::TESTS),
 ];
 
-/// Runs the tests whose name contains one of `filters`, as this user and if that is root as another one.
+/// Runs the tests whose name contains one of `filters` as this user, and if that is root as two others.
 pub(crate) fn run_all(filters: &[&str]) -> ExitCode {
-    let filters: Vec<&str> =
-        filters.iter().copied().filter(|word| !word.starts_with('-')).collect();
-    let is_root = is_root();
-    let mut failed = run_as(if is_root { "root" } else { "user" }, &filters);
-    if is_root {
-        failed += run_as_user(&filters);
+    if !is_root() {
+        return run_as("user", filters);
     }
-    match failed {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    }
+    let results = [
+        run_as("root", filters),
+        run_again(filters, |binary| {
+            let mut command = Command::new(binary);
+            command.args(["as", "user"]).uid(USER).gid(USER);
+            command
+        }),
+        run_again(filters, |binary| {
+            limit_capabilities();
+            let mut command = Command::new(binary);
+            command.args(["as", "container"]);
+            command
+        }),
+    ];
+    results.into_iter().find(|result| *result != ExitCode::SUCCESS).unwrap_or(ExitCode::SUCCESS)
 }
 
-/// The number of tests that failed.
-fn run_as(who: &str, filters: &[&str]) -> usize {
+/// Runs the tests in this process, under this name.
+pub(crate) fn run_as(who: &str, filters: &[&str]) -> ExitCode {
+    let filters: Vec<&str> =
+        filters.iter().copied().filter(|word| !word.starts_with('-')).collect();
     let folder = std::env::temp_dir().join(format!("sandbox-test-{who}-{}", std::process::id()));
-    let probe = std::env::current_exe().unwrap();
+    fs::create_dir(&folder).unwrap();
     let mut failed = Vec::new();
     for (story, tests) in STORIES {
         for (name, test) in *tests {
@@ -75,35 +86,63 @@ fn run_as(who: &str, filters: &[&str]) -> usize {
             if !filters.is_empty() && !filters.iter().any(|filter| name.contains(filter)) {
                 continue;
             }
-            let root = folder.join(name.replace("::", "-"));
-            fs::create_dir_all(&root).unwrap();
             let begin = Instant::now();
-            let result = catch_unwind(AssertUnwindSafe(|| {
-                test(&Lab { sandbox: start(), root, probe: probe.clone() });
-            }));
-            let verdict = if result.is_ok() { "ok" } else { "FAILED" };
+            let passed = run_one(*test, folder.join(name.replace("::", "-")));
+            let verdict = if passed { "ok" } else { "FAILED" };
             println!("test {name} ... {verdict} ({:.2} s)", begin.elapsed().as_secs_f64());
-            failed.extend(result.is_err().then_some(name));
+            failed.extend((!passed).then_some(name));
         }
     }
     if std::env::var_os("KEEP_TEMP").is_none() {
         fs::remove_dir_all(&folder).unwrap();
     }
-    println!("as {who}: {} failed {failed:?}", failed.len());
-    failed.len()
+    println!("as {who}: {} failed {failed:?}\n", failed.len());
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs this binary again as an ordinary user.
-fn run_as_user(filters: &[&str]) -> usize {
+fn run_one(test: fn(&Lab), root: PathBuf) -> bool {
+    let probe = std::env::current_exe().unwrap();
+    fs::create_dir(&root).unwrap();
+    catch_unwind(AssertUnwindSafe(|| test(&Lab { sandbox: start(), root, probe }))).is_ok()
+}
+
+/// Runs a copy of this binary that everybody may read.
+fn run_again(filters: &[&str], command: impl FnOnce(&Path) -> Command + Send) -> ExitCode {
     let folder = std::env::temp_dir().join(format!("sandbox-test-binary-{}", std::process::id()));
     fs::create_dir(&folder).unwrap();
-    fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
     let copy = folder.join("probes");
     fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
-    fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
-    let status = Command::new(&copy).args(filters).uid(USER).gid(USER).current_dir("/").status();
+    for path in [&folder, &copy] {
+        fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
+    // In a thread of its own: what is taken from that, the other tests keep.
+    let run = || command(&copy).args(filters).current_dir("/").status().unwrap();
+    let status = thread::scope(|scope| scope.spawn(run).join().unwrap());
     fs::remove_dir_all(&folder).unwrap();
-    usize::from(!status.unwrap().success())
+    if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Leaves this thread, and what it starts, the capabilities that root has in a container.
+fn limit_capabilities() {
+    let kept = CapabilitySet::CHOWN
+        | CapabilitySet::DAC_OVERRIDE
+        | CapabilitySet::FOWNER
+        | CapabilitySet::FSETID
+        | CapabilitySet::KILL
+        | CapabilitySet::SETGID
+        | CapabilitySet::SETUID
+        | CapabilitySet::SETPCAP
+        | CapabilitySet::NET_BIND_SERVICE
+        | CapabilitySet::NET_RAW
+        | CapabilitySet::SYS_CHROOT
+        | CapabilitySet::MKNOD
+        | CapabilitySet::AUDIT_WRITE
+        | CapabilitySet::SETFCAP;
+    for capability in (0..64).map(|bit| CapabilitySet::from_bits_retain(1 << bit)) {
+        // Fails for those that the kernel doesn't know.
+        let _ =
+            kept.contains(capability) || remove_capability_from_bounding_set(capability).is_ok();
+    }
 }
 
 /// A sandbox, or the reason why this machine can't run the tests.
@@ -113,6 +152,12 @@ pub(crate) fn start() -> Sandbox {
 
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+/// Whether overlays can be expected to work: root needs the right to map owners for that.
+pub(crate) fn has_overlays() -> bool {
+    let capabilities = rustix::thread::capabilities(None).unwrap();
+    !is_root() || capabilities.effective.contains(CapabilitySet::SYS_ADMIN)
 }
 
 impl Lab {

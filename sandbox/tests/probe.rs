@@ -22,6 +22,7 @@ pub(crate) fn run(what: &str, words: &[&str]) {
         "connect" => connect(words),
         "listen" => listen(words[0]),
         "spawn" => spawn(words[0].parse().unwrap()),
+        "start" => start(),
         "eat" => eat(words[0].parse().unwrap(), words[1].parse().unwrap()),
         "share" => share(words[0].parse().unwrap(), words[1].parse().unwrap()),
         _ => panic!("there is no probe {what}"),
@@ -124,6 +125,14 @@ fn connect(words: &[&str]) {
             }
             _ => say(word, UnixStream::connect(address)),
         }
+    }
+}
+
+/// Starts a sandbox in the sandbox, or wherever this is.
+fn start() {
+    match sandbox::Sandbox::start() {
+        Ok(_) => println!("started"),
+        Err(error) => println!("{error}: {}\n{}", error.cause, error.remedy()),
     }
 }
 

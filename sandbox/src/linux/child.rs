@@ -9,7 +9,6 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use libc::sock_filter;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, mkdir, open, openat, symlink};
 use rustix::io::{Errno, write};
@@ -30,7 +29,7 @@ use rustix::thread::{
 use super::channel;
 use super::identity::INNER;
 use super::init;
-use super::launch::{Prepared, PreparedKind, PreparedMount, Streams};
+use super::launch::{Inherited, Prepared, PreparedKind, PreparedMount, Streams};
 use super::stage::attach;
 use super::step::{At, Failure, Step};
 use super::sys::{self, MountAttributes, mount_setattr};
@@ -56,17 +55,13 @@ const SYSTEM_FILES: [(&CStr, &str); 5] = [
 /// Where [`Report`]s go in this process once it has given up all other descriptors.
 const CHANNEL: i32 = 3;
 
-/// Sets the sandbox up, runs the program, reports its end and ends.
-pub(super) fn become_command(
-    prepared: &mut Prepared,
-    streams: &Streams,
-    filter: &[sock_filter],
-    spawner: BorrowedFd<'_>,
-) {
-    let started = set_up(prepared, spawner).and_then(|()| start_program(prepared, streams, filter));
+/// Sets the sandbox up, runs the program and reports its end.
+pub(super) fn become_command(prepared: &mut Prepared, inherited: Inherited<'_>) {
+    let started =
+        set_up(prepared, inherited.spawner).and_then(|()| start_program(prepared, inherited));
     let (channel, report) = match started {
-        Ok(program) => (keep_only_channel(streams), init::wait(program, prepared.bounds)),
-        Err(failure) => (streams.channel.as_fd(), Report::Failed(failure)),
+        Ok(program) => (keep_only(inherited.channel), init::wait(program, prepared.bounds)),
+        Err(failure) => (inherited.channel, Report::Failed(failure)),
     };
     // In vain only if the caller is gone, and then nobody asks.
     let _ = channel::report(channel, report, &[]);
@@ -98,6 +93,7 @@ fn set_up(prepared: &Prepared, spawner: BorrowedFd<'_>) -> Done {
     // 6. Nothing else is left, and nothing of this can be changed again.
     unmount(c".", UnmountFlags::DETACH).at(Step::DetachHost)?;
     forbid_namespaces().at(Step::ForbidNamespaces)?;
+    offer_to_oom_killer().at(Step::Limits)?;
     seal(c"/proc").at(Step::Seal)?;
     seal(c"/").at(Step::Seal)?;
     // 7. Limits, and the state a program finds.
@@ -155,7 +151,6 @@ fn mount_root() -> rustix::io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     mount(c"tmpfs", c"root", c"tmpfs", flags, c"mode=0755,size=4m,nr_inodes=65536")?;
     chdir(c"root")?;
-    umask(Mode::empty());
     [c"etc", c"dev", c"proc", c"tmp"].iter().try_for_each(|folder| mkdir(*folder, FOLDER))
 }
 
@@ -245,12 +240,21 @@ fn open_existing(path: &CStr, kind: OFlags) -> rustix::io::Result<()> {
 
 /// Seccomp can't see the flags of `clone3`; this counts.
 fn forbid_namespaces() -> rustix::io::Result<()> {
-    let file = open(
-        c"/proc/sys/user/max_user_namespaces",
-        OFlags::WRONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
-    write(&file, b"0").map(drop)
+    set(c"/proc/sys/user/max_user_namespaces", b"0")
+}
+
+/// If the machine runs out of memory, it shall kill a command and not its caller.
+fn offer_to_oom_killer() -> rustix::io::Result<()> {
+    match set(c"/proc/self/oom_score_adj", b"500") {
+        // It is higher already, and privileged hands have made it so.
+        Err(Errno::ACCESS) => Ok(()),
+        result => result,
+    }
+}
+
+fn set(setting: &CStr, value: &[u8]) -> rustix::io::Result<()> {
+    let file = open(setting, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    write(&file, value).map(drop)
 }
 
 fn seal(path: &CStr) -> rustix::io::Result<()> {
@@ -288,16 +292,12 @@ fn drop_privileges() -> rustix::io::Result<()> {
 }
 
 /// Starts process number 2, which becomes the program.
-fn start_program(
-    prepared: &mut Prepared,
-    streams: &Streams,
-    filter: &[sock_filter],
-) -> Result<Pid, Failure> {
+fn start_program(prepared: &mut Prepared, inherited: Inherited<'_>) -> Result<Pid, Failure> {
     let mut stack = std::mem::take(&mut prepared.stack);
     // Shared with the new process. 0 stands for no failure.
     let failure = AtomicU64::new(0);
     let program = || {
-        if let Err(Failure { step, errno, .. }) = become_program(prepared, streams, filter) {
+        if let Err(Failure { step, errno, .. }) = become_program(prepared, inherited) {
             failure.store(u64::from(errno as u32) << 8 | step as u64, Ordering::SeqCst);
         }
     };
@@ -313,10 +313,10 @@ fn start_program(
 }
 
 /// Returns only after a failure or a trial.
-fn become_program(prepared: &Prepared, streams: &Streams, filter: &[sock_filter]) -> Done {
+fn become_program(prepared: &Prepared, inherited: Inherited<'_>) -> Done {
     setsid().at(Step::Stdio)?;
-    connect_stdio(streams).at(Step::Stdio)?;
-    sys::set_seccomp_filter(filter).at(Step::Filter)?;
+    connect_stdio(inherited.streams).at(Step::Stdio)?;
+    sys::set_seccomp_filter(inherited.filter).at(Step::Filter)?;
     sys::close_from(3).at(Step::Stdio)?;
     if prepared.trial {
         return Ok(());
@@ -351,10 +351,9 @@ fn execute(prepared: &Prepared) -> Errno {
     reason
 }
 
-/// Gives up all descriptors but one, so that pipes end when the last process of the command does.
-fn keep_only_channel(streams: &Streams) -> BorrowedFd<'static> {
-    let moved = sys::place(streams.channel.as_fd(), CHANNEL).and_then(|()| sys::close_from(4));
-    match moved {
+/// Gives up all other descriptors, so that pipes end when the last process of the command does.
+fn keep_only(channel: BorrowedFd<'_>) -> BorrowedFd<'static> {
+    match sys::place(channel, CHANNEL).and_then(|()| sys::close_from(4)) {
         Ok(()) => sys::placed(CHANNEL),
         Err(_) => sys::exit(1),
     }

@@ -13,6 +13,9 @@ use super::identity::Account;
 
 /// Gives a folder and what is in it to the command's user, unless that is the caller.
 pub(super) fn hand_over(folder: &Path, account: Account) -> io::Result<()> {
+    if !fs::symlink_metadata(folder)?.is_dir() {
+        return Err(ErrorKind::NotADirectory.into());
+    }
     if account.is_caller {
         return Ok(());
     }
@@ -71,8 +74,15 @@ pub(super) fn prepare_upper(upper: &Path, account: Account) -> io::Result<()> {
 }
 
 /// Makes `copy`, a folder like `lower` with all modes and times, that the command may write to.
+///
+/// One that an earlier run has written to stays.
 pub(super) fn copy_lower(lower: &Path, copy: &Path, account: Account) -> io::Result<()> {
-    copy_tree(lower, copy)?;
+    if !copy.exists() {
+        // Under another name until it is complete.
+        let part = copy.with_extension("part");
+        copy_tree(lower, &part)?;
+        fs::rename(&part, copy)?;
+    }
     hand_over(copy, account)
 }
 

@@ -51,7 +51,11 @@ impl Identity {
     pub(super) fn of_caller() -> Result<Self, Cause> {
         let mounting =
             CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_CHROOT | CapabilitySet::DAC_OVERRIDE;
-        let mapping = CapabilitySet::SETUID | CapabilitySet::SETGID | CapabilitySet::CHOWN;
+        // SETFCAP is what it takes to map root itself.
+        let mapping = CapabilitySet::SETUID
+            | CapabilitySet::SETGID
+            | CapabilitySet::SETFCAP
+            | CapabilitySet::CHOWN;
         let held = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
         let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
         let caller = Accounts::Caller { uid, gid };

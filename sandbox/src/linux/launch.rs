@@ -2,7 +2,7 @@
 //! allocation later, clone, and say who the clone is.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use libc::sock_filter;
 use rustix::event::{EventfdFlags, eventfd};
@@ -20,10 +20,8 @@ use super::stage::{Stage, open_source, set_attributes};
 use super::step::{At, Failure, Step};
 use super::sys::{self, StringList};
 
-/// The descriptors that come with a request.
+/// The standard streams that come with a request.
 pub(super) struct Streams {
-    /// Where reports go.
-    pub channel: OwnedFd,
     pub stdin: Option<OwnedFd>,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
@@ -69,20 +67,28 @@ pub(super) enum PreparedKind {
     Symlink(CString),
 }
 
+/// What the clone takes over from the spawner.
+#[derive(Clone, Copy)]
+pub(super) struct Inherited<'a> {
+    /// Where reports go.
+    pub channel: BorrowedFd<'a>,
+    pub streams: &'a Streams,
+    /// The system call filter.
+    pub filter: &'a [sock_filter],
+    /// The spawner, to see whether it still lives.
+    pub spawner: BorrowedFd<'a>,
+}
+
 /// Starts the command. What goes wrong later is reported by the clone itself.
 pub(super) fn launch(
     stage: &mut Stage,
     plan: Plan,
-    streams: &Streams,
-    filter: &[sock_filter],
+    inherited: Inherited<'_>,
 ) -> Result<(Pid, OwnedFd), Failure> {
     let account = plan.account;
     let mut prepared = Prepared::new(stage, plan)?;
-    let spawner = stage.spawner.as_fd();
-    let (pid, pidfd) = sys::clone_into(sys::ALL_NAMESPACES, || {
-        child::become_command(&mut prepared, streams, filter, spawner);
-    })
-    .at(Step::Clone)?;
+    let clone = || child::become_command(&mut prepared, inherited);
+    let (pid, pidfd) = sys::clone_into(sys::ALL_NAMESPACES, clone).at(Step::Clone)?;
     let mapped = stage
         .map_account(pid, (INNER, INNER), account)
         .and_then(|()| write(&prepared.mapped, &1_u64.to_ne_bytes()));

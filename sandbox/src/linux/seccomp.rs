@@ -72,6 +72,9 @@ const ARCHITECTURE: u32 = 0xc000_003e;
 #[cfg(target_arch = "aarch64")]
 const ARCHITECTURE: u32 = 0xc000_00b7;
 
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+compile_error!("the system call filter needs this architecture's number");
+
 /// Calls from here on belong to the x32 table, which has its own numbers for everything.
 const X32: u32 = 0x4000_0000;
 

@@ -121,11 +121,11 @@ fn request(
     let (streams, sent) = match io {
         Io::Capture(cap) => {
             let ((stdout, out), (stderr, err)) = (stream(*cap)?, stream(*cap)?);
-            let fds = [file.as_fd(), theirs.as_fd(), out.as_fd(), err.as_fd()];
+            let fds = [theirs.as_fd(), file.as_fd(), out.as_fd(), err.as_fd()];
             ([stdout, stderr], channel::send(control, &[1], &fds))
         }
         Io::Inherit([stdin, stdout, stderr]) => {
-            let fds = [file.as_fd(), theirs.as_fd(), *stdout, *stderr, *stdin];
+            let fds = [theirs.as_fd(), file.as_fd(), *stdout, *stderr, *stdin];
             let none = || Stream { pipe: None, capture: Capture::new(0) };
             ([none(), none()], channel::send(control, &[1], &fds))
         }

@@ -22,13 +22,13 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, Result, retry_on_intr};
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, getppid, getrlimit, pidfd_send_signal,
-    set_parent_process_death_signal, setrlimit, setsid, umask,
+    Pid, PidfdFlags, Resource, Rlimit, Signal, getpid, getppid, getrlimit, pidfd_open,
+    pidfd_send_signal, set_parent_process_death_signal, setrlimit, setsid, umask,
 };
 use rustix::stdio::dup2_stdin;
 
 use super::channel;
-use super::launch::{Streams, launch};
+use super::launch::{Inherited, Streams, launch};
 use super::plan::Plan;
 use super::seccomp;
 use super::stage::Stage;
@@ -65,8 +65,10 @@ fn serve() -> Result<Infallible> {
     let control = settle()?;
     match get_ready(&control) {
         Ok(stage) => {
+            let spawner = pidfd_open(getpid(), PidfdFlags::empty())?;
+            let filter = seccomp::filter();
             channel::report(&control, Report::Ready, &[])?;
-            Spawner { control, stage, filter: seccomp::filter(), running: Vec::new() }.run()
+            Spawner { control, spawner, stage, filter, running: Vec::new() }.run()
         }
         Err(failure) => {
             channel::report(&control, Report::Failed(failure), &[])?;
@@ -112,6 +114,8 @@ fn get_ready(control: &OwnedFd) -> std::result::Result<Stage, Failure> {
 
 struct Spawner {
     control: OwnedFd,
+    /// This process itself.
+    spawner: OwnedFd,
     stage: Stage,
     filter: Vec<sock_filter>,
     running: Vec<Running>,
@@ -171,16 +175,23 @@ impl Spawner {
         if length == 0 {
             self.end();
         }
-        let Some((plan, streams)) = request(fds) else { return Err(Errno::PROTO) };
+        let mut fds = fds.into_iter();
+        // The kernel drops what we have no room for. Without a channel there is nobody to tell.
+        let Some(channel) = fds.next() else { return Ok(()) };
+        let launched = request(fds).ok_or(Failure::new(Step::Request, Errno::MFILE)).and_then(
+            |(plan, streams)| {
+                let (filter, spawner) = (self.filter.as_slice(), self.spawner.as_fd());
+                let (channel, streams) = (channel.as_fd(), &streams);
+                launch(&mut self.stage, plan, Inherited { channel, streams, filter, spawner })
+            },
+        );
         // A report that can't be sent has nobody who waits for it; the loop notices that.
-        match launch(&mut self.stage, plan, &streams, &self.filter) {
+        match launched {
             Ok((pid, pidfd)) => {
-                let _ = channel::report(&streams.channel, Report::Started, &[pidfd.as_fd()]);
-                self.running.push(Running { pid, pidfd, channel: streams.channel });
+                let _ = channel::report(&channel, Report::Started, &[pidfd.as_fd()]);
+                self.running.push(Running { pid, pidfd, channel });
             }
-            Err(failure) => {
-                let _ = channel::report(&streams.channel, Report::Failed(failure), &[]);
-            }
+            Err(failure) => drop(channel::report(&channel, Report::Failed(failure), &[])),
         }
         Ok(())
     }
@@ -206,11 +217,10 @@ impl Running {
     }
 }
 
-/// A request's parts: the encoded plan as a file, then where to report, where to write and perhaps where to read.
-fn request(fds: Vec<OwnedFd>) -> Option<(Plan, Streams)> {
-    let mut fds = fds.into_iter();
+/// A request's parts after the channel: the encoded plan as a file, where to write, and perhaps where to read.
+fn request(mut fds: impl Iterator<Item = OwnedFd>) -> Option<(Plan, Streams)> {
     let mut plan = Vec::new();
     File::from(fds.next()?).read_to_end(&mut plan).ok()?;
-    let (channel, stdout, stderr) = (fds.next()?, fds.next()?, fds.next()?);
-    Some((Plan::decode(&plan)?, Streams { channel, stdin: fds.next(), stdout, stderr }))
+    let (stdout, stderr) = (fds.next()?, fds.next()?);
+    Some((Plan::decode(&plan)?, Streams { stdin: fds.next(), stdout, stderr }))
 }

@@ -19,8 +19,8 @@ use rustix::mount::{
     mount_change, move_mount, open_tree, unmount,
 };
 use rustix::process::{
-    Pid, PidfdFlags, Signal, chdir, chroot, fchdir, getpid, pidfd_open, pidfd_send_signal,
-    pivot_root, set_parent_process_death_signal,
+    Pid, Signal, chdir, chroot, fchdir, pidfd_send_signal, pivot_root,
+    set_parent_process_death_signal,
 };
 use rustix::thread::{LinkNameSpaceType, Timespec, move_into_link_name_space, nanosleep};
 
@@ -43,8 +43,6 @@ pub(super) struct Stage {
     host: OwnedFd,
     host_root: OwnedFd,
     stage: OwnedFd,
-    /// This process, so that a clone can see whether it still lives.
-    pub spawner: OwnedFd,
     proc: OwnedFd,
     /// Whether the kernel lets us show files under another owner.
     can_map_owners: bool,
@@ -70,7 +68,6 @@ impl Stage {
             host,
             host_root,
             stage,
-            spawner: pidfd_open(getpid(), PidfdFlags::empty()).at(Step::Stage)?,
             proc: open_path(c"/proc").at(Step::StageProc)?,
             can_map_owners,
             owner_maps: BTreeMap::new(),

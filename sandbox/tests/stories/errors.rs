@@ -1,11 +1,20 @@
 //! What can't be run is refused with the name of what is wrong.
 
+use std::process::Command;
+
 use sandbox::MountSource::{ReadOnly, Symlink, Writable};
 use sandbox::Spec;
 
-use crate::harness::{Lab, With, spec};
+use crate::harness::{Lab, With, has_overlays, is_root, spec, text};
 
-crate::tests![programs, working_directories, mounts, a_failure_is_not_the_end];
+crate::tests![
+    programs,
+    working_directories,
+    mounts,
+    a_failure_is_not_the_end,
+    a_sandbox_in_a_sandbox,
+    a_machine_that_hides_proc,
+];
 
 const MISSING: &str = "No such file or directory (os error 2)";
 const DENIED: &str = "Permission denied (os error 13)";
@@ -53,14 +62,7 @@ fn mounts(lab: &Lab) {
     );
     check(
         spec(&["true"]).with("/out", Writable(missing.clone())),
-        if crate::harness::is_root() {
-            format!("can't prepare the writable folder `{}`: {MISSING}", missing.display())
-        } else {
-            format!(
-                "can't mount `/out` from `{}`: opening the source failed: {MISSING}",
-                missing.display()
-            )
-        },
+        format!("can't prepare the writable folder `{}`: {MISSING}", missing.display()),
     );
     check(
         spec(&["true"]).with("/a", Symlink("nowhere".into())).with("/a/b", ReadOnly(there.clone())),
@@ -83,4 +85,36 @@ fn a_failure_is_not_the_end(lab: &Lab) {
         lab.error(&spec(&["true"]).with("/in", ReadOnly("/nowhere".into())));
     }
     assert_eq!(lab.stdout(&lab.sh("echo fine")), "fine\n");
+}
+
+fn a_sandbox_in_a_sandbox(lab: &Lab) {
+    let output = lab.stdout(&lab.probe(&["start"]));
+    let expect = "commands can't be isolated on this machine: \
+                  the kernel setting user.max_user_namespaces is 0, which forbids user namespaces\n\
+                  as root: `sysctl -w user.max_user_namespaces=";
+    assert!(output.starts_with(expect), "{output}");
+}
+
+/// As in a container, whose `/proc` has something mounted over parts of it.
+fn a_machine_that_hides_proc(lab: &Lab) {
+    let script = "mount -t tmpfs none /proc/fs && exec \"$0\" probe start";
+    let namespaces: &[&str] = match (is_root(), has_overlays()) {
+        (true, true) => &["--mount"],
+        // Only itself in its user namespace, so that it lacks users for commands.
+        _ => &["--mount", "--user", "--map-root-user"],
+    };
+    let mut unshare = Command::new("unshare");
+    let output =
+        unshare.args(namespaces).args(["sh", "-c", script]).arg(&lab.probe).output().unwrap();
+    let expect = match (is_root(), has_overlays()) {
+        (true, false) => {
+            "this process is root, and may not start a process as anyone else\nrun it as an ordinary user"
+        }
+        _ => {
+            "parts of /proc are hidden, as in a container, so that no new one can be mounted\n\
+              start the container with `--security-opt seccomp=unconfined --security-opt systempaths=unconfined`"
+        }
+    };
+    let stdout = text(&output.stdout);
+    assert!(stdout.contains(expect), "{stdout}{}", text(&output.stderr));
 }
