@@ -106,21 +106,21 @@ pub struct Layer {
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// Binary packages of a Debian suite.
-    Debian(Debian),
+    Debian(DebianPackages),
     /// A wheel from the Python package index.
-    Pypi(Pypi),
+    Pypi(Wheel),
     /// Components of a Rust release.
-    Rustup(Rustup),
+    Rustup(RustComponents),
     /// An archive at a URL.
-    Url(Url),
+    Url(UrlArchive),
     /// A folder or an archive on this machine.
-    Path(Path),
+    Path(LocalPath),
 }
 
 /// Binary packages of a Debian suite.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Debian {
+pub struct DebianPackages {
     /// The code name of the release: `bookworm`.
     pub suite: String,
     /// The archive area: `main`.
@@ -132,7 +132,7 @@ pub struct Debian {
 /// A wheel from the Python package index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Pypi {
+pub struct Wheel {
     /// What to get: `NAME==VERSION`.
     pub requirement: String,
     /// The platform tags that are allowed, without the machine: `manylinux_2_28`.
@@ -144,7 +144,7 @@ pub struct Pypi {
 /// Components of a Rust release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rustup {
+pub struct RustComponents {
     /// Components for the host: `rustc`, `cargo`, `rust-std`.
     pub components: Vec<String>,
     /// Further targets whose standard library is wanted.
@@ -155,7 +155,7 @@ pub struct Rustup {
 /// An archive at a URL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Url {
+pub struct UrlArchive {
     /// Where it is: `https:`, `http:` or `file:`.
     pub url: String,
     /// The SHA-256 of its bytes, in hexadecimal.
@@ -165,7 +165,7 @@ pub struct Url {
 /// A folder or an archive on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Path {
+pub struct LocalPath {
     /// Its path.
     pub path: String,
 }

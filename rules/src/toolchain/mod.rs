@@ -27,7 +27,8 @@ pub(crate) mod unpack;
 
 pub use action::{IMAGE, Images, image_action};
 pub use catalogue::{
-    Catalogue, CatalogueError, Debian, Layer, Origin, Path, Pypi, Recipe, Rustup, Toolchain, Url,
+    Catalogue, CatalogueError, DebianPackages, Layer, LocalPath, Origin, Recipe, RustComponents,
+    Toolchain, UrlArchive, Wheel,
 };
 pub use events::{Event, Events};
 pub use fetch::{ClientError, HttpError, Transient};
@@ -49,3 +50,6 @@ pub const RUST: &str = "rust";
 
 /// The toolchain that makes components of Python modules.
 pub const COMPONENTIZE_PY: &str = "componentize-py";
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,12 @@ impl Toolchains {
         Ok(())
     }
 
+    /// Asks for toolchains of another catalogue than the program's.
+    #[cfg(test)]
+    pub(crate) fn unchecked(names: &[&str]) -> Self {
+        Self { versions: names.iter().map(|&name| (name.to_owned(), None)).collect() }
+    }
+
     /// The names, and the versions where one was asked for.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.versions.iter().map(|(name, version)| (name.as_str(), version.as_deref()))

@@ -95,6 +95,13 @@ pub enum HttpError {
     Cancelled,
 }
 
+impl HttpError {
+    /// Whether another server might do better.
+    pub(crate) const fn is_about_the_server(&self) -> bool {
+        matches!(self, Self::Status { .. } | Self::Failed { .. } | Self::File { .. })
+    }
+}
+
 /// A failure that another try may not meet.
 #[derive(Debug, thiserror::Error)]
 pub enum Transient {

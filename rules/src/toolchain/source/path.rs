@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use cache::{Digest, DigestFunction};
 
 use super::{Resolved, Session, SourceError};
-use crate::toolchain::catalogue::{Layer, Path};
+use crate::toolchain::catalogue::{Layer, LocalPath};
 use crate::toolchain::lock::{Package, Pin, SourceKind};
 use crate::toolchain::unpack::Contents;
 use crate::toolchain::{Purl, Recipe};
@@ -14,7 +14,7 @@ use crate::toolchain::{Purl, Recipe};
 /// Pins what is at the path now.
 pub(super) fn resolve(
     session: &Session<'_>,
-    from: &Path,
+    from: &LocalPath,
     layer: &Layer,
     recipe: &Recipe,
 ) -> Result<Resolved, SourceError> {

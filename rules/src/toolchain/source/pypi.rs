@@ -7,7 +7,7 @@ use std::process::Command;
 use cache::{Digest, DigestFunction};
 
 use super::{Resolved, Session, SourceError};
-use crate::toolchain::catalogue::Pypi;
+use crate::toolchain::catalogue::Wheel;
 use crate::toolchain::fetch::{Client, ClientError, run};
 use crate::toolchain::lock::{Package, Pin, SourceKind};
 use crate::toolchain::{Event, Platform, Purl};
@@ -17,7 +17,7 @@ const INSTALL: &str = "install Python with pip (Debian: python3-pip)";
 /// Lets pip pick and download the wheel, and keeps it.
 pub(super) fn resolve(
     session: &Session<'_>,
-    from: &Pypi,
+    from: &Wheel,
     platform: Platform,
 ) -> Result<Resolved, SourceError> {
     let unpinned = || SourceError::Unpinned(from.requirement.clone());
@@ -38,7 +38,7 @@ pub(super) fn resolve(
 /// Lets pip download the locked wheel: by its hash, as several wheels may serve one requirement.
 pub(super) fn fetch(
     session: &Session<'_>,
-    from: &Pypi,
+    from: &Wheel,
     package: &Package,
     digest: &Digest,
 ) -> Result<Vec<u8>, SourceError> {
@@ -73,7 +73,7 @@ fn hash_found(error: &ClientError) -> Option<String> {
 
 fn download(
     session: &Session<'_>,
-    from: &Pypi,
+    from: &Wheel,
     platform: Platform,
     what: &[std::ffi::OsString],
 ) -> Result<(String, Vec<u8>), SourceError> {

@@ -19,7 +19,7 @@ use cache::{Digest, ScratchDir, StoreError};
 use serde::Deserialize;
 
 use super::{Resolved, Session, SourceError};
-use crate::toolchain::catalogue::{Layer, Rustup};
+use crate::toolchain::catalogue::{Layer, RustComponents};
 use crate::toolchain::fetch::{Client, ClientError, run};
 use crate::toolchain::lock::{Package, Pin, SourceKind};
 use crate::toolchain::unpack::Contents;
@@ -115,11 +115,11 @@ impl Component<'_> {
 }
 
 /// The names of the components a layer asks for: what its packages are matched by.
-pub(crate) fn keys(from: &Rustup, platform: Platform) -> Vec<String> {
+pub(crate) fn keys(from: &RustComponents, platform: Platform) -> Vec<String> {
     components(from, platform).iter().map(Component::name).collect()
 }
 
-fn components(from: &Rustup, platform: Platform) -> Vec<Component<'_>> {
+fn components(from: &RustComponents, platform: Platform) -> Vec<Component<'_>> {
     let host =
         from.components.iter().map(|package| Component { package, target: platform.rust_host() });
     let targets = from.targets.iter().map(|target| Component { package: "rust-std", target });
@@ -129,7 +129,7 @@ fn components(from: &Rustup, platform: Platform) -> Vec<Component<'_>> {
 /// Pins the components of a release, from an installation of it.
 pub(super) fn resolve(
     session: &Session<'_>,
-    from: &Rustup,
+    from: &RustComponents,
     layer: &Layer,
     recipe: &Recipe,
 ) -> Result<Vec<Resolved>, SourceError> {
@@ -148,7 +148,7 @@ pub(super) fn resolve(
 /// Takes the files of a locked component, wherever they are as locked.
 pub(super) fn fetch(
     session: &Session<'_>,
-    from: &Rustup,
+    from: &RustComponents,
     layer: &Layer,
     recipe: &Recipe,
     (package, tree): (&Package, &Digest),
@@ -172,7 +172,7 @@ impl Releases {
     fn installed(
         &self,
         session: &Session<'_>,
-        from: &Rustup,
+        from: &RustComponents,
         recipe: &Recipe,
     ) -> Result<Option<Arc<Release>>, RustupError> {
         let mut known = self.installed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -189,7 +189,7 @@ impl Releases {
     fn private(
         &self,
         session: &Session<'_>,
-        from: &Rustup,
+        from: &RustComponents,
         recipe: &Recipe,
     ) -> Result<Arc<Release>, RustupError> {
         let mut known = self.private.lock().unwrap_or_else(PoisonError::into_inner);
@@ -209,7 +209,7 @@ fn client<'a>(session: &'a Session<'_>) -> Client<'a> {
 
 fn find_installed(
     session: &Session<'_>,
-    from: &Rustup,
+    from: &RustComponents,
     recipe: &Recipe,
 ) -> Result<Option<Release>, RustupError> {
     let show_home = |command: &mut std::process::Command| {
@@ -229,7 +229,11 @@ fn find_installed(
     Ok(None)
 }
 
-fn install(session: &Session<'_>, from: &Rustup, recipe: &Recipe) -> Result<Release, RustupError> {
+fn install(
+    session: &Session<'_>,
+    from: &RustComponents,
+    recipe: &Recipe,
+) -> Result<Release, RustupError> {
     let version = &recipe.version;
     if session.registries.network.offline {
         return Err(RustupError::Offline { version: version.clone() });
@@ -350,7 +354,7 @@ mod tests {
 
     #[test]
     fn components_are_named_as_rustup_does() {
-        let from = Rustup {
+        let from = RustComponents {
             components: vec!["rustc".into(), "rust-std".into()],
             targets: vec!["wasm32-wasip2".into()],
         };

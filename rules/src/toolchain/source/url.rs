@@ -3,7 +3,7 @@
 use cache::DigestFunction;
 
 use super::{Resolved, Session, SourceError};
-use crate::toolchain::catalogue::Url;
+use crate::toolchain::catalogue::UrlArchive;
 use crate::toolchain::fetch::Request;
 use crate::toolchain::lock::{Package, Pin, SourceKind};
 use crate::toolchain::{Purl, Recipe};
@@ -14,7 +14,7 @@ const MAX_SIZE: u64 = 2 << 30;
 /// Fetches the archive, to learn its size, and keeps it.
 pub(super) fn resolve(
     session: &Session<'_>,
-    from: &Url,
+    from: &UrlArchive,
     recipe: &Recipe,
 ) -> Result<Resolved, SourceError> {
     let file = from.url.rsplit('/').next().unwrap_or(&from.url);

@@ -117,12 +117,12 @@ fn relative(from: &str, to: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::toolchain::{Origin, Path};
+    use crate::toolchain::{LocalPath, Origin};
 
     fn placement(at: &str, rename: &[(&str, &str)], exclude: &[&str]) -> Placement {
         let owned = |text: &&str| (*text).to_owned();
         let layer = Layer {
-            from: Origin::Path(Path { path: String::new() }),
+            from: Origin::Path(LocalPath { path: String::new() }),
             at: at.to_owned(),
             rename: rename.iter().map(|(from, to)| (owned(from), owned(to))).collect(),
             exclude: exclude.iter().map(owned).collect(),

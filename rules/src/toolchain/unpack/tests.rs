@@ -7,7 +7,7 @@ use cache::{Digest, DigestFunction};
 
 use super::contents::Blob;
 use super::*;
-use crate::toolchain::{Layer, Origin, Path};
+use crate::toolchain::{Layer, LocalPath, Origin};
 use cache::DiskStore;
 use std::io;
 
@@ -27,7 +27,7 @@ impl Fixture {
     fn with(function: DigestFunction, change: impl FnOnce(&mut Layer)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut layer = Layer {
-            from: Origin::Path(Path { path: String::new() }),
+            from: Origin::Path(LocalPath { path: String::new() }),
             at: String::new(),
             rename: std::collections::BTreeMap::new(),
             exclude: Vec::new(),

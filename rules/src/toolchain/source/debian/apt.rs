@@ -102,9 +102,11 @@ fn parse_stanzas(text: &str) -> Vec<AptSource> {
     stanza::all(text).filter(wanted).map(|stanza| source(&stanza)).collect()
 }
 
-/// `Signed-By` may also hold fingerprints or a whole key; those mean the default keyrings here.
+/// `Signed-By` may also hold fingerprints or a whole key, or name an armoured file, which gpgv does
+/// not read: those mean Debian's own keyring here.
 fn key_file(value: &str) -> Option<PathBuf> {
-    (value.starts_with('/') && !value.contains('\n')).then(|| PathBuf::from(value))
+    let is_file = value.starts_with('/') && !value.contains('\n') && !value.ends_with(".asc");
+    is_file.then(|| PathBuf::from(value))
 }
 
 /// The proxies in what `apt-config dump` prints.
@@ -143,6 +145,10 @@ mod tests {
         check(
             "deb [ arch=amd64,arm64 signed-by=/keys/a.gpg ] https://mirror/debian\tsid main",
             Some(source(&["https://mirror/debian"], &["sid"], Some("/keys/a.gpg"))),
+        );
+        check(
+            "deb [signed-by=/keys/a.asc] https://mirror sid main",
+            Some(source(&["https://mirror"], &["sid"], None)),
         );
         check("deb[trusted=yes] file:/srv x main", Some(source(&["file:/srv"], &["x"], None)));
         check("deb-src http://mirror/debian bookworm main", None);

@@ -8,6 +8,7 @@
 
 mod apt;
 mod index;
+mod mirror;
 mod release;
 mod stanza;
 
@@ -21,12 +22,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cache::StoreError;
 
 use super::{Resolved, Session};
-use crate::toolchain::catalogue::Debian;
+use crate::toolchain::catalogue::DebianPackages;
 use crate::toolchain::fetch::{Client, ClientError, Http, HttpError, Request, run};
 use crate::toolchain::lock::{Package, Pin, SourceKind};
 use crate::toolchain::unpack::decompress;
 use crate::toolchain::{Platform, Proxy, Purl};
 use apt::AptSource;
+use mirror::{Mirror, mirrors};
 use release::Release;
 
 /// The longest release file that is read. Bookworm's has 150 kB.
@@ -137,17 +139,10 @@ struct Known {
     sources: Vec<AptSource>,
 }
 
-/// A mirror that may have a suite.
-#[derive(Debug, PartialEq, Eq)]
-struct Mirror {
-    base: String,
-    signed_by: Option<PathBuf>,
-}
-
 /// Looks up the versions of packages that are not locked yet.
 pub(super) fn resolve(
     session: &Session<'_>,
-    from: &Debian,
+    from: &DebianPackages,
     names: &BTreeSet<&str>,
     platform: Platform,
 ) -> Result<Vec<Resolved>, DebianError> {
@@ -178,7 +173,7 @@ pub(super) fn resolve(
 /// Fetches a locked package from the first mirror that has it.
 pub(super) fn fetch(
     session: &Session<'_>,
-    from: &Debian,
+    from: &DebianPackages,
     package: &Package,
     size: u64,
 ) -> Result<Vec<u8>, DebianError> {
@@ -216,10 +211,10 @@ fn fetch_index(
     known: &Known,
     base: &str,
     release: &Release,
-    from: &Debian,
+    from: &DebianPackages,
     architecture: &'static str,
 ) -> Result<String, DebianError> {
-    let Debian { suite, component, .. } = from;
+    let DebianPackages { suite, component, .. } = from;
     let index = release.packages(component, architecture).ok_or_else(|| DebianError::NoIndex {
         suite: suite.clone(),
         component: component.clone(),
@@ -265,40 +260,14 @@ fn first<T>(
             Ok(answer) => return Ok(Ok(answer)),
             // Another mirror may have what this one lacks, or be there when this one is not.
             Err(error @ DebianError::BadRelease(_)) => asked.push(error.to_string()),
-            Err(DebianError::Http(
-                error @ (HttpError::Status { .. }
-                | HttpError::Failed { .. }
-                | HttpError::File { .. }),
-            )) => asked.push(error.to_string()),
+            Err(DebianError::Http(error)) if error.is_about_the_server() => {
+                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+                asked.push(format!("{error}{}", cause.unwrap_or_default()));
+            }
             Err(error) => return Err(error),
         }
     }
     Ok(Err(asked))
-}
-
-/// The mirrors to ask, the likeliest first.
-fn mirrors(configured: Option<&str>, sources: &[AptSource], suite: &str) -> Vec<Mirror> {
-    if let Some(base) = configured {
-        return vec![Mirror { base: base.trim_end_matches('/').to_owned(), signed_by: None }];
-    }
-    let has_suite = |source: &&AptSource| source.suites.iter().any(|name| name == suite);
-    let (with, without): (Vec<_>, Vec<_>) = sources.iter().partition(has_suite);
-    let mut mirrors: Vec<Mirror> = Vec::new();
-    for source in with.into_iter().chain(without) {
-        for uri in &source.uris {
-            // apt also writes `file:/path`; other methods (cdrom, mirror+file, tor) are apt's own.
-            let uri = match uri.strip_prefix("file:/") {
-                Some(path) => format!("file:///{}", path.trim_start_matches('/')),
-                None => uri.clone(),
-            };
-            let base = uri.trim_end_matches('/').to_owned();
-            let usable = ["http://", "https://", "file://"].iter().any(|s| base.starts_with(s));
-            if usable && mirrors.iter().all(|mirror| mirror.base != base) {
-                mirrors.push(Mirror { base, signed_by: source.signed_by.clone() });
-            }
-        }
-    }
-    mirrors
 }
 
 fn keyrings(session: &Session<'_>, mirror: &Mirror) -> Vec<PathBuf> {
@@ -345,6 +314,3 @@ fn apt_proxies(session: &Session<'_>, program: &OsStr) -> Result<Vec<Proxy>, Deb
         Err(error) => Err(error.into()),
     }
 }
-
-#[cfg(test)]
-mod tests;
