@@ -4,9 +4,9 @@ use super::choice::OptLevel;
 use super::component::Component;
 use super::diagnostic::Diagnostic;
 use super::invalid::Invalid;
-use super::path::ProjectPath;
 use super::span::{Setting, Span};
 use super::table::{Findings, Reader};
+use crate::path::ProjectPath;
 
 /// The build settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,9 +46,9 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Build {
 
 fn output_dir(text: &str) -> Result<ProjectPath, Invalid> {
     let path: ProjectPath = text.parse()?;
-    if RESERVED.contains(&path.first()) {
-        let message =
-            format!("`{path}` cannot be the output folder: `{}` is reserved", path.first());
+    let first = path.parts().next().unwrap_or_default();
+    if RESERVED.contains(&first) {
+        let message = format!("`{path}` cannot be the output folder: `{first}` is reserved");
         return Err(Invalid::new(message, "expected a folder of its own, like `target/wasm`"));
     }
     Ok(path)
@@ -59,9 +59,9 @@ pub(super) fn check_layout(build: &Build, components: &[Component], findings: &m
     let output_dir = &build.output_dir;
     for component in components {
         for (path, span) in what_is_read(component) {
-            let problem = if output_dir.contains(&path) {
+            let problem = if path.is_in(output_dir) {
                 format!("`{path}` lies in the output folder `{}`", output_dir.value)
-            } else if path.contains(output_dir) {
+            } else if output_dir.is_in(&path) {
                 format!("`{path}` holds the output folder `{}`", output_dir.value)
             } else {
                 continue;

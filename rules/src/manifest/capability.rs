@@ -10,9 +10,9 @@ use std::str::FromStr;
 
 use super::invalid::Invalid;
 use super::name::VariableName;
-use super::path::ProjectPath;
 use super::suggest;
 use super::url;
+use crate::path::ProjectPath;
 
 /// A capability as it is granted to a component.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

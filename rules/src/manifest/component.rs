@@ -9,11 +9,11 @@ use super::diagnostic::Diagnostic;
 use super::invalid::Invalid;
 use super::language::Language;
 use super::name::{ComponentName, VariableName, WorldName};
-use super::path::ProjectPath;
 use super::pattern::Pattern;
 use super::span::{Setting, Span, Spanned};
 use super::suggest;
 use super::table::{self, Reader};
+use crate::path::ProjectPath;
 
 /// One component.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use super::component::{Component, Origin};
 use super::dependency::{Dependencies, DependencySource};
 use super::diagnostic::Diagnostic;
 use super::parts::Parts;
-use super::path::ProjectPath;
 use super::span::Span;
 use super::suggest;
 use super::table::Findings;
+use crate::path::ProjectPath;
 
 /// The folder of a project.
 pub(super) struct ProjectFolder<'d> {
@@ -74,7 +74,7 @@ impl<'d> ProjectFolder<'d> {
         for capability in &component.capabilities {
             let Capability::Filesystem(Some(folder)) = &capability.value else { continue };
             let found = self.check("folder", &folder.path, capability.span, Expected::Folder);
-            if !folder.writable || folder.path.below(self.dir).exists() {
+            if !folder.writable || folder.path.on_disk(self.dir).exists() {
                 findings.extend(found);
             }
         }
@@ -115,7 +115,7 @@ impl<'d> ProjectFolder<'d> {
                 let shown = existing.strip_prefix(self.dir).unwrap_or(&existing);
                 Some(finding("cannot be created", format!("`{}` is a file", shown.display())))
             }
-            Ok(real) if existing == output_dir.below(self.dir) => {
+            Ok(real) if existing == output_dir.on_disk(self.dir) => {
                 self.first_source_in(&real, parts).map(|source| {
                     finding(&format!("holds `{source}`"), "a symbolic link leads there".to_owned())
                 })
@@ -128,16 +128,16 @@ impl<'d> ProjectFolder<'d> {
     fn first_source_in(&self, real: &Path, parts: &Parts) -> Option<String> {
         let read = |component: &Component| component.origin.file().value.clone();
         let inside = |path: &ProjectPath| {
-            path.below(self.dir).canonicalize().is_ok_and(|path| path.starts_with(real))
+            path.on_disk(self.dir).canonicalize().is_ok_and(|path| path.starts_with(real))
         };
         let source = parts.components.iter().map(read).find(inside)?;
         // What lies there by its spelling is refused without a look at the disk.
-        (!parts.build.output_dir.contains(&source)).then(|| source.to_string())
+        (!source.is_in(&parts.build.output_dir)).then(|| source.to_string())
     }
 
     /// The longest part of a path that exists, even if only as a symbolic link to nowhere.
     fn deepest_existing(&self, path: &ProjectPath) -> PathBuf {
-        let path = path.below(self.dir);
+        let path = path.on_disk(self.dir);
         let existing = path.ancestors().find(|path| path.symlink_metadata().is_ok());
         existing.unwrap_or(self.dir).to_owned()
     }
@@ -151,7 +151,7 @@ impl<'d> ProjectFolder<'d> {
         expected: Expected,
     ) -> Option<Diagnostic> {
         let finding = |problem: &str| Diagnostic::error(span, format!("{what} `{path}` {problem}"));
-        let real = match path.below(self.dir).canonicalize() {
+        let real = match path.on_disk(self.dir).canonicalize() {
             Ok(real) => real,
             Err(error) => {
                 let label = match error.kind() {

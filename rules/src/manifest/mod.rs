@@ -63,7 +63,7 @@ pub use model::Manifest;
 pub use name::{
     ComponentName, Feature, PackageName, ProfileName, ProjectName, VariableName, WorldName,
 };
-pub use path::{LocalPath, ProjectPath};
+pub use path::LocalPath;
 pub use pattern::{Pattern, PatternSet};
 pub use project::Project;
 pub use registry::{Overrides, Registry};

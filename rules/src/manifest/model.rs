@@ -101,7 +101,7 @@ impl Manifest {
 
     /// The folder that finished components are written to.
     pub fn output_dir(&self) -> PathBuf {
-        self.build.output_dir.below(&self.project_dir)
+        self.build.output_dir.on_disk(&self.project_dir)
     }
 
     /// The file, for [`Diagnostics`] about what turns out to be wrong later.

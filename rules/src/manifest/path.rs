@@ -1,38 +1,15 @@
 //! Paths in `run.toml`: always relative, always with `/`, and inside the project.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use super::invalid::Invalid;
 use super::text::text_type;
-
-text_type! {
-    /// A path below the project's folder, without `.` and `..`; never the folder itself.
-    ///
-    /// That it stays inside is a matter of spelling here; that no symbolic link leads outside is
-    /// checked when the manifest is loaded from disk.
-    ProjectPath, parse_project_path
-}
+use crate::path::ProjectPath;
 
 text_type! {
     /// The folder of a package on disk: relative to the project, and possibly outside it.
     LocalPath, parse_local_path
-}
-
-impl ProjectPath {
-    /// The path on disk, for a project in the given folder.
-    pub fn below(&self, project_dir: &Path) -> PathBuf {
-        project_dir.join(&self.0)
-    }
-
-    /// Whether `other` is this path or lies below it.
-    pub fn contains(&self, other: &Self) -> bool {
-        other.0.strip_prefix(&self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    }
-
-    /// The first part.
-    pub(super) fn first(&self) -> &str {
-        self.0.split('/').next().unwrap_or_default()
-    }
 }
 
 impl LocalPath {
@@ -46,13 +23,21 @@ const INSIDE_PROJECT: &str = "expected a path inside the project, relative to ru
 const WHY_INSIDE: &str =
     "everything a build reads lies below the folder of run.toml, so that any checkout can be built";
 
-fn parse_project_path(text: &str) -> Result<String, Invalid> {
-    let parts = normal_parts(text)?;
-    let invalid = |problem: &str| Invalid::new(format!("path `{text}` {problem}"), INSIDE_PROJECT);
-    match parts.first() {
-        None => Err(invalid("is the project's folder itself")),
-        Some(&"..") => Err(invalid("leaves the project").help(WHY_INSIDE)),
-        Some(_) => Ok(parts.join("/")),
+/// Reads a path as it stands in `run.toml`: one in portable spelling, and not the project itself.
+///
+/// That it stays inside is a matter of spelling here; that no symbolic link leads outside is checked
+/// when the manifest is loaded from disk.
+impl FromStr for ProjectPath {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let parts = normal_parts(text)?;
+        let invalid =
+            |problem: &str| Invalid::new(format!("path `{text}` {problem}"), INSIDE_PROJECT);
+        if parts.is_empty() {
+            return Err(invalid("is the project's folder itself"));
+        }
+        Self::parse(&parts.join("/")).map_err(|_| invalid("leaves the project").help(WHY_INSIDE))
     }
 }
 
@@ -153,14 +138,5 @@ mod tests {
         check(".", None);
         check("/x", None);
         check("", None);
-    }
-
-    #[test]
-    fn a_folder_contains_what_is_below_it() {
-        let path = |text: &str| text.parse::<ProjectPath>().unwrap();
-        assert!(path("src").contains(&path("src/a.rs")));
-        assert!(path("src").contains(&path("src")));
-        assert!(!path("src").contains(&path("src2/a.rs")));
-        assert!(!path("src/a").contains(&path("src")));
     }
 }
