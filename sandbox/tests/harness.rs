@@ -5,14 +5,17 @@
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::Instant;
 
-use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
+use rustix::fs::{Gid, Uid};
+use rustix::thread::{
+    CapabilitySet, remove_capability_from_bounding_set, set_thread_groups, set_thread_res_gid,
+    set_thread_res_uid,
+};
 use sandbox::{Cancel, Limits, Mount, MountSource, Outcome, Sandbox, SandboxError, Spec, Status};
 
 use crate::stories;
@@ -58,17 +61,8 @@ pub(crate) fn run_all(filters: &[&str]) -> ExitCode {
     }
     let results = [
         run_as("root", filters),
-        run_again(filters, |binary| {
-            let mut command = Command::new(binary);
-            command.args(["as", "user"]).uid(USER).gid(USER);
-            command
-        }),
-        run_again(filters, |binary| {
-            limit_capabilities();
-            let mut command = Command::new(binary);
-            command.args(["as", "container"]);
-            command
-        }),
+        run_again("user", filters, become_user),
+        run_again("container", filters, limit_capabilities),
     ];
     results.into_iter().find(|result| *result != ExitCode::SUCCESS).unwrap_or(ExitCode::SUCCESS)
 }
@@ -106,8 +100,8 @@ fn run_one(test: fn(&Lab), root: PathBuf) -> bool {
     catch_unwind(AssertUnwindSafe(|| test(&Lab { sandbox: start(), root, probe }))).is_ok()
 }
 
-/// Runs a copy of this binary that everybody may read.
-fn run_again(filters: &[&str], command: impl FnOnce(&Path) -> Command + Send) -> ExitCode {
+/// Runs a copy of this binary, that everybody may read, after `change` to this process's rights.
+fn run_again(who: &str, filters: &[&str], change: fn()) -> ExitCode {
     let folder = std::env::temp_dir().join(format!("sandbox-test-binary-{}", std::process::id()));
     fs::create_dir(&folder).unwrap();
     let copy = folder.join("probes");
@@ -115,11 +109,22 @@ fn run_again(filters: &[&str], command: impl FnOnce(&Path) -> Command + Send) ->
     for path in [&folder, &copy] {
         fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
     }
-    // In a thread of its own: what is taken from that, the other tests keep.
-    let run = || command(&copy).args(filters).current_dir("/").status().unwrap();
+    // In a thread of its own: the kernel has rights per thread, and what this one gives up the others keep.
+    let run = || {
+        change();
+        Command::new(&copy).args(["as", who]).args(filters).current_dir("/").status().unwrap()
+    };
     let status = thread::scope(|scope| scope.spawn(run).join().unwrap());
     fs::remove_dir_all(&folder).unwrap();
     if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Makes this thread, and what it starts, an ordinary user in one more group.
+fn become_user() {
+    let (uid, gid) = (Uid::from_raw(USER), Gid::from_raw(USER));
+    set_thread_groups(&[Gid::from_raw(USER + 1)]).unwrap();
+    set_thread_res_gid(gid, gid, gid).unwrap();
+    set_thread_res_uid(uid, uid, uid).unwrap();
 }
 
 /// Leaves this thread, and what it starts, the capabilities that root has in a container.
