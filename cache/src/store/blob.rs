@@ -4,7 +4,7 @@
 //! one is stored follows from who stored it; the other one is made when it's needed.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, Stat};
@@ -47,7 +47,7 @@ impl DiskStore {
         let file = File::from(rustix::fs::open(path, flags, Mode::empty()).at("open", path)?);
         let metadata = file.metadata().at("stat", path)?;
         if !metadata.is_file() {
-            let error = std::io::Error::other("it is not a regular file");
+            let error = io::Error::other("it is not a regular file");
             return Err(error).at("store", path);
         }
         self.put_open_file(&file, &metadata, path)
@@ -203,13 +203,14 @@ fn is_regular(file: &File) -> bool {
 }
 
 /// The file's bytes; `None` if it has another size than `size`.
-fn read_exactly(file: &File, size: u64) -> std::io::Result<Option<Vec<u8>>> {
+fn read_exactly(mut file: &File, size: u64) -> io::Result<Option<Vec<u8>>> {
     let metadata = file.metadata()?;
     if !metadata.is_file() || metadata.len() != size {
         return Ok(None);
     }
-    // One byte more than needed, so that the end of the file is seen without growing the buffer.
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(usize::MAX - 1) + 1);
-    file.take(size.saturating_add(1)).read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
+    let mut bytes = vec![0; usize::try_from(size).map_err(|_| io::ErrorKind::OutOfMemory)?];
+    match file.read_exact(&mut bytes) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        other => other.map(|()| Some(bytes)),
+    }
 }
