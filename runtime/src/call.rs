@@ -1,4 +1,5 @@
-//! Calls functions of custom interfaces, with arguments and results as text in WAVE (the WebAssembly value encoding).
+//! Calls functions of custom interfaces, with arguments and results as text in WAVE (the
+//! WebAssembly value encoding).
 
 use wasmtime::Store;
 use wasmtime::component::wasm_wave::wasm::DisplayType;
@@ -72,8 +73,9 @@ pub enum CallError {
 }
 
 impl Loaded {
-    /// Calls `function` of `interface` (`demo:calc/ops@0.1.0`; any compatible version is found), or of the component itself
-    /// if that is `None`, in a fresh instance. `args` are WAVE texts, and so is the result, if the function has one.
+    /// Calls `function` of `interface` (`demo:calc/ops@0.1.0`; any compatible version is found), or
+    /// of the component itself if that is `None`, in a fresh instance. `args` are WAVE texts, and
+    /// so is the result, if the function has one.
     pub async fn call(
         &self,
         interface: Option<&str>,

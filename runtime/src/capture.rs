@@ -11,8 +11,9 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// Keeps the last `limit` bytes that were written: what matters about a failure stands at the end, and a component that
-/// writes without end must neither fill the memory nor be stopped by a full pipe.
+/// Keeps the last `limit` bytes that were written: what matters about a failure stands at the end,
+/// and a component that writes without end must neither fill the memory nor be stopped by a full
+/// pipe.
 #[derive(Clone, Debug)]
 pub(crate) struct Capture {
     limit: usize,

@@ -22,8 +22,8 @@ pub(crate) fn calc() -> Vec<u8> {
     )
 }
 
-/// A component that handles HTTP requests by the first letter of their path: it traps, spins, gives no response, or
-/// says hello.
+/// A component that handles HTTP requests by the first letter of their path: it traps, spins, gives
+/// no response, or says hello.
 pub(crate) fn web() -> Vec<u8> {
     component(
         "package demo:web;
@@ -37,7 +37,8 @@ pub(crate) fn web() -> Vec<u8> {
     )
 }
 
-/// A component of `wasi:cli/command` around a module that calls WASI 0.1. `START` is the body of its `_start`.
+/// A component of `wasi:cli/command` around a module that calls WASI 0.1. `START` is the body of
+/// its `_start`.
 pub(crate) fn command(start: &str) -> Vec<u8> {
     let module = include_str!("fixture/command.wat").replace("START", start);
     ComponentEncoder::default()

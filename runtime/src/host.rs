@@ -60,7 +60,8 @@ impl Runtime {
         Ok(Self { engine, linker })
     }
 
-    /// Compiles a component and looks up its imports. Compiling takes all processors; for a big component, seconds.
+    /// Compiles a component and looks up its imports. Compiling takes all processors; for a big
+    /// component, seconds.
     pub fn load(&self, component: &[u8]) -> Result<Loaded, LoadError> {
         let component = Component::from_binary(&self.engine, component)
             .map_err(|error| LoadError::Compile(format!("{error:#}")))?;

@@ -1,11 +1,11 @@
 //! Runs components in wasmtime: commands, functions of custom interfaces, HTTP handlers.
 //!
-//! The only crate that depends on wasmtime. It knows bytes of components and nothing of how they were built. A
-//! component gets arguments, environment and standard input as they are given to it, clocks and random numbers of the
-//! host, and neither files nor a network.
+//! The only crate that depends on wasmtime. It knows bytes of components and nothing of how they
+//! were built. A component gets arguments, environment and standard input as they are given to it,
+//! clocks and random numbers of the host, and neither files nor a network.
 //!
-//! Everything is async and wants a tokio runtime; a component that computes without end yields every few milliseconds,
-//! so dropping a future stops it.
+//! Everything is async and wants a tokio runtime; a component that computes without end yields
+//! every few milliseconds, so dropping a future stops it.
 
 mod call;
 mod capture;

@@ -1,7 +1,7 @@
 //! Serves a component of the world `wasi:http/proxy` on a loopback address.
 //!
-//! Every request gets a fresh instance, so that a trap or a leak of one never touches another. The tasks of a server
-//! live in its [`Server`] and end with it.
+//! Every request gets a fresh instance, so that a trap or a leak of one never touches another. The
+//! tasks of a server live in its [`Server`] and end with it.
 
 use std::convert::Infallible;
 use std::io;
@@ -30,7 +30,8 @@ use crate::capture::Capture;
 use crate::host::{Loaded, list};
 use crate::state::State;
 
-/// How much of what a component writes while it handles a request is kept, for the answer after a trap.
+/// How much of what a component writes while it handles a request is kept, for the answer after a
+/// trap.
 const STDERR_LIMIT: usize = 64 << 10;
 
 /// A running server. Dropping it stops it at once.
@@ -65,8 +66,8 @@ pub enum ServeError {
 }
 
 impl Loaded {
-    /// Serves the component's `wasi:http/incoming-handler` over HTTP/1.1. `address` must be a loopback address; port 0 is
-    /// any free one.
+    /// Serves the component's `wasi:http/incoming-handler` over HTTP/1.1. `address` must be a
+    /// loopback address; port 0 is any free one.
     pub async fn serve(&self, address: SocketAddr) -> Result<Server, ServeError> {
         let handler = ProxyPre::new(self.pre.clone())
             .map_err(|_| ServeError::NoHandler { exports: self.exports() })?;
@@ -105,8 +106,8 @@ impl Drop for Server {
     }
 }
 
-/// The connections and requests of a server. A handler may go on working after its response, so requests do not belong
-/// to their connections.
+/// The connections and requests of a server. A handler may go on working after its response, so
+/// requests do not belong to their connections.
 #[derive(Clone, Debug)]
 struct Tasks(Arc<Mutex<Option<JoinSet<()>>>>);
 
@@ -180,7 +181,8 @@ async fn answer(site: &Arc<Site>, request: Request<Incoming>) -> Response<HyperO
     }
 }
 
-/// Runs the handler in an instance of its own, to its end; the response comes through `respond` on the way.
+/// Runs the handler in an instance of its own, to its end; the response comes through `respond` on
+/// the way.
 async fn handle(
     site: Arc<Site>,
     request: Request<Incoming>,

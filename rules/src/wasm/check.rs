@@ -1,7 +1,8 @@
 //! Checks that a component exports what its world asks for.
 //!
-//! Versions are matched as linkers match them: `wasi:cli/run@0.2.12` serves where `@0.2.4` is asked for. More exports
-//! than asked for are fine, and so are more imports: language runtimes bring their own.
+//! Versions are matched as linkers match them: `wasi:cli/run@0.2.12` serves where `@0.2.4` is asked
+//! for. More exports than asked for are fine, and so are more imports: language runtimes bring
+//! their own.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! Compares WIT types of two packages by their structure, and writes them in WIT syntax.
 //!
-//! A component's types come out of its binary, where only the structure counts: a type alias, or the interface that a
-//! type was first declared in, makes no difference to whoever links it. Resources are the exception; they have no
-//! structure, so their names are compared.
+//! A component's types come out of its binary, where only the structure counts: a type alias, or
+//! the interface that a type was first declared in, makes no difference to whoever links it.
+//! Resources are the exception; they have no structure, so their names are compared.
 
 use std::collections::{HashMap, HashSet};
 

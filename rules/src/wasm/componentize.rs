@@ -60,9 +60,9 @@ struct Traits {
 
 /// Makes a component of `world` out of a core module.
 ///
-/// A module that says itself what its world is, as one does that was made with bindings from `wit-bindgen`, keeps that
-/// world. `adapter` is chosen by whether the module has `_start` if it is `None`, and is used only by a module that
-/// calls WASI 0.1.
+/// A module that says itself what its world is, as one does that was made with bindings from
+/// `wit-bindgen`, keeps that world. `adapter` is chosen by whether the module has `_start` if it is
+/// `None`, and is used only by a module that calls WASI 0.1.
 pub fn componentize(
     module: &[u8],
     resolve: &Resolve,
@@ -142,7 +142,8 @@ fn comes_from_adapter(resolve: &Resolve, key: &WorldKey, adapter: Option<Adapter
     adapter == Some(Adapter::Command) && resolve.name_world_key(key).starts_with("wasi:cli/run@")
 }
 
-/// The functions of the world that a module has under none of the names by which modules export them.
+/// The functions of the world that a module has under none of the names by which modules export
+/// them.
 fn missing_exports(
     exports: &BTreeSet<String>,
     resolve: &Resolve,

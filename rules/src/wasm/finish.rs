@@ -1,26 +1,30 @@
-//! The last action of every component: whatever a compiler left becomes a checked and stamped component.
+//! The last action of every component: whatever a compiler left becomes a checked and stamped
+//! component.
 //!
-//! A core module is made a component, a component is taken as it is; the result is validated and, where the component
-//! has WIT, checked against its world. A component that the user brings along keeps its bytes: it gets no stamp.
+//! A core module is made a component, a component is taken as it is; the result is validated and,
+//! where the component has WIT, checked against its world. A component that the user brings along
+//! keeps its bytes: it gets no stamp.
 
 use cache::{Digest, DiskStore, Entry, Tree};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
+use wit_parser::{Resolve, WorldId};
 
 use super::{
     CheckError, ComponentizeError, InvalidWasm, Kind, Stamp, StampError, check_world, componentize,
     stamp, validate,
 };
-use crate::wit::{InvalidWit, WitFile, WorldError, resolve, select_world};
+use crate::wit::{InvalidWit, ResolvedWit, WitFile, WorldError, resolve, select_world};
 
 /// What the code below does besides what its inputs say; the tests hold it against Cargo.lock.
 const VERSION: &str = "1 wit-component 0.263.0 wasm-metadata 0.263.0 \
                        wasi-preview1-component-adapter-provider 48.0.8";
 
-/// The finishing action. Inputs: `in`, a file, and `wit`, a completed WIT folder, if there is a [`world`](Self::world).
-/// Output: [`Finish::OUTPUT`].
+/// The finishing action. Inputs: `in`, a file, and `wit`, a completed WIT folder, if there is a
+/// [`world`](Self::world). Output: [`Finish::OUTPUT`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finish {
-    /// The world in `wit` that the component is checked against; `None` if the component has no WIT.
+    /// The world in `wit` that the component is checked against; `None` if the component has no
+    /// WIT.
     pub world: Option<String>,
     /// What to write into the component; `None` leaves its bytes alone.
     pub stamp: Option<Stamp>,
@@ -58,27 +62,30 @@ impl Finish {
     /// The name of the output.
     pub const OUTPUT: &str = "component.wasm";
 
-    /// Makes the component: the work itself, as a function of bytes. `wit` is looked at only if there is a world.
+    /// Makes the component: the work itself, as a function of bytes. `wit` is looked at only if
+    /// there is a world.
     pub fn finish(&self, input: Vec<u8>, wit: &[WitFile]) -> Result<Vec<u8>, FinishError> {
-        let kind = validate(&input)?;
-        let component = match (kind, &self.world) {
+        let component = match (Kind::of(&input)?, &self.world) {
             (Kind::Module, None) => return Err(FinishError::CoreModule),
-            (Kind::Component, None) => input,
-            (kind, Some(name)) => {
-                let wit = resolve(wit)?;
-                let world = select_world(&wit.resolve, wit.package, Some(name), "")?;
-                let component = match kind {
-                    Kind::Module => componentize(&input, &wit.resolve, world, None)?,
-                    Kind::Component => input,
-                };
-                check_world(&component, &wit.resolve, world)?;
+            (Kind::Module, Some(name)) => {
+                let (resolve, world) = world(wit, name)?;
+                let component = componentize(&input, &resolve, world, None)?;
+                check_world(&component, &resolve, world)?;
                 component
             }
+            (Kind::Component, name) => {
+                validate(&input)?;
+                if let Some(name) = name {
+                    let (resolve, world) = world(wit, name)?;
+                    check_world(&input, &resolve, world)?;
+                }
+                input
+            }
         };
-        let Some(facts) = &self.stamp else { return Ok(component) };
-        let stamped = stamp(&component, facts)?;
-        validate(&stamped)?;
-        Ok(stamped)
+        match &self.stamp {
+            Some(facts) => Ok(stamp(&component, facts)?),
+            None => Ok(component),
+        }
     }
 
     /// The files of a completed WIT folder in the store.
@@ -114,6 +121,12 @@ impl Finish {
         let origin = if own { format!("{}/{path}", self.place) } else { path.clone() };
         WitFile { path, text: text.into(), origin }
     }
+}
+
+fn world(wit: &[WitFile], name: &str) -> Result<(Resolve, WorldId), FinishError> {
+    let ResolvedWit { resolve, package } = resolve(wit)?;
+    let world = select_world(&resolve, package, Some(name), "")?;
+    Ok((resolve, world))
 }
 
 fn text(store: &DiskStore, digest: &Digest) -> Result<String, BuiltinError> {
@@ -154,7 +167,10 @@ mod tests {
     use crate::wasm::externs;
     use crate::wasm::fixture::{component, module};
 
-    const CALC: &str = "package demo:calc;\ninterface ops { add: func(a: u32, b: u32) -> u32; }\nworld calc { export ops; }";
+    const CALC: &str = "\
+package demo:calc;
+interface ops { add: func(a: u32, b: u32) -> u32; }
+world calc { export ops; }";
 
     fn wit() -> Vec<WitFile> {
         vec![finish(None, None).file("world.wit".into(), CALC.into())]

@@ -1,7 +1,7 @@
 //! Components as bytes: made from core modules, validated, checked against their world, stamped.
 //!
-//! Everything here is a function of bytes and runs in process; [`Finish`] ties the functions together as the last
-//! action of every component. Knows no languages, toolchains or manifest.
+//! Everything here is a function of bytes and runs in process; [`Finish`] ties the functions
+//! together as the last action of every component. Knows no languages, toolchains or manifest.
 
 mod check;
 mod compare;

@@ -1,8 +1,9 @@
 //! Writes into a component what it is: name, version, authors, licence, and what made it.
 //!
-//! Nothing of time, host or user goes in: the same component and stamp give the same bytes, and stamping twice gives
-//! the bytes of stamping once. The name and the producers are the sections of the tool conventions; the other facts are
-//! custom sections named like the OCI annotations, where registries look for them.
+//! Nothing of time, host or user goes in: the same component and stamp give the same bytes, and
+//! stamping twice gives the bytes of stamping once. The name and the producers are the sections of
+//! the tool conventions; the other facts are custom sections named like the OCI annotations, where
+//! registries look for them.
 
 use std::ops::Range;
 

@@ -1,8 +1,8 @@
-//! Puts together the WIT folder that tools are given: the component's own files and, below `deps/`, every package that
-//! they refer to.
+//! Puts together the WIT folder that tools are given: the component's own files and, below `deps/`,
+//! every package that they refer to.
 //!
-//! Only what is referred to gets in: a package that nobody uses must not change a component's key. Where packages are
-//! looked for is told in `search.rs`.
+//! Only what is referred to gets in: a package that nobody uses must not change a component's key.
+//! Where packages are looked for is told in `search.rs`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,14 +25,16 @@ pub struct Request {
     pub wit: PathBuf,
     /// `[dependencies]`, by `namespace:name`.
     pub dependencies: BTreeMap<String, Dependency>,
-    /// The world that the manifest names, if it does: it may lie in a package that the WIT does not refer to.
+    /// The world that the manifest names, if it does: it may lie in a package that the WIT does not
+    /// refer to.
     pub world: Option<String>,
 }
 
 /// One entry of `[dependencies]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dependency {
-    /// A folder of `.wit` files (or one that has them in `wit/`), a `.wit` file, or a WIT package in a `.wasm` file.
+    /// A folder of `.wit` files (or one that has them in `wit/`), a `.wit` file, or a WIT package
+    /// in a `.wasm` file.
     Path(PathBuf),
     /// The version that a reference without one means.
     Version(Version),
@@ -123,7 +125,8 @@ impl MissingPackage {
         let PackageName { namespace, name, .. } = &self.package;
         let deps = self.deps.display();
         format!(
-            "put its WIT under {deps}/, or add `\"{namespace}:{name}\" = {{ path = \"…\" }}` to [dependencies]"
+            "put its WIT under {deps}/, or add `\"{namespace}:{name}\" = {{ path = \"…\" }}` to \
+             [dependencies]"
         )
     }
 }
@@ -133,7 +136,8 @@ pub(super) fn prefix(at: Option<&Location>) -> String {
     at.map(|at| format!("{at}: ")).unwrap_or_default()
 }
 
-/// Every file that [`complete`] would read, relative to the root and sorted. Reads no file, only folders.
+/// Every file that [`complete`] would read, relative to the root and sorted. Reads no file, only
+/// folders.
 pub fn inputs(request: &Request) -> Result<Vec<PathBuf>, SourceError> {
     Ok(list(request)?.files())
 }
@@ -194,7 +198,8 @@ fn load_all(root: &Path, groups: &[Group]) -> Result<Vec<Rc<PackageSource>>, Sou
     Ok(sources)
 }
 
-/// A neighbour without a `package` line is part of some other component's package: not ours to judge.
+/// A neighbour without a `package` line is part of some other component's package: not ours to
+/// judge.
 fn load_neighbours(root: &Path, groups: &[Group]) -> Result<Vec<Rc<PackageSource>>, SourceError> {
     let mut sources = Vec::new();
     for group in groups {

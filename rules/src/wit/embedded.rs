@@ -1,7 +1,8 @@
 //! The `wasi:*` packages that are built in, so that no build needs a network for them.
 //!
-//! The texts lie in `rules/wit`, whose README says where each comes from and why one text may serve several
-//! releases. They are plain data in the binary: looking one up costs nothing until it is used.
+//! The texts lie in `rules/wit`, whose README says where each comes from and why one text may serve
+//! several releases. They are plain data in the binary: looking one up costs nothing until it is
+//! used.
 
 use std::borrow::Cow;
 
@@ -12,7 +13,8 @@ use wit_parser::PackageName;
 struct Release {
     /// Patch number written in the text.
     written: u64,
-    /// Last patch number that the text serves; the first is `written` or, for the text of 0.2.3, 0.2.2.
+    /// Last patch number that the text serves; the first is `written` or, for the text of 0.2.3,
+    /// 0.2.2.
     serves: std::ops::RangeInclusive<u64>,
     texts: [(&'static str, &'static str); 7],
 }
@@ -59,8 +61,8 @@ pub fn versions(namespace: &str, name: &str) -> Vec<Version> {
     versions
 }
 
-/// The built-in version that a request for `requested` means: that very version or, where only a draft of it exists
-/// (`wasi:logging` has never got further than `0.1.0-draft`), the newest draft.
+/// The built-in version that a request for `requested` means: that very version or, where only a
+/// draft of it exists (`wasi:logging` has never got further than `0.1.0-draft`), the newest draft.
 pub fn matching(namespace: &str, name: &str, requested: &Version) -> Option<Version> {
     let versions = versions(namespace, name);
     let draft_of = |version: &Version| {

@@ -1,9 +1,11 @@
-//! WIT: the packages that a component's interface file refers to, put together into one folder that every tool takes.
+//! WIT: the packages that a component's interface file refers to, put together into one folder that
+//! every tool takes.
 //!
-//! A project keeps one small file, `wit/api.wit`; the tools want a folder whose `deps/` holds every package it refers
-//! to, directly or not. [`complete`] makes that folder out of the project's own `deps/`, neighbouring files, path
-//! dependencies and the built-in `wasi:*` texts. It only reads and scans text and takes well under a millisecond;
-//! [`resolve`] parses the result and [`select_world`] picks the world to build.
+//! A project keeps one small file, `wit/api.wit`; the tools want a folder whose `deps/` holds every
+//! package it refers to, directly or not. [`complete`] makes that folder out of the project's own
+//! `deps/`, neighbouring files, path dependencies and the built-in `wasi:*` texts. It only reads
+//! and scans text and takes well under a millisecond; [`resolve`] parses the result and
+//! [`select_world`] picks the world to build.
 //!
 //! Knows nothing of languages, actions or the manifest: paths and texts in, texts out.
 

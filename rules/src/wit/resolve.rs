@@ -28,8 +28,8 @@ pub struct ResolvedWit {
     pub package: PackageId,
 }
 
-/// Parses the files of a completed folder: those at its root are the component's package, each folder below `deps/` is
-/// one more.
+/// Parses the files of a completed folder: those at its root are the component's package, each
+/// folder below `deps/` is one more.
 pub fn resolve(files: &[WitFile]) -> Result<ResolvedWit, InvalidWit> {
     let mut groups: BTreeMap<&str, SourceMap> = BTreeMap::new();
     for file in files {

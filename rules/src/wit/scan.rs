@@ -1,9 +1,9 @@
 //! Finds, in the text of a WIT file, the packages that it declares and those that it refers to.
 //!
-//! `wit-parser` keeps the places of foreign references to itself, and completion needs them: to say where a missing
-//! package is asked for, and to write a version behind a reference that has none. In WIT's grammar the shape
-//! `name:name/name` stands nowhere but in such a reference, so looking at tokens is enough; a text that is not WIT is
-//! left for `wit-parser` to refuse.
+//! `wit-parser` keeps the places of foreign references to itself, and completion needs them: to say
+//! where a missing package is asked for, and to write a version behind a reference that has none.
+//! In WIT's grammar the shape `name:name/name` stands nowhere but in such a reference, so looking
+//! at tokens is enough; a text that is not WIT is left for `wit-parser` to refuse.
 
 use std::ops::Range;
 

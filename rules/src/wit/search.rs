@@ -1,9 +1,10 @@
 //! Finds the packages that a component's WIT refers to, directly or not.
 //!
-//! A package is looked for on shelves: the component's own files, its `deps/`, the `.wit` files beside a single-file `wit`, the
-//! path dependencies, the `deps/` of those; last among the built-in `wasi:*` texts. The first shelf that has it wins.
-//! A reference without a version means the shelf's newest; among the built-in ones, the version that `[dependencies]`
-//! gives, else the newest.
+//! A package is looked for on shelves: the component's own files, its `deps/`, the `.wit` files
+//! beside a single-file `wit`, the path dependencies, the `deps/` of those; last among the built-in
+//! `wasi:*` texts. The first shelf that has it wins. A reference without a version means the
+//! shelf's newest; among the built-in ones, the version that `[dependencies]` gives, else the
+//! newest.
 
 use std::collections::BTreeMap;
 use std::path::Path;

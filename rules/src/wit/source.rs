@@ -1,7 +1,8 @@
 //! Finds and reads the WIT packages that a component may draw on.
 //!
-//! What is read follows from the names of files alone, never from their contents: [`Listing::new`] names every input
-//! before one of them is opened, so that a caller can tell from a list of files whether anything changed.
+//! What is read follows from the names of files alone, never from their contents: [`Listing::new`]
+//! names every input before one of them is opened, so that a caller can tell from a list of files
+//! whether anything changed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -101,7 +102,8 @@ impl PackageSource {
     }
 }
 
-/// Files that make up one package: all `.wit` files of a folder, or a single `.wit` or `.wasm` file.
+/// Files that make up one package: all `.wit` files of a folder, or a single `.wit` or `.wasm`
+/// file.
 pub(super) type Group = Vec<PathBuf>;
 
 /// Every file that may be read for a component, relative to the project's root.
@@ -254,6 +256,7 @@ fn wit_files(root: &Path, folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
     Ok(files)
 }
 
+/// The entries of a folder, sorted. Hidden ones, which editors leave for a while, are no sources.
 fn entries(root: &Path, folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let cannot_read = |source| SourceError::Read { path: folder.to_owned(), source };
     let mut entries = std::fs::read_dir(root.join(folder))
@@ -261,6 +264,7 @@ fn entries(root: &Path, folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
         .map(|entry| Ok(folder.join(entry?.file_name())))
         .collect::<io::Result<Vec<_>>>()
         .map_err(cannot_read)?;
+    entries.retain(|entry| !is_hidden(entry));
     entries.sort();
     Ok(entries)
 }
@@ -268,6 +272,10 @@ fn entries(root: &Path, folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
 fn read(root: &Path, path: &Path) -> Result<Vec<u8>, SourceError> {
     std::fs::read(root.join(path))
         .map_err(|source| SourceError::Read { path: path.to_owned(), source })
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 fn has_extension(path: &Path, extension: &str) -> bool {

@@ -48,9 +48,11 @@ pub enum WorldError {
     },
 }
 
-/// Picks the world: the one that is asked for, else the only one, else the one named like the component.
+/// Picks the world: the one that is asked for, else the only one, else the one named like the
+/// component.
 ///
-/// `explicit` is a world of `package`, or `namespace:package/world[@version]` in any package of `resolve`.
+/// `explicit` is a world of `package`, or `namespace:package/world[@version]` in any package of
+/// `resolve`.
 pub fn select_world(
     resolve: &Resolve,
     package: PackageId,

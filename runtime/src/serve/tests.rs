@@ -59,7 +59,8 @@ async fn no_response_is_told() {
     assert_eq!(body, "the component ended without a response\n\n");
 }
 
-/// One thread for everything: a handler that never ends must let others have their turn, and must not outlive the server.
+/// One thread for everything: a handler that never ends must let others have their turn, and must
+/// not outlive the server.
 #[tokio::test(flavor = "current_thread")]
 async fn an_endless_handler_hinders_nobody() {
     let server = server().await;

@@ -84,7 +84,8 @@ fn exports_that_the_module_lacks() {
          interface `demo:calc/ops@0.1.0` is not exported (asked for in wit/world.wit:3:53)",
     );
     check(
-        r#"(module (func (export "demo:calc/ops@0.1.0#add") (param i32 i32) (result i32) unreachable))"#,
+        r#"(module
+            (func (export "demo:calc/ops@0.1.0#add") (param i32 i32) (result i32) unreachable))"#,
         "the component does not fit world `demo:calc/calc@0.1.0`:\n  \
          function `greet: func(name: string) -> string` of `demo:calc/ops@0.1.0` is not exported \
          (asked for in wit/world.wit:2:51)",
@@ -93,8 +94,8 @@ fn exports_that_the_module_lacks() {
         r#"(module
             (func (export "demo:calc/ops@0.1.0#add") (result i32) unreachable)
             (func (export "demo:calc/ops@0.1.0#greet") (param i32 i32) (result i32) unreachable))"#,
-        "the core module can't become a component of world `demo:calc/calc@0.1.0`: failed to decode \
-         world from module: module was not valid: failed to classify export \
+        "the core module can't become a component of world `demo:calc/calc@0.1.0`: failed to \
+         decode world from module: module was not valid: failed to classify export \
          `demo:calc/ops@0.1.0#add`: failed to validate export for `demo:calc/ops@0.1.0`: type \
          mismatch for function `add`: expected `[I32, I32] -> [I32]` but found `[] -> [I32]`",
     );

@@ -1,4 +1,5 @@
-//! Whole completions, on disk: what gets in, from where, and what is said when something is missing.
+//! Whole completions, on disk: what gets in, from where, and what is said when something is
+//! missing.
 
 use wit_parser::Resolve;
 
@@ -44,7 +45,8 @@ impl Project {
         self
     }
 
-    /// The completed folder must hold these files, and be a WIT package for every reader of folders.
+    /// The completed folder must hold these files, and be a WIT package for every reader of
+    /// folders.
     #[track_caller]
     fn completes_to(&self, expect: &[&str]) -> CompletedWit {
         let completed = complete(&self.request).unwrap();
@@ -85,7 +87,7 @@ const IO: &str = "package wasi:io@0.2.4;\ninterface poll { resource mine; }\nwor
 
 #[test]
 fn nothing_is_needed() {
-    let calc = "package demo:calc;\ninterface ops { add: func(a: u32) -> u32; }\nworld calc { export ops; }";
+    let calc = "package demo:calc;\ninterface ops { f: func(); }\nworld calc { export ops; }";
     Project::new("wit", &[("wit/world.wit", calc)]).completes_to(&["world.wit"]);
     Project::new("wit/calc.wit", &[("wit/calc.wit", calc)]).completes_to(&["calc.wit"]);
 }
@@ -111,7 +113,11 @@ fn built_in_packages_come_with_what_they_need() {
 fn every_built_in_release_completes() {
     for patch in 0..=12 {
         let web = format!(
-            "package demo:web;\nworld web {{ include wasi:http/proxy@0.2.{patch}; include wasi:cli/command@0.2.{patch}; }}"
+            "package demo:web;
+             world web {{
+               include wasi:http/proxy@0.2.{patch};
+               include wasi:cli/command@0.2.{patch};
+             }}"
         );
         let project = Project::new("wit", &[("wit/world.wit", &web)]);
         let completed = complete(&project.request).unwrap();
@@ -272,7 +278,9 @@ fn a_missing_package() {
     let lib = ("wit/deps/lib.wit", "package my:lib@1.0.0;\ninterface i { use my:base/t.{n}; }");
     Project::new("wit", &[("wit/world.wit", app), lib]).fails(
         "wit/deps/lib.wit:2:19: package `my:base` was not found",
-        Some("put its WIT under wit/deps/, or add `\"my:base\" = { path = \"…\" }` to [dependencies]"),
+        Some(
+            "put its WIT under wit/deps/, or add `\"my:base\" = { path = \"…\" }` to [dependencies]",
+        ),
     );
 }
 
@@ -335,6 +343,7 @@ fn inputs_are_known_without_reading() {
             ("wit/deps/x/x.wit", "?"),
             ("wit/deps/y.wasm", "?"),
             ("wit/deps/notes.txt", "?"),
+            ("wit/.#api.wit", "an editor's lock"),
             ("lib/wit/l.wit", "?"),
         ],
     )
