@@ -1,7 +1,8 @@
 //! What a sandbox costs: `true`, started plainly and in a sandbox.
 //!
-//! Prints for each the CPU time (user and system, of all processes that take part) and the wall time of one run:
-//! `cargo run --release -p sandbox --example spawn_cost [runs]`. Of several rounds the best counts, as others use the machine too.
+//! Prints for each the CPU time (user and system, of all processes that take part) and the wall
+//! time of one run: `cargo run --release -p sandbox --example spawn_cost [runs]`. Of several rounds
+//! the best counts, as others use the machine too.
 #![expect(clippy::print_stdout, reason = "an example reports to standard output")]
 
 use std::error::Error;

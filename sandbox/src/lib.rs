@@ -1,11 +1,12 @@
 //! Runs one command hermetically.
 //!
-//! A [`Spec`] names a command, its environment, the folders it may see and its limits; [`Sandbox::run`] runs it
-//! and returns an [`Outcome`]. The command sees what the specification mounts, a fixed system view
-//! (see [`VIEW`]) and nothing else of the machine: no other file, process, user, socket or network.
+//! A [`Spec`] names a command, its environment, the folders it may see and its limits;
+//! [`Sandbox::run`] runs it and returns an [`Outcome`]. The command sees what the specification
+//! mounts, a fixed system view (see [`VIEW`]) and nothing else of the machine: no other file,
+//! process, user, socket or network.
 //!
-//! It works on Linux, as root and as an ordinary user, with namespaces. Elsewhere [`Sandbox::start`] says
-//! [`Unsupported`]. There is no weaker mode to fall back to.
+//! It works on Linux, as root and as an ordinary user, with namespaces. Elsewhere
+//! [`Sandbox::start`] says [`Unsupported`]. There is no weaker mode to fall back to.
 //!
 //! This crate knows no digest, no action graph, no store and no language.
 

@@ -20,20 +20,24 @@ pub struct Outcome {
     pub stdout: Vec<u8>,
     /// Standard error; with a note in the middle where bytes were dropped.
     pub stderr: Vec<u8>,
-    /// Whether more than [`Spec::output_cap`](crate::Spec::output_cap) bytes were written to standard output.
+    /// Whether more than [`Spec::output_cap`](crate::Spec::output_cap) bytes were written to
+    /// standard output.
     pub stdout_truncated: bool,
-    /// Whether more than [`Spec::output_cap`](crate::Spec::output_cap) bytes were written to standard error.
+    /// Whether more than [`Spec::output_cap`](crate::Spec::output_cap) bytes were written to
+    /// standard error.
     pub stderr_truncated: bool,
     /// From the request to the death of the last process.
     pub wall: Duration,
-    /// CPU time in user mode, of all processes. After [`Status::Cancelled`], only of those that had ended before.
+    /// CPU time in user mode, of all processes. After [`Status::Cancelled`], only of those that
+    /// had ended before.
     pub user: Duration,
     /// CPU time in the kernel, of all processes and for setting up the sandbox.
     pub system: Duration,
     /// Bytes resident in the largest process, at its peak.
     pub max_rss: u64,
-    /// Targets of [`Scratch`](crate::MountSource::Scratch) mounts that got a private copy of their lower folder,
-    /// since overlays don't work on that file system. The command can't tell the difference; the disk can.
+    /// Targets of [`Scratch`](crate::MountSource::Scratch) mounts that got a private copy of their
+    /// lower folder, since overlays don't work on that file system. The command can't tell the
+    /// difference; the disk can.
     pub copied_scratch: Vec<PathBuf>,
 }
 
@@ -46,7 +50,8 @@ pub enum Status {
     Signalled(i32),
     /// It took longer than [`Limits::timeout`](crate::Limits::timeout) and was killed.
     TimedOut,
-    /// It was killed for using more memory than [`Limits::memory`](crate::Limits::memory), or by the system for want of memory.
+    /// It was killed for using more memory than [`Limits::memory`](crate::Limits::memory), or by
+    /// the system for want of memory.
     OutOfMemory,
     /// It was killed by [`Cancel::cancel`](crate::Cancel::cancel).
     Cancelled,

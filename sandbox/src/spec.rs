@@ -1,7 +1,8 @@
 //! What to run: command, environment, mounts and limits.
 //!
-//! A specification is complete: nothing is inherited from the caller. [`Spec::validate`] refuses what could
-//! never work before any process is started; whether the folders exist is found out when they are mounted.
+//! A specification is complete: nothing is inherited from the caller. [`Spec::validate`] refuses
+//! what could never work before any process is started; whether the folders exist is found out when
+//! they are mounted.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -10,7 +11,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// Names the fixed part of what a command sees. It changes when that part changes, so it belongs in an action key.
+/// Names the fixed part of what a command sees. It changes when that part changes, so it belongs in
+/// an action key.
 ///
 /// The fixed part: `/` is a read-only tmpfs; `/etc/{passwd,group,hosts,nsswitch.conf,resolv.conf}`;
 /// `/dev/{null,zero,full,random,urandom,shm}` and the links to `/proc/self/fd`; `/proc`, read-only;
@@ -31,15 +33,16 @@ pub struct Spec {
     pub mounts: Vec<Mount>,
     /// What the command may use.
     pub limits: Limits,
-    /// How many bytes of standard output, and as many of standard error, are kept. Beyond that the middle is dropped.
+    /// How many bytes of standard output, and as many of standard error, are kept. Beyond that the
+    /// middle is dropped.
     pub output_cap: usize,
 }
 
 /// One entry of the file tree that the command sees.
 #[derive(Clone, Debug)]
 pub struct Mount {
-    /// Absolute path inside the sandbox. Parents are created; inside a [`MountSource::Writable`] folder they stay there
-    /// after the run. Only a read-only folder can be mounted at `/etc`.
+    /// Absolute path inside the sandbox. Parents are created; inside a [`MountSource::Writable`]
+    /// folder they stay there after the run. Only a read-only folder can be mounted at `/etc`.
     pub target: PathBuf,
     /// What appears there.
     pub source: MountSource,
@@ -50,13 +53,17 @@ pub struct Mount {
 pub enum MountSource {
     /// A folder or a single file, with everything below it, that cannot be written to.
     ///
-    /// When the caller is root, the command's user is another one: the tree must be readable for everyone.
+    /// When the caller is root, the command's user is another one: the tree must be readable for
+    /// everyone.
     ReadOnly(PathBuf),
-    /// A folder that the command may write to. Its content is given to the command's user before the run.
+    /// A folder that the command may write to. Its content is given to the command's user before
+    /// the run.
     Writable(PathBuf),
-    /// A folder that appears with the content of `lower` and can be written to, while `lower` stays unchanged.
+    /// A folder that appears with the content of `lower` and can be written to, while `lower` stays
+    /// unchanged.
     ///
-    /// Permission bits count as they are in `lower`: a file of mode 0444 can be replaced but not written in place.
+    /// Permission bits count as they are in `lower`: a file of mode 0444 can be replaced but not
+    /// written in place.
     Scratch {
         /// The tree that is seen at first.
         lower: PathBuf,
@@ -88,7 +95,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Room for any compiler: 4096 processes, 4 GiB of `/tmp`, 4096 open files; no limit on time, memory, file size and CPUs.
+    /// Room for any compiler: 4096 processes, 4 GiB of `/tmp`, 4096 open files; no limit on time,
+    /// memory, file size and CPUs.
     pub const STANDARD: Self = Self {
         timeout: None,
         memory: None,
@@ -159,7 +167,8 @@ impl Mount {
     }
 }
 
-/// The files that the sandbox itself puts into `/etc`. A tree mounted at `/etc` is merged with them.
+/// The files that the sandbox itself puts into `/etc`. A tree mounted at `/etc` is merged with
+/// them.
 pub(crate) const FIXED_FILES: [&str; 5] =
     ["/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd", "/etc/resolv.conf"];
 

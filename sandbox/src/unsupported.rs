@@ -78,33 +78,34 @@ pub enum Cause {
 impl Unsupported {
     /// What the user can do, in one line.
     pub fn remedy(&self) -> String {
-        let docker = "--security-opt seccomp=unconfined --security-opt systempaths=unconfined";
         match &self.cause {
-            Cause::OperatingSystem("windows") => "run it in WSL2, or in a Linux virtual machine".into(),
-            Cause::OperatingSystem(_) => "run it in a Linux virtual machine".into(),
+            Cause::OperatingSystem("windows") => "run it in WSL2, or in a Linux virtual machine",
+            Cause::OperatingSystem(_) => "run it in a Linux virtual machine",
             Cause::Setting { setting, .. } => {
                 let value = if setting.ends_with("_clone") { "1" } else { "65536" };
-                format!("as root: `sysctl -w {setting}={value}`, and put it into /etc/sysctl.d to keep it")
+                let command = format!("sysctl -w {setting}={value}");
+                return format!("as root: `{command}`, and put it into /etc/sysctl.d to keep it");
             }
             Cause::AppArmor => {
-                "as root: `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or give this program \
-                 an AppArmor profile with the rule `userns,`"
-                    .into()
+                "as root: `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, \
+                 or give this program an AppArmor profile with the rule `userns,`"
             }
             Cause::Container { .. } | Cause::MaskedProc(_) => {
-                format!("start the container with `{docker}` (Docker, Podman)")
+                "start the container with `--security-opt seccomp=unconfined \
+                 --security-opt systempaths=unconfined` (Docker, Podman)"
             }
-            Cause::Emulated { .. } => "use another container runtime, such as runc".into(),
+            Cause::Emulated { .. } => "use another container runtime, such as runc",
             Cause::RootWithoutUsers => {
-                "run it as an ordinary user, or start the container with `--cap-add SETUID --cap-add SETGID \
-                 --cap-add SETFCAP --cap-add CHOWN`"
-                    .into()
+                "run it as an ordinary user, or start the container with `--cap-add SETUID \
+                 --cap-add SETGID --cap-add SETFCAP --cap-add CHOWN`"
             }
-            Cause::Kernel { .. } => "Linux 5.15 or later is needed".into(),
-            Cause::Spawner(_) => "check that /proc is mounted and that processes can be started".into(),
+            Cause::Kernel { .. } => "use Linux 5.15 or later",
+            Cause::Spawner(_) => "check that /proc is mounted and that processes can be started",
             Cause::Step { .. } => {
-                "check that the kernel was built with user, mount, pid, net, ipc, uts and cgroup namespaces".into()
+                "check that the kernel was built with user, mount, pid, net, ipc, uts and cgroup \
+                 namespaces"
             }
         }
+        .into()
     }
 }

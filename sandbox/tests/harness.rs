@@ -1,4 +1,5 @@
-//! Runs the tests, and what they have in common: a folder of their own, and specifications with the host's tools.
+//! Runs the tests, and what they have in common: a folder of their own, and specifications with the
+//! host's tools.
 #![expect(clippy::print_stdout, reason = "a test run reports to standard output")]
 #![expect(clippy::disallowed_methods, reason = "KEEP_TEMP is for the person at the terminal")]
 
@@ -54,7 +55,8 @@ const STORIES: &[(&str, &[Test])] = &[
     ("debug", stories::debug::TESTS),
 ];
 
-/// Runs the tests whose name contains one of `filters` as this user, and if that is root as two others.
+/// Runs the tests whose name contains one of `filters` as this user, and if that is root as two
+/// others.
 pub(crate) fn run_all(filters: &[&str]) -> ExitCode {
     if !is_root() {
         return run_as("user", filters);
@@ -109,7 +111,8 @@ fn run_again(who: &str, filters: &[&str], change: fn()) -> ExitCode {
     for path in [&folder, &copy] {
         fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
     }
-    // In a thread of its own: the kernel has rights per thread, and what this one gives up the others keep.
+    // In a thread of its own: the kernel has rights per thread, and what this one gives up the
+    // others keep.
     let run = || {
         change();
         Command::new(&copy).args(["as", who]).args(filters).current_dir("/").status().unwrap()

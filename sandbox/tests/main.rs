@@ -1,8 +1,9 @@
 //! The sandbox as its callers and its commands see it, on the real kernel.
 //!
-//! This binary has its own `main`, since it plays several parts: the test run; the spawner, like every program that uses the crate;
-//! the probe that looks around inside a sandbox; and a caller that is killed. When root runs it, every test runs three times:
-//! as root, as an ordinary user, and as root with no more rights than in a container.
+//! This binary has its own `main`, since it plays several parts: the test run; the spawner, like
+//! every program that uses the crate; the probe that looks around inside a sandbox; and a caller
+//! that is killed. When root runs it, every test runs three times: as root, as an ordinary user,
+//! and as root with no more rights than in a container.
 //!
 //! Arguments are parts of the names of the tests to run. `KEEP_TEMP=1` keeps the folders.
 #![expect(clippy::unwrap_used, reason = "a test that fails panics")]

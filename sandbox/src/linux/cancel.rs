@@ -34,7 +34,8 @@ impl Cancel {
         self.0.cancelled.load(Ordering::SeqCst)
     }
 
-    /// Has a command killed by [`Cancel::cancel`], now or later, until the returned value is dropped.
+    /// Has a command killed by [`Cancel::cancel`], now or later, until the returned value is
+    /// dropped.
     pub(super) fn watch(&self, process: Arc<OwnedFd>) -> Watched<'_> {
         self.running().push(Arc::clone(&process));
         if self.is_cancelled() {

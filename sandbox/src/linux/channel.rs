@@ -36,7 +36,8 @@ pub(super) fn report(to: impl AsFd, report: Report, fds: &[BorrowedFd<'_>]) -> R
     send(to, &report.encode(), fds)
 }
 
-/// Receives one message into `buffer`: its length, 0 when the other side is gone, and its descriptors.
+/// Receives one message into `buffer`: its length, 0 when the other side is gone, and its
+/// descriptors.
 pub(super) fn receive(from: impl AsFd, buffer: &mut [u8]) -> Result<(usize, Vec<OwnedFd>)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

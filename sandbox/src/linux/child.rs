@@ -1,9 +1,11 @@
-//! The first process of a command: from a fresh clone of the spawner to the moment the program runs.
+//! The first process of a command: from a fresh clone of the spawner to the moment the program
+//! runs.
 //!
-//! [`set_up`] tells it in order. It runs in the cloned process and calls nothing but the kernel: everything that needs
-//! memory was prepared by the spawner. The first failure is reported by its step and ends the process, and with
-//! it its namespaces and all that is mounted there. This process is number 1 of the new process namespace; it
-//! starts the program as number 2 and stays, to wait for it and for orphans (see [`init`](super::init)).
+//! [`set_up`] tells it in order. It runs in the cloned process and calls nothing but the kernel:
+//! everything that needs memory was prepared by the spawner. The first failure is reported by its
+//! step and ends the process, and with it its namespaces and all that is mounted there. This
+//! process is number 1 of the new process namespace; it starts the program as number 2 and stays,
+//! to wait for it and for orphans (see [`init`](super::init)).
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -41,14 +43,13 @@ type Done = Result<(), Failure>;
 const SYSTEM_FILES: [(&CStr, &str); 5] = [
     (
         c"/etc/passwd",
-        "root:x:0:0:root:/root:/bin/sh\nrun:x:1000:1000:run:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+        "root:x:0:0:root:/root:/bin/sh\n\
+         run:x:1000:1000:run:/tmp:/bin/sh\n\
+         nobody:x:65534:65534:nobody:/:/bin/false\n",
     ),
     (c"/etc/group", "root:x:0:\nrun:x:1000:\nnogroup:x:65534:\n"),
     (c"/etc/hosts", "127.0.0.1 localhost run\n::1 localhost run\n"),
-    (
-        c"/etc/nsswitch.conf",
-        "passwd: files\ngroup: files\nshadow: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: files\n",
-    ),
+    (c"/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
     (c"/etc/resolv.conf", ""),
 ];
 
@@ -56,7 +57,7 @@ const SYSTEM_FILES: [(&CStr, &str); 5] = [
 const CHANNEL: i32 = 3;
 
 /// Sets the sandbox up, runs the program and reports its end.
-pub(super) fn become_command(prepared: &mut Prepared, inherited: Inherited<'_>) {
+pub(super) fn become_command(prepared: &Prepared, inherited: Inherited<'_>) {
     let started =
         set_up(prepared, inherited.spawner).and_then(|()| start_program(prepared, inherited));
     let (channel, report) = match started {
@@ -76,7 +77,8 @@ fn set_up(prepared: &Prepared, spawner: BorrowedFd<'_>) -> Done {
     // 2. A host name and a network that end here.
     name_host().at(Step::HostName)?;
     raise_loopback().at(Step::Loopback)?;
-    // 3. A new root. The stage, which was the root so far, stays open until everything is taken from it.
+    // 3. A new root. The stage, which was the root so far, stays open until everything is taken
+    //    from it.
     let stage = open(c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).at(Step::Root)?;
     mount_root().at(Step::Root)?;
     pivot_root(c".", c".").at(Step::PivotRoot)?;
@@ -126,7 +128,8 @@ fn become_inner_user(may_drop_groups: bool) -> rustix::io::Result<()> {
     set_thread_res_uid(uid, uid, uid)
 }
 
-/// After the change of user, which would undo it. Checked once more, in case the spawner died before.
+/// After the change of user, which would undo it. Checked once more, in case the spawner died
+/// before.
 fn die_with(spawner: BorrowedFd<'_>) -> Done {
     set_parent_process_death_signal(Some(Signal::KILL)).at(Step::ParentDeath)?;
     let mut spawner = [PollFd::from_borrowed_fd(spawner, PollFlags::IN)];
@@ -292,8 +295,7 @@ fn drop_privileges() -> rustix::io::Result<()> {
 }
 
 /// Starts process number 2, which becomes the program.
-fn start_program(prepared: &mut Prepared, inherited: Inherited<'_>) -> Result<Pid, Failure> {
-    let mut stack = std::mem::take(&mut prepared.stack);
+fn start_program(prepared: &Prepared, inherited: Inherited<'_>) -> Result<Pid, Failure> {
     // Shared with the new process. 0 stands for no failure.
     let failure = AtomicU64::new(0);
     let program = || {
@@ -301,7 +303,7 @@ fn start_program(prepared: &mut Prepared, inherited: Inherited<'_>) -> Result<Pi
             failure.store(u64::from(errno as u32) << 8 | step as u64, Ordering::SeqCst);
         }
     };
-    let pid = sys::clone_sharing_memory(&mut stack, &program).at(Step::Fork)?;
+    let pid = sys::clone_sharing_memory(&program).at(Step::Fork)?;
     match failure.into_inner() {
         0 => Ok(pid),
         code => Err(Failure {

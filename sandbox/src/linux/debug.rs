@@ -1,7 +1,8 @@
 //! Entering a sandbox by hand: a specification as a shell line, and what that line starts.
 //!
-//! The line runs this binary again, with the specification in its arguments, so it is the same sandbox, not one like it.
-//! Standard input, output and error are the terminal's, and there is no timeout.
+//! The line runs this binary again, with the specification in its arguments, so it is the same
+//! sandbox, not one like it. Standard input, output and error are the terminal's, and there is no
+//! timeout.
 
 use std::collections::VecDeque;
 use std::env;
@@ -23,8 +24,9 @@ const COMMAND: &str = "__sandbox";
 
 /// A line for `sh` that runs the command of `spec` in the same sandbox, on the caller's terminal.
 ///
-/// It works for as long as the folders of the mounts exist, and keeps what was written to them before.
-/// Another command, such as a shell of the toolchain, can be put in the place of what follows `--`.
+/// It works for as long as the folders of the mounts exist, and keeps what was written to them
+/// before. Another command, such as a shell of the toolchain, can be put in the place of what
+/// follows `--`.
 pub fn shell_command(spec: &Spec) -> String {
     let program = env::current_exe().unwrap_or_else(|_| "run".into());
     let words = [program.into_os_string(), COMMAND.into()].into_iter().chain(arguments(spec));
@@ -39,7 +41,8 @@ pub(super) fn enter_if_asked() {
     }
 }
 
-/// The exit code: that of the command, as a shell would say it, or that of `run` for such a failure.
+/// The exit code: that of the command, as a shell would say it, or that of `run` for such a
+/// failure.
 fn enter(words: VecDeque<OsString>) -> i32 {
     let Some(spec) = parse(words) else { return say(2, "not a line made by --sandbox-debug") };
     let sandbox = match Sandbox::start() {

@@ -1,4 +1,5 @@
-//! The host's side of folders that a command may write to: handed over before the run, usable by the caller after it.
+//! The host's side of folders that a command may write to: handed over before the run, usable by
+//! the caller after it.
 //!
 //! No process of a command is alive when these functions run, so nothing changes under them.
 
@@ -26,10 +27,12 @@ pub(super) fn hand_over(folder: &Path, account: Account) -> io::Result<()> {
     })
 }
 
-/// Makes everything in a folder that a command has written to readable and removable for the caller.
+/// Makes everything in a folder that a command has written to readable and removable for the
+/// caller.
 ///
-/// [`Sandbox::run`](crate::Sandbox::run) does so at its end. For folders that a killed caller has left behind, this must be
-/// called before they can be removed: commands, and the kernel's overlays, make folders that nobody may enter.
+/// [`Sandbox::run`](crate::Sandbox::run) does so at its end. For folders that a killed caller has
+/// left behind, this must be called before they can be removed: commands, and the kernel's
+/// overlays, make folders that nobody may enter.
 pub fn reclaim(folder: &Path) -> io::Result<()> {
     // Root needs no permission; an ordinary user owns what its commands have written.
     if rustix::process::geteuid().is_root() {

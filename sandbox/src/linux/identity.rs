@@ -1,8 +1,9 @@
 //! Which user of the host the sandbox's user is, and what the caller may do about it.
 //!
-//! Inside, user and group are always 1000. Outside, that is the caller, if the caller is an ordinary user.
-//! If the caller is root it must be somebody else: root owns the files of `/proc/sys` and needs no capability
-//! to write to them. Then each running command has a user of its own, whom nobody else uses.
+//! Inside, user and group are always 1000. Outside, that is the caller, if the caller is an
+//! ordinary user. If the caller is root it must be somebody else: root owns the files of
+//! `/proc/sys` and needs no capability to write to them. Then each running command has a user of
+//! its own, whom nobody else uses.
 
 use std::fs;
 use std::ops::Range;
@@ -116,7 +117,8 @@ impl IdMap {
         Self(text.lines().filter_map(line).collect())
     }
 
-    /// The first of [`SLOTS`] ids that are mapped: the usual one, or the end of a large enough range.
+    /// The first of [`SLOTS`] ids that are mapped: the usual one, or the end of a large enough
+    /// range.
     fn room(&self) -> Option<u32> {
         let usual = |range: &Range<u32>| {
             range.contains(&FIRST_USER) && range.contains(&(FIRST_USER + SLOTS))
@@ -195,7 +197,8 @@ mod tests {
             assert_eq!(map.is_root_outside(), root_outside, "{text}");
             assert_eq!(map.identity(), identity, "{text}");
         };
-        // The machine itself; a rootless container with subordinate ids; `unshare --map-root-user`, as a user and as root.
+        // The machine itself; a rootless container with subordinate ids; `unshare --map-root-user`,
+        // as a user and as root.
         check("0 0 4294967295", Some(100_000), true, "0 0 4294967295\n");
         check("0 1000 1\n1 100000 65536", Some(57345), false, "0 0 1\n1 1 65536\n");
         check("0 1000 1", None, false, "0 0 1\n");

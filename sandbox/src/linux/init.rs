@@ -1,7 +1,8 @@
-//! The life of process number 1 while the command runs: wait for its end, bury orphans, watch over time and memory.
+//! The life of process number 1 while the command runs: wait for its end, bury orphans, watch over
+//! time and memory.
 //!
-//! There is no memory cgroup to rely on: few users may create one. So this process adds up what the others use,
-//! from its own `/proc`, which shows exactly the processes of the command.
+//! There is no memory cgroup to rely on: few users may create one. So this process adds up what the
+//! others use, from its own `/proc`, which shows exactly the processes of the command.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
@@ -27,7 +28,8 @@ pub(super) struct Bounds {
     pub timeout: Option<Duration>,
 }
 
-/// Waits for the end of `program` or of what it is allowed, and then for that of all other processes.
+/// Waits for the end of `program` or of what it is allowed, and then for that of all other
+/// processes.
 pub(super) fn wait(program: Pid, bounds: Bounds) -> Report {
     let report = match bounds {
         Bounds { memory: None, timeout: None } => loop {
@@ -41,7 +43,8 @@ pub(super) fn wait(program: Pid, bounds: Bounds) -> Report {
     report
 }
 
-/// Buries one child, or with `WNOHANG` all that are dead; the wait status if `program` was among them.
+/// Buries one child, or with `WNOHANG` all that are dead; the wait status if `program` was among
+/// them.
 fn bury(program: Pid, options: i32) -> Option<i32> {
     loop {
         match sys::wait4(None, options) {
@@ -145,7 +148,8 @@ impl Watch {
         Some(resident.saturating_sub(shared) * self.page)
     }
 
-    /// The same, with a page that several processes share counted in parts: `Pss_Anon` of `smaps_rollup`. Dear.
+    /// The same, with a page that several processes share counted in parts: `Pss_Anon` of
+    /// `smaps_rollup`. Dear.
     fn proportional(&self, process: &OwnedFd) -> Option<u64> {
         let mut buffer = [0; 2048];
         let Some(rollup) = field(process, c"smaps_rollup", &mut buffer) else {

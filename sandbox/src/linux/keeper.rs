@@ -1,7 +1,7 @@
 //! Starting the spawner, keeping it, and letting it go.
 //!
-//! The kernel kills the spawner when the *thread* that started it ends. So a thread of its own does that, and then waits
-//! for the spawner's end for as long as the handle lives.
+//! The kernel kills the spawner when the *thread* that started it ends. So a thread of its own does
+//! that, and then waits for the spawner's end for as long as the handle lives.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};

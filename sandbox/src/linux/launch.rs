@@ -1,5 +1,5 @@
-//! The spawner's half of starting a command: open what is to be mounted, get everything ready that would need an
-//! allocation later, clone, and say who the clone is.
+//! The spawner's half of starting a command: open what is to be mounted, get everything ready that
+//! would need an allocation later, clone, and say who the clone is.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -42,8 +42,6 @@ pub(super) struct Prepared {
     pub trial: bool,
     /// Readable once the maps of the user namespace are written.
     pub mapped: OwnedFd,
-    /// For the process that shares our memory until it becomes the command.
-    pub stack: Vec<u8>,
 }
 
 pub(super) struct PreparedMount {
@@ -86,8 +84,8 @@ pub(super) fn launch(
     inherited: Inherited<'_>,
 ) -> Result<(Pid, OwnedFd), Failure> {
     let account = plan.account;
-    let mut prepared = Prepared::new(stage, plan)?;
-    let clone = || child::become_command(&mut prepared, inherited);
+    let prepared = Prepared::new(stage, plan)?;
+    let clone = || child::become_command(&prepared, inherited);
     let (pid, pidfd) = sys::clone_into(sys::ALL_NAMESPACES, clone).at(Step::Clone)?;
     let mapped = stage
         .map_account(pid, (INNER, INNER), account)
@@ -117,7 +115,6 @@ impl Prepared {
             cpus: plan.limits.cpus.map(cpu_set).transpose().at(Step::Cpus)?,
             trial: plan.trial,
             mapped: eventfd(0, EventfdFlags::CLOEXEC).at(Step::Request)?,
-            stack: vec![0; 128 * 1024],
         })
     }
 }
@@ -204,7 +201,8 @@ fn tmp_options(bytes: u64) -> CString {
     CString::new(format!("mode=0755,size={bytes},nr_inodes={inodes}")).expect("digits hold no NUL")
 }
 
-/// The same for every command, whatever the caller's own limits are, as long as those are not lower.
+/// The same for every command, whatever the caller's own limits are, as long as those are not
+/// lower.
 fn resource_limits(limits: &PlannedLimits) -> Vec<(Resource, Rlimit)> {
     let mebibyte = 1 << 20;
     let wanted = [

@@ -1,8 +1,9 @@
-//! From the mounts of a specification, in any order, to a list that can be carried out from front to back.
+//! From the mounts of a specification, in any order, to a list that can be carried out from front
+//! to back.
 //!
-//! Outer folders come first. A mount inside a read-only tree that has no place for it opens that tree up:
-//! the folder is made anew, its entries are mounted one by one, and so there is room beside them.
-//! `/etc` is always opened up, since the fixed files of the sandbox go there.
+//! Outer folders come first. A mount inside a read-only tree that has no place for it opens that
+//! tree up: the folder is made anew, its entries are mounted one by one, and so there is room
+//! beside them. `/etc` is always opened up, since the fixed files of the sandbox go there.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -62,7 +63,8 @@ fn lacks_place(tree: &BTreeMap<PathBuf, Kind>) -> Option<(PathBuf, PathBuf)> {
     })
 }
 
-/// Whether `source` has, at `inner`, something that `kind` can be mounted on, reached through real folders only.
+/// Whether `source` has, at `inner`, something that `kind` can be mounted on, reached through real
+/// folders only.
 fn has_place(source: &Path, inner: &Path, kind: &Kind) -> bool {
     let is_folder = |path: &Path| path.symlink_metadata().is_ok_and(|data| data.is_dir());
     let parents = inner.ancestors().skip(1);
@@ -76,7 +78,8 @@ fn has_place(source: &Path, inner: &Path, kind: &Kind) -> bool {
         }
 }
 
-/// Replaces a read-only tree by a new folder and its entries. What is mounted there explicitly wins.
+/// Replaces a read-only tree by a new folder and its entries. What is mounted there explicitly
+/// wins.
 fn open_up(
     tree: &mut BTreeMap<PathBuf, Kind>,
     target: &Path,

@@ -1,9 +1,9 @@
 //! The sandbox on Linux: a spawner process, and namespaces for each command.
 //!
-//! The way of one command: [`sandbox`] validates the specification and lays its mounts out ([`layout`]), [`session`]
-//! sends the [`plan`] to the [`spawner`], which opens the sources on its [`stage`] and clones ([`launch`]);
-//! the clone sets the sandbox up ([`child`]) and waits in it ([`init`]).
-//! All that is unsafe is in [`sys`].
+//! The way of one command: [`sandbox`] validates the specification and lays its mounts out
+//! ([`layout`]), [`session`] sends the [`plan`] to the [`spawner`], which opens the sources on its
+//! [`stage`] and clones ([`launch`]); the clone sets the sandbox up ([`child`]) and waits in it
+//! ([`init`]). All that is unsafe is in [`sys`].
 
 mod cancel;
 mod capture;

@@ -1,4 +1,5 @@
-//! What the spawner is asked to do: a specification with every decision taken and every string ready for the kernel.
+//! What the spawner is asked to do: a specification with every decision taken and every string
+//! ready for the kernel.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

@@ -19,7 +19,8 @@ use super::session::{self, Broken, End, Finished, Io};
 use super::step::{Failure, Step};
 use crate::{Outcome, SandboxError, Spec, Status, Unsupported};
 
-/// Runs commands hermetically; a cheap handle to the spawner process, which ends with the last clone of this.
+/// Runs commands hermetically; a cheap handle to the spawner process, which ends with the last
+/// clone of this.
 #[derive(Clone, Debug)]
 pub struct Sandbox(Arc<Inner>);
 
@@ -48,7 +49,8 @@ impl Sandbox {
         })))
     }
 
-    /// Runs a command and waits until every process of it is dead. May be called from many threads at once.
+    /// Runs a command and waits until every process of it is dead. May be called from many threads
+    /// at once.
     pub fn run(&self, spec: &Spec, cancel: &Cancel) -> Result<Outcome, SandboxError> {
         self.run_with(spec, cancel, &Io::Capture(spec.output_cap))
     }
@@ -90,7 +92,8 @@ struct View {
 }
 
 impl View {
-    /// Whether a scratch folder can't be an overlay, for a reason that doesn't lie in the folders themselves.
+    /// Whether a scratch folder can't be an overlay, for a reason that doesn't lie in the folders
+    /// themselves.
     fn lacks_overlay(&self, failure: Failure) -> bool {
         let is_reason = matches!(failure.step, Step::Overlay | Step::MapOwner);
         let entry = self.entries.get(failure.index as usize);
@@ -189,7 +192,8 @@ impl Inner {
         }
     }
 
-    /// A program that was killed while the system was killing for want of memory was killed for that.
+    /// A program that was killed while the system was killing for want of memory was killed for
+    /// that.
     fn signalled(&self, signal: i32) -> Status {
         let was_short = || {
             let now = oom_kills();

@@ -1,10 +1,10 @@
 //! The system call filter of a command.
 //!
-//! The namespaces do the isolation; the filter takes away what they don't cover: sockets that ignore network
-//! namespaces, kernel interfaces with a history of holes, and calls that need a privilege nobody has in there.
-//! Everything else is allowed, so that compilers, debuggers and sanitizers of any kind run.
-//! The program is assembled by hand: several different errors and the check for the x32 table are more than
-//! the crates for this offer.
+//! The namespaces do the isolation; the filter takes away what they don't cover: sockets that
+//! ignore network namespaces, kernel interfaces with a history of holes, and calls that need a
+//! privilege nobody has in there. Everything else is allowed, so that compilers, debuggers and
+//! sanitizers of any kind run. The program is assembled by hand: several different errors and the
+//! check for the x32 table are more than the crates for this offer.
 
 use libc::{
     BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, SECCOMP_RET_ALLOW,
@@ -100,7 +100,8 @@ pub(super) fn filter() -> Vec<sock_filter> {
     };
     deny(NOT_PERMITTED, libc::EPERM);
     deny(NOT_THERE, libc::ENOSYS);
-    // An ordinary user can't leave its groups when it enters a user namespace. This hides them: success, none.
+    // An ordinary user can't leave its groups when it enters a user namespace. This hides them:
+    // success, none.
     deny(&[libc::SYS_getgroups], 0);
     program.extend(socket_families());
     program.push(answer(SECCOMP_RET_ALLOW));

@@ -20,8 +20,8 @@ use super::step::Failure;
 use super::sys::Usage;
 use super::wire::Report;
 
-/// Process 1 of the command enforces the timeout itself, and can account for all that was used. If it doesn't get to it,
-/// in a set-up that hangs for instance, it is killed after so much more time.
+/// Process 1 of the command enforces the timeout itself, and can account for all that was used. If
+/// it doesn't get to it, in a set-up that hangs for instance, it is killed after so much more time.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// Where a command's standard streams lead.
@@ -156,7 +156,7 @@ fn stream(cap: usize) -> Result<(Stream, OwnedFd)> {
 impl Session<'_> {
     /// Until every process is dead and every stream is read.
     fn wait(&mut self) -> std::result::Result<Usage, Broken> {
-        let mut buffer = vec![0; 64 * 1024];
+        let mut buffer = [0; 16 * 1024];
         let usage = loop {
             if self.wait_for_news(&mut buffer)? {
                 match self.next_report()? {

@@ -1,12 +1,14 @@
-//! The spawner: a small process that starts commands for its parent, and takes them along when it dies.
+//! The spawner: a small process that starts commands for its parent, and takes them along when it
+//! dies.
 //!
-//! To clone a process costs by its size, and from a large one with many threads a hundred times more than from this.
-//! So the caller starts its own binary once more, before anything else happens in it, and asks that process.
-//! It has one thread, one loop, and no state but the commands that run.
+//! To clone a process costs by its size, and from a large one with many threads a hundred times
+//! more than from this. So the caller starts its own binary once more, before anything else happens
+//! in it, and asks that process. It has one thread, one loop, and no state but the commands that
+//! run.
 //!
-//! Its life is bound to its parent's twice: the kernel kills it when its parent's thread ends, and it ends when the
-//! control socket does. Every command's first process is bound to it in the same way, and the kernel kills what is in
-//! that process's namespaces.
+//! Its life is bound to its parent's twice: the kernel kills it when its parent's thread ends, and
+//! it ends when the control socket does. Every command's first process is bound to it in the same
+//! way, and the kernel kills what is in that process's namespaces.
 
 use std::convert::Infallible;
 use std::env;
@@ -41,9 +43,10 @@ pub(super) const NAME: &str = "run-spawner";
 
 /// Becomes the spawner process if this process was started as one, and never returns then.
 ///
-/// Must be the first statement of `main` in every program that uses [`Sandbox`](crate::Sandbox): the spawner must not
-/// have started a thread. It also serves the line that [`shell_command`](crate::shell_command) makes, and never returns
-/// then either. Otherwise it does nothing.
+/// Must be the first statement of `main` in every program that uses [`Sandbox`](crate::Sandbox):
+/// the spawner must not have started a thread. It also serves the line that
+/// [`shell_command`](crate::shell_command) makes, and never returns then either. Otherwise it does
+/// nothing.
 pub fn run_spawner_if_asked() {
     super::debug::enter_if_asked();
     let is_asked = env::args_os().next().is_some_and(|name| name == NAME);
@@ -217,7 +220,8 @@ impl Running {
     }
 }
 
-/// A request's parts after the channel: the encoded plan as a file, where to write, and perhaps where to read.
+/// A request's parts after the channel: the encoded plan as a file, where to write, and perhaps
+/// where to read.
 fn request(mut fds: impl Iterator<Item = OwnedFd>) -> Option<(Plan, Streams)> {
     let mut plan = Vec::new();
     File::from(fds.next()?).read_to_end(&mut plan).ok()?;

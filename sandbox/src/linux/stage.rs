@@ -1,11 +1,13 @@
 //! The file trees that the spawner works with.
 //!
-//! In the *host tree*, a private copy of the caller's mounts, it opens what is to be mounted. It lives, and clones
-//! commands, in the *stage*: a mount namespace that holds next to nothing. So a new command's namespace is cheap to make,
-//! whatever the host has mounted, and at no time holds anything of the host but what was asked for.
+//! In the *host tree*, a private copy of the caller's mounts, it opens what is to be mounted. It
+//! lives, and clones commands, in the *stage*: a mount namespace that holds next to nothing. So a
+//! new command's namespace is cheap to make, whatever the host has mounted, and at no time holds
+//! anything of the host but what was asked for.
 //!
-//! The stage: `root`, where the command's root is mounted; `dev`, ready to be attached; `proc`, without which the kernel
-//! refuses to mount another one; `tmp`, `lower` and `upper`, where parts are put together.
+//! The stage: `root`, where the command's root is mounted; `dev`, ready to be attached; `proc`,
+//! without which the kernel refuses to mount another one; `tmp`, `lower` and `upper`, where parts
+//! are put together.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
@@ -61,7 +63,8 @@ impl Stage {
         let devices = open_devices().at(Step::StageDevice)?;
         sys::unshare(libc::CLONE_NEWNS).at(Step::MountNamespace)?;
         let stage = this_mount_namespace().at(Step::MountNamespace)?;
-        // From a chroot, this leads to the real root of the namespace; there is nothing to see but mounts to leave behind.
+        // From a chroot, this leads to the real root of the namespace; there is nothing to see but
+        // mounts to leave behind.
         enter(&stage).at(Step::Stage)?;
         build(&proc, &devices)?;
         Ok(Self {
@@ -101,7 +104,8 @@ impl Stage {
         write(file, text.as_bytes()).map(drop)
     }
 
-    /// Shows the files of `tree`'s owner as the account's own. `Ok(false)` where kernel or file system can't.
+    /// Shows the files of `tree`'s owner as the account's own. `Ok(false)` where kernel or file
+    /// system can't.
     pub(super) fn map_owner(&mut self, tree: BorrowedFd<'_>, account: Account) -> Result<bool> {
         if account.is_caller || !self.can_map_owners {
             return Ok(account.is_caller);
@@ -142,7 +146,8 @@ impl Stage {
     }
 }
 
-/// A copy, with all that is mounted below, of what is at `path`; attached nowhere yet, and cut off from later changes there.
+/// A copy, with all that is mounted below, of what is at `path`; attached nowhere yet, and cut off
+/// from later changes there.
 pub(super) fn open_source(path: &CStr) -> Result<OwnedFd> {
     let tree = open_tree(
         CWD,

@@ -1,4 +1,5 @@
-//! The steps that lead to a running command, so that a failure can be named by a process that can't allocate.
+//! The steps that lead to a running command, so that a failure can be named by a process that can't
+//! allocate.
 
 use std::io;
 

@@ -1,10 +1,12 @@
 //! The system calls that `rustix` doesn't offer, or not in the form that is needed here.
 //!
-//! The only module of this crate with `unsafe`. Each function is safe to call as documented; those that are only
-//! safe in the single-threaded spawner, or in a process that it has just cloned, say so.
+//! The only module of this crate with `unsafe`. Each function is safe to call as documented; those
+//! that are only safe in the single-threaded spawner, or in a process that it has just cloned, say
+//! so.
 #![expect(unsafe_code, reason = "these system calls have no safe wrapper")]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::time::Duration;
@@ -27,9 +29,11 @@ pub(super) fn unshare(namespaces: c_int) -> Result<()> {
     check(unsafe { libc::unshare(namespaces) }.into())
 }
 
-/// Clones this process into new namespaces, with a copy of its memory, and runs `child` in the clone, which then ends.
+/// Clones this process into new namespaces, with a copy of its memory, and runs `child` in the
+/// clone, which then ends.
 ///
-/// Only for a single-threaded process: in the clone, a lock held by another thread would stay locked for ever.
+/// Only for a single-threaded process: in the clone, a lock held by another thread would stay
+/// locked for ever.
 pub(super) fn clone_into(namespaces: c_int, child: impl FnOnce()) -> Result<(Pid, OwnedFd)> {
     let mut pidfd: RawFd = -1;
     // SAFETY: all-zero is the documented default of every field.
@@ -53,22 +57,26 @@ pub(super) fn clone_into(namespaces: c_int, child: impl FnOnce()) -> Result<(Pid
     }
 }
 
-/// Runs `child` in a new process that borrows this one's memory, and returns when that has ended or become
-/// another program by [`execute`].
+/// Runs `child` in a new process that borrows this one's memory, and returns when that has ended or
+/// become another program by [`execute`].
 ///
-/// Far cheaper than a copy of the memory. Only for a single-threaded process, and `child` must not panic.
-pub(super) fn clone_sharing_memory<F: Fn()>(stack: &mut [u8], child: &F) -> Result<Pid> {
+/// Far cheaper than a copy of the memory. Only for a single-threaded process, and `child` must not
+/// panic.
+pub(super) fn clone_sharing_memory<F: Fn()>(child: &F) -> Result<Pid> {
     extern "C" fn enter<F: Fn()>(child: *mut c_void) -> c_int {
-        // SAFETY: `child` is the `&F` that was passed to `clone`, and its owner is suspended until we are gone.
+        // SAFETY: `child` is the `&F` that was passed to `clone`, and its owner is suspended until
+        // we are gone.
         let child = unsafe { &*child.cast::<F>() };
         child();
         exit(0)
     }
-    let end = stack.as_mut_ptr_range().end;
-    let top = end.wrapping_sub(end.addr() % 16);
+    // On our own stack, as we are suspended while it is in use.
+    let mut stack = MaybeUninit::<[u128; 4096]>::uninit();
+    let top = stack.as_mut_ptr().wrapping_add(1);
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     let argument = ptr::from_ref(child).cast_mut().cast::<c_void>();
-    // SAFETY: `top` is the aligned end of memory that nobody else uses while CLONE_VFORK suspends us.
+    // SAFETY: `top` is the aligned end of memory that nobody else uses while CLONE_VFORK suspends
+    // us.
     let pid = unsafe { libc::clone(enter::<F>, top.cast(), flags, argument) };
     Pid::from_raw(pid).filter(|_| pid > 0).ok_or_else(last_error)
 }
@@ -132,13 +140,15 @@ pub(super) fn mount_setattr(
 
 /// Closes every descriptor from `first` on.
 ///
-/// Only just before this process becomes another program or another role, when no owner of one is used again.
+/// Only just before this process becomes another program or another role, when no owner of one is
+/// used again.
 pub(super) fn close_from(first: u32) -> Result<()> {
     // SAFETY: by this function's contract no owner of these descriptors is used again.
     check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) })
 }
 
-/// Makes `fd` the descriptor `number` of this process, open across [`execute`], whatever that was before.
+/// Makes `fd` the descriptor `number` of this process, open across [`execute`], whatever that was
+/// before.
 ///
 /// Only where no owner of `number` is used again.
 pub(super) fn place(fd: BorrowedFd<'_>, number: RawFd) -> Result<()> {
@@ -166,7 +176,8 @@ pub(super) struct Usage {
     pub max_rss: u64,
 }
 
-/// Waits for the end of a child, or with `None` of any. `Ok(None)` if `options` has `WNOHANG` and none has ended.
+/// Waits for the end of a child, or with `None` of any. `Ok(None)` if `options` has `WNOHANG` and
+/// none has ended.
 pub(super) fn wait4(pid: Option<Pid>, options: c_int) -> Result<Option<(Pid, i32, Usage)>> {
     let mut status = 0;
     // SAFETY: all-zero is a valid `rusage`.
@@ -199,12 +210,14 @@ pub(super) fn kill_all_others() {
 
 /// Gives every signal its default effect and blocks none. Children inherit that.
 pub(super) fn reset_signals() -> Result<()> {
-    // All-zero is the kernel's `sigaction` of the default effect. The C library would leave two signals out.
+    // All-zero is the kernel's `sigaction` of the default effect. The C library would leave two
+    // signals out.
     let default = [0_u64; 4];
     let catchable = (1..=64).filter(|signal| ![libc::SIGKILL, libc::SIGSTOP].contains(signal));
     for signal in catchable {
         let old = ptr::null_mut::<u64>();
-        // SAFETY: the default effect runs no code of ours; the structure is as large as the kernel's, the mask 8 bytes.
+        // SAFETY: the default effect runs no code of ours; the structure is as large as the
+        // kernel's, the mask 8 bytes.
         check(unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old, 8) })?;
     }
     set_blocked(&[])

@@ -1,7 +1,8 @@
 //! The language of caller and spawner: a [`Plan`] as bytes, and fixed-size [`Report`]s.
 //!
-//! Numbers are 64 bits, little endian; strings and lists begin with their length. Both sides are the same binary,
-//! so there is no version. A report can be written without allocating, as the cloned process must not.
+//! Numbers are 64 bits, little endian; strings and lists begin with their length. Both sides are
+//! the same binary, so there is no version. A report can be written without allocating, as the
+//! cloned process must not.
 
 use std::ffi::CString;
 use std::time::Duration;

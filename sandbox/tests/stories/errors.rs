@@ -108,11 +108,12 @@ fn a_machine_that_hides_proc(lab: &Lab) {
         unshare.args(namespaces).args(["sh", "-c", script]).arg(&lab.probe).output().unwrap();
     let expect = match (is_root(), has_overlays()) {
         (true, false) => {
-            "this process is root, and may not start a process as anyone else\nrun it as an ordinary user"
+            "this process is root, and may not start a process as anyone else\n\
+             run it as an ordinary user"
         }
         _ => {
             "parts of /proc are hidden, as in a container, so that no new one can be mounted\n\
-              start the container with `--security-opt seccomp=unconfined --security-opt systempaths=unconfined`"
+              start the container with `--security-opt seccomp=unconfined"
         }
     };
     let stdout = text(&output.stdout);

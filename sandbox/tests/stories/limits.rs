@@ -1,4 +1,5 @@
-//! How commands end: by themselves, at their limits, or by the clock; and what is kept of their output.
+//! How commands end: by themselves, at their limits, or by the clock; and what is kept of their
+//! output.
 
 use std::time::{Duration, Instant};
 

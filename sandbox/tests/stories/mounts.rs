@@ -33,7 +33,8 @@ fn read_only_file_and_folder(lab: &Lab) {
     assert_eq!(lab.stdout(&spec), "contentcontentregular file\n");
 }
 
-/// `/dev` has other file systems mounted in it on every machine. Nothing is tried there that could change it.
+/// `/dev` has other file systems mounted in it on every machine. Nothing is tried there that could
+/// change it.
 fn read_only_is_recursive(lab: &Lab) {
     let script = "grep ' /host' /proc/self/mountinfo | cut -d' ' -f5,6; cat /host/zero";
     let outcome = lab.run(&lab.sh(script).with("/host", ReadOnly("/dev".into())));
@@ -216,7 +217,8 @@ fn many(lab: &Lab) {
         spec = spec.with(format!("/deps/{index}"), ReadOnly(lab.root.join("in")));
     }
     let output = lab.stdout(&spec);
-    // Root's files read as the sandbox's own where kernel and file system can, as nobody's otherwise.
+    // Root's files read as the sandbox's own where kernel and file system can, as nobody's
+    // otherwise.
     let owners: &[&str] = if is_root() { &["1000", "65534"] } else { &["1000"] };
     let (count, owner) = output.trim().split_once('\n').unwrap();
     assert_eq!(count, "300");

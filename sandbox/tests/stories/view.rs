@@ -1,4 +1,5 @@
-//! What a command finds: who and where it is, and the files, processes and descriptors that are there.
+//! What a command finds: who and where it is, and the files, processes and descriptors that are
+//! there.
 
 use std::os::fd::AsRawFd;
 
