@@ -33,7 +33,7 @@ pub enum ImageError {
         package: String,
         /// What is wrong.
         #[source]
-        source: TreeError,
+        source: Box<TreeError>,
     },
     /// The tree can't be hashed.
     #[error("the image of `{toolchain}` makes no tree")]
@@ -42,7 +42,7 @@ pub enum ImageError {
         toolchain: String,
         /// Why.
         #[source]
-        source: TreeError,
+        source: Box<TreeError>,
     },
 }
 
@@ -109,7 +109,8 @@ pub(crate) fn make(
         session.contents(package, layer, recipe)
     })?;
     let locked = tree(recipe, packages, &contents, Naming::Locked)?;
-    let wrong = |source| ImageError::Tree { toolchain: recipe.toolchain.clone(), source };
+    let wrong =
+        |source| ImageError::Tree { toolchain: recipe.toolchain.clone(), source: Box::new(source) };
     let (locked_digest, _) = locked.digest(TREE_FUNCTION).map_err(wrong)?;
     let stored = match session.store.function() {
         TREE_FUNCTION => locked,
@@ -126,7 +127,7 @@ fn tree(
 ) -> Result<Tree, ImageError> {
     let conflict = |package: &str| {
         let (toolchain, package) = (recipe.toolchain.clone(), package.to_owned());
-        |source| ImageError::Conflict { toolchain, package, source }
+        |source| ImageError::Conflict { toolchain, package, source: Box::new(source) }
     };
     let mut tree = Tree::default();
     for (package, contents) in packages.iter().zip(contents) {

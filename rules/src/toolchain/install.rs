@@ -30,9 +30,9 @@ pub enum InstallError {
         /// Its version.
         version: String,
         /// The tree in the lock.
-        expected: Digest,
+        expected: Box<Digest>,
         /// The tree the packages make.
-        actual: Digest,
+        actual: Box<Digest>,
     },
 }
 
@@ -93,8 +93,8 @@ impl Install<'_> {
         Err(InstallError::ImageMismatch {
             toolchain: toolchain.to_owned(),
             version: recipe.version,
-            expected: image.tree,
-            actual: made.locked,
+            expected: Box::new(image.tree),
+            actual: Box::new(made.locked),
         })
     }
 

@@ -124,7 +124,7 @@ pub enum SourceError {
         package: String,
         /// Why.
         #[source]
-        source: TreeError,
+        source: Box<TreeError>,
     },
     /// The store failed.
     #[error(transparent)]

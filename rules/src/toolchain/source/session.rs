@@ -167,7 +167,8 @@ impl<'a> Session<'a> {
         package: &str,
         contents: &Contents,
     ) -> Result<Digest, SourceError> {
-        let wrong = |source| SourceError::Tree { package: package.to_owned(), source };
+        let wrong =
+            |source| SourceError::Tree { package: package.to_owned(), source: Box::new(source) };
         let mut tree = Tree::default();
         contents.add_to(&mut tree, Naming::Locked).map_err(wrong)?;
         Ok(tree.digest(TREE_FUNCTION).map_err(wrong)?.0)
@@ -181,7 +182,10 @@ impl<'a> Session<'a> {
     ) -> Result<Digest, SourceError> {
         if self.store.function() == TREE_FUNCTION {
             let mut tree = Tree::default();
-            let wrong = |source| SourceError::Tree { package: package.to_owned(), source };
+            let wrong = |source| SourceError::Tree {
+                package: package.to_owned(),
+                source: Box::new(source),
+            };
             contents.add_to(&mut tree, Naming::Locked).map_err(wrong)?;
             return Ok(self.store.put_tree(&tree)?);
         }

@@ -284,7 +284,7 @@ fn unpacking_can_be_cancelled() {
 pub(crate) fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = deb::MAGIC.to_vec();
     for (name, data) in members {
-        write!(bytes, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, "100644", data.len())
+        writeln!(bytes, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, 0, "100644", data.len())
             .unwrap();
         bytes.extend_from_slice(data);
         bytes.resize(bytes.len().next_multiple_of(2), b'\n');

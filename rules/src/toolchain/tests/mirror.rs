@@ -1,36 +1,6 @@
-//! Whole syncs and installations, from a mirror and packages made here: no network.
+//! Debian packages, archives and folders.
 
-use std::fs;
-use std::path::PathBuf;
-use std::sync::Mutex;
-
-use cache::{Digest, DigestFunction, DiskStore, Entry};
-
-use super::unpack::tests::{ar, tape_of};
 use super::*;
-
-/// A machine with a Debian mirror, some local packages, and a project.
-struct Machine {
-    folder: tempfile::TempDir,
-    catalogue: String,
-    refresh: bool,
-}
-
-#[derive(Default)]
-struct Log(Mutex<Vec<String>>);
-
-impl Events for Log {
-    fn event(&self, event: Event<'_>) {
-        let line = match event {
-            Event::Fetched { package, .. } => format!("fetched {package}"),
-            Event::Warning(text) => format!("warning: {text}"),
-            _ => return,
-        };
-        self.0.lock().unwrap().push(line);
-    }
-}
-
-const PLATFORM: Platform = Platform::X86_64Linux;
 
 const CATALOGUE: &str = r#"
     [defaults.debian]
@@ -57,26 +27,13 @@ const CATALOGUE: &str = r#"
 "#;
 
 impl Machine {
+    /// A Debian mirror with two packages, an archive at a URL, and a folder.
     fn new() -> Self {
-        let machine = Self {
-            folder: tempfile::tempdir().unwrap(),
-            catalogue: CATALOGUE.to_owned(),
-            refresh: false,
-        };
+        let machine = Self::with(CATALOGUE);
         machine.release(&[("one", "1"), ("two", "1")]);
         machine.write("tool-1.0.tar", &tape_of(&[("lib/data", 0o644, b"data")]));
         machine.write("local/note", b"note");
         machine
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
     }
 
     /// Publishes Debian packages: name and version. Each has a program and a document.
@@ -110,86 +67,14 @@ impl Machine {
         );
         self.write("mirror/dists/bookworm/InRelease", release.as_bytes());
     }
-
-    fn catalogue(&self) -> Catalogue {
-        let archive = fs::read(self.path("tool-1.0.tar")).unwrap_or_default();
-        let sha256 = Digest::of(DigestFunction::Sha256, &archive).hex();
-        let folder = self.folder.path().display().to_string();
-        let text = self.catalogue.replace("[FOLDER]", &folder).replace("[SHA256]", &sha256);
-        Catalogue::parse(&text).unwrap()
-    }
-
-    fn registries(&self) -> Registries {
-        let mirror = format!("file://{}", self.path("mirror").display());
-        let clients = Clients { keyrings: self.path("no-keyrings"), ..Clients::default() };
-        Registries {
-            clients,
-            mirrors: Mirrors { debian: Some(mirror) },
-            folder: self.folder.path().to_owned(),
-            ..Registries::default()
-        }
-    }
-
-    fn store(&self, name: &str, function: DigestFunction) -> DiskStore {
-        DiskStore::open(&self.path(name), function).unwrap()
-    }
-
-    fn lockfile(&self) -> PathBuf {
-        self.path("run.lock.toml")
-    }
-
-    fn sync(&self, store: &DiskStore, log: &Log) -> Result<Lock, SyncError> {
-        let sync = Sync {
-            store,
-            catalogue: &self.catalogue(),
-            needed: &Toolchains::unchecked(&["tool"]),
-            platform: PLATFORM,
-            refresh: self.refresh,
-            registries: &self.registries(),
-            events: log,
-        };
-        sync.update(&self.lockfile())
-    }
-
-    fn install(&self, store: &DiskStore, lock: &Lock) -> Result<Digest, InstallError> {
-        let install = Install {
-            store,
-            catalogue: &self.catalogue(),
-            lock,
-            platform: PLATFORM,
-            registries: &self.registries(),
-            events: &Log::default(),
-        };
-        install.run("tool")
-    }
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     use std::io::Write as _;
+
     let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     writer.write_all(bytes).unwrap();
     writer.finish().unwrap()
-}
-
-/// All paths of a stored tree, with the text of the files.
-fn listing(store: &DiskStore, tree: &Digest) -> Vec<String> {
-    fn walk(store: &DiskStore, above: &str, tree: &cache::Tree, lines: &mut Vec<String>) {
-        for (name, entry) in &tree.entries {
-            let path = format!("{above}{name}");
-            match entry {
-                Entry::Directory(child) => walk(store, &format!("{path}/"), child, lines),
-                Entry::Symlink { target } => lines.push(format!("{path} -> {target}")),
-                Entry::File { digest, .. } => {
-                    let text = String::from_utf8(store.get(digest).unwrap().unwrap()).unwrap();
-                    lines.push(format!("{path}: {text}"));
-                }
-                Entry::Subtree(_) => panic!("{path} is not resolved"),
-            }
-        }
-    }
-    let mut lines = Vec::new();
-    walk(store, "", &store.tree(tree).unwrap().unwrap(), &mut lines);
-    lines
 }
 
 #[test]
@@ -416,7 +301,7 @@ fn an_image_is_an_action_with_a_known_result() {
             lock: lock.clone(),
             platform: PLATFORM,
             function,
-            registries: machine.registries(),
+            registries: machine.registries.clone(),
         })
     };
     let action = image_action(&images(DigestFunction::Blake3), "tool").unwrap();
@@ -446,10 +331,48 @@ fn a_sync_can_be_cancelled() {
         needed: &Toolchains::unchecked(&["tool"]),
         platform: PLATFORM,
         refresh: false,
-        registries: &machine.registries(),
+        registries: &machine.registries,
         events: &Stop,
     };
     let error = sync.update(&machine.lockfile()).unwrap_err();
     assert!(error.is_cancelled(), "{error}");
     assert!(!machine.lockfile().exists());
+}
+
+#[test]
+fn a_release_without_a_good_signature_is_refused() {
+    let machine = Machine::new();
+    machine.write("keyrings/debian-archive-keyring.gpg", b"");
+    let store = machine.store("store", DigestFunction::Blake3);
+    let error = machine.sync(&store, &Log::default()).unwrap_err().to_string();
+    let expect = "the release file of Debian bookworm has no good signature";
+    assert!(error.starts_with(expect), "install gpgv to run this test: {error}");
+}
+
+#[test]
+fn a_server_that_sends_other_bytes_is_found_out() {
+    use std::io::{Read as _, Write as _};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let good = tape_of(&[("lib/data", 0o644, b"data")]);
+    let mut bad = good.clone();
+    bad[512] ^= 1;
+    let (first, second) = (good.clone(), bad.clone());
+    std::thread::spawn(move || {
+        for body in [first, second] {
+            let mut stream = listener.accept().unwrap().0;
+            let _ = stream.read(&mut [0; 4096]);
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all(&[head.as_bytes(), &body].concat()).unwrap();
+        }
+    });
+    let mut machine = Machine::new();
+    machine.catalogue = machine.catalogue.replace("file://[FOLDER]", &format!("http://{address}"));
+    let store = machine.store("store", DigestFunction::Blake3);
+    let lock = machine.sync(&store, &Log::default()).unwrap();
+    let other = machine.store("other", DigestFunction::Blake3);
+    let error = machine.install(&other, &lock).unwrap_err();
+    assert!(error.is_mismatch(), "{error}");
+    assert!(!other.contains(&Digest::of(DigestFunction::Sha256, &bad)));
 }
