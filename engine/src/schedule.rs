@@ -16,6 +16,7 @@ mod nodes;
 mod recover;
 mod workers;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -25,7 +26,7 @@ use crate::execute::{Executor, Job, Kept, Stop};
 use crate::failure::{Failure, FailureKind};
 use crate::key::{self, Keyed};
 use crate::success::Success;
-use crate::{Action, ActionId, Artifact, Input, Report, Source, StateError};
+use crate::{Action, ActionId, ActionKey, Artifact, Input, Report, Source, StateError};
 use ledger::Ledger;
 use nodes::{Nodes, Notice};
 use workers::{End, Workers};
@@ -50,6 +51,8 @@ struct Scheduler<'a> {
     workers: Workers,
     /// The keys of queued actions, by id.
     keyed: Vec<Option<Keyed>>,
+    /// The keys of running actions.
+    running: BTreeMap<ActionId, ActionKey>,
     /// How often something was taken again for an action, by id.
     repairs: Vec<u32>,
     ledger: Ledger,
@@ -72,6 +75,7 @@ impl<'a> Scheduler<'a> {
             executor,
             workers: Workers::new(build.options.jobs, build.options.downloads),
             keyed: vec![None; actions],
+            running: BTreeMap::new(),
             repairs: vec![0; actions],
             ledger: Ledger::new(actions),
             failures: Vec::new(),
@@ -163,12 +167,25 @@ impl<'a> Scheduler<'a> {
     /// Starts queued actions as long as there is room.
     fn start_queued(&mut self) -> Result<(), BuildError> {
         while self.goes_on() {
-            let graph = self.build.graph;
-            let fits = |id| self.workers.has_room(graph.action(id).work.needs_network());
-            let Some(id) = self.nodes.first_queued(fits) else { break };
+            let fits = |id| self.has_room(id) && !self.is_running(self.key(id));
+            let Some(id) = self.nodes.queued().find(|id| fits(*id)) else { break };
             self.start(id)?;
         }
         Ok(())
+    }
+
+    fn has_room(&self, id: ActionId) -> bool {
+        self.workers.has_room(self.build.graph.action(id).work.needs_network())
+    }
+
+    /// The key of a queued action.
+    fn key(&self, id: ActionId) -> Option<ActionKey> {
+        self.keyed[id.index()].as_ref().map(|keyed| keyed.key)
+    }
+
+    /// Whether an equal action runs: its result is worth waiting for.
+    fn is_running(&self, key: Option<ActionKey>) -> bool {
+        self.running.values().any(|running| Some(*running) == key)
     }
 
     fn start(&mut self, id: ActionId) -> Result<(), BuildError> {
@@ -186,6 +203,7 @@ impl<'a> Scheduler<'a> {
             return Ok(());
         }
         self.tell(Event::Started { label: action.label.clone() });
+        self.running.insert(id, keyed.key);
         let (executor, job) = (self.executor.clone(), Job { action, inputs, keyed });
         let started = self.workers.start(id, network, move || executor.execute(job));
         started.map_err(BuildError::Threads)
@@ -200,6 +218,7 @@ impl<'a> Scheduler<'a> {
 
     /// Takes the end of a running action.
     fn ended(&mut self, id: ActionId, end: End) {
+        self.running.remove(&id);
         if self.nodes.is_stale(id) {
             return self.nodes.again(id);
         }
@@ -208,6 +227,7 @@ impl<'a> Scheduler<'a> {
                 self.ledger.ran(id, usage.wall);
                 self.succeed(id, &keyed, success);
                 self.tell_finished(id, Finish::Ran(usage), messages);
+                self.look_up_equals(keyed.key);
             }
             Err(Stop::Failed(failure)) => self.failed(id, failure),
             Err(Stop::Missing { inputs, digest }) => self.lost(id, &inputs, digest),
@@ -221,6 +241,12 @@ impl<'a> Scheduler<'a> {
                 self.nodes.again(id);
             }
         }
+    }
+
+    /// Has queued actions looked up again whose result is known by now.
+    fn look_up_equals(&mut self, key: ActionKey) {
+        let equals: Vec<_> = self.nodes.queued().filter(|id| self.key(*id) == Some(key)).collect();
+        equals.into_iter().for_each(|id| self.nodes.again(id));
     }
 
     fn succeed(&mut self, id: ActionId, keyed: &Keyed, success: Success) {

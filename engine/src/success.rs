@@ -141,3 +141,97 @@ fn store_tree_message(store: &DiskStore, root: &Digest) -> Result<Digest, StoreE
     let tree = reapi::Tree { root: directories.next(), children: directories.collect() };
     store.put(&tree.encode_to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use cache::{Entry, Tree};
+
+    use super::*;
+    use crate::{Builtin, BuiltinContext, BuiltinError, Label};
+
+    struct Nothing;
+
+    impl Builtin for Nothing {
+        fn name(&self) -> &'static str {
+            "nothing"
+        }
+
+        fn version(&self) -> &'static str {
+            "1"
+        }
+
+        fn arguments(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn run(&self, _: &BuiltinContext) -> Result<(), BuiltinError> {
+            Ok(())
+        }
+    }
+
+    fn store() -> (tempfile::TempDir, DiskStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = DiskStore::open(folder.path(), DigestFunction::Blake3).unwrap();
+        (folder, store)
+    }
+
+    fn action() -> Action {
+        Action::builtin(Label::new("c", "a"), Nothing).output("file").output("d/tree")
+    }
+
+    /// A success of [`action`], with a tree of three directories, two of them equal.
+    fn success(store: &DiskStore) -> Success {
+        let digest = store.put(b"x").unwrap();
+        let mut tree = Tree::default();
+        for path in ["a/f", "b/f", "g"] {
+            tree.insert(path, Entry::File { digest, executable: false }).unwrap();
+        }
+        let outputs = vec![
+            ("file".to_owned(), Artifact::File { digest, executable: true }),
+            ("d/tree".to_owned(), Artifact::Tree(store.put_tree(&tree).unwrap())),
+        ];
+        Success { outputs, stdout: None, stderr: Some(digest) }
+    }
+
+    #[test]
+    fn results_round_trip() {
+        let (_folder, store) = store();
+        let success = success(&store);
+        let result = success.to_result(&store, Duration::from_millis(1500)).unwrap();
+        assert_eq!(result.output_files[0].path, "out/file");
+        let read = Success::from_result(store.function(), &action(), &result);
+        assert_eq!(read, Some(success));
+    }
+
+    #[test]
+    fn the_tree_message_has_every_directory_once() {
+        let (_folder, store) = store();
+        let success = success(&store);
+        let result = success.to_result(&store, Duration::ZERO).unwrap();
+        let [folder] = result.output_directories.as_slice() else { panic!() };
+        let digest = folder.tree_digest.as_ref().unwrap();
+        let digest = Digest::from_reapi(store.function(), digest).unwrap();
+        let tree = reapi::Tree::decode(&*store.get(&digest).unwrap().unwrap()).unwrap();
+        let root = tree.root.unwrap().encode_to_vec();
+        assert_eq!(Artifact::Tree(Digest::of(store.function(), &root)), success.outputs[1].1);
+        assert_eq!(tree.children.len(), 1, "`a` and `b` are the same directory");
+    }
+
+    #[test]
+    fn a_result_of_no_use_is_a_miss() {
+        let (_folder, store) = store();
+        let whole = success(&store).to_result(&store, Duration::ZERO).unwrap();
+        let check = |change: &dyn Fn(&mut reapi::ActionResult)| {
+            let mut result = whole.clone();
+            change(&mut result);
+            assert_eq!(Success::from_result(store.function(), &action(), &result), None);
+        };
+        check(&|result| result.exit_code = 1);
+        check(&|result| result.output_files.clear());
+        check(&|result| result.output_directories.clear());
+        check(&|result| result.output_files[0].path = "file".to_owned());
+        check(&|result| result.output_files[0].digest = None);
+        check(&|result| result.output_directories[0].root_directory_digest = None);
+        check(&|result| result.stderr_digest.as_mut().unwrap().size_bytes = -1);
+    }
+}

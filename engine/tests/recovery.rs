@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 use cache::{Digest, Entry, Tree};
 use engine::{Action, Artifact, BuiltinContext, BuiltinError, FailureKind, Graph, Input, Source};
@@ -18,6 +19,7 @@ crate::tests![
     a_lost_file_deep_in_a_tree_is_made_again,
     a_damaged_blob_is_made_again,
     other_bytes_than_before_reach_every_dependent,
+    what_runs_with_an_old_result_runs_again,
     lost_targets_and_exports_are_made_again,
     what_gets_lost_again_and_again_is_an_error,
     a_lost_input_that_nothing_makes_is_an_error,
@@ -155,6 +157,52 @@ fn other_bytes_than_before_reach_every_dependent() {
     assert_eq!(text, "b[e[run 1]][2[run 1]]", "no result is made of both runs");
 }
 
+/// `slow` runs with a result of `odd` that is lost and made again, otherwise, while it runs.
+fn what_runs_with_an_old_result_runs_again() {
+    let workspace = Workspace::new();
+    let (runs, root) = (Arc::new(AtomicU32::new(0)), workspace.folder().to_owned());
+    let evicted = Arc::new(Barrier::new(2));
+    let mut graph = Graph::new();
+    let odd_runs = Arc::clone(&runs);
+    closure(&mut graph, "odd", ("", &[]), move |cx| {
+        let run = odd_runs.fetch_add(1, Ordering::SeqCst);
+        write_joined(cx, &format!("run {run}"))
+    });
+    let (slow_runs, slow_evicted) = (Arc::clone(&runs), Arc::clone(&evicted));
+    closure(&mut graph, "slow", ("s", &["odd"]), move |cx| {
+        if cx.read("odd")? == b"run 0" {
+            evict(&root, cx.input("odd").digest());
+            slow_evicted.wait();
+            while slow_runs.load(Ordering::SeqCst) < 2 {
+                std::thread::yield_now();
+            }
+            // Long enough for the new result to be known.
+            std::thread::sleep(Duration::from_millis(50));
+            fs::write(cx.out()?.join("o"), "old").unwrap();
+            return Ok(());
+        }
+        write_joined(cx, "s")
+    });
+    let first = AtomicU32::new(0);
+    closure(&mut graph, "late", ("l", &["odd"]), move |cx| {
+        if first.fetch_add(1, Ordering::SeqCst) == 0 {
+            evicted.wait();
+        }
+        write_joined(cx, "l")
+    });
+    join(&mut graph, "both", "b", &["slow", "late"]);
+    let ran = workspace.build(&graph).of(&["both"]).options(|o| o.jobs = 2).run();
+    let text = workspace.text(ran.artifact(&graph, "both"));
+    assert_eq!(text, "b[s[run 1]][l[run 1]]", "no result is made of both runs");
+    assert_eq!(ran.starts(), "odd slow late odd late slow both");
+}
+
+/// Takes a blob away, as another process that needs room might.
+fn evict(root: &Path, digest: &Digest) {
+    let hex = digest.hex();
+    fs::remove_file(root.join("store/cas/blake3").join(&hex[..2]).join(&hex)).unwrap();
+}
+
 fn lost_targets_and_exports_are_made_again() {
     let workspace = Workspace::new();
     let graph = chain("c");
@@ -179,11 +227,8 @@ fn what_gets_lost_again_and_again_is_an_error() {
     join(&mut graph, "a", "a", &[]);
     let root = workspace.folder().to_owned();
     closure(&mut graph, "b", ("", &["a"]), move |cx| {
-        // As if another process evicted it at the worst moment.
         let digest = *cx.input("a").digest();
-        let hex = digest.hex();
-        let file = root.join("store/cas/blake3").join(&hex[..2]).join(&hex);
-        fs::remove_file(file).unwrap();
+        evict(&root, &digest);
         Err(BuiltinError::Missing(digest))
     });
     let ran = workspace.build(&graph).of(&["b"]).run();

@@ -12,6 +12,7 @@ crate::tests![
     only_what_is_needed_runs,
     nothing_runs_twice,
     results_are_shared_by_key,
+    equal_actions_run_once,
     equal_results_cut_the_build_short,
     one_job_is_one_order,
     jobs_run_at_once,
@@ -63,6 +64,21 @@ fn results_are_shared_by_key() {
     join(&mut graph, "yours", "same", &[]);
     workspace.build(&graph).of(&["mine"]).run();
     assert_eq!(workspace.build(&graph).of(&["yours"]).run().ends(), "yours cached");
+}
+
+fn equal_actions_run_once() {
+    for jobs in [1, 4] {
+        let workspace = Workspace::new();
+        let mut graph = Graph::new();
+        for name in ["a", "b", "c"] {
+            closure(&mut graph, name, ("same", &[]), |cx| {
+                std::thread::sleep(Duration::from_millis(20));
+                write_joined(cx, "x")
+            });
+        }
+        let ran = workspace.build(&graph).of(&["a", "b", "c"]).options(|o| o.jobs = jobs).run();
+        assert_eq!(ran.ends(), "a ran, b cached, c cached");
+    }
 }
 
 fn equal_results_cut_the_build_short() {

@@ -141,9 +141,9 @@ impl<'g> Nodes<'g> {
         self.ready.first().copied()
     }
 
-    /// The first queued action that `fits`.
-    pub(super) fn first_queued(&self, fits: impl Fn(ActionId) -> bool) -> Option<ActionId> {
-        self.queued.iter().copied().find(|id| fits(*id))
+    /// The queued actions, in order.
+    pub(super) fn queued(&self) -> impl Iterator<Item = ActionId> {
+        self.queued.iter().copied()
     }
 
     /// Wants actions and all that they need.
