@@ -124,7 +124,8 @@ impl fmt::Display for Gap {
                 )
             }
             Self::Different { interface, expected, found, at } => {
-                write!(f, "another type is exported{}{}", of(interface), place(at.as_ref()))?;
+                let name = interface.as_ref().map(|name| format!(" `{name}`")).unwrap_or_default();
+                write!(f, "export{name} differs{}", place(at.as_ref()))?;
                 write!(f, "\n    expected `{expected}`\n    found    `{found}`")
             }
             Self::Sort { name, at } => {

@@ -71,14 +71,14 @@ fn another_signature() {
     check(
         CALC,
         &CALC.replace("add: func(a: u32,", "add: func(a: u64,"),
-        &["another type is exported of `demo:calc/ops@0.1.0` (asked for in wit/world.wit:3:3)
+        &["export `demo:calc/ops@0.1.0` differs (asked for in wit/world.wit:3:3)
     expected `add: func(a: u32, b: u32) -> u32`
     found    `add: func(a: u64, b: u32) -> u32`"],
     );
     check(
         "world w { export f: func(a: u8); }",
         "world w { export f: func(b: u8); }",
-        &["another type is exported (asked for in wit/world.wit:2:18)
+        &["export differs (asked for in wit/world.wit:2:18)
     expected `f: func(a: u8)`
     found    `f: func(b: u8)`"],
     );
@@ -119,7 +119,7 @@ fn another_definition_of_a_type_is_reported_once() {
     #[track_caller]
     fn check_type(from: &str, to: &str, line: u32, expected: &str, found: &str) {
         let message = format!(
-            "another type is exported of `demo:shapes/shapes` (asked for in wit/world.wit:{line})
+            "export `demo:shapes/shapes` differs (asked for in wit/world.wit:{line})
     expected `{expected}`
     found    `{found}`"
         );
