@@ -107,9 +107,10 @@ impl Drop for Keeper {
 fn keep(theirs: OwnedFd, started: &Sender<io::Result<u32>>) {
     match spawn(theirs) {
         Ok(mut spawner) => {
-            let heard = started.send(Ok(spawner.id())).is_ok();
-            // Ended by the control socket's end; only its exit status is of no interest.
-            let _ = heard && spawner.wait().is_ok();
+            // Nobody listens only if the start was given up; then the control socket is closed and
+            // the spawner ends as well. How it ends is of no interest.
+            let _ = started.send(Ok(spawner.id()));
+            let _ = spawner.wait();
         }
         Err(error) => drop(started.send(Err(error))),
     }

@@ -197,6 +197,8 @@ fn parents(target: &CStr) -> Vec<CString> {
 
 /// Options of the tmpfs for `/tmp`: as many files as there are pages, within reason.
 fn tmp_options(bytes: u64) -> CString {
+    // To the kernel, a size of 0 is no limit.
+    let bytes = bytes.max(4096);
     let inodes = (bytes / 4096).clamp(1024, 1 << 20);
     CString::new(format!("mode=0755,size={bytes},nr_inodes={inodes}")).expect("digits hold no NUL")
 }

@@ -66,20 +66,20 @@ impl Sandbox {
         let account = self.0.identity.account(slot.number);
         let mut view = View { entries: lay_out(&spec.mounts)?, copied: Vec::new(), account };
         let written = view.written();
-        loop {
+        let finished = loop {
             self.0.prepare(&mut view)?;
             let plan = Plan::new(spec, &view.entries, account, slot.number);
             match session::run(self.0.keeper.control(), &plan, io, cancel) {
-                Ok(finished) => {
-                    take_back(&written)?;
-                    return Ok(self.0.outcome(finished, cancel, view.copied));
-                }
                 Err(Broken::Failed(failure)) if view.lacks_overlay(failure) => {
                     self.0.remember_overlay_fails(&view.entries[failure.index as usize]);
                 }
-                Err(broken) => return Err(error(broken, spec, &view.entries)),
+                finished => break finished,
             }
-        }
+        };
+        // Also after a failure: the kernel may have made an overlay's private folders by then.
+        let taken_back = take_back(&written);
+        let finished = finished.map_err(|broken| error(broken, spec, &view.entries))?;
+        taken_back.map(|()| self.0.outcome(finished, cancel, view.copied))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use sandbox::MountSource::{ReadOnly, Symlink, Writable};
+use sandbox::MountSource::{ReadOnly, Scratch, Symlink, Writable};
 use sandbox::Spec;
 
 use crate::harness::{Lab, With, has_overlays, is_root, spec, text};
@@ -12,6 +12,7 @@ crate::tests![
     working_directories,
     mounts,
     a_failure_is_not_the_end,
+    a_failure_leaves_folders_removable,
     a_sandbox_in_a_sandbox,
     a_machine_that_hides_proc,
 ];
@@ -85,6 +86,14 @@ fn a_failure_is_not_the_end(lab: &Lab) {
         lab.error(&spec(&["true"]).with("/in", ReadOnly("/nowhere".into())));
     }
     assert_eq!(lab.stdout(&lab.sh("echo fine")), "fine\n");
+}
+
+/// A command that was never started leaves its caller's folders removable, too.
+fn a_failure_leaves_folders_removable(lab: &Lab) {
+    let (lower, upper) = (lab.folder("lower"), lab.folder("upper"));
+    let scratch = Scratch { lower, upper: upper.clone() };
+    lab.error(&spec(&["nonsense"]).with("/scratch", scratch));
+    std::fs::remove_dir_all(upper).unwrap();
 }
 
 fn a_sandbox_in_a_sandbox(lab: &Lab) {

@@ -1,6 +1,7 @@
 //! Commands end with their caller, leave nothing behind, and don't get in each other's way.
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sandbox::MountSource::{ReadOnly, Scratch, Writable};
 use sandbox::{Cancel, Spec, Status};
 
-use crate::harness::{Lab, With, chain, spec, start};
+use crate::harness::{Lab, With, chain, spec, start, text};
 
 crate::tests![
     cancel_is_quick,
@@ -23,6 +24,7 @@ crate::tests![
     many_in_a_row_leak_nothing,
     many_at_once,
     large_specifications,
+    the_name_alone_makes_no_spawner,
 ];
 
 /// A command that says so in `/out` when it runs, and then waits.
@@ -177,6 +179,13 @@ fn large_specifications(lab: &Lab) {
     argv.extend(std::iter::repeat_n(argument, 10));
     let words: Vec<&str> = ["sh"].into_iter().chain(argv.iter().map(String::as_str)).collect();
     assert_eq!(lab.stdout(&spec(&words)), "10 100000\n");
+}
+
+/// Whoever calls a program by the spawner's name gets the program.
+fn the_name_alone_makes_no_spawner(lab: &Lab) {
+    let mut program = Command::new(&lab.probe);
+    program.arg0("run-spawner").args(["probe", "reads", "/nowhere"]).stdin(Stdio::null());
+    assert_eq!(text(&program.output().unwrap().stdout), "/nowhere ENOENT\n");
 }
 
 /// The only child of this process: tests run one after the other.

@@ -132,6 +132,8 @@ fn tmp_is_limited(lab: &Lab) {
     };
     full("head -c 2000000 /dev/zero > /tmp/a");
     full("head -c 700000 /dev/zero > /tmp/a && head -c 700000 /dev/zero > /dev/shm/a");
+    let none = lab.sh("head -c 10000 /dev/zero > /tmp/a").limited(|limits| limits.tmp_bytes = 0);
+    assert!(text(&lab.run(&none).stderr).contains("No space left on device"));
     full("cd /tmp; i=0; while test $i -lt 2000 && : > $i; do i=$((i+1)); done");
 }
 
