@@ -79,7 +79,17 @@ struct Release {
     folder: PathBuf,
     channel: Channel,
     /// Holds a private release until the session ends.
-    _home: Option<ScratchDir>,
+    _home: Option<PrivateHome>,
+}
+
+/// A private folder of rustup: removed at once, as it is large and the program may end soon.
+struct PrivateHome(ScratchDir);
+
+impl Drop for PrivateHome {
+    fn drop(&mut self) {
+        // What is left is swept like any other scratch folder.
+        let _ = cache::remove_tree(self.0.path());
+    }
 }
 
 /// What is read of a channel's manifest.
@@ -239,10 +249,10 @@ fn install(
         return Err(RustupError::Offline { version: version.clone() });
     }
     session.events.event(Event::Client { client: "rustup", what: &format!("install {version}") });
-    let home = session.store.scratch()?;
+    let home = PrivateHome(session.store.scratch()?);
     let toolchain = format!("{version}-{}", recipe.platform.rust_host());
     let configure = |command: &mut std::process::Command| {
-        command.env("RUSTUP_HOME", home.path());
+        command.env("RUSTUP_HOME", home.0.path());
         command.args(["toolchain", "install", &toolchain, "--profile", "minimal"]);
         command.arg("--no-self-update");
         for target in &from.targets {
@@ -253,7 +263,7 @@ fn install(
         }
     };
     run(client(session), configure, &|| session.cancelled())?.succeeded()?;
-    let folder = home.path().join("toolchains").join(&toolchain);
+    let folder = home.0.path().join("toolchains").join(&toolchain);
     let manifest = channel_manifest(&folder);
     Release::open(folder, Some(home))?
         .ok_or_else(|| RustupError::Read { path: manifest, source: io::ErrorKind::NotFound.into() })
@@ -265,7 +275,7 @@ fn channel_manifest(folder: &Path) -> PathBuf {
 
 impl Release {
     /// Opens an installation. `None` if there is none, or none that came from a channel.
-    fn open(folder: PathBuf, home: Option<ScratchDir>) -> Result<Option<Self>, RustupError> {
+    fn open(folder: PathBuf, home: Option<PrivateHome>) -> Result<Option<Self>, RustupError> {
         let path = channel_manifest(&folder);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
