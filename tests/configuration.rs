@@ -4,9 +4,10 @@ use crate::harness::Workspace;
 
 const PREBUILT: &[u8] = include_bytes!("../examples/polyglot/vendor/legacy.wasm");
 
-/// A project of one pre-built component: builds without any toolchain.
+/// A project of one pre-built component, and an empty store: builds without any toolchain.
 pub(crate) fn prebuilt() -> Workspace {
     Workspace::new()
+        .private_store()
         .file(
             "run.toml",
             "[project]\nname = \"p\"\nversion = \"0.1.0\"\n\n\

@@ -16,6 +16,8 @@ pub(crate) struct Workspace {
     root: TempDir,
     project: PathBuf,
     run_home: PathBuf,
+    /// The program under test.
+    program: PathBuf,
     variables: Vec<(OsString, OsString)>,
     user: Option<u32>,
 }
@@ -43,7 +45,9 @@ impl Workspace {
         let project = root.path().join("project");
         std::fs::create_dir_all(&project).unwrap();
         std::fs::create_dir_all(root.path().join("home")).unwrap();
-        Self { project, run_home: shared_run_home(), root, variables: Vec::new(), user: None }
+        let program = PathBuf::from(env!("CARGO_BIN_EXE_run"));
+        let (run_home, variables) = (shared_run_home(), Vec::new());
+        Self { root, project, run_home, program, variables, user: None }
     }
 
     /// A copy of one of the project's examples, without what an earlier build left in it.
@@ -112,34 +116,44 @@ impl Workspace {
         self
     }
 
-    /// Runs as another user, who owns the workspace.
+    /// Runs as another user, who owns the workspace and has a program and clients of their own:
+    /// what lies in this user's home is closed to them.
     pub(crate) fn user(mut self, uid: u32) -> Self {
-        self.user = Some(uid);
+        let bin = self.root.path().join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        std::fs::copy(&self.program, bin.join("run")).unwrap();
+        std::fs::copy(find("rustup"), bin.join("rustup")).unwrap();
+        self.program = bin.join("run");
+        let mut path = bin.into_os_string();
+        path.push(":/usr/local/bin:/usr/bin:/bin");
+        let home = self.root.path().join("home");
+        self = self.env("PATH", path).env("CARGO_HOME", home.join(".cargo"));
+        self = self.env("RUSTUP_HOME", home.join(".rustup"));
         chown(self.root.path(), uid);
+        self.user = Some(uid);
         self
     }
 
     /// Starts `run` and waits for it.
     pub(crate) fn run<const N: usize>(&self, arguments: [&str; N]) -> Run {
-        let output = self.command(env!("CARGO_BIN_EXE_run"), &arguments).output().unwrap();
-        Run::of(output)
+        Run::of(self.command(&self.program, &arguments).output().unwrap())
     }
 
     /// Starts `run` through another program, such as `faketime`.
     pub(crate) fn run_through(&self, wrapper: &[&str], arguments: &[&str]) -> Run {
         let mut all = wrapper[1..].to_vec();
-        all.push(env!("CARGO_BIN_EXE_run"));
+        all.push(self.program.to_str().unwrap());
         all.extend(arguments);
-        let output = self.command(wrapper[0], &all).output();
+        let output = self.command(Path::new(wrapper[0]), &all).output();
         Run::of(output.unwrap_or_else(|error| panic!("install `{}`: {error}", wrapper[0])))
     }
 
     /// Starts `run` in a process group of its own and does not wait.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
-        self.command(env!("CARGO_BIN_EXE_run"), arguments).process_group(0).spawn().unwrap()
+        self.command(&self.program, arguments).process_group(0).spawn().unwrap()
     }
 
-    fn command(&self, program: &str, arguments: &[&str]) -> Command {
+    fn command(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command
             .args(arguments)
@@ -226,6 +240,13 @@ fn client_environment() -> Vec<(OsString, OsString)> {
         found.push(("RUSTUP_HOME".into(), or_home("RUSTUP_HOME", ".rustup")));
     }
     found
+}
+
+/// The program of this name in `PATH`.
+fn find(name: &str) -> PathBuf {
+    let path = variable("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|p| p.is_file());
+    found.unwrap_or_else(|| panic!("install `{name}`: the tests build with it"))
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -86,7 +86,7 @@ fn sandbox_debug_keeps_the_folder_and_says_how_to_enter() {
         .spawn()
         .unwrap();
     use std::io::Write as _;
-    child.stdin.take().unwrap().write_all(b"cat /src/src/main.rs\nexit\n").unwrap();
+    child.stdin.take().unwrap().write_all(b"busybox cat /src/src/main.rs\nexit\n").unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("syntax error"));
     std::fs::remove_dir_all(kept).unwrap();
@@ -107,4 +107,17 @@ fn a_missing_lockfile_is_an_error_with_the_command_that_makes_it() {
     let workspace = hello("fn main() {}");
     std::fs::remove_file(workspace.path("Cargo.lock")).unwrap();
     workspace.run(["build"]).exits(2).says("cargo generate-lockfile").says("run.toml:");
+}
+
+#[test]
+fn without_namespaces_it_refuses_and_says_how_to_enable_them() {
+    let main = format!("fn main() {{ println!(\"{}\"); }}", std::process::id());
+    let workspace = hello(&main);
+    // A user namespace in which no further ones may be made.
+    let forbid = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"";
+    let wrapper = ["unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh"];
+    let run = workspace.run_through(&wrapper, &["build"]).exits(36);
+    assert!(run.stderr.contains("can't run actions hermetically"), "{}", run.stderr);
+    assert!(run.stderr.contains("hint:"), "{}", run.stderr);
+    assert!(!workspace.exists("target/wasm/hello.wasm"));
 }

@@ -64,7 +64,7 @@ fn two_builds_at_once_both_succeed() {
 
 #[test]
 fn two_projects_may_fill_one_empty_store_at_once() {
-    let first = prebuilt().private_store();
+    let first = prebuilt();
     let home = first.store().parent().unwrap().to_owned();
     let second = prebuilt().env("RUN_HOME", &home);
     let builds = [first.spawn(&["build"]), second.spawn(&["build"])];
@@ -76,7 +76,7 @@ fn two_projects_may_fill_one_empty_store_at_once() {
 
 #[test]
 fn a_flipped_byte_in_any_blob_is_noticed_and_repaired() {
-    let workspace = prebuilt().private_store();
+    let workspace = prebuilt();
     workspace.run(["build"]).ok();
     let right = workspace.read("target/wasm/legacy.wasm");
     let blobs = files(&workspace.store().join("cas"));
