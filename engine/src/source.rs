@@ -114,6 +114,14 @@ impl Sources {
     /// # Errors
     /// If a file can't be read or is none, a symlink leaves the tree, or two files claim one place.
     pub fn tree(&mut self, files: &[SourceFile]) -> Result<Digest, SourceError> {
+        self.tree_with(files, Tree::default())
+    }
+
+    /// The tree of these files and of `rest`, whose blobs the caller has put into the store.
+    ///
+    /// # Errors
+    /// As [`tree`](Self::tree); also if a file and something of `rest` claim one place.
+    pub fn tree_with(&mut self, files: &[SourceFile], rest: Tree) -> Result<Digest, SourceError> {
         let seen = each(files, PARALLEL_STATS, look_at)?;
         let (contents, all_known) = self.contents(files, &seen)?;
         let mut tree = Tree::default();
@@ -124,6 +132,7 @@ impl Sources {
             }
             tree.insert(&source.path, entry(seen, content))?;
         }
+        tree.merge(rest)?;
         let (digest, _) = tree.digest(self.store.function())?;
         if !all_known || !self.stats.has_tree(&digest) {
             self.store.put_tree(&tree)?;

@@ -4,7 +4,7 @@
 //! and swept like one. Keys are digests of a text that starts with the memo's kind and version.
 
 use cache::reapi::{ActionResult, OutputDirectory};
-use cache::{Digest, DiskStore, Entry, StoreError, Tree};
+use cache::{Digest, DiskStore, StoreError};
 
 /// The tree remembered under `key`.
 pub(crate) fn tree(store: &DiskStore, key: &Digest) -> Result<Option<Digest>, StoreError> {
@@ -20,19 +20,6 @@ pub(crate) fn tree_and_text(
     let Some(result) = store.action_result(key)? else { return Ok(None) };
     let tree = first_tree(store, &result);
     Ok(tree.zip(String::from_utf8(result.stdout_raw.clone()).ok()))
-}
-
-/// Whether the store has every blob of `tree`. What is remembered may have been lost since.
-pub(crate) fn is_complete(store: &DiskStore, tree: &Digest) -> Result<bool, StoreError> {
-    Ok(store.tree(tree)?.is_some_and(|tree| has_files(store, &tree)))
-}
-
-fn has_files(store: &DiskStore, tree: &Tree) -> bool {
-    tree.entries.values().all(|entry| match entry {
-        Entry::File { digest, .. } => store.contains(digest),
-        Entry::Directory(tree) => has_files(store, tree),
-        Entry::Symlink { .. } | Entry::Subtree(_) => true,
-    })
 }
 
 /// Remembers `tree` under `key`.

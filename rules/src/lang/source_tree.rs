@@ -109,10 +109,6 @@ impl SourceTree {
             .iter()
             .map(|path| SourceFile { path: path.to_string(), file: path.on_disk(project) })
             .collect();
-        let checkout = sources.tree(&files)?;
-        if self.generated.is_empty() && self.subtrees.is_empty() {
-            return Ok(checkout);
-        }
         let mut rest = Tree::default();
         for (path, bytes) in &self.generated {
             let digest = store.put(bytes)?;
@@ -121,7 +117,7 @@ impl SourceTree {
         for (path, digest) in &self.subtrees {
             rest.insert(path.as_str(), Entry::Subtree(*digest))?;
         }
-        Ok(store.merge_trees(&[checkout, store.put_tree(&rest)?])?)
+        Ok(sources.tree_with(&files, rest)?)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Why a component can't be planned, told at its place in run.toml.
 
 use std::error::Error;
-use std::path::PathBuf;
 
 use crate::lang::{CargoError, LangError, SourceTreeError};
 use crate::manifest::{Component, Diagnostic, Invalid, Origin, Span};
@@ -21,9 +20,6 @@ pub enum PlanError {
     /// A source file can't be taken.
     #[error(transparent)]
     Source(#[from] engine::SourceError),
-    /// It is not a file.
-    #[error("`{}` is not a file", .0.display())]
-    NotAFile(PathBuf),
     /// A path is not inside the project.
     #[error(transparent)]
     Path(#[from] PathError),

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cache::DiskStore;
-use engine::{Action, ActionId, Graph, Input, Label, Source, SourceFile, Sources};
+use engine::{Action, ActionId, Graph, Input, Label, Source, Sources};
 
 pub use error::PlanError;
 pub(crate) use planner::Planner;
@@ -23,7 +23,6 @@ pub use selection::{Selection, UnknownComponent, toolchains};
 
 use crate::lang::{self, Compiled, Request};
 use crate::manifest::{Component, Diagnostic, Manifest, Origin};
-use crate::path::ProjectPath;
 use crate::toolchain::Images;
 use crate::wasm::{Finish, Stamp};
 
@@ -118,15 +117,15 @@ fn plan_component(
     options: &Options<'_>,
 ) -> Result<ActionId, PlanError> {
     let wit = match &component.wit {
-        Some(path) => Some(wit::complete(planner, component, path.as_str())?),
+        Some(path) => Some(wit::complete(planner, component, &path.value)?),
         None => None,
     };
     let (built, stamp) = match &component.origin {
-        Origin::Prebuilt { file } => (prebuilt(planner, file.as_str())?, None),
+        Origin::Prebuilt { file } => (planner.source_file(&file.value)?, None),
         Origin::Source { file, language } => {
             let request = Request {
                 name: component.name.as_str(),
-                source: &ProjectPath::parse(file.as_str())?,
+                source: &file.value,
                 inputs: &planner.matching(&component.inputs)?,
                 env: &component.env.iter().map(|(k, v)| (k.to_string(), v.value.clone())).collect(),
                 wit: wit.as_ref(),
@@ -162,10 +161,4 @@ fn facts(manifest: &Manifest, component: &Component) -> Stamp {
         source: project.repository.as_ref().map(|url| url.value.to_string()),
         processed_by: vec![("run".to_owned(), env!("CARGO_PKG_VERSION").to_owned())],
     }
-}
-
-/// A pre-built component as a source.
-fn prebuilt(planner: &mut Planner<'_>, path: &str) -> Result<Source, PlanError> {
-    let file = planner.project().join(path);
-    planner.source_file(&SourceFile { path: Finish::OUTPUT.to_owned(), file })
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cache::{Digest, DiskStore, Tree};
-use engine::{Action, ActionId, Graph, Source, SourceFile, Sources};
+use engine::{Action, ActionId, Artifact, Graph, Source, SourceFile, Sources};
 use walkdir::WalkDir;
 
 use super::{Clients, Options, PlanError, Project};
@@ -38,7 +38,6 @@ impl<'a> Planner<'a> {
         sources: &'a mut Sources,
         options: &Options<'_>,
     ) -> Self {
-        let output = ProjectPath::parse(project.manifest.build.output_dir.as_str());
         Self {
             project,
             store,
@@ -46,7 +45,7 @@ impl<'a> Planner<'a> {
             clients: Arc::clone(&options.clients),
             graph: Graph::new(),
             shared: BTreeMap::new(),
-            outputs: output.into_iter().collect(),
+            outputs: vec![project.manifest.build.output_dir.value.clone()],
         }
     }
 
@@ -121,15 +120,11 @@ impl<'a> Planner<'a> {
     }
 
     /// One file of the checkout.
-    pub(super) fn source_file(&mut self, file: &SourceFile) -> Result<Source, PlanError> {
-        let tree = self.sources.tree(std::slice::from_ref(file))?;
-        let entries = self.store.directory(&tree)?.unwrap_or_default().entries;
-        match entries.get(&file.path) {
-            Some(cache::Entry::File { digest, executable }) => {
-                Ok(Source::File { digest: *digest, executable: *executable })
-            }
-            _ => Err(PlanError::NotAFile(file.file.clone())),
-        }
+    pub(super) fn source_file(&mut self, path: &ProjectPath) -> Result<Source, PlanError> {
+        Ok(match self.sources.file(&path.on_disk(self.project.folder))? {
+            Artifact::File { digest, executable } => Source::File { digest, executable },
+            Artifact::Tree(tree) => Source::Tree(tree),
+        })
     }
 
     /// The sources of all enabled components in a language.
@@ -138,7 +133,7 @@ impl<'a> Planner<'a> {
         let sources = components.filter(|component| *component.enabled).filter_map(|component| {
             match &component.origin {
                 Origin::Source { file, language } if **language == wanted => {
-                    ProjectPath::parse(file.as_str()).ok()
+                    Some(file.value.clone())
                 }
                 _ => None,
             }

@@ -16,18 +16,18 @@ use crate::wit::{self, CompletedWit, Dependency, Request};
 pub(super) fn complete(
     planner: &mut Planner<'_>,
     component: &Component,
-    path: &str,
+    path: &ProjectPath,
 ) -> Result<ComponentWit, PlanError> {
     let request = Request {
         root: planner.project().to_owned(),
-        wit: PathBuf::from(path),
+        wit: PathBuf::from(path.as_str()),
         dependencies: dependencies(planner.manifest()),
         world: component.world.as_ref().map(|world| world.as_str().to_owned()),
     };
-    let place = place(planner, path)?;
+    let place = place(planner, path);
     let key = memo_key(planner, component, &request)?;
     if let Some((tree, world)) = crate::memo::tree_and_text(planner.store(), &key)?
-        && crate::memo::is_complete(planner.store(), &tree)?
+        && planner.store().contains_tree(&tree)?
     {
         return Ok(ComponentWit { tree, world, place });
     }
@@ -39,9 +39,8 @@ pub(super) fn complete(
 }
 
 /// The folder of the checkout that the completed folder stands for.
-fn place(planner: &Planner<'_>, path: &str) -> Result<ProjectPath, PlanError> {
-    let path = ProjectPath::parse(path)?;
-    Ok(if path.on_disk(planner.project()).is_dir() { path } else { path.parent() })
+fn place(planner: &Planner<'_>, path: &ProjectPath) -> ProjectPath {
+    if path.on_disk(planner.project()).is_dir() { path.clone() } else { path.parent() }
 }
 
 /// `[dependencies]` as far as WIT is concerned.

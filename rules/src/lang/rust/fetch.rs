@@ -250,7 +250,7 @@ fn memo_key(store: &DiskStore, locked: &LockedCrate) -> Digest {
 fn unpacked(store: &DiskStore, locked: &LockedCrate) -> Result<Option<Digest>, BuiltinError> {
     let Some(tree) = crate::memo::tree(store, &memo_key(store, locked))? else { return Ok(None) };
     // A tree that lost blobs is unpacked again.
-    Ok(crate::memo::is_complete(store, &tree)?.then_some(tree))
+    Ok(store.contains_tree(&tree)?.then_some(tree))
 }
 
 fn unpack(
