@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use cache::DiskStore;
 use engine::{Build, Export, Failure, Label, Options, Outcome, Status, Target};
 use rules::diagnose::{self, Suspect};
 use rules::manifest::{Diagnostics, OptLevel};
@@ -59,7 +60,17 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
     let outcome = build.run();
     progress.clear();
     let outcome = outcome.map_err(CommandError::from)?;
+    sweep(config, &store, &outcome);
     Report { config, session: &session, plan: &plan, exports: &exports }.finish(&outcome)
+}
+
+/// Removes what killed builds left in the store, unless there was nothing to do.
+fn sweep(config: &Config, store: &DiskStore, outcome: &Outcome) {
+    if outcome.summary.ran > 0
+        && let Err(error) = store.sweep()
+    {
+        config.printer.warning(&format!("cannot tidy up the store: {error}"));
+    }
 }
 
 fn selection(session: &Session, names: &[String]) -> Result<Selection, CommandError> {

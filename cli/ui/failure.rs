@@ -39,7 +39,10 @@ pub(crate) fn failure(
     match &failure.kept {
         Some(kept) => {
             let _ = writeln!(text, "{note} its sandbox is kept in {}", kept.folder.display());
-            let _ = writeln!(text, "{note} enter it with: {}", kept.shell);
+            let _ = writeln!(text, "{note} run it again with: {}", kept.again);
+            if let Some(shell) = &kept.shell {
+                let _ = writeln!(text, "{note} enter it with: {shell}");
+            }
         }
         None if failure.command.is_some() => {
             let only = component.map_or_else(String::new, |name| format!(" -p {name}"));

@@ -66,8 +66,10 @@ impl CommandReport {
 pub struct KeptSandbox {
     /// The folder with the action's writable places (`out`, scratch layers). It is the user's now.
     pub folder: PathBuf,
-    /// A shell line that enters the same sandbox.
-    pub shell: String,
+    /// A shell line that runs the command again in the same sandbox.
+    pub again: String,
+    /// A shell line that starts a shell there instead, if there is one.
+    pub shell: Option<String>,
 }
 
 /// What went wrong.

@@ -110,7 +110,25 @@ fn keep(mut spec: Spec, scratch: ScratchDir) -> Result<KeptSandbox, StoreError> 
             *path = folder.join(below);
         }
     }
-    Ok(KeptSandbox { folder, shell: sandbox::shell_command(&spec) })
+    let again = sandbox::shell_command(&spec);
+    let shell = has_shell(&spec).then(|| {
+        spec.argv = vec![SHELL.into()];
+        sandbox::shell_command(&spec)
+    });
+    Ok(KeptSandbox { folder, again, shell })
+}
+
+/// The shell that an image with a shell has.
+const SHELL: &str = "/usr/bin/sh";
+
+/// Whether [`SHELL`] is in one of the trees that the command sees.
+fn has_shell(spec: &Spec) -> bool {
+    spec.mounts.iter().any(|mount| match &mount.source {
+        MountSource::ReadOnly(source) => Path::new(SHELL)
+            .strip_prefix(&mount.target)
+            .is_ok_and(|below| fs::symlink_metadata(source.join(below)).is_ok()),
+        _ => false,
+    })
 }
 
 /// Makes the folders that the command may write to, and those its outputs go into.
