@@ -98,13 +98,14 @@ impl<'a> Scheduler<'a> {
             self.tell_notices();
             self.look_up_ready();
             self.start_queued()?;
-            if let Some((id, end)) = self.workers.next() {
-                self.ended(id, end);
-            } else if !self.goes_on() || self.nodes.first_ready().is_none() {
-                // Nothing runs and nothing can start.
-                if self.is_stopped() || !self.deliver()? {
-                    return Ok(());
-                }
+            if self.goes_on() && self.nodes.first_ready().is_some() {
+                // What was to start lacked something that can be made at once.
+                continue;
+            }
+            match self.workers.next() {
+                Some((id, end)) => self.ended(id, end),
+                None if !self.is_stopped() && self.deliver()? => {}
+                None => return Ok(()),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cache::{Digest, Entry, Tree};
 use engine::{Action, Artifact, BuiltinContext, BuiltinError, FailureKind, Graph, Input, Source};
@@ -20,6 +20,7 @@ crate::tests![
     a_damaged_blob_is_made_again,
     other_bytes_than_before_reach_every_dependent,
     what_runs_with_an_old_result_runs_again,
+    what_is_lost_is_made_again_while_others_run,
     lost_targets_and_exports_are_made_again,
     what_gets_lost_again_and_again_is_an_error,
     a_lost_input_that_nothing_makes_is_an_error,
@@ -161,18 +162,20 @@ fn other_bytes_than_before_reach_every_dependent() {
 fn what_runs_with_an_old_result_runs_again() {
     let workspace = Workspace::new();
     let (runs, root) = (Arc::new(AtomicU32::new(0)), workspace.folder().to_owned());
-    let evicted = Arc::new(Barrier::new(2));
+    // Twice: when both run, and when the blob is gone.
+    let both = Arc::new(Barrier::new(2));
     let mut graph = Graph::new();
     let odd_runs = Arc::clone(&runs);
     closure(&mut graph, "odd", ("", &[]), move |cx| {
         let run = odd_runs.fetch_add(1, Ordering::SeqCst);
         write_joined(cx, &format!("run {run}"))
     });
-    let (slow_runs, slow_evicted) = (Arc::clone(&runs), Arc::clone(&evicted));
+    let (slow_runs, slow_both) = (Arc::clone(&runs), Arc::clone(&both));
     closure(&mut graph, "slow", ("s", &["odd"]), move |cx| {
         if cx.read("odd")? == b"run 0" {
+            slow_both.wait();
             evict(&root, cx.input("odd").digest());
-            slow_evicted.wait();
+            slow_both.wait();
             while slow_runs.load(Ordering::SeqCst) < 2 {
                 std::thread::yield_now();
             }
@@ -186,7 +189,8 @@ fn what_runs_with_an_old_result_runs_again() {
     let first = AtomicU32::new(0);
     closure(&mut graph, "late", ("l", &["odd"]), move |cx| {
         if first.fetch_add(1, Ordering::SeqCst) == 0 {
-            evicted.wait();
+            both.wait();
+            both.wait();
         }
         write_joined(cx, "l")
     });
@@ -195,6 +199,45 @@ fn what_runs_with_an_old_result_runs_again() {
     let text = workspace.text(ran.artifact(&graph, "both"));
     assert_eq!(text, "b[s[run 1]][l[run 1]]", "no result is made of both runs");
     assert_eq!(ran.starts(), "odd slow late odd late slow both");
+}
+
+/// `late` finds `a` lost before it starts, while `slow` waits for `a` to be made again.
+fn what_is_lost_is_made_again_while_others_run() {
+    let workspace = Workspace::new();
+    let runs = Arc::new(AtomicU32::new(0));
+    let gone = Arc::new(Barrier::new(2));
+    let graph = |round: &str| {
+        let mut graph = Graph::new();
+        let a_runs = Arc::clone(&runs);
+        closure(&mut graph, "a", ("", &[]), move |cx| {
+            a_runs.fetch_add(1, Ordering::SeqCst);
+            write_joined(cx, "a")
+        });
+        let (root, slow_gone, runs) =
+            (workspace.folder().to_owned(), Arc::clone(&gone), Arc::clone(&runs));
+        closure(&mut graph, "slow", (&format!("slow {round}"), &[]), move |cx| {
+            evict(&root, &Digest::of(cx.store().function(), b"a"));
+            slow_gone.wait();
+            let until = Instant::now() + Duration::from_secs(20);
+            while runs.load(Ordering::SeqCst) < 2 {
+                assert!(Instant::now() < until, "nobody makes `a` again");
+                std::thread::yield_now();
+            }
+            write_joined(cx, "s")
+        });
+        let gone = Arc::clone(&gone);
+        closure(&mut graph, "gate", (&format!("gate {round}"), &[]), move |cx| {
+            gone.wait();
+            write_joined(cx, "g")
+        });
+        join(&mut graph, "late", "l", &["a", "gate"]);
+        graph
+    };
+    workspace.build(&graph("1")).of(&["a"]).run();
+    let graph = graph("2");
+    let ran = workspace.build(&graph).of(&["slow", "late"]).options(|o| o.jobs = 2).run();
+    assert!(ran.ends().starts_with("a known, gate ran, a ran, "), "{}", ran.ends());
+    assert_eq!(ran.ok().summary.ran, 4);
 }
 
 /// Takes a blob away, as another process that needs room might.
