@@ -3,6 +3,8 @@
 //!
 //! `cargo bench -p run --bench null_build`. The first run builds the example, which takes minutes.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
 mod measure;
 
 use std::path::{Path, PathBuf};

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p run --bench sandbox`. The plain one is `posix_spawn`, as std uses it.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
 mod measure;
 
 use std::process::Command;

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p run --bench store`
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
 mod measure;
 
 use std::path::Path;

@@ -90,7 +90,7 @@ impl Config {
             directory,
             store: user.store.path.unwrap_or_else(|| home.cache.join("store")),
             digest_function,
-            ci: text("CI").is_some_and(|value| value != "" && value != "false" && value != "0"),
+            ci: text("CI").is_some_and(|value| !value.is_empty() && value != "false" && value != "0"),
             locked: global.locked,
             offline: global.offline,
             printer: printer(global, &environment),
@@ -167,7 +167,7 @@ fn user_config(path: &Path) -> Result<UserConfig, CommandError> {
 
 /// Who is to be told how: flags first, then NO_COLOR, CLICOLOR_FORCE and TERM=dumb.
 fn printer(global: &Global, environment: &BTreeMap<OsString, OsString>) -> Printer {
-    let set = |name: &str| environment.get(OsStr::new(name)).is_some_and(|v| v != "");
+    let set = |name: &str| environment.get(OsStr::new(name)).is_some_and(|v| !v.is_empty());
     let dumb = environment.get(OsStr::new("TERM")).is_none_or(|term| term == "dumb");
     let terminal = std::io::stderr().is_terminal();
     let color = match global.color {

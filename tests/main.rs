@@ -1,5 +1,8 @@
 //! The integration tests: `run` as a user starts it, with real toolchains and real registries.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "tests say where they keep what")]
+
 mod command_line;
 mod configuration;
 mod first_build;

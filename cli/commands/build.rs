@@ -1,7 +1,7 @@
 //! `run build`: from run.toml to finished components in the output folder.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -187,7 +187,7 @@ impl Report<'_> {
             .collect()
     }
 
-    fn shown(&self, path: &PathBuf) -> String {
+    fn shown(&self, path: &Path) -> String {
         path.strip_prefix(&self.session.folder).unwrap_or(path).display().to_string()
     }
 

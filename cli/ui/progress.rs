@@ -101,7 +101,7 @@ impl Progress {
         }
         match finish {
             Finish::Hit(hit) => {
-                self.print_line(Style::Note, "Hit", &format!("{label} ({})", where_found(*hit)))
+                self.print_line(Style::Note, "Hit", &format!("{label} ({})", where_found(*hit)));
             }
             Finish::Ran(usage) => self.print_line(
                 Style::Good,

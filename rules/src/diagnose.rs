@@ -89,7 +89,7 @@ fn undeclared(output: &str, cwd: &str, suspect: &Suspect<'_>) -> Vec<String> {
     let missed: BTreeSet<ProjectPath> = output
         .lines()
         .filter(|line| has(line, &NO_SUCH_FILE))
-        .flat_map(|line| paths(line))
+        .flat_map(paths)
         .filter_map(|path| in_project(path, cwd))
         .filter(|path| !path.is_root() && path.on_disk(suspect.project).exists())
         .collect();

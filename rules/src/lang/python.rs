@@ -19,7 +19,7 @@ pub(super) fn compile(
     planner: &mut Planner<'_>,
     request: &Request<'_>,
 ) -> Result<Compiled, PlanError> {
-    let wit = request.wit.ok_or_else(|| LangError::NeedsWit { language: "python" })?;
+    let wit = request.wit.ok_or(LangError::NeedsWit { language: "python" })?;
     let image = planner.image(COMPONENTIZE_PY)?;
     let folder = request.source.parent();
     let project = planner.project().to_owned();

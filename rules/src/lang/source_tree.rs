@@ -141,7 +141,7 @@ fn is_source(project: &Path, entry: &DirEntry, without: &Without<'_>) -> bool {
         return true;
     }
     let marked = without.marker.is_some_and(|marker| entry.path().join(marker).is_file());
-    let excluded = ProjectPath::of(project, entry.path())
-        .is_ok_and(|path| without.folders.iter().any(|folder| path == *folder));
+    let excluded =
+        ProjectPath::of(project, entry.path()).is_ok_and(|path| without.folders.contains(&path));
     !marked && !excluded && !NEVER_SOURCES.contains(&name.as_ref())
 }

@@ -47,7 +47,7 @@ pub(crate) fn compile(
             .input(Input::new("image", image.clone()))
             .input(Input::new("src", Source::Tree(skeleton)))
             .output("vendor");
-        Ok(planner.add(action)?)
+        planner.add(action)
     })?;
     let vendor = Source::output(vendor, "vendor");
     let cargo = Cargo {
@@ -59,7 +59,7 @@ pub(crate) fn compile(
     };
     let layer = planner.once(&format!("layer {folder}"), |planner| {
         let selected = selections(planner, &workspace)?;
-        Ok(planner.add(cargo.layer(&workspace, &selected, skeleton))?)
+        planner.add(cargo.layer(&workspace, &selected, skeleton))
     })?;
     let sources = sources(planner, &workspace, &dir, request)?;
     let action = cargo.compile(request, &selection, sources, layer);
@@ -125,7 +125,7 @@ fn skeleton(planner: &mut Planner<'_>, workspace: &Workspace) -> Result<cache::D
             tree.generated(path, text);
         }
     }
-    Ok(planner.store_tree(tree)?)
+    planner.store_tree(tree)
 }
 
 fn manifests(planner: &Planner<'_>, workspace: &Workspace, tree: &mut SourceTree) {
@@ -170,7 +170,7 @@ fn sources(
         package.build_script.iter().for_each(|script| tree.file(script.clone()));
     }
     request.add_inputs_and_wit(&project, &mut tree, &dir.join("wit"));
-    Ok(planner.store_tree(tree)?)
+    planner.store_tree(tree)
 }
 
 /// How Cargo is called, the same for the layer and for the compile.
