@@ -43,7 +43,8 @@ pub struct Target {
 /// The conditions of a build. None of them feeds a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How many actions run at once, at least 1.
+    /// How many actions run at once, at least 1. With 1, nothing runs beside anything else, and the
+    /// order of everything is the same in every build.
     pub jobs: usize,
     /// How many builtins that need the network run at once, at least 1. They don't count as jobs.
     pub downloads: usize,

@@ -25,7 +25,8 @@ pub enum Event {
         /// The new total.
         actions: usize,
     },
-    /// An action was missed by every cache and runs now. Hits give no such event.
+    /// An action was missed by every cache and runs now. Hits give no such event. An action that
+    /// finds an input lost starts again once that is back.
     Started {
         /// Which.
         label: Label,

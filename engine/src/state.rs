@@ -131,19 +131,14 @@ impl State {
     fn read(store: &DiskStore, file: &Path, message: StateMessage) -> Self {
         let function = store.function();
         let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
-        let files = message.files.iter().filter_map(|file| {
-            file.read(function).map(|remembered| (file.path.clone(), remembered))
+        let files = message.files.into_iter().map(|file| file.read(function));
+        let trees = message.trees.iter().map(|tree| tree.read(function));
+        let actions = message.actions.into_iter().filter_map(|action| {
+            let age = action.age;
+            let (label, key, success) = action.read(function)?;
+            Some((label, Record { key: ActionKey(key), success, age }))
         });
-        let trees = message.trees.iter().filter_map(|tree| tree.read(function));
-        let actions = message.actions.iter().filter_map(|action| {
-            let (key, success) = action.read(function)?;
-            let label = Label::new(action.owner.as_str(), action.step.as_str());
-            Some((label, Record { key: ActionKey(key), success, age: action.age }))
-        });
-        let exports = message
-            .exports
-            .iter()
-            .filter_map(|export| export.read(function).map(|record| (export.path.clone(), record)));
+        let exports = message.exports.into_iter().map(|export| export.read(function));
         Self {
             file: file.to_owned(),
             store: store.clone(),
@@ -164,16 +159,13 @@ impl State {
             store: identity(&self.store),
             files,
             trees,
-            actions: actions.map(|(label, record)| record.message(label)).collect(),
+            actions: actions
+                .map(|(label, Record { key, success, age })| {
+                    ActionMessage::new(label, &key.0, success, age + 1)
+                })
+                .collect(),
             exports: exports.map(|(path, record)| ExportMessage::new(path, record)).collect(),
         }
-    }
-}
-
-impl Record {
-    fn message(&self, label: &Label) -> ActionMessage {
-        let name = (label.owner(), label.step());
-        ActionMessage::new(name, &self.key.0, &self.success, self.age + 1)
     }
 }
 

@@ -7,11 +7,11 @@
 use cache::{Digest, DigestFunction};
 use prost::Message as _;
 
-use crate::Artifact;
 use crate::export::ExportRecord;
 use crate::stat::Stat;
 use crate::stat_cache::{Known, Remembered};
 use crate::success::Success;
+use crate::{Artifact, Label};
 
 /// The first line. The number changes with the messages below.
 const MAGIC: &[u8] = b"run state 1\n";
@@ -35,12 +35,19 @@ pub(crate) struct StateMessage {
     pub(crate) exports: Vec<ExportMessage>,
 }
 
-/// A hash and a size; the function is that of the store.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
+/// A hash, in four words so that reading it allocates nothing, and a size. The function is that of
+/// the store.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub(crate) struct DigestMessage {
-    #[prost(bytes = "vec", tag = "1")]
-    hash: Vec<u8>,
-    #[prost(uint64, tag = "2")]
+    #[prost(fixed64, tag = "1")]
+    first: u64,
+    #[prost(fixed64, tag = "2")]
+    second: u64,
+    #[prost(fixed64, tag = "3")]
+    third: u64,
+    #[prost(fixed64, tag = "4")]
+    fourth: u64,
+    #[prost(uint64, tag = "5")]
     size: u64,
 }
 
@@ -61,7 +68,7 @@ pub(crate) struct StatMessage {
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct FileMessage {
     #[prost(bytes = "vec", tag = "1")]
-    pub(crate) path: Vec<u8>,
+    path: Vec<u8>,
     #[prost(message, required, tag = "2")]
     stat: StatMessage,
     #[prost(message, required, tag = "3")]
@@ -85,9 +92,9 @@ pub(crate) struct TreeMessage {
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ActionMessage {
     #[prost(string, tag = "1")]
-    pub(crate) owner: String,
+    owner: String,
     #[prost(string, tag = "2")]
-    pub(crate) step: String,
+    step: String,
     #[prost(message, required, tag = "3")]
     key: DigestMessage,
     #[prost(message, repeated, tag = "4")]
@@ -124,7 +131,7 @@ enum OutputKind {
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ExportMessage {
     #[prost(bytes = "vec", tag = "1")]
-    pub(crate) path: Vec<u8>,
+    path: Vec<u8>,
     #[prost(message, required, tag = "2")]
     stat: StatMessage,
     #[prost(message, required, tag = "3")]
@@ -152,12 +159,19 @@ impl StateMessage {
 
 impl DigestMessage {
     pub(crate) fn new(digest: &Digest) -> Self {
-        Self { hash: digest.hash().to_vec(), size: digest.size() }
+        let (words, _) = digest.hash().as_chunks();
+        let [first, second, third, fourth] =
+            [0, 1, 2, 3].map(|at: usize| u64::from_le_bytes(words[at]));
+        Self { first, second, third, fourth, size: digest.size() }
     }
 
-    fn read(&self, function: DigestFunction) -> Option<Digest> {
-        let hash = self.hash.as_slice().try_into().ok()?;
-        Some(Digest::new(function, hash, self.size))
+    fn read(&self, function: DigestFunction) -> Digest {
+        let mut hash = [0; HASH];
+        let words = [self.first, self.second, self.third, self.fourth];
+        for (bytes, word) in hash.as_chunks_mut().0.iter_mut().zip(words) {
+            *bytes = word.to_le_bytes();
+        }
+        Digest::new(function, hash, self.size)
     }
 }
 
@@ -182,9 +196,9 @@ impl FileMessage {
         }
     }
 
-    pub(crate) fn read(&self, function: DigestFunction) -> Option<Remembered> {
-        let known = Known { digest: self.digest.read(function)?, executable: self.executable };
-        Some(Remembered { stat: self.stat.read(), known, age: self.age })
+    pub(crate) fn read(self, function: DigestFunction) -> (Vec<u8>, Remembered) {
+        let known = Known { digest: self.digest.read(function), executable: self.executable };
+        (self.path, Remembered { stat: self.stat.read(), known, age: self.age })
     }
 }
 
@@ -193,21 +207,16 @@ impl TreeMessage {
         Self { digest: DigestMessage::new(digest), age }
     }
 
-    pub(crate) fn read(&self, function: DigestFunction) -> Option<(Digest, u32)> {
-        Some((self.digest.read(function)?, self.age))
+    pub(crate) fn read(&self, function: DigestFunction) -> (Digest, u32) {
+        (self.digest.read(function), self.age)
     }
 }
 
 impl ActionMessage {
-    pub(crate) fn new(
-        (owner, step): (&str, &str),
-        key: &Digest,
-        success: &Success,
-        age: u32,
-    ) -> Self {
+    pub(crate) fn new(label: &Label, key: &Digest, success: &Success, age: u32) -> Self {
         Self {
-            owner: owner.to_owned(),
-            step: step.to_owned(),
+            owner: label.owner().to_owned(),
+            step: label.step().to_owned(),
             key: DigestMessage::new(key),
             outputs: success.outputs.iter().map(OutputMessage::new).collect(),
             stdout: success.stdout.as_ref().map(DigestMessage::new),
@@ -216,18 +225,16 @@ impl ActionMessage {
         }
     }
 
-    pub(crate) fn read(&self, function: DigestFunction) -> Option<(Digest, Success)> {
-        let digest = |message: &DigestMessage| message.read(function);
+    /// `None` if an output is of a kind that this version does not know.
+    pub(crate) fn read(self, function: DigestFunction) -> Option<(Label, Digest, Success)> {
+        let digest = |message: DigestMessage| message.read(function);
+        let outputs = self.outputs.into_iter().map(|output| output.read(function));
         let success = Success {
-            outputs: self
-                .outputs
-                .iter()
-                .map(|output| output.read(function))
-                .collect::<Option<_>>()?,
-            stdout: self.stdout.as_ref().and_then(digest),
-            stderr: self.stderr.as_ref().and_then(digest),
+            outputs: outputs.collect::<Option<_>>()?,
+            stdout: self.stdout.map(digest),
+            stderr: self.stderr.map(digest),
         };
-        Some((digest(&self.key)?, success))
+        Some((Label::new(self.owner, self.step), digest(self.key), success))
     }
 }
 
@@ -242,14 +249,14 @@ impl OutputMessage {
         Self { path: path.clone(), digest, kind: kind.into() }
     }
 
-    fn read(&self, function: DigestFunction) -> Option<(String, Artifact)> {
-        let digest = self.digest.read(function)?;
+    fn read(self, function: DigestFunction) -> Option<(String, Artifact)> {
+        let digest = self.digest.read(function);
         let artifact = match OutputKind::try_from(self.kind).ok()? {
             OutputKind::Tree => Artifact::Tree(digest),
             OutputKind::File => Artifact::File { digest, executable: false },
             OutputKind::Executable => Artifact::File { digest, executable: true },
         };
-        Some((self.path.clone(), artifact))
+        Some((self.path, artifact))
     }
 }
 
@@ -263,8 +270,9 @@ impl ExportMessage {
         }
     }
 
-    pub(crate) fn read(&self, function: DigestFunction) -> Option<ExportRecord> {
-        let (digest, executable) = (self.digest.read(function)?, self.executable);
-        Some(ExportRecord { stat: self.stat.read(), digest, executable, settled: true })
+    pub(crate) fn read(self, function: DigestFunction) -> (Vec<u8>, ExportRecord) {
+        let (digest, stat) = (self.digest.read(function), self.stat.read());
+        let record = ExportRecord { stat, digest, executable: self.executable, settled: true };
+        (self.path, record)
     }
 }
