@@ -105,3 +105,18 @@ fn info_shows_the_project_as_understood() {
     assert_eq!(value["project"]["name"], "polyglot");
     assert_eq!(value["components"][0]["language"], "rust");
 }
+
+#[test]
+fn sha_256_gives_the_same_components_and_shares_the_store() {
+    let blake3 = prebuilt();
+    blake3.run(["build"]).ok();
+    let home = blake3.store().parent().unwrap().to_owned();
+    let sha256 = prebuilt().env("RUN_HOME", home).env("RUN_DIGEST_FUNCTION", "sha256");
+    assert_eq!(sha256.run(["build"]).ok().ran(), ["legacy:finish"]);
+    assert_eq!(sha256.run(["build"]).ok().ran(), Vec::<&str>::new());
+    assert_eq!(blake3.run(["build"]).ok().ran(), Vec::<&str>::new());
+    let path = "target/wasm/legacy.wasm";
+    assert!(blake3.read(path) == sha256.read(path));
+    let wrong = prebuilt().env("RUN_DIGEST_FUNCTION", "md5");
+    wrong.run(["build"]).exits(2).says("blake3 or sha256");
+}

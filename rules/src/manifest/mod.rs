@@ -38,7 +38,7 @@ mod secret;
 mod sibling;
 mod source;
 mod span;
-mod suggest;
+pub(crate) mod suggest;
 mod syntax;
 mod table;
 mod text;

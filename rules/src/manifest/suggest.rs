@@ -4,7 +4,7 @@
 ///
 /// Near means: equal but for case and for `-` or `_`, shorter or longer at the end with at least
 /// three letters in common, or at most one edit in three letters away. The first of equally near candidates wins.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

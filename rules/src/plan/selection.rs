@@ -1,7 +1,7 @@
 //! Which components a command is about.
 
 use crate::lang;
-use crate::manifest::{Component, Manifest, Origin};
+use crate::manifest::{Component, Manifest, Origin, suggest};
 use crate::toolchain::{CatalogueError, Toolchains};
 
 /// The components that a command is about.
@@ -32,11 +32,8 @@ impl Selection {
         match names.iter().find(|name| !known().any(|known| known == *name)) {
             None => Ok(Self { names: names.to_vec() }),
             Some(name) => {
-                let likeness = |known: &&str| strsim::jaro_winkler(name, known);
-                let nearest = known()
-                    .filter(|known| likeness(known) > 0.7)
-                    .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-                Err(UnknownComponent { name: name.clone(), nearest: nearest.map(str::to_owned) })
+                let nearest = suggest::nearest(name, known()).map(str::to_owned);
+                Err(UnknownComponent { name: name.clone(), nearest })
             }
         }
     }
