@@ -19,7 +19,7 @@
 //! | mtime, owner and mode bits of inputs | no | the sandbox shows fixed ones; only "executable" counts |
 //! | label, pin | no | names and expectations; equal work shares one result |
 //!
-//! [`visit`] is the only function that knows what feeds a key. [`Encoder`] turns what it is told
+//! [`visit`] is the only function that knows what feeds a key. `Encoder` turns what it is told
 //! into messages; anything else that wants to know why a key is what it is visits the same way.
 //!
 //! The input root in the key is the root of the sandbox with one difference: a tree whose entries
