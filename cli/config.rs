@@ -90,7 +90,8 @@ impl Config {
             directory,
             store: user.store.path.unwrap_or_else(|| home.cache.join("store")),
             digest_function,
-            ci: text("CI").is_some_and(|value| !value.is_empty() && value != "false" && value != "0"),
+            ci: text("CI")
+                .is_some_and(|value| !value.is_empty() && value != "false" && value != "0"),
             locked: global.locked,
             offline: global.offline,
             printer: printer(global, &environment),
