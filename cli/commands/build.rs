@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use cache::DiskStore;
 use engine::{Build, Export, Failure, Label, Options, Outcome, Status, Target};
@@ -25,6 +26,7 @@ const DOWNLOADS: usize = 4;
 
 /// Runs `run build`.
 pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, CommandError> {
+    let started = Instant::now();
     let session = Session::open(config)?;
     let selection = selection(&session, &arguments.components)?;
     let store = session::store(config)?;
@@ -61,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
     progress.clear();
     let outcome = outcome.map_err(CommandError::from)?;
     sweep(config, &store, &outcome);
-    Report { config, session: &session, plan: &plan, exports: &exports }.finish(&outcome)
+    Report { config, session: &session, plan: &plan, exports: &exports, started }.finish(&outcome)
 }
 
 /// Removes what killed builds left in the store, unless there was nothing to do.
@@ -134,6 +136,8 @@ struct Report<'a> {
     session: &'a Session,
     plan: &'a Plan,
     exports: &'a [Export],
+    /// When the command began: planning is part of what the user waits for.
+    started: Instant,
 }
 
 impl Report<'_> {
@@ -218,7 +222,7 @@ impl Report<'_> {
                 "{}: {} in {}",
                 counted(summary.actions, "action", "actions"),
                 parts.join(", "),
-                ui::duration(summary.wall)
+                ui::duration(self.started.elapsed())
             ),
         );
     }
