@@ -106,6 +106,17 @@ fn files_that_no_build_reads_change_nothing() {
 }
 
 #[test]
+fn wit_may_be_one_file_among_others_of_the_project() {
+    let workspace = built();
+    workspace.write("wit/calc.wit", workspace.read("components/calc/wit/calc.wit"));
+    workspace.write("wit/other.wit", "package demo:other;\n\nworld other {}\n");
+    std::fs::remove_dir_all(workspace.path("components/calc/wit")).unwrap();
+    workspace.replace("run.toml", "wit = \"components/calc/wit\"", "wit = \"wit/calc.wit\"");
+    // The bindings generator finds it where it looks by default, beside Cargo.toml.
+    workspace.run(["build", "-p", "calc"]).ok();
+}
+
+#[test]
 fn a_touched_file_changes_nothing() {
     let workspace = built();
     let text = workspace.read("components/api/src/lib.rs");
