@@ -28,7 +28,7 @@ fn an_undeclared_file_is_not_there_until_it_is_declared() {
     workspace.replace("run.toml", "wit = \"wit\"", "wit = \"wit\"\ninputs = [\"data/words.txt\"]");
     workspace.run(["build"]).ok();
     // What is declared is part of the key.
-    workspace.write("data/words.txt", "changed\n");
+    workspace.write("data/words.txt", format!("changed in {}\n", workspace.root().display()));
     let run = workspace.run(["build"]).ok();
     assert_eq!(run.ran(), ["hello:compile", "hello:finish"]);
 }
