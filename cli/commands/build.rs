@@ -1,6 +1,5 @@
 //! `run build`: from run.toml to finished components in the output folder.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -176,18 +175,10 @@ impl Report<'_> {
 
     /// The components that were exported, with their paths.
     fn outputs(&self, outcome: &Outcome) -> Vec<(String, String)> {
-        let exported: BTreeMap<&Path, bool> = self
-            .exports
-            .iter()
-            .zip(&outcome.exports)
-            .map(|(export, exported)| (export.to.as_path(), exported.is_some()))
-            .collect();
-        self.plan
-            .components
-            .iter()
-            .zip(self.exports)
-            .filter(|(_, export)| exported.get(export.to.as_path()) == Some(&true))
-            .map(|(component, export)| (component.name.clone(), self.shown(&export.to)))
+        let components = self.plan.components.iter().zip(self.exports).zip(&outcome.exports);
+        components
+            .filter(|(_, exported)| exported.is_some())
+            .map(|((component, export), _)| (component.name.clone(), self.shown(&export.to)))
             .collect()
     }
 

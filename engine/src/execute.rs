@@ -9,11 +9,10 @@ mod collect;
 mod process;
 mod stage;
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use cache::{Digest, DiskStore, Entry, StoreError};
+use cache::{Digest, DiskStore, StoreError};
 use sandbox::{Cancel, Sandbox, Unsupported};
 
 use crate::failure::{Failure, FailureKind};
@@ -148,23 +147,8 @@ fn infrastructure(action: &Action, error: &dyn std::error::Error) -> Stop {
 
 /// Whether the store has every blob of an artifact, by a glance at each.
 pub(crate) fn is_complete(store: &DiskStore, artifact: &Artifact) -> Result<bool, StoreError> {
-    let mut open = match artifact {
-        Artifact::File { digest, .. } => return Ok(store.contains(digest)),
-        Artifact::Tree(digest) => vec![*digest],
-    };
-    let mut seen = BTreeSet::new();
-    while let Some(digest) = open.pop() {
-        if !seen.insert(digest) {
-            continue;
-        }
-        let Some(directory) = store.directory(&digest)? else { return Ok(false) };
-        for entry in directory.entries.into_values() {
-            match entry {
-                Entry::File { digest, .. } if !store.contains(&digest) => return Ok(false),
-                Entry::Subtree(digest) => open.push(digest),
-                Entry::File { .. } | Entry::Symlink { .. } | Entry::Directory(_) => {}
-            }
-        }
+    match artifact {
+        Artifact::File { digest, .. } => Ok(store.contains(digest)),
+        Artifact::Tree(digest) => store.contains_tree(digest),
     }
-    Ok(true)
 }
