@@ -5,6 +5,7 @@
 //! all ([`crate::wasm::Finish`]). To add a language: a module here, an arm in [`compile`], an entry
 //! in the toolchain catalogue.
 
+mod bindings;
 mod python;
 mod rust;
 mod source_tree;

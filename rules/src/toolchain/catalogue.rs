@@ -1,6 +1,6 @@
 //! The catalogue: which toolchains exist, in which versions, and the recipes of their images.
 //!
-//! All of it is data (`catalogue.toml`); this file gives it types. A recipe with its version filled
+//! All of it is data (`catalogue/*.toml`); this file gives it types. A recipe with its version filled
 //! in has an id, a digest over everything that decides how its packages become an image, so that a
 //! lock made by another recipe is noticed.
 
@@ -219,9 +219,15 @@ fn suggest(known: &[String], name: &str) -> String {
     }
 }
 
-static BUILTIN: LazyLock<Catalogue> = LazyLock::new(|| {
-    Catalogue::parse(include_str!("catalogue.toml")).expect("a test parses the embedded catalogue")
-});
+/// The files of the embedded catalogue, as one text.
+const TEXT: &str = concat!(
+    include_str!("catalogue/defaults.toml"),
+    include_str!("catalogue/componentize-py.toml"),
+    include_str!("catalogue/rust.toml"),
+);
+
+static BUILTIN: LazyLock<Catalogue> =
+    LazyLock::new(|| Catalogue::parse(TEXT).expect("a test parses the embedded catalogue"));
 
 impl Catalogue {
     /// The catalogue of this program.
@@ -369,8 +375,7 @@ mod tests {
 
     #[test]
     fn the_embedded_catalogue_names_no_host() {
-        let text = include_str!("catalogue.toml");
-        assert!(!text.contains("://"));
+        assert!(!TEXT.contains("://"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A toolchain is a set of packages, unpacked in a fixed order into one tree whose digest stands in
 //! `run.lock.toml`. [`Sync`] is the only thing that resolves versions; a build only ever installs
 //! what the lock says ([`Install`], or [`image_action`] in an action graph) and refuses other bytes.
-//! Which toolchains exist is data, in `catalogue.toml`.
+//! Which toolchains exist is data, in `catalogue/*.toml`.
 //!
 //! Knows no language: a language asks for a toolchain by its name ([`Toolchains::need`]). Reads no
 //! environment and prints nothing; both come in as values ([`Registries`], [`Events`]).

@@ -5,7 +5,6 @@
 //! where the component has WIT, checked against its world. A component that the user brings along
 //! keeps its bytes: it gets no stamp.
 
-use cache::{Digest, DiskStore, Entry, Tree};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
 use wit_parser::{Resolve, WorldId};
 
@@ -16,7 +15,7 @@ use super::{
 use crate::wit::{InvalidWit, ResolvedWit, WitFile, WorldError, resolve, select_world};
 
 /// What the code below does besides what its inputs say; the tests hold it against Cargo.lock.
-const VERSION: &str = "1 wit-component 0.263.0 wasm-metadata 0.263.0 \
+const VERSION: &str = "1 wit-component 0.262.0 wasm-metadata 0.262.0 \
                        wasi-preview1-component-adapter-provider 48.0.8";
 
 /// The finishing action. Inputs: `in`, a file, and `wit`, a completed WIT folder, if there is a
@@ -87,51 +86,12 @@ impl Finish {
             None => Ok(component),
         }
     }
-
-    /// The files of a completed WIT folder in the store.
-    fn files(&self, store: &DiskStore, folder: &Digest) -> Result<Vec<WitFile>, BuiltinError> {
-        let tree = store.tree(folder)?.ok_or(BuiltinError::Missing(*folder))?;
-        let mut files = Vec::new();
-        self.add_files(store, &tree, "", &mut files)?;
-        Ok(files)
-    }
-
-    fn add_files(
-        &self,
-        store: &DiskStore,
-        tree: &Tree,
-        folder: &str,
-        files: &mut Vec<WitFile>,
-    ) -> Result<(), BuiltinError> {
-        for (name, entry) in &tree.entries {
-            let path = format!("{folder}{name}");
-            match entry {
-                Entry::Directory(inner) => {
-                    self.add_files(store, inner, &format!("{path}/"), files)?;
-                }
-                Entry::File { digest, .. } => files.push(self.file(path, text(store, digest)?)),
-                Entry::Subtree(_) | Entry::Symlink { .. } => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn file(&self, path: String, text: String) -> WitFile {
-        let own = !path.contains('/') && !self.place.is_empty();
-        let origin = if own { format!("{}/{path}", self.place) } else { path.clone() };
-        WitFile { path, text: text.into(), origin }
-    }
 }
 
 fn world(wit: &[WitFile], name: &str) -> Result<(Resolve, WorldId), FinishError> {
     let ResolvedWit { resolve, package } = resolve(wit)?;
     let world = select_world(&resolve, package, Some(name), "")?;
     Ok((resolve, world))
-}
-
-fn text(store: &DiskStore, digest: &Digest) -> Result<String, BuiltinError> {
-    let bytes = store.get(digest)?.ok_or(BuiltinError::Missing(*digest))?;
-    String::from_utf8(bytes).map_err(|error| BuiltinError::failed(&error))
 }
 
 impl Builtin for Finish {
@@ -150,7 +110,7 @@ impl Builtin for Finish {
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
         let wit = match self.world {
-            Some(_) => self.files(cx.store(), cx.input("wit").digest())?,
+            Some(_) => crate::wit::files(cx.store(), cx.input("wit").digest(), &self.place)?,
             None => Vec::new(),
         };
         let component =
@@ -173,7 +133,7 @@ interface ops { add: func(a: u32, b: u32) -> u32; }
 world calc { export ops; }";
 
     fn wit() -> Vec<WitFile> {
-        vec![finish(None, None).file("world.wit".into(), CALC.into())]
+        vec![crate::wit::file("world.wit".into(), CALC.into(), "wit")]
     }
 
     fn finish(world: Option<&str>, name: Option<&str>) -> Finish {
@@ -195,29 +155,6 @@ world calc { export ops; }";
         let stamped = finish(Some("calc"), Some("api")).finish(bytes.clone(), &wit()).unwrap();
         assert_ne!(stamped, bytes);
         assert_eq!(finish(Some("calc"), Some("api")).finish(bytes, &wit()).unwrap(), stamped);
-    }
-
-    #[test]
-    fn the_folder_is_read_from_the_store() {
-        let root = tempfile::tempdir().unwrap();
-        let store = DiskStore::open(root.path(), cache::DigestFunction::Blake3).unwrap();
-        let mut tree = Tree::default();
-        for path in ["world.wit", "deps/a-b/package.wit"] {
-            let digest = store.put(path.as_bytes()).unwrap();
-            tree.insert(path, Entry::File { digest, executable: false }).unwrap();
-        }
-        let folder = store.put_tree(&tree).unwrap();
-        let files = finish(None, None).files(&store, &folder).unwrap();
-        let found: Vec<_> =
-            files.iter().map(|file| (&*file.path, &*file.text, &*file.origin)).collect();
-        let package = "deps/a-b/package.wit";
-        assert_eq!(
-            found,
-            [(package, package, package), ("world.wit", "world.wit", "wit/world.wit")]
-        );
-        let missing = Digest::of(store.function(), b"elsewhere");
-        let error = finish(None, None).files(&store, &missing).unwrap_err();
-        assert!(matches!(error, BuiltinError::Missing(digest) if digest == missing));
     }
 
     #[test]
@@ -257,14 +194,6 @@ world calc { export ops; }";
 
     #[test]
     fn the_version_names_the_crates_that_do_the_work() {
-        let lock: toml::Table = include_str!("../../../Cargo.lock").parse().unwrap();
-        let words: Vec<&str> = VERSION.split(' ').skip(1).collect();
-        for pair in words.chunks(2) {
-            let locked = lock["package"].as_array().unwrap().iter().any(|package| {
-                package["name"].as_str() == Some(pair[0])
-                    && package["version"].as_str() == Some(pair[1])
-            });
-            assert!(locked, "{pair:?}");
-        }
+        crate::wasm::fixture::assert_locked(VERSION);
     }
 }

@@ -54,3 +54,18 @@ pub(super) fn component(wit: &str) -> Vec<u8> {
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
     ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
 }
+
+/// Checks that Cargo.lock has the crates that `version` names after its first word: a crate that
+/// makes other bytes has to change the key of the action that uses it.
+#[track_caller]
+pub(crate) fn assert_locked(version: &str) {
+    let lock: toml::Table = include_str!("../../../Cargo.lock").parse().unwrap();
+    let words: Vec<&str> = version.split(' ').skip(1).collect();
+    for pair in words.chunks(2) {
+        let locked = lock["package"].as_array().unwrap().iter().any(|package| {
+            package["name"].as_str() == Some(pair[0])
+                && package["version"].as_str() == Some(pair[1])
+        });
+        assert!(locked, "{pair:?}");
+    }
+}

@@ -8,7 +8,7 @@ mod compare;
 mod componentize;
 mod finish;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod inspect;
 mod stamp;
 

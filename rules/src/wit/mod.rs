@@ -7,7 +7,7 @@
 //! and scans text and takes well under a millisecond; [`resolve`] parses the result and
 //! [`select_world`] picks the world to build.
 //!
-//! Knows nothing of languages, actions or the manifest: paths and texts in, texts out.
+//! Knows nothing of languages or the manifest: paths and texts in, texts out.
 
 mod complete;
 mod embedded;
@@ -16,6 +16,7 @@ mod resolve;
 mod scan;
 mod search;
 mod source;
+mod tree;
 mod world;
 
 pub use complete::{
@@ -25,4 +26,7 @@ pub use embedded::{matching as built_in_version, versions as built_in_versions};
 pub use location::Location;
 pub use resolve::{InvalidWit, ResolvedWit, resolve};
 pub use source::SourceError;
+#[cfg(test)]
+pub(crate) use tree::file;
+pub(crate) use tree::files;
 pub use world::{WorldError, select_world};
