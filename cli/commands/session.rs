@@ -100,6 +100,7 @@ pub(crate) fn registries(config: &Config, session: &Session) -> Registries {
             ..Network::default()
         },
         folder: session.folder.clone(),
+        variables: config.client_environment.clone(),
         ..Registries::default()
     }
 }

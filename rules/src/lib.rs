@@ -5,6 +5,7 @@
 //! prints.
 
 pub mod diagnose;
+mod environment;
 mod lang;
 pub mod manifest;
 mod memo;

@@ -21,6 +21,7 @@ pub use error::PlanError;
 pub(crate) use planner::Planner;
 pub use selection::{Selection, UnknownComponent, toolchains};
 
+use crate::environment;
 use crate::lang::{self, Compiled, Request};
 use crate::manifest::{Component, Diagnostic, Manifest, Origin};
 use crate::toolchain::Images;
@@ -33,6 +34,14 @@ pub struct Clients {
     pub variables: BTreeMap<OsString, OsString>,
     /// Whether the network may not be used.
     pub offline: bool,
+}
+
+impl Clients {
+    /// What a client gets to see of the user's environment: what all clients share (home, proxies,
+    /// certificates, …), the variables that `own` names (`CARGO_*`), and never those of `run`.
+    pub(crate) fn for_client(&self, own: &[&str]) -> BTreeMap<OsString, OsString> {
+        environment::for_client(&self.variables, own)
+    }
 }
 
 /// What is planned from.

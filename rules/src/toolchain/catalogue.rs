@@ -105,6 +105,8 @@ pub struct Layer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
+    /// A crate's sources from a Cargo registry.
+    Crates(CratePackage),
     /// Binary packages of a Debian suite.
     Debian(DebianPackages),
     /// A wheel from the Python package index.
@@ -115,6 +117,16 @@ pub enum Origin {
     Url(UrlArchive),
     /// A folder or an archive on this machine.
     Path(LocalPath),
+}
+
+/// A crate's sources from a Cargo registry, without the folder that they are packed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CratePackage {
+    /// The crate's name.
+    pub package: String,
+    /// Its version.
+    pub version: String,
 }
 
 /// Binary packages of a Debian suite.
@@ -298,6 +310,7 @@ impl Catalogue {
     fn fill_in(&self, layer: &Layer, version: &str) -> Layer {
         let mut layer = layer.clone();
         match &mut layer.from {
+            Origin::Crates(from) => from.version = from.version.replace("{version}", version),
             Origin::Debian(_) => {
                 for (from, to) in &self.defaults.debian.rename {
                     layer.rename.entry(from.clone()).or_insert_with(|| to.clone());
@@ -310,6 +323,23 @@ impl Catalogue {
             Origin::Rustup(_) => {}
         }
         layer
+    }
+}
+
+impl CratePackage {
+    /// The crate as cargo's commands name it.
+    pub(crate) fn key(&self) -> String {
+        format!("{}@{}", self.package, self.version)
+    }
+
+    /// The folder that it is packed in.
+    pub(crate) fn folder(&self) -> String {
+        format!("{}-{}", self.package, self.version)
+    }
+
+    /// The name of its archive.
+    pub(crate) fn file(&self) -> String {
+        format!("{}.crate", self.folder())
     }
 }
 

@@ -144,6 +144,7 @@ impl Layer {
     /// What the packages of the layer are called in it.
     fn keys(&self, platform: super::Platform) -> Vec<String> {
         match &self.from {
+            Origin::Crates(from) => vec![from.key()],
             Origin::Debian(from) => from.packages.clone(),
             Origin::Pypi(from) => vec![from.requirement.clone()],
             Origin::Rustup(from) => super::source::rustup_keys(from, platform),
@@ -155,6 +156,7 @@ impl Layer {
     /// Whether the package is the one that the layer calls `key`.
     fn has(&self, key: &str, package: &Package) -> bool {
         let kind = match &self.from {
+            Origin::Crates(_) => SourceKind::Crates,
             Origin::Debian(_) => SourceKind::Debian,
             Origin::Pypi(_) => SourceKind::Pypi,
             Origin::Rustup(_) => SourceKind::Rustup,

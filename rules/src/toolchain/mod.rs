@@ -13,7 +13,7 @@
 mod action;
 mod catalogue;
 mod events;
-mod fetch;
+pub(crate) mod fetch;
 mod image;
 mod install;
 mod lock;
@@ -27,8 +27,8 @@ pub(crate) mod unpack;
 
 pub use action::{IMAGE, Images, image_action};
 pub use catalogue::{
-    Catalogue, CatalogueError, DebianPackages, Layer, LocalPath, Origin, Recipe, RustComponents,
-    Toolchain, UrlArchive, Wheel,
+    Catalogue, CatalogueError, CratePackage, DebianPackages, Layer, LocalPath, Origin, Recipe,
+    RustComponents, Toolchain, UrlArchive, Wheel,
 };
 pub use events::{Event, Events};
 pub use fetch::{ClientError, HttpError, Transient};

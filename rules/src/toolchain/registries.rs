@@ -1,9 +1,10 @@
 //! How the registries are reached: the user's own clients, mirrors and network settings, as values.
 //!
 //! The command line fills these from its configuration and environment. No host has a default here:
-//! Debian's mirror comes from apt's configuration or from [`Mirrors`], the rest from pip's and
-//! rustup's own.
+//! Debian's mirror comes from apt's configuration or from [`Mirrors`], the rest from pip's, cargo's
+//! and rustup's own.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub struct Registries {
     pub network: Network,
     /// The folder that relative paths of local packages start from.
     pub folder: PathBuf,
+    /// The user's environment: a client sees what it is configured by.
+    pub variables: BTreeMap<OsString, OsString>,
 }
 
 /// The registries' clients, by name (looked up in `PATH`) or path.
@@ -28,6 +31,8 @@ pub struct Registries {
 pub struct Clients {
     /// A Python that has pip: run as `python -m pip`.
     pub python: OsString,
+    /// Cargo, 1.82 or younger.
+    pub cargo: OsString,
     /// The Rust toolchain installer.
     pub rustup: OsString,
     /// Prints apt's configuration; used for its proxies, if it is there.
@@ -44,6 +49,7 @@ impl Default for Clients {
     fn default() -> Self {
         Self {
             python: "python3".into(),
+            cargo: "cargo".into(),
             rustup: "rustup".into(),
             apt_config: "apt-config".into(),
             gpgv: "gpgv".into(),

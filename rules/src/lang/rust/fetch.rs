@@ -7,16 +7,18 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use cache::{Digest, DigestFunction, DiskStore, Entry, Tree};
+use cache::{Digest, DiskStore, Entry, Tree};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError, Report};
 
 use super::lock::LockedCrate;
+use crate::environment::CARGO;
 use crate::path::ProjectPath;
 use crate::plan::Clients;
+use crate::toolchain::fetch::{CrateCache, sha256_of};
 use crate::toolchain::unpack::tarball;
 
 /// Where crates lie among the vendored sources.
@@ -70,8 +72,9 @@ impl FetchCrates {
             }
         }
         if let Some(first) = absent.first() {
-            let cached = CrateCache::of(&self.clients, cx)?;
-            if absent.iter().any(|locked| cached.find(locked).is_none()) {
+            let cached = crate_cache(&self.clients, cx)?;
+            if absent.iter().any(|locked| cached.find(&locked.folder(), &locked.checksum).is_none())
+            {
                 self.run_cargo(cx, first, &cached)?;
             }
             let total = absent.len();
@@ -123,14 +126,13 @@ impl FetchCrates {
             .arg(manifest)
             .current_dir(manifest.parent().unwrap_or(manifest))
             .env_clear()
-            .envs(&self.clients.variables)
+            .envs(self.clients.for_client(CARGO))
             .env("PATH", path)
             .env("RUSTC", bin.join("rustc"))
-            .env("CARGO_HOME", &cached.home)
+            .env("CARGO_HOME", cached.home())
             .env("CARGO_TERM_COLOR", "never");
-        for inherited in ["RUSTUP_TOOLCHAIN", "RUSTC_WRAPPER", "RUSTFLAGS", "CARGO_NET_OFFLINE"] {
-            command.env_remove(inherited);
-        }
+        // Whether there is a network is told by `--offline` of run.
+        command.env_remove("CARGO_NET_OFFLINE");
         command
     }
 }
@@ -207,38 +209,13 @@ fn configuration(crates: &[LockedCrate]) -> String {
     text
 }
 
-/// Crate archives that Cargo downloaded: `$CARGO_HOME/registry/cache/*/NAME-VERSION.crate`.
-struct CrateCache {
-    home: PathBuf,
-}
-
-impl CrateCache {
-    /// The user's own, so that what Cargo has is not fetched twice.
-    fn of(clients: &Clients, cx: &BuiltinContext) -> Result<Self, BuiltinError> {
-        let variable = |name: &str| clients.variables.get(OsStr::new(name)).map(PathBuf::from);
-        let home = variable("CARGO_HOME")
-            .or_else(|| Some(variable("HOME")?.join(".cargo")))
-            .unwrap_or_else(|| cx.store().root().join("cargo-home"));
-        if !home.is_absolute() {
-            return Err(BuiltinError::Failed(Report::text("CARGO_HOME is not an absolute path")));
-        }
-        Ok(Self { home })
+/// The user's own downloads, so that what Cargo has is not fetched twice.
+fn crate_cache(clients: &Clients, cx: &BuiltinContext) -> Result<CrateCache, BuiltinError> {
+    let cache = CrateCache::of(&clients.variables, || cx.store().root().join("cargo-home"));
+    if !cache.home().is_absolute() {
+        return Err(BuiltinError::Failed(Report::text("CARGO_HOME is not an absolute path")));
     }
-
-    /// The archive of a crate, if it has the pinned bytes.
-    fn find(&self, locked: &LockedCrate) -> Option<Vec<u8>> {
-        self.candidates(locked).find(|bytes| sha256(bytes) == locked.checksum)
-    }
-
-    fn candidates(&self, locked: &LockedCrate) -> impl Iterator<Item = Vec<u8>> {
-        let name = format!("{}.crate", locked.folder());
-        let registries = std::fs::read_dir(self.home.join("registry/cache")).into_iter().flatten();
-        registries.flatten().filter_map(move |entry| std::fs::read(entry.path().join(&name)).ok())
-    }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Digest::of(DigestFunction::Sha256, bytes).hex()
+    Ok(cache)
 }
 
 /// The key under which the store remembers the tree of a crate archive.
@@ -258,13 +235,13 @@ fn unpack(
     locked: &LockedCrate,
     cached: &CrateCache,
 ) -> Result<Digest, BuiltinError> {
-    let Some(archive) = cached.find(locked) else {
-        return Err(match cached.candidates(locked).next() {
+    let Some(archive) = cached.find(&locked.folder(), &locked.checksum) else {
+        return Err(match cached.candidates(&locked.folder()).next() {
             Some(other) => BuiltinError::mismatch(&FetchError::Mismatch {
                 name: locked.name.clone(),
                 version: locked.version.clone(),
                 pinned: locked.checksum.clone(),
-                found: sha256(&other),
+                found: sha256_of(&other),
             }),
             None => BuiltinError::infrastructure(&FetchError::Absent(locked.folder())),
         });

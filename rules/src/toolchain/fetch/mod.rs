@@ -3,10 +3,12 @@
 //! Nothing here knows what a package is. Everything that waits asks now and then whether to stop.
 
 mod client;
+mod crate_cache;
 mod http;
 mod redact;
 
 pub use client::ClientError;
 pub(crate) use client::{Client, run};
+pub(crate) use crate_cache::{CrateCache, sha256_of};
 pub(crate) use http::{Http, Request};
 pub use http::{HttpError, Transient};

@@ -63,7 +63,7 @@ pub struct Package {
     /// Where it comes from.
     pub source: SourceKind,
     /// What the source needs to fetch it again: the pool path of a Debian package, the requirement
-    /// of a wheel, the name of a Rust component, a URL, a path.
+    /// of a wheel, the name and version of a crate, the name of a Rust component, a URL, a path.
     pub from: String,
     /// The name of its file. A local folder has none.
     pub file: Option<String>,
@@ -92,6 +92,8 @@ pub enum Pin {
 )]
 #[serde(rename_all = "lowercase")]
 pub enum SourceKind {
+    /// A Cargo registry, through cargo.
+    Crates,
     /// A Debian mirror.
     Debian,
     /// A folder or archive on this machine.

@@ -69,6 +69,7 @@ fn write_image(text: &mut String, image: &Image) {
 
 fn write_package(text: &mut String, package: &Package) {
     let source = match package.source {
+        super::SourceKind::Crates => "crates",
         super::SourceKind::Debian => "debian",
         super::SourceKind::Path => "path",
         super::SourceKind::Pypi => "pypi",

@@ -5,9 +5,10 @@
 //! [`Session`], the same way for all of them: the store is asked before the registry, bytes that are
 //! not the pinned ones are dropped, and good ones are kept in the store under their SHA-256.
 //!
-//! `npm` and `crates` find their place beside these as `npm.rs` and `crates.rs`, each with its own
+//! `npm` finds its place beside these as `npm.rs`, with its own
 //! variant of [`SourceKind`] and [`Origin`].
 
+mod crates;
 mod debian;
 mod path;
 mod pypi;
@@ -94,6 +95,12 @@ pub enum SourceError {
         /// How many files there are.
         found: usize,
     },
+    /// cargo did what it was asked for, and yet the crate is not where it should be.
+    #[error("cargo fetched `{package}`, but neither its lockfile nor its registry cache has it")]
+    NoCrate {
+        /// The crate: `NAME@VERSION`.
+        package: String,
+    },
     /// A requirement is not of the form `NAME==VERSION`.
     #[error("`{0}` does not pin a version (`NAME==VERSION`)")]
     Unpinned(String),
@@ -147,6 +154,7 @@ pub(crate) fn resolve(
         return Ok(Vec::new());
     }
     match &layer.from {
+        Origin::Crates(from) => Ok(vec![crates::resolve(session, from)?]),
         Origin::Debian(from) => Ok(debian::resolve(session, from, missing, recipe.platform)?),
         Origin::Pypi(from) => Ok(vec![pypi::resolve(session, from, recipe.platform)?]),
         Origin::Rustup(from) => rustup::resolve(session, from, layer, recipe),

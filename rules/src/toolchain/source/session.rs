@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cache::{Digest, DigestFunction, DiskStore, Entry, StoreError, Tree};
 
-use super::{SourceError, debian, path, pypi, rustup, url};
+use super::{SourceError, crates, debian, path, pypi, rustup, url};
 use crate::toolchain::catalogue::{Layer, Origin};
 use crate::toolchain::fetch::Http;
 use crate::toolchain::lock::{Package, Pin, TREE_FUNCTION};
@@ -221,6 +221,7 @@ impl<'a> Session<'a> {
             return Ok(bytes);
         }
         let bytes = match &layer.from {
+            Origin::Crates(from) => crates::fetch(self, from, package, digest)?,
             Origin::Debian(from) => debian::fetch(self, from, package, digest.size())?,
             Origin::Pypi(from) => pypi::fetch(self, from, package, digest)?,
             Origin::Url(_) => url::fetch(self, package, digest.size())?,

@@ -69,14 +69,6 @@ impl Machine {
     }
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    use std::io::Write as _;
-
-    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    writer.write_all(bytes).unwrap();
-    writer.finish().unwrap()
-}
-
 #[test]
 fn a_synced_toolchain_is_installed_elsewhere() {
     let machine = Machine::new();

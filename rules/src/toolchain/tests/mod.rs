@@ -1,6 +1,7 @@
 //! Whole syncs and installations, from mirrors, packages and clients made here: no network.
 
 mod clients;
+mod crates;
 mod mirror;
 
 use std::fs;
@@ -122,4 +123,12 @@ fn listing(store: &DiskStore, tree: &Digest) -> Vec<String> {
     let mut lines = Vec::new();
     walk(store, "", &store.tree(tree).unwrap().unwrap(), &mut lines);
     lines
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
 }

@@ -54,7 +54,7 @@ impl<'a> Collector<'a> {
 
     /// Takes a folder. The root may be named; it is no entry.
     pub(super) fn folder(&mut self, name: &[u8]) -> Result<(), UnpackError> {
-        match clean(name)? {
+        match self.path(name)? {
             path if path.is_empty() => Ok(()),
             path => self.claim(&path, Seen::Folder),
         }
@@ -92,7 +92,7 @@ impl<'a> Collector<'a> {
 
     /// Takes another name of a file that came before.
     pub(super) fn hard_link(&mut self, name: &[u8], target: &[u8]) -> Result<(), UnpackError> {
-        let (path, target) = (self.named(name)?, clean(target)?);
+        let (path, target) = (self.named(name)?, self.path(target)?);
         let Some(place) = self.unpacker.placement.place(&path) else {
             return self.claim(&path, Seen::File(None));
         };
@@ -108,8 +108,13 @@ impl<'a> Collector<'a> {
         UnpackError::Special { path: name.escape_ascii().to_string(), kind }
     }
 
+    /// The path of an entry; empty for the root.
+    fn path(&self, name: &[u8]) -> Result<String, UnpackError> {
+        self.unpacker.placement.strip(clean(name)?)
+    }
+
     fn named(&self, name: &[u8]) -> Result<String, UnpackError> {
-        match clean(name)? {
+        match self.path(name)? {
             path if path.is_empty() => Err(UnpackError::Leaves(name.escape_ascii().to_string())),
             path => Ok(path),
         }

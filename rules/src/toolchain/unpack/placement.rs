@@ -1,17 +1,20 @@
 //! Where the entries of an archive stand in the image, if at all.
 //!
-//! A layer's rules: folders of the archive are renamed, then everything is put below one folder of
+//! The one folder that some archives have everything in is stripped first. A layer's rules: folders of the archive are renamed, then everything is put below one folder of
 //! the image; globs over the resulting paths leave files out or make them executable. Symbolic links
 //! are rewritten to relative ones that name the same entry after the move: an absolute target means
 //! the archive's root, and a target that leads out of it is refused.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use crate::toolchain::Layer;
+use super::UnpackError;
+use crate::toolchain::{Layer, Origin};
 
 /// The rules of one layer, ready to be applied.
 #[derive(Debug)]
 pub(crate) struct Placement {
+    /// The folder that all entries lie in, not part of the image; none if empty.
+    top: String,
     at: String,
     /// Longest folder first, so that `lib64` is not taken for `lib`'s business.
     rename: Vec<(String, String)>,
@@ -28,7 +31,12 @@ impl Placement {
         let mut rename: Vec<_> =
             layer.rename.iter().map(|(from, to)| (from.clone(), to.clone())).collect();
         rename.sort_by_key(|(from, _)| std::cmp::Reverse(from.len()));
+        let top = match &layer.from {
+            Origin::Crates(from) => from.folder(),
+            _ => String::new(),
+        };
         Ok(Self {
+            top,
             at: layer.at.clone(),
             rename,
             exclude: globs(&layer.exclude)?,
@@ -39,7 +47,28 @@ impl Placement {
     /// Everything stays where the archive has it.
     pub(crate) fn plain() -> Self {
         let (exclude, executable) = (GlobSet::empty(), GlobSet::empty());
-        Self { at: String::new(), rename: Vec::new(), exclude, executable }
+        let (top, at) = (String::new(), String::new());
+        Self { top, at, rename: Vec::new(), exclude, executable }
+    }
+
+    /// The same for an archive whose entries all lie in the folder `top`, which is stripped.
+    pub(crate) fn below(self, top: &str) -> Self {
+        Self { top: top.to_owned(), ..self }
+    }
+
+    /// The path of an entry without the folder that all lie in; empty for that folder.
+    ///
+    /// # Errors
+    /// The entry lies elsewhere.
+    pub(crate) fn strip(&self, path: String) -> Result<String, UnpackError> {
+        if self.top.is_empty() || path.is_empty() {
+            return Ok(path);
+        }
+        match path.strip_prefix(self.top.as_str()) {
+            Some("") => Ok(String::new()),
+            Some(rest) if rest.starts_with('/') => Ok(rest[1..].to_owned()),
+            _ => Err(UnpackError::Top(self.top.clone())),
+        }
     }
 
     /// The image path of the archive's entry `path`; `None` if it is left out.

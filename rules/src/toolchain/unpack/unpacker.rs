@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use cache::{DiskStore, Entry, StoreError, Tree, TreeError};
+use cache::{DiskStore, StoreError, Tree, TreeError};
 
 use super::collect::Collector;
 use super::{Contents, Excess, Limits, Naming, Placement};
@@ -138,15 +138,12 @@ pub(crate) fn tarball(
     top: &str,
     cancelled: &(dyn Fn() -> bool + Sync),
 ) -> Result<Tree, UnpackError> {
-    let placement = Placement::plain();
+    let placement = Placement::plain().below(top);
     let unpacker = Unpacker { store, placement: &placement, limits: Limits::default(), cancelled };
     let contents = unpacker.archive(Format::Tar, bytes)?;
     let mut tree = Tree::default();
     contents.add_to(&mut tree, Naming::Stored)?;
-    match (tree.entries.remove(top), tree.entries.is_empty()) {
-        (Some(Entry::Directory(inner)), true) => Ok(inner),
-        _ => Err(UnpackError::Top(top.to_owned())),
-    }
+    Ok(tree)
 }
 
 impl Unpacker<'_> {

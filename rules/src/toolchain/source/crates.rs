@@ -1,0 +1,166 @@
+//! Crates from a Cargo registry, through the user's cargo: registry replacement, proxies and
+//! credentials are cargo's business.
+//!
+//! `cargo info` is the one command that downloads a crate without the crates it depends on; what the
+//! index says of the checksum is read from the lockfile of a package that depends on it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use cache::{Digest, DigestFunction};
+use serde::Deserialize;
+
+use super::{Resolved, Session, SourceError};
+use crate::environment::{self, CARGO};
+use crate::toolchain::catalogue::CratePackage;
+use crate::toolchain::fetch::{Client, ClientError, CrateCache, run};
+use crate::toolchain::lock::{Package, Pin, SourceKind};
+use crate::toolchain::{Event, Purl};
+
+const INSTALL: &str = "install Rust 1.82 or younger with rustup";
+
+/// Lets cargo look up the crate's checksum and download it, and keeps it.
+pub(super) fn resolve(session: &Session<'_>, from: &CratePackage) -> Result<Resolved, SourceError> {
+    let cargo = Cargo::new(session, from)?;
+    let sha256 = cargo.checksum()?;
+    let bytes = match cargo.cache.find(&from.folder(), &sha256) {
+        Some(bytes) => bytes,
+        None => cargo.download(&sha256)?,
+    };
+    let (file, digest) = (from.file(), Digest::of(DigestFunction::Sha256, &bytes));
+    if digest.hex() != sha256 {
+        return Err(SourceError::ChecksumMismatch {
+            package: file,
+            expected: format!("sha256:{sha256}"),
+            actual: format!("sha256:{}", digest.hex()),
+        });
+    }
+    session.keep(&file, &digest, &bytes)?;
+    Ok(Resolved {
+        purl: Purl::new("cargo", &from.package, &from.version, &[]),
+        source: SourceKind::Crates,
+        key: from.key(),
+        from: from.key(),
+        file: Some(file),
+        pin: Pin::File(digest),
+    })
+}
+
+/// Takes the locked crate from what cargo has downloaded, now or before. Other bytes than the
+/// pinned ones are given as well: the session judges them.
+pub(super) fn fetch(
+    session: &Session<'_>,
+    from: &CratePackage,
+    package: &Package,
+    digest: &Digest,
+) -> Result<Vec<u8>, SourceError> {
+    debug_assert_eq!(package.from, from.key(), "BUG: a package of another layer");
+    let sha256 = digest.hex();
+    if let Some(bytes) = crate_cache(session).find(&from.folder(), &sha256) {
+        return Ok(bytes);
+    }
+    Cargo::new(session, from)?.download(&sha256)
+}
+
+/// The user's cargo in a package that depends on one crate.
+struct Cargo<'a> {
+    session: &'a Session<'a>,
+    from: &'a CratePackage,
+    cache: CrateCache,
+    scratch: cache::ScratchDir,
+}
+
+impl<'a> Cargo<'a> {
+    fn new(session: &'a Session<'_>, from: &'a CratePackage) -> Result<Self, SourceError> {
+        if session.registries.network.offline {
+            return Err(crate::toolchain::HttpError::Offline { url: from.key() }.into());
+        }
+        let scratch = session.store.scratch()?;
+        // A workspace of its own, whatever lies above the store.
+        let manifest = format!(
+            "[workspace]\n[package]\nname = \"run-fetch\"\nversion = \"0.0.0\"\nedition = \"2021\"\n\
+             [dependencies]\n{} = \"={}\"\n",
+            from.package, from.version
+        );
+        write(&scratch.path().join("Cargo.toml"), &manifest)?;
+        write(&scratch.path().join("src/lib.rs"), "")?;
+        Ok(Self { session, from, cache: crate_cache(session), scratch })
+    }
+
+    /// The checksum in the registry's index. Of the crate's dependencies only the index is read.
+    fn checksum(&self) -> Result<String, SourceError> {
+        self.run(&["generate-lockfile"])?;
+        let path = self.scratch.path().join("Cargo.lock");
+        let text = fs::read_to_string(&path).map_err(local(&path))?;
+        let found = checksum_in(&text, self.from);
+        found.ok_or_else(|| SourceError::NoCrate { package: self.from.key() })
+    }
+
+    /// Lets cargo download the crate, unless it has it.
+    fn download(&self, sha256: &str) -> Result<Vec<u8>, SourceError> {
+        // Named, the registry may be replaced by a mirror; unnamed, `cargo info` refuses that.
+        self.run(&["info", &self.from.key(), "--registry", "crates-io"]).map_err(without_info)?;
+        let folder = self.from.folder();
+        let pinned = self.cache.find(&folder, sha256);
+        let found = pinned.or_else(|| self.cache.candidates(&folder).next());
+        found.ok_or_else(|| SourceError::NoCrate { package: self.from.key() })
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<(), ClientError> {
+        let registries = self.session.registries;
+        let note = format!("{} {}", arguments[0], self.from.key());
+        self.session.events.event(Event::Client { client: "cargo", what: &note });
+        let configure = |command: &mut Command| {
+            command.args(arguments).arg("--quiet").current_dir(self.scratch.path());
+            command.env_clear().envs(environment::for_client(&registries.variables, CARGO));
+            command.env("CARGO_HOME", self.cache.home()).env("CARGO_TERM_COLOR", "never");
+        };
+        let client = Client { program: &registries.clients.cargo, install: INSTALL };
+        run(client, configure, &|| self.session.cancelled())?.succeeded()?;
+        Ok(())
+    }
+}
+
+fn crate_cache(session: &Session<'_>) -> CrateCache {
+    CrateCache::of(&session.registries.variables, || session.store.root().join("cargo-home"))
+}
+
+#[derive(Deserialize)]
+struct Lockfile {
+    package: Vec<LockedPackage>,
+}
+
+#[derive(Deserialize)]
+struct LockedPackage {
+    name: String,
+    version: String,
+    checksum: Option<String>,
+}
+
+/// The checksum that Cargo.lock has for the crate.
+fn checksum_in(lockfile: &str, from: &CratePackage) -> Option<String> {
+    let lockfile: Lockfile = toml::from_str(lockfile).ok()?;
+    let fits = |p: &LockedPackage| p.name == from.package && p.version == from.version;
+    lockfile.package.into_iter().find(fits)?.checksum
+}
+
+/// An older cargo says in its own words that it has no such command.
+fn without_info(error: ClientError) -> ClientError {
+    match error {
+        ClientError::Failed { output, .. } if output.contains("no such command") => {
+            ClientError::Missing { program: "cargo info".to_owned(), install: INSTALL }
+        }
+        error => error,
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), SourceError> {
+    let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
+    folder.and_then(|()| fs::write(path, text)).map_err(local(path))
+}
+
+fn local(path: &Path) -> impl FnOnce(std::io::Error) -> SourceError {
+    let path = path.to_owned();
+    |source| SourceError::Local { path, source }
+}
