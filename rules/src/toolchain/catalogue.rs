@@ -107,6 +107,8 @@ pub struct Layer {
 pub enum Origin {
     /// Binary packages of a Debian suite.
     Debian(DebianPackages),
+    /// Packages of an npm registry, with all they need.
+    Npm(NpmPackages),
     /// A wheel from the Python package index.
     Pypi(Wheel),
     /// Components of a Rust release.
@@ -127,6 +129,17 @@ pub struct DebianPackages {
     pub component: String,
     /// The names of the binary packages. Nothing is added for their dependencies.
     pub packages: Vec<String>,
+}
+
+/// Packages of an npm registry, with all they need.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NpmPackages {
+    /// What to get: name → version, no range.
+    pub packages: BTreeMap<String, String>,
+    /// Versions to take of packages that these need, whatever they ask for: name → version.
+    #[serde(default)]
+    pub overrides: BTreeMap<String, String>,
 }
 
 /// A wheel from the Python package index.
@@ -304,6 +317,10 @@ impl Catalogue {
                 }
                 layer.exclude.splice(0..0, self.defaults.debian.exclude.iter().cloned());
             }
+            Origin::Npm(npm) => npm
+                .packages
+                .values_mut()
+                .for_each(|wanted| *wanted = wanted.replace("{version}", version)),
             Origin::Pypi(pypi) => pypi.requirement = pypi.requirement.replace("{version}", version),
             Origin::Url(url) => url.url = url.url.replace("{version}", version),
             Origin::Path(path) => path.path = path.path.replace("{version}", version),

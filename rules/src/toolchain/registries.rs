@@ -1,8 +1,8 @@
 //! How the registries are reached: the user's own clients, mirrors and network settings, as values.
 //!
 //! The command line fills these from its configuration and environment. No host has a default here:
-//! Debian's mirror comes from apt's configuration or from [`Mirrors`], the rest from pip's and
-//! rustup's own.
+//! Debian's mirror comes from apt's configuration or from [`Mirrors`], the rest from pip's,
+//! npm's and rustup's own.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -28,6 +28,8 @@ pub struct Registries {
 pub struct Clients {
     /// A Python that has pip: run as `python -m pip`.
     pub python: OsString,
+    /// The client of npm registries.
+    pub npm: OsString,
     /// The Rust toolchain installer.
     pub rustup: OsString,
     /// Prints apt's configuration; used for its proxies, if it is there.
@@ -44,6 +46,7 @@ impl Default for Clients {
     fn default() -> Self {
         Self {
             python: "python3".into(),
+            npm: "npm".into(),
             rustup: "rustup".into(),
             apt_config: "apt-config".into(),
             gpgv: "gpgv".into(),

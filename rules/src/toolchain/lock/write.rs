@@ -70,6 +70,7 @@ fn write_image(text: &mut String, image: &Image) {
 fn write_package(text: &mut String, package: &Package) {
     let source = match package.source {
         super::SourceKind::Debian => "debian",
+        super::SourceKind::Npm => "npm",
         super::SourceKind::Path => "path",
         super::SourceKind::Pypi => "pypi",
         super::SourceKind::Rustup => "rustup",
