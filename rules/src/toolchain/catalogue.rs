@@ -236,7 +236,10 @@ fn suggest(known: &[String], name: &str) -> String {
 const TEXT: &str = concat!(
     include_str!("catalogue/defaults.toml"),
     include_str!("catalogue/componentize-py.toml"),
+    include_str!("catalogue/esbuild.toml"),
+    include_str!("catalogue/jco.toml"),
     include_str!("catalogue/rust.toml"),
+    include_str!("catalogue/typescript.toml"),
 );
 
 static BUILTIN: LazyLock<Catalogue> =
@@ -383,11 +386,10 @@ mod tests {
                 crate::toolchain::unpack::Placement::new(layer).unwrap();
             }
         }
-        assert_eq!(catalogue.names().collect::<Vec<_>>(), ["componentize-py", "rust"]);
-        assert_eq!(
-            [super::super::COMPONENTIZE_PY, super::super::RUST],
-            ["componentize-py", "rust"]
-        );
+        let names = ["componentize-py", "esbuild", "jco", "rust", "typescript"];
+        assert_eq!(catalogue.names().collect::<Vec<_>>(), names);
+        use super::super::{COMPONENTIZE_PY, ESBUILD, JCO, RUST, TYPESCRIPT};
+        assert_eq!([COMPONENTIZE_PY, ESBUILD, JCO, RUST, TYPESCRIPT], names);
     }
 
     #[test]

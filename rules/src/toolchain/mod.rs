@@ -51,5 +51,14 @@ pub const RUST: &str = "rust";
 /// The toolchain that makes components of Python modules.
 pub const COMPONENTIZE_PY: &str = "componentize-py";
 
+/// The toolchain that makes components of JavaScript modules.
+pub const JCO: &str = "jco";
+
+/// The toolchain that bundles JavaScript and TypeScript modules.
+pub const ESBUILD: &str = "esbuild";
+
+/// The toolchain that checks the types of TypeScript.
+pub const TYPESCRIPT: &str = "typescript";
+
 #[cfg(test)]
 mod tests;
