@@ -109,6 +109,8 @@ pub enum Origin {
     Crates(CratePackage),
     /// Binary packages of a Debian suite.
     Debian(DebianPackages),
+    /// Packages of an npm registry, with all they need.
+    Npm(NpmPackages),
     /// A wheel from the Python package index.
     Pypi(Wheel),
     /// Components of a Rust release.
@@ -139,6 +141,17 @@ pub struct DebianPackages {
     pub component: String,
     /// The names of the binary packages. Nothing is added for their dependencies.
     pub packages: Vec<String>,
+}
+
+/// Packages of an npm registry, with all they need.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NpmPackages {
+    /// What to get: name → version, no range.
+    pub packages: BTreeMap<String, String>,
+    /// Versions to take of packages that these need, whatever they ask for: name → version.
+    #[serde(default)]
+    pub overrides: BTreeMap<String, String>,
 }
 
 /// A wheel from the Python package index.
@@ -235,7 +248,10 @@ fn suggest(known: &[String], name: &str) -> String {
 const TEXT: &str = concat!(
     include_str!("catalogue/defaults.toml"),
     include_str!("catalogue/componentize-py.toml"),
+    include_str!("catalogue/esbuild.toml"),
+    include_str!("catalogue/jco.toml"),
     include_str!("catalogue/rust.toml"),
+    include_str!("catalogue/typescript.toml"),
 );
 
 static BUILTIN: LazyLock<Catalogue> =
@@ -317,6 +333,10 @@ impl Catalogue {
                 }
                 layer.exclude.splice(0..0, self.defaults.debian.exclude.iter().cloned());
             }
+            Origin::Npm(npm) => npm
+                .packages
+                .values_mut()
+                .for_each(|wanted| *wanted = wanted.replace("{version}", version)),
             Origin::Pypi(pypi) => pypi.requirement = pypi.requirement.replace("{version}", version),
             Origin::Url(url) => url.url = url.url.replace("{version}", version),
             Origin::Path(path) => path.path = path.path.replace("{version}", version),
@@ -396,11 +416,10 @@ mod tests {
                 crate::toolchain::unpack::Placement::new(layer).unwrap();
             }
         }
-        assert_eq!(catalogue.names().collect::<Vec<_>>(), ["componentize-py", "rust"]);
-        assert_eq!(
-            [super::super::COMPONENTIZE_PY, super::super::RUST],
-            ["componentize-py", "rust"]
-        );
+        let names = ["componentize-py", "esbuild", "jco", "rust", "typescript"];
+        assert_eq!(catalogue.names().collect::<Vec<_>>(), names);
+        use super::super::{COMPONENTIZE_PY, ESBUILD, JCO, RUST, TYPESCRIPT};
+        assert_eq!([COMPONENTIZE_PY, ESBUILD, JCO, RUST, TYPESCRIPT], names);
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use cache::{Digest, Entry, Tree, TreeError};
 
-use super::catalogue::{Layer, Origin, Recipe};
+use super::catalogue::{Layer, NpmPackages, Origin, Recipe};
 use super::lock::{Package, SourceKind, TREE_FUNCTION};
-use super::source::{Resolved, Session, SourceError, resolve};
+use super::source::{Resolved, Session, SourceError, npm, resolve};
 use super::unpack::{Contents, Naming};
 
 /// An image that is whole in the store.
@@ -60,37 +60,73 @@ pub(crate) fn resolve_packages(
 ) -> Result<Vec<Package>, SourceError> {
     let mut packages = Vec::new();
     for layer in &recipe.layers {
-        let keys = layer.keys(recipe.platform);
-        let kept = |key: &String| locked.iter().copied().find(|p| layer.has(key, p));
-        let missing: BTreeSet<&str> =
-            keys.iter().filter(|key| kept(key).is_none()).map(String::as_str).collect();
-        let found = resolve(session, layer, recipe, &missing)?;
-        for key in &keys {
-            let package = match kept(key) {
-                Some(package) => package.clone(),
-                None => package(recipe, key, &found)?,
-            };
-            packages.push(package);
-        }
+        packages.extend(match &layer.from {
+            Origin::Npm(from) => closure(session, recipe, layer, (from, locked))?,
+            _ => listed(session, recipe, layer, locked)?,
+        });
     }
     Ok(packages)
 }
 
-fn package(recipe: &Recipe, key: &str, found: &[Resolved]) -> Result<Package, SourceError> {
+/// The packages of a layer that names each of them.
+fn listed(
+    session: &Session<'_>,
+    recipe: &Recipe,
+    layer: &Layer,
+    locked: &[&Package],
+) -> Result<Vec<Package>, SourceError> {
+    let keys = layer.keys(recipe.platform);
+    let kept = |key: &String| locked.iter().copied().find(|p| layer.has(key, p));
+    let missing: BTreeSet<&str> =
+        keys.iter().filter(|key| kept(key).is_none()).map(String::as_str).collect();
+    let found = resolve(session, layer, recipe, &missing)?;
+    let package = |key: &String| match kept(key) {
+        Some(package) => Ok(package.clone()),
+        None => found_package(recipe, key, &found),
+    };
+    keys.iter().map(package).collect()
+}
+
+/// The packages of a layer that names a few, and whose source knows what else they need.
+fn closure(
+    session: &Session<'_>,
+    recipe: &Recipe,
+    layer: &Layer,
+    (from, locked): (&NpmPackages, &[&Package]),
+) -> Result<Vec<Package>, SourceError> {
+    let locked: Vec<&Package> =
+        locked.iter().copied().filter(|package| npm::place(layer, package).is_some()).collect();
+    if npm::serves(from, layer, &locked) {
+        return Ok(locked.into_iter().cloned().collect());
+    }
+    let missing = layer.keys(recipe.platform);
+    let missing = missing.iter().map(String::as_str).collect();
+    let found = resolve(session, layer, recipe, &missing)?;
+    Ok(found.iter().map(|resolved| resolved.locked(recipe)).collect())
+}
+
+fn found_package(recipe: &Recipe, key: &str, found: &[Resolved]) -> Result<Package, SourceError> {
     let resolved = found.iter().find(|resolved| resolved.key == key);
     let resolved = resolved.ok_or_else(|| SourceError::Unmatched {
         toolchain: recipe.toolchain.clone(),
         package: key.to_owned(),
     })?;
-    Ok(Package {
-        toolchain: recipe.toolchain.clone(),
-        platform: recipe.platform,
-        purl: resolved.purl.clone(),
-        source: resolved.source,
-        from: resolved.from.clone(),
-        file: resolved.file.clone(),
-        pin: resolved.pin.clone(),
-    })
+    Ok(resolved.locked(recipe))
+}
+
+impl Resolved {
+    /// As it stands in a lock.
+    fn locked(&self, recipe: &Recipe) -> Package {
+        Package {
+            toolchain: recipe.toolchain.clone(),
+            platform: recipe.platform,
+            purl: self.purl.clone(),
+            source: self.source,
+            from: self.from.clone(),
+            file: self.file.clone(),
+            pin: self.pin.clone(),
+        }
+    }
 }
 
 /// Fetches and unpacks the packages, several at once, and puts the image into the store.
@@ -99,9 +135,11 @@ pub(crate) fn make(
     recipe: &Recipe,
     packages: &[Package],
 ) -> Result<Made, ImageError> {
+    let of_npm: Vec<&Package> =
+        packages.iter().filter(|package| package.source == SourceKind::Npm).collect();
+    npm::fetch(session, &of_npm)?;
     let contents = session.parallel(packages, |package| {
-        let fits =
-            |layer: &&Layer| layer.keys(recipe.platform).iter().any(|key| layer.has(key, package));
+        let fits = |layer: &&Layer| layer.holds(package, recipe.platform);
         let layer = recipe.layers.iter().find(fits).ok_or_else(|| SourceError::Unmatched {
             toolchain: recipe.toolchain.clone(),
             package: package.purl.to_string(),
@@ -146,10 +184,19 @@ impl Layer {
         match &self.from {
             Origin::Crates(from) => vec![from.key()],
             Origin::Debian(from) => from.packages.clone(),
+            Origin::Npm(from) => from.packages.keys().cloned().collect(),
             Origin::Pypi(from) => vec![from.requirement.clone()],
             Origin::Rustup(from) => super::source::rustup_keys(from, platform),
             Origin::Url(from) => vec![from.url.clone()],
             Origin::Path(from) => vec![from.path.clone()],
+        }
+    }
+
+    /// Whether the package is one of the layer's.
+    fn holds(&self, package: &Package, platform: super::Platform) -> bool {
+        match &self.from {
+            Origin::Npm(_) => npm::place(self, package).is_some(),
+            _ => self.keys(platform).iter().any(|key| self.has(key, package)),
         }
     }
 
@@ -158,6 +205,7 @@ impl Layer {
         let kind = match &self.from {
             Origin::Crates(_) => SourceKind::Crates,
             Origin::Debian(_) => SourceKind::Debian,
+            Origin::Npm(_) => SourceKind::Npm,
             Origin::Pypi(_) => SourceKind::Pypi,
             Origin::Rustup(_) => SourceKind::Rustup,
             Origin::Url(_) => SourceKind::Url,

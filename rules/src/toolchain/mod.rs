@@ -21,14 +21,14 @@ mod needs;
 mod platform;
 mod purl;
 mod registries;
-mod source;
+pub(crate) mod source;
 mod sync;
 pub(crate) mod unpack;
 
 pub use action::{IMAGE, Images, image_action};
 pub use catalogue::{
-    Catalogue, CatalogueError, CratePackage, DebianPackages, Layer, LocalPath, Origin, Recipe,
-    RustComponents, Toolchain, UrlArchive, Wheel,
+    Catalogue, CatalogueError, CratePackage, DebianPackages, Layer, LocalPath, NpmPackages, Origin,
+    Recipe, RustComponents, Toolchain, UrlArchive, Wheel,
 };
 pub use events::{Event, Events};
 pub use fetch::{ClientError, HttpError, Transient};
@@ -41,7 +41,7 @@ pub use needs::Toolchains;
 pub use platform::{Platform, UnknownPlatform, UnsupportedHost, host_platform};
 pub use purl::{Purl, PurlError};
 pub use registries::{Clients, Mirrors, Network, Proxy, Registries};
-pub use source::{DebianError, RustupError, SourceError};
+pub use source::{DebianError, NpmError, RustupError, SourceError};
 pub use sync::{Sync, SyncError};
 pub use unpack::{Excess, UnpackError};
 
@@ -50,6 +50,15 @@ pub const RUST: &str = "rust";
 
 /// The toolchain that makes components of Python modules.
 pub const COMPONENTIZE_PY: &str = "componentize-py";
+
+/// The toolchain that makes components of JavaScript modules.
+pub const JCO: &str = "jco";
+
+/// The toolchain that bundles JavaScript and TypeScript modules.
+pub const ESBUILD: &str = "esbuild";
+
+/// The toolchain that checks the types of TypeScript.
+pub const TYPESCRIPT: &str = "typescript";
 
 #[cfg(test)]
 mod tests;

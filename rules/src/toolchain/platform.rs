@@ -46,6 +46,15 @@ impl Platform {
         }
     }
 
+    /// What Node calls the processor.
+    #[must_use]
+    pub const fn node_cpu(self) -> &'static str {
+        match self {
+            Self::Aarch64Linux => "arm64",
+            Self::X86_64Linux => "x64",
+        }
+    }
+
     /// What the platform tags of Python wheels end in.
     #[must_use]
     pub const fn machine(self) -> &'static str {

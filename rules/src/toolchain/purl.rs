@@ -30,6 +30,22 @@ impl Purl {
         Self(text)
     }
 
+    /// The package URL of an npm package, whose scope is the namespace.
+    #[must_use]
+    pub fn npm(name: &str, version: &str) -> Self {
+        match name.split_once('/') {
+            Some((scope, name)) => Self::new(&format!("npm/{}", encode(scope)), name, version, &[]),
+            None => Self::new("npm", name, version, &[]),
+        }
+    }
+
+    /// The name of an npm package, with its scope; `None` if it is none.
+    #[must_use]
+    pub fn npm_name(&self) -> Option<String> {
+        let path = self.0.strip_prefix("pkg:npm/")?.rsplit_once('@')?.0;
+        Some(decode(path))
+    }
+
     /// The package's name, without a namespace.
     #[must_use]
     pub fn name(&self) -> String {
@@ -127,6 +143,19 @@ mod tests {
             &[("arch", "amd64"), ("distro", "bookworm")],
             "pkg:deb/debian/libstdc%2B%2B6@2:6.2.1%2Bdfsg1-1?arch=amd64&distro=bookworm",
         );
+    }
+
+    #[test]
+    fn an_npm_scope_is_a_namespace() {
+        let check = |name: &str, expect: &str| {
+            let purl = Purl::npm(name, "1.0.0-rc.1");
+            assert_eq!(purl.as_str(), expect);
+            assert_eq!(purl.npm_name().as_deref(), Some(name));
+            assert_eq!(purl.version(), "1.0.0-rc.1");
+        };
+        check("esbuild", "pkg:npm/esbuild@1.0.0-rc.1");
+        check("@esbuild/linux-x64", "pkg:npm/%40esbuild/linux-x64@1.0.0-rc.1");
+        assert_eq!(Purl::new("pypi", "x", "1", &[]).npm_name(), None);
     }
 
     #[test]

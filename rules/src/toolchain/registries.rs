@@ -1,8 +1,8 @@
 //! How the registries are reached: the user's own clients, mirrors and network settings, as values.
 //!
 //! The command line fills these from its configuration and environment. No host has a default here:
-//! Debian's mirror comes from apt's configuration or from [`Mirrors`], the rest from pip's, cargo's
-//! and rustup's own.
+//! Debian's mirror comes from apt's configuration or from [`Mirrors`], the rest from pip's, cargo's,
+//! npm's and rustup's own.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -33,6 +33,8 @@ pub struct Clients {
     pub python: OsString,
     /// Cargo, 1.82 or younger.
     pub cargo: OsString,
+    /// The client of npm registries.
+    pub npm: OsString,
     /// The Rust toolchain installer.
     pub rustup: OsString,
     /// Prints apt's configuration; used for its proxies, if it is there.
@@ -50,6 +52,7 @@ impl Default for Clients {
         Self {
             python: "python3".into(),
             cargo: "cargo".into(),
+            npm: "npm".into(),
             rustup: "rustup".into(),
             apt_config: "apt-config".into(),
             gpgv: "gpgv".into(),

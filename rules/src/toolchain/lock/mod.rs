@@ -63,7 +63,8 @@ pub struct Package {
     /// Where it comes from.
     pub source: SourceKind,
     /// What the source needs to fetch it again: the pool path of a Debian package, the requirement
-    /// of a wheel, the name and version of a crate, the name of a Rust component, a URL, a path.
+    /// of a wheel, the name and version of a crate, the name of a Rust component, the folder of the
+    /// image that an npm package is installed in, a URL, a path.
     pub from: String,
     /// The name of its file. A local folder has none.
     pub file: Option<String>,
@@ -96,6 +97,8 @@ pub enum SourceKind {
     Crates,
     /// A Debian mirror.
     Debian,
+    /// An npm registry, through npm.
+    Npm,
     /// A folder or archive on this machine.
     Path,
     /// The Python package index, through pip.

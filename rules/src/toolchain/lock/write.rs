@@ -71,6 +71,7 @@ fn write_package(text: &mut String, package: &Package) {
     let source = match package.source {
         super::SourceKind::Crates => "crates",
         super::SourceKind::Debian => "debian",
+        super::SourceKind::Npm => "npm",
         super::SourceKind::Path => "path",
         super::SourceKind::Pypi => "pypi",
         super::SourceKind::Rustup => "rustup",

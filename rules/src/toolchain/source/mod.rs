@@ -4,12 +4,10 @@
 //! can hold (only a sync does that), and it *fetches* a locked package. What it fetched is checked by
 //! [`Session`], the same way for all of them: the store is asked before the registry, bytes that are
 //! not the pinned ones are dropped, and good ones are kept in the store under their SHA-256.
-//!
-//! `npm` finds its place beside these as `npm.rs`, with its own
-//! variant of [`SourceKind`] and [`Origin`].
 
 mod crates;
 mod debian;
+pub(crate) mod npm;
 mod path;
 mod pypi;
 mod rustup;
@@ -23,6 +21,7 @@ use std::path::PathBuf;
 use cache::{Digest, StoreError, TreeError};
 
 pub use debian::DebianError;
+pub use npm::NpmError;
 pub use rustup::RustupError;
 pub(crate) use rustup::keys as rustup_keys;
 pub(crate) use session::Session;
@@ -84,6 +83,9 @@ pub enum SourceError {
     /// Debian packages can't be had.
     #[error(transparent)]
     Debian(#[from] DebianError),
+    /// Packages of an npm registry can't be had.
+    #[error(transparent)]
+    Npm(#[from] NpmError),
     /// Components of a Rust release can't be had.
     #[error(transparent)]
     Rustup(#[from] RustupError),
@@ -156,6 +158,7 @@ pub(crate) fn resolve(
     match &layer.from {
         Origin::Crates(from) => Ok(vec![crates::resolve(session, from)?]),
         Origin::Debian(from) => Ok(debian::resolve(session, from, missing, recipe.platform)?),
+        Origin::Npm(from) => npm::resolve(session, from, layer, recipe),
         Origin::Pypi(from) => Ok(vec![pypi::resolve(session, from, recipe.platform)?]),
         Origin::Rustup(from) => rustup::resolve(session, from, layer, recipe),
         Origin::Url(from) => Ok(vec![url::resolve(session, from, recipe)?]),
@@ -167,7 +170,11 @@ impl SourceError {
     /// Whether other bytes came than were pinned.
     #[must_use]
     pub const fn is_mismatch(&self) -> bool {
-        matches!(self, Self::ChecksumMismatch { .. })
+        match self {
+            Self::ChecksumMismatch { .. } => true,
+            Self::Npm(error) => error.is_mismatch(),
+            _ => false,
+        }
     }
 
     /// Whether it only stopped because the user wanted it to.
@@ -180,6 +187,7 @@ impl SourceError {
                 | Self::Client(ClientError::Cancelled)
                 | Self::Debian(DebianError::Http(HttpError::Cancelled))
                 | Self::Debian(DebianError::Client(ClientError::Cancelled))
+                | Self::Npm(NpmError::Client(ClientError::Cancelled))
                 | Self::Rustup(RustupError::Client(ClientError::Cancelled))
                 | Self::Unpack { source: UnpackError::Cancelled, .. }
         )

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cache::{Digest, DigestFunction, DiskStore, Entry, StoreError, Tree};
 
-use super::{SourceError, crates, debian, path, pypi, rustup, url};
+use super::{SourceError, crates, debian, npm, path, pypi, rustup, url};
 use crate::toolchain::catalogue::{Layer, Origin};
 use crate::toolchain::fetch::Http;
 use crate::toolchain::lock::{Package, Pin, TREE_FUNCTION};
@@ -203,8 +203,9 @@ impl<'a> Session<'a> {
             Pin::File(digest) => {
                 let name = package.display_name();
                 let bytes = self.bytes(package, layer, digest)?;
-                self.unpack(name, layer, |unpacker| {
-                    unpacker.archive(Format::detect(name, &bytes)?, &bytes)
+                self.unpack(name, layer, |unpacker| match npm::place(layer, package) {
+                    Some(place) => unpacker.npm(place, &bytes),
+                    None => unpacker.archive(Format::detect(name, &bytes)?, &bytes),
                 })
             }
             Pin::Tree { tree, .. } => self.tree(package, layer, recipe, tree),
@@ -223,6 +224,11 @@ impl<'a> Session<'a> {
         let bytes = match &layer.from {
             Origin::Crates(from) => crates::fetch(self, from, package, digest)?,
             Origin::Debian(from) => debian::fetch(self, from, package, digest.size())?,
+            Origin::Npm(_) => {
+                // All of an image's were fetched together; this one has been swept since.
+                npm::fetch(self, &[package])?;
+                return self.packages.get(digest)?.ok_or_else(|| unmatched(package));
+            }
             Origin::Pypi(from) => pypi::fetch(self, from, package, digest)?,
             Origin::Url(_) => url::fetch(self, package, digest.size())?,
             Origin::Path(_) => path::fetch(self, package)?,

@@ -22,7 +22,7 @@ pub(super) fn unpack(collector: &mut Collector<'_>, bytes: &[u8]) -> Result<(), 
     let is_data = |name: &str| name == "data.tar" || name.starts_with("data.tar.");
     let mut data = members.iter().filter(|(name, _)| is_data(name));
     match (data.next(), data.next()) {
-        (Some((_, data)), None) => tar::unpack(collector, data),
+        (Some((_, data)), None) => tar::unpack(collector, data, |name, _| Some((name, false))),
         _ => Err(damaged("it has not exactly one data archive")),
     }
 }

@@ -13,6 +13,7 @@ mod contents;
 mod deb;
 mod folder;
 mod limits;
+mod npm;
 mod placement;
 mod tar;
 mod unpacker;
@@ -23,9 +24,10 @@ pub(crate) use compression::reader as decompress;
 pub(crate) use contents::{Blob, Contents, Naming, Node};
 pub use limits::Excess;
 pub(crate) use limits::Limits;
+pub(crate) use npm::manifest as npm_manifest;
 pub(crate) use placement::Placement;
 pub use unpacker::UnpackError;
-pub(crate) use unpacker::{Format, Unpacker, tarball};
+pub(crate) use unpacker::{Format, Unpacker, npm_package, tarball};
 
 #[cfg(test)]
 pub(super) mod tests;

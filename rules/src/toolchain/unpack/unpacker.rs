@@ -7,7 +7,7 @@ use cache::{DiskStore, StoreError, Tree, TreeError};
 
 use super::collect::Collector;
 use super::{Contents, Excess, Limits, Naming, Placement};
-use super::{compression, deb, folder, tar, wheel, zip};
+use super::{compression, deb, folder, npm, tar, wheel, zip};
 
 /// What is needed to unpack one package.
 #[derive(Clone, Copy)]
@@ -146,6 +146,22 @@ pub(crate) fn tarball(
     Ok(tree)
 }
 
+/// Unpacks the tarball of an npm package, without the folder that all its entries lie in.
+///
+/// # Errors
+/// See [`UnpackError`].
+pub(crate) fn npm_package(
+    store: &DiskStore,
+    bytes: &[u8],
+    cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<Tree, UnpackError> {
+    let placement = Placement::plain();
+    let unpacker = Unpacker { store, placement: &placement, limits: Limits::default(), cancelled };
+    let mut tree = Tree::default();
+    unpacker.npm("", bytes)?.add_to(&mut tree, Naming::Stored)?;
+    Ok(tree)
+}
+
 impl Unpacker<'_> {
     /// Unpacks the bytes of a package.
     ///
@@ -155,10 +171,20 @@ impl Unpacker<'_> {
         let mut collector = Collector::new(*self, Some(bytes.len()));
         match format {
             Format::Deb => deb::unpack(&mut collector, bytes)?,
-            Format::Tar => tar::unpack(&mut collector, bytes)?,
+            Format::Tar => tar::unpack(&mut collector, bytes, |name, _| Some((name, false)))?,
             Format::Wheel => zip::unpack(&mut collector, bytes, wheel::placed)?,
             Format::Zip => zip::unpack(&mut collector, bytes, |name| (name, false))?,
         }
+        Ok(collector.finish())
+    }
+
+    /// Unpacks the tarball of an npm package to where npm installs it, such as `node_modules/NAME`.
+    ///
+    /// # Errors
+    /// See [`UnpackError`].
+    pub(crate) fn npm(&self, place: &str, bytes: &[u8]) -> Result<Contents, UnpackError> {
+        let mut collector = Collector::new(*self, Some(bytes.len()));
+        npm::unpack(&mut collector, place, bytes)?;
         Ok(collector.finish())
     }
 

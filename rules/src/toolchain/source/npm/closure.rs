@@ -1,0 +1,212 @@
+//! Which packages a lockfile of npm puts where, on one platform.
+//!
+//! npm's lockfile has the packages of all platforms and purposes. What is installed is what can be reached
+//! from the root, as Node looks modules up, without optional packages that are made for other platforms
+//! and without what only they need.
+//!
+//! Source: npm's documentation of package-lock.json (`lockfileVersion` 2 and 3) and of the fields
+//! `os`, `cpu` and `libc` of package.json.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::{Integrity, Spec};
+use crate::toolchain::Platform;
+
+/// The folder that Node looks packages up in.
+const MODULES: &str = "node_modules";
+
+/// The content of a package-lock.json.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PackageLock {
+    #[serde(rename = "lockfileVersion")]
+    version: u32,
+    /// Place, such as `node_modules/a/node_modules/b` → package; the project itself is at the empty place.
+    #[serde(default)]
+    packages: BTreeMap<String, Locked>,
+}
+
+/// One package in its place.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Locked {
+    /// Its name, if the folder is called otherwise.
+    name: Option<String>,
+    version: Option<String>,
+    integrity: Option<String>,
+    /// It is part of another package's tarball.
+    in_bundle: bool,
+    /// It is a link to a folder of the project.
+    link: bool,
+    optional: bool,
+    dev_optional: bool,
+    os: Words,
+    cpu: Words,
+    libc: Words,
+    dependencies: BTreeMap<String, String>,
+    dev_dependencies: BTreeMap<String, String>,
+    optional_dependencies: BTreeMap<String, String>,
+    peer_dependencies: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Words {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// A package that is to be installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// The folder it is installed in, such as `node_modules/a/node_modules/b`.
+    pub(crate) place: String,
+    /// What it is.
+    pub(crate) spec: Spec,
+    /// What pins it.
+    pub(crate) integrity: Integrity,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self::Several(Vec::new())
+    }
+}
+
+impl Words {
+    /// Whether a list of allowed (`linux`) or forbidden (`!linux`) names lets this name pass.
+    fn allow(&self, name: &str) -> bool {
+        let words = match self {
+            Self::One(word) => std::slice::from_ref(word),
+            Self::Several(words) => words,
+        };
+        let forbidden = |word: &String| word.strip_prefix('!') == Some(name);
+        let allows = |word: &String| word == name || word == "any";
+        !words.iter().any(forbidden)
+            && (words.iter().any(allows) || words.iter().all(|word| word.starts_with('!')))
+    }
+}
+
+impl Locked {
+    fn fits(&self, platform: Platform) -> bool {
+        self.os.allow("linux") && self.cpu.allow(platform.node_cpu()) && self.libc.allow("glibc")
+    }
+
+    /// What it needs: names, and whether it can do without. Of a project, that includes what it is
+    /// developed with.
+    fn needs(&self) -> BTreeMap<&str, bool> {
+        // Who names a package twice means the later one of these.
+        let mut needs = BTreeMap::new();
+        needs.extend(named(&self.peer_dependencies, true));
+        needs.extend(named(&self.dev_dependencies, false));
+        needs.extend(named(&self.dependencies, false));
+        needs.extend(named(&self.optional_dependencies, true));
+        needs
+    }
+}
+
+fn named(names: &BTreeMap<String, String>, optional: bool) -> impl Iterator<Item = (&str, bool)> {
+    names.keys().map(move |name| (name.as_str(), optional))
+}
+
+impl PackageLock {
+    /// Reads a lockfile.
+    ///
+    /// # Errors
+    /// It is none, or of a version that has no places.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let lock: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        match lock.version {
+            2 | 3 => Ok(lock),
+            version => Err(format!("lockfileVersion is {version}, expected 2 or 3")),
+        }
+    }
+
+    /// What is to be installed on a platform, by place.
+    ///
+    /// # Errors
+    /// A package is missing, is not of a registry, is not pinned, or is not made for the platform.
+    pub(crate) fn placed(&self, platform: Platform) -> Result<Vec<Placed>, String> {
+        let installed = self.reachable(platform)?;
+        let own = installed.into_iter().filter(|place| !self.packages[*place].in_bundle);
+        own.filter(|place| !place.is_empty()).map(|place| self.package(place)).collect()
+    }
+
+    fn package(&self, place: &str) -> Result<Placed, String> {
+        let locked = &self.packages[place];
+        let folder = folder_name(place).ok_or_else(|| format!("`{place}` is no place for it"))?;
+        let name = locked.name.as_deref().unwrap_or(folder);
+        let version = locked.version.as_deref().unwrap_or_default();
+        let wrong = |error: &dyn std::fmt::Display| format!("{place}: {error}");
+        let integrity = locked
+            .integrity
+            .as_deref()
+            .ok_or_else(|| wrong(&"it has no `integrity`, as only packages of a registry have"))?;
+        Ok(Placed {
+            place: place.to_owned(),
+            spec: Spec::new(name, version).map_err(|error| wrong(&error))?,
+            integrity: integrity.parse().map_err(|error| wrong(&error))?,
+        })
+    }
+
+    /// The places of everything that the project at the root gets to.
+    fn reachable(&self, platform: Platform) -> Result<BTreeSet<&str>, String> {
+        let mut reached = BTreeSet::from([""]);
+        let mut left = vec![""];
+        while let Some(place) = left.pop() {
+            let Some(locked) = self.packages.get(place) else {
+                return Err("it has no `packages`".to_owned());
+            };
+            for (name, optional) in locked.needs() {
+                let found = self.find(place, name);
+                let Some((place, found)) = found else {
+                    if optional {
+                        continue;
+                    }
+                    return Err(format!("`{name}` is needed by `{place}`, but is not in it"));
+                };
+                if found.link {
+                    return Err(format!("`{place}` is a link, not a package of a registry"));
+                }
+                if found.fits(platform) {
+                    if reached.insert(place) {
+                        left.push(place);
+                    }
+                } else if !(optional || found.optional || found.dev_optional) {
+                    return Err(format!("`{place}` is not made for {platform}"));
+                }
+            }
+        }
+        Ok(reached)
+    }
+
+    /// The package that the one at `place` gets by this name.
+    fn find(&self, mut place: &str, name: &str) -> Option<(&str, &Locked)> {
+        loop {
+            let separator = if place.is_empty() { "" } else { "/" };
+            let candidate = format!("{place}{separator}{MODULES}/{name}");
+            if let Some((place, found)) = self.packages.get_key_value(&candidate) {
+                return Some((place, found));
+            }
+            if place.is_empty() {
+                return None;
+            }
+            place = place.rfind(&format!("/{MODULES}/")).map_or("", |end| &place[..end]);
+        }
+    }
+}
+
+/// The name of the package that Node finds in this folder; `None` if it finds none there.
+fn folder_name(place: &str) -> Option<&str> {
+    let (above, name) = match place.rsplit_once(&format!("/{MODULES}/")) {
+        Some((above, name)) => (above, name),
+        None => ("", place.strip_prefix(&format!("{MODULES}/"))?),
+    };
+    let is_name = |name: &str| !["", ".", ".."].contains(&name) && !name.contains('/');
+    let good = match name.strip_prefix('@').and_then(|scoped| scoped.split_once('/')) {
+        Some((scope, name)) => is_name(scope) && is_name(name),
+        None => is_name(name),
+    };
+    (good && (above.is_empty() || folder_name(above).is_some())).then_some(name)
+}

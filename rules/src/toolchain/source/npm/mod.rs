@@ -1,0 +1,209 @@
+//! Packages of an npm registry with all they need, through the user's npm: its registry, proxies and
+//! credentials are npm's business.
+//!
+//! Once, at a sync, npm works out which packages are needed and where they belong, as it would for a
+//! project of its own, and writes a lockfile; nothing is installed. What that lockfile has for the image's
+//! platform is downloaded with one call and held to npm's `integrity`; from then on the SHA-256 of our own lock holds,
+//! and the place of a package stands there too. No script of a package is ever run.
+
+mod closure;
+mod integrity;
+mod tarballs;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use cache::{Digest, DigestFunction};
+
+pub(crate) use closure::{PackageLock, Placed};
+pub(crate) use integrity::Integrity;
+pub use tarballs::NpmError;
+pub(crate) use tarballs::{Npm, Spec, Tarballs};
+
+use super::{Resolved, Session, SourceError};
+use crate::toolchain::catalogue::{Layer, NpmPackages};
+use crate::toolchain::lock::{Package, Pin, SourceKind};
+use crate::toolchain::{Event, HttpError, Platform, Purl, Recipe};
+
+/// Lets npm find out what the packages of a layer need, and keeps all of it.
+pub(super) fn resolve(
+    session: &Session<'_>,
+    from: &NpmPackages,
+    layer: &Layer,
+    recipe: &Recipe,
+) -> Result<Vec<Resolved>, SourceError> {
+    let mut placed = closure(session, from, recipe.platform)?;
+    // What was asked for comes first: the first package of an image stands for the toolchain.
+    let asked = |placed: &Placed| from.packages.keys().any(|name| placed.place == folder(name));
+    placed.sort_by_key(|placed| !asked(placed));
+    let specs: Vec<Spec> = placed.iter().map(|placed| placed.spec.clone()).collect();
+    let tarballs = download(session, &specs)?;
+    session.parallel(&placed, |placed| {
+        let bytes = tarballs.get(&placed.spec, &placed.integrity)?;
+        let digest = Digest::of(DigestFunction::Sha256, &bytes);
+        let file = file_name(&placed.spec);
+        session.keep(&file, &digest, &bytes)?;
+        Ok(resolved(layer, placed, file, digest))
+    })
+}
+
+/// Brings the locked packages that the store lacks into it, all with one call of npm.
+pub(crate) fn fetch(session: &Session<'_>, packages: &[&Package]) -> Result<(), SourceError> {
+    let mut missing = Vec::new();
+    for package in packages {
+        let Pin::File(digest) = &package.pin else { continue };
+        if !session.packages.contains(digest) {
+            let (name, version) = (package.purl.npm_name(), package.purl.version());
+            let spec = Spec::new(&name.unwrap_or_default(), &version)?;
+            missing.push((spec, digest, package.display_name()));
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let specs: Vec<Spec> = missing.iter().map(|(spec, ..)| spec.clone()).collect();
+    let tarballs = download(session, &specs)?;
+    session.parallel(&missing, |(spec, digest, file)| {
+        let bytes = tarballs.get(spec, &Integrity::of_sha256(digest.hash()));
+        let bytes = bytes.map_err(|error| in_hexadecimal(error, file, digest))?;
+        session.keep(file, digest, &bytes)
+    })?;
+    Ok(())
+}
+
+/// Where a package of a layer belongs, below the layer's folder; `None` if it is none of the layer's.
+pub(crate) fn place<'a>(layer: &Layer, package: &'a Package) -> Option<&'a str> {
+    if package.source != SourceKind::Npm {
+        return None;
+    }
+    let place = match layer.at.as_str() {
+        "" => package.from.as_str(),
+        at => package.from.strip_prefix(at)?.strip_prefix('/')?,
+    };
+    place.starts_with(&folder("")).then_some(place)
+}
+
+/// Whether locked packages are still what a layer asks for.
+pub(crate) fn serves(from: &NpmPackages, layer: &Layer, locked: &[&Package]) -> bool {
+    let asked = from.packages.iter().all(|(name, version)| {
+        let here = |package: &&&Package| place(layer, package) == Some(folder(name).as_str());
+        locked.iter().find(here).is_some_and(|package| package.purl.version() == *version)
+    });
+    asked
+        && locked.iter().all(|package| {
+            let version = package.purl.npm_name().and_then(|name| from.overrides.get(&name));
+            version.is_none_or(|version| package.purl.version() == *version)
+        })
+}
+
+fn folder(name: &str) -> String {
+    format!("node_modules/{name}")
+}
+
+/// Lets npm make a lockfile for the packages, as if they were what a project depends on.
+fn closure(
+    session: &Session<'_>,
+    from: &NpmPackages,
+    platform: Platform,
+) -> Result<Vec<Placed>, SourceError> {
+    let wanted = from.packages.iter().chain(&from.overrides);
+    let wanted: Vec<Spec> =
+        wanted.map(|(name, version)| Spec::new(name, version)).collect::<Result<_, _>>()?;
+    online(session, &wanted)?;
+    let note = format!("resolve {}", listed(&wanted));
+    session.events.event(Event::Client { client: "npm", what: &note });
+    let scratch = session.store.scratch()?;
+    let project = serde_json::json!({
+        "name": "run-toolchain",
+        "version": "0.0.0",
+        "private": true,
+        "dependencies": from.packages,
+        "overrides": from.overrides,
+    });
+    let manifest = scratch.path().join("package.json");
+    fs::write(&manifest, project.to_string()).map_err(NpmError::local(&manifest))?;
+    let cancelled = || session.cancelled();
+    let npm = client(session, scratch.path(), &cancelled);
+    let arguments = [
+        "install",
+        "--package-lock-only",
+        "--package-lock",
+        "--lockfile-version=3",
+        "--install-strategy=hoisted",
+        "--omit=dev",
+        "--no-legacy-peer-deps",
+        "--no-engine-strict",
+        "--no-dry-run",
+    ];
+    npm.run(&arguments.map(Into::into))?;
+    let lockfile = scratch.path().join("package-lock.json");
+    let text = fs::read_to_string(&lockfile).map_err(NpmError::local(&lockfile))?;
+    let placed = PackageLock::parse(&text).and_then(|lock| lock.placed(platform));
+    Ok(placed.map_err(NpmError::Lockfile)?)
+}
+
+fn download(session: &Session<'_>, specs: &[Spec]) -> Result<Tarballs, SourceError> {
+    // A package may be needed in two places.
+    let specs: Vec<Spec> = BTreeSet::from_iter(specs).into_iter().cloned().collect();
+    online(session, &specs)?;
+    let note = format!("download {}", listed(&specs));
+    session.events.event(Event::Client { client: "npm", what: &note });
+    let scratch = session.store.scratch()?;
+    let cancelled = || session.cancelled();
+    Ok(client(session, scratch.path(), &cancelled).download(session.store, &specs)?)
+}
+
+fn client<'a>(
+    session: &'a Session<'_>,
+    folder: &'a Path,
+    cancelled: &'a dyn Fn() -> bool,
+) -> Npm<'a> {
+    Npm { program: &session.registries.clients.npm, variables: None, folder, cancelled }
+}
+
+fn online(session: &Session<'_>, specs: &[Spec]) -> Result<(), HttpError> {
+    match session.registries.network.offline {
+        true => Err(HttpError::Offline { url: listed(specs) }),
+        false => Ok(()),
+    }
+}
+
+/// The first package, and how many more there are.
+fn listed(specs: &[Spec]) -> String {
+    match specs {
+        [] => String::new(),
+        [one] => one.to_string(),
+        [one, more @ ..] => format!("{one} and {} more packages", more.len()),
+    }
+}
+
+/// What `npm pack` calls the tarball of a package.
+fn file_name(spec: &Spec) -> String {
+    let name = spec.name.trim_start_matches('@').replace('/', "-");
+    format!("{name}-{}.tgz", spec.version)
+}
+
+fn resolved(layer: &Layer, placed: &Placed, file: String, digest: Digest) -> Resolved {
+    let Placed { place, spec, .. } = placed;
+    let from = if layer.at.is_empty() { place.clone() } else { format!("{}/{place}", layer.at) };
+    Resolved {
+        purl: Purl::npm(&spec.name, &spec.version),
+        source: SourceKind::Npm,
+        key: from.clone(),
+        from,
+        file: Some(file),
+        pin: Pin::File(digest),
+    }
+}
+
+/// The lock has checksums in hexadecimal.
+fn in_hexadecimal(error: NpmError, file: &str, expected: &Digest) -> SourceError {
+    let NpmError::Mismatch { actual, .. } = error else { return error.into() };
+    let hex = actual.parse::<Integrity>().map_or(actual, |actual| actual.hex());
+    SourceError::ChecksumMismatch {
+        package: file.to_owned(),
+        expected: format!("sha256:{}", expected.hex()),
+        actual: hex,
+    }
+}

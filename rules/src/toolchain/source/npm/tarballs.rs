@@ -1,0 +1,296 @@
+//! Downloads the tarballs of packages through the user's npm, all of them with one call.
+//!
+//! `npm cache add` puts them into a cache folder of our own, which names content by its hash. So what
+//! came is looked up by what was expected, whatever npm and the registry say of it. Nothing is unpacked
+//! and no script of a package is run. The registry, proxies and credentials are npm's business.
+//!
+//! Knows no lock: toolchains look up by the SHA-256 of theirs, projects by the `integrity` of npm's.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cache::{DiskStore, ScratchDir, StoreError};
+
+use super::integrity::Integrity;
+use crate::toolchain::fetch::{Client, ClientError, run};
+use crate::toolchain::unpack::npm_manifest;
+
+const INSTALL: &str = "install npm (Debian: npm)";
+
+/// How many packages one call asks for: the arguments of a program have a limit.
+const BATCH: usize = 1000;
+
+/// npm, and how it is run.
+#[derive(Clone, Copy)]
+pub(crate) struct Npm<'a> {
+    /// The program: a name to look up in `PATH`, or a path.
+    pub(crate) program: &'a OsStr,
+    /// The variables it gets; those of this process if `None`.
+    pub(crate) variables: Option<&'a BTreeMap<OsString, OsString>>,
+    /// The folder it is run in: the `.npmrc` of the project there counts, beside the user's.
+    pub(crate) folder: &'a Path,
+    /// Whether to stop.
+    pub(crate) cancelled: &'a dyn Fn() -> bool,
+}
+
+/// One version of a package of a registry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Spec {
+    /// Its name, with its scope.
+    pub(crate) name: String,
+    /// Its version.
+    pub(crate) version: String,
+}
+
+/// Tarballs that npm has downloaded. They are gone when this is dropped.
+pub(crate) struct Tarballs {
+    folder: ScratchDir,
+    /// What came, by hashes that npm does not name it by.
+    others: Mutex<Option<Arc<BTreeMap<Integrity, PathBuf>>>>,
+}
+
+/// Why packages can't be had from npm.
+#[derive(Debug, thiserror::Error)]
+pub enum NpmError {
+    /// npm failed.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A package has other bytes than were pinned.
+    #[error("{package} has other bytes than the lock says: expected {expected}, got {actual}")]
+    Mismatch {
+        /// The package.
+        package: String,
+        /// What was pinned.
+        expected: String,
+        /// What came.
+        actual: String,
+    },
+    /// A package has other bytes than its registry says.
+    #[error("npm got other bytes than the registry promised ({0})")]
+    Corrupt(String),
+    /// What should be the name of a package and a version is not.
+    #[error("`{0}` is no package of an npm registry")]
+    NotASpec(String),
+    /// The lockfile that npm made can't be used.
+    #[error("npm made a lockfile that can't be used: {0}")]
+    Lockfile(String),
+    /// A file can't be read or written.
+    #[error("cannot read or write {}", .path.display())]
+    Local {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl NpmError {
+    /// Whether other bytes came than were pinned.
+    #[must_use]
+    pub const fn is_mismatch(&self) -> bool {
+        matches!(self, Self::Mismatch { .. } | Self::Corrupt(_))
+    }
+
+    pub(super) fn local(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        |source| Self::Local { path, source }
+    }
+}
+
+impl Spec {
+    /// A package of a registry. Nothing else gets by: npm takes a path or a repository as well, and
+    /// would run the scripts of that.
+    ///
+    /// # Errors
+    /// The name or the version is none.
+    pub(crate) fn new(name: &str, version: &str) -> Result<Self, NpmError> {
+        let plain = |text: &str| {
+            let character = |c: char| c.is_ascii_alphanumeric() || "-_.~!'()*".contains(c);
+            !text.is_empty() && !text.starts_with(['.', '-']) && text.chars().all(character)
+        };
+        let is_name = match name.strip_prefix('@') {
+            Some(scoped) => scoped.split_once('/').is_some_and(|(s, n)| plain(s) && plain(n)),
+            None => plain(name),
+        };
+        match is_name && semver::Version::parse(version).is_ok() {
+            true => Ok(Self { name: name.to_owned(), version: version.to_owned() }),
+            false => Err(NpmError::NotASpec(format!("{name}@{version}"))),
+        }
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.name, self.version)
+    }
+}
+
+impl Npm<'_> {
+    /// Runs npm with these arguments.
+    ///
+    /// # Errors
+    /// It can't be run, or failed.
+    pub(super) fn run(&self, arguments: &[OsString]) -> Result<(), NpmError> {
+        let configure = |command: &mut Command| {
+            if let Some(variables) = self.variables {
+                command.env_clear().envs(variables);
+            }
+            command.current_dir(self.folder).args(arguments);
+            command.args(["--ignore-scripts", "--loglevel=error", "--no-progress"]);
+            command.args(["--no-audit", "--no-fund", "--no-update-notifier", "--no-global"]);
+        };
+        let client = Client { program: self.program, install: INSTALL };
+        run(client, configure, self.cancelled)?.succeeded().map_err(explained)?;
+        Ok(())
+    }
+
+    /// Downloads the tarballs of packages.
+    ///
+    /// # Errors
+    /// npm failed, for whichever of them.
+    pub(crate) fn download(&self, store: &DiskStore, specs: &[Spec]) -> Result<Tarballs, NpmError> {
+        let folder = store.scratch()?;
+        for batch in specs.chunks(BATCH) {
+            let mut arguments: Vec<OsString> = vec!["cache".into(), "add".into()];
+            arguments.extend(batch.iter().map(|spec| spec.to_string().into()));
+            arguments.extend(["--cache".into(), folder.path().into()]);
+            self.run(&arguments)?;
+        }
+        Ok(Tarballs { folder, others: Mutex::default() })
+    }
+}
+
+/// What npm says of a failure, without the thousand packages of its command line.
+fn explained(error: ClientError) -> NpmError {
+    let ClientError::Failed { command, status, output } = error else { return error.into() };
+    if let Some(line) = output.lines().find(|line| line.contains("integrity checksum failed")) {
+        let wanted = line.find("wanted ").map_or(line, |at| &line[at..]);
+        return NpmError::Corrupt(wanted.trim_end_matches('.').to_owned());
+    }
+    let words: Vec<&str> = command.split(' ').take(3).collect();
+    ClientError::Failed { command: words.join(" "), status, output }.into()
+}
+
+impl Tarballs {
+    /// The tarball of a package.
+    ///
+    /// # Errors
+    /// What came for it has another hash.
+    pub(crate) fn get(&self, spec: &Spec, expected: &Integrity) -> Result<Vec<u8>, NpmError> {
+        let path = self.contents().join(expected.cache_path());
+        let path = match path.exists() {
+            true => Some(path),
+            false => self.others()?.get(expected).cloned(),
+        };
+        let mismatch = |actual: Option<String>| NpmError::Mismatch {
+            package: spec.to_string(),
+            expected: expected.to_string(),
+            actual: actual.unwrap_or_else(|| "something else".to_owned()),
+        };
+        let Some(path) = path else { return Err(mismatch(self.what_came(spec, expected)?)) };
+        let bytes = fs::read(&path).map_err(NpmError::local(&path))?;
+        match expected.of(&bytes) {
+            actual if actual == *expected => Ok(bytes),
+            actual => Err(mismatch(Some(actual.to_string()))),
+        }
+    }
+
+    /// Where npm keeps content, by algorithm and hash.
+    fn contents(&self) -> PathBuf {
+        self.folder.path().join("_cacache/content-v2")
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>, NpmError> {
+        let mut files = Vec::new();
+        for entry in walkdir::WalkDir::new(self.contents()).sort_by_file_name() {
+            let entry = entry.map_err(|error| {
+                let path = self.contents();
+                let source = error.into_io_error().unwrap_or_else(|| io::ErrorKind::Other.into());
+                NpmError::Local { path, source }
+            })?;
+            if entry.file_type().is_file() {
+                files.push(entry.into_path());
+            }
+        }
+        Ok(files)
+    }
+
+    /// What came, by the hashes that npm does not use itself.
+    fn others(&self) -> Result<Arc<BTreeMap<Integrity, PathBuf>>, NpmError> {
+        let mut known = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*known {
+            return Ok(Arc::clone(known));
+        }
+        let mut others = BTreeMap::new();
+        for path in self.files()? {
+            let bytes = fs::read(&path).map_err(NpmError::local(&path))?;
+            others.extend(Integrity::others(&bytes).map(|integrity| (integrity, path.clone())));
+        }
+        Ok(Arc::clone(known.insert(Arc::new(others))))
+    }
+
+    /// The hash of what came for a package, recognised by what it says of itself.
+    fn what_came(&self, spec: &Spec, expected: &Integrity) -> Result<Option<String>, NpmError> {
+        for path in self.files()? {
+            let bytes = fs::read(&path).map_err(NpmError::local(&path))?;
+            let Some(manifest) = npm_manifest(&bytes) else { continue };
+            if (manifest.name.as_deref(), manifest.version.as_deref())
+                == (Some(&spec.name), Some(&spec.version))
+            {
+                return Ok(Some(expected.of(&bytes).to_string()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_packages_of_a_registry_are_asked_for() {
+        let check = |name: &str, version: &str, good: bool| {
+            assert_eq!(Spec::new(name, version).is_ok(), good, "{name}@{version}");
+        };
+        check("left-pad", "1.3.0", true);
+        check("@types/node", "24.1.0-beta.1", true);
+        check("JSONStream", "1.3.5", true);
+        check("github:someone/thing", "1.0.0", false);
+        check("someone/thing", "1.0.0", false);
+        check("../thing", "1.0.0", false);
+        check("--registry", "1.0.0", false);
+        check("@a/b/c", "1.0.0", false);
+        check("thing", "latest", false);
+        check("thing", "^1.0.0", false);
+        check("thing", "git+file:///tmp/x", false);
+    }
+
+    #[test]
+    fn a_failure_names_no_thousand_packages() {
+        let failed = |output: &str| ClientError::Failed {
+            command: "npm cache add a@1.0.0 b@1.0.0".to_owned(),
+            status: std::os::unix::process::ExitStatusExt::from_raw(256),
+            output: output.to_owned(),
+        };
+        let error = explained(failed("npm error code E404")).to_string();
+        assert_eq!(error, "`npm cache add` failed (exit status: 1)\nnpm error code E404");
+        let line = "npm error sha512-A integrity checksum failed when using sha512: \
+             wanted sha512-A but got sha512-B. (9 bytes)";
+        let error = explained(failed(line));
+        assert!(error.is_mismatch());
+        let expect = "npm got other bytes than the registry promised \
+             (wanted sha512-A but got sha512-B. (9 bytes))";
+        assert_eq!(error.to_string(), expect);
+    }
+}
