@@ -10,9 +10,12 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use crate::toolchain::Layer;
 
 /// The rules of one layer, ready to be applied.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Placement {
     at: String,
+    strip: bool,
+    /// The folder of the archive that is taken for its root; others have no place.
+    top: Option<String>,
     /// Longest folder first, so that `lib64` is not taken for `lib`'s business.
     rename: Vec<(String, String)>,
     exclude: GlobSet,
@@ -30,6 +33,8 @@ impl Placement {
         rename.sort_by_key(|(from, _)| std::cmp::Reverse(from.len()));
         Ok(Self {
             at: layer.at.clone(),
+            strip: layer.strip,
+            top: None,
             rename,
             exclude: globs(&layer.exclude)?,
             executable: globs(&layer.executable)?,
@@ -39,12 +44,28 @@ impl Placement {
     /// Everything stays where the archive has it.
     pub(crate) fn plain() -> Self {
         let (exclude, executable) = (GlobSet::empty(), GlobSet::empty());
-        Self { at: String::new(), rename: Vec::new(), exclude, executable }
+        Self { at: String::new(), strip: false, top: None, rename: Vec::new(), exclude, executable }
+    }
+
+    /// Everything is left out: what an archive holds is looked at, and nothing is kept.
+    pub(crate) fn nothing() -> Self {
+        let exclude = globs(&["**".to_owned()]).expect("`**` is a glob");
+        Self { exclude, ..Self::plain() }
+    }
+
+    /// Whether the one folder that the archive has everything in is left out.
+    pub(crate) const fn strips(&self) -> bool {
+        self.strip
+    }
+
+    /// The same rules for what is in the archive's folder `top`, as if that were its root.
+    pub(crate) fn below(&self, top: Option<String>) -> Self {
+        Self { top, ..self.clone() }
     }
 
     /// The image path of the archive's entry `path`; `None` if it is left out.
     pub(crate) fn place(&self, path: &str) -> Option<String> {
-        Some(self.moved(path)).filter(|path| !self.exclude.is_match(path))
+        Some(self.moved(self.inside(path)?)).filter(|path| !self.exclude.is_match(path))
     }
 
     /// Whether the rules make the file at this image path executable.
@@ -58,7 +79,15 @@ impl Placement {
     pub(crate) fn retarget(&self, link: &str, target: &str) -> Option<String> {
         let folder = if target.starts_with('/') { "" } else { parent(link) };
         let target = resolve(folder, target)?;
-        Some(relative(parent(&self.moved(link)), &self.moved(&target)))
+        let (link, target) = (self.inside(link)?, self.inside(&target)?);
+        Some(relative(parent(&self.moved(link)), &self.moved(target)))
+    }
+
+    /// The path below what counts as the archive's root.
+    fn inside<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let Some(top) = &self.top else { return Some(path) };
+        let rest = path.strip_prefix(top.as_str())?;
+        if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
     }
 
     fn moved(&self, path: &str) -> String {
@@ -124,6 +153,7 @@ mod tests {
         let layer = Layer {
             from: Origin::Path(LocalPath { path: String::new() }),
             at: at.to_owned(),
+            strip: false,
             rename: rename.iter().map(|(from, to)| (owned(from), owned(to))).collect(),
             exclude: exclude.iter().map(owned).collect(),
             executable: vec!["usr/bin/*".to_owned()],
@@ -164,6 +194,22 @@ mod tests {
         check("opt/x", "a/b", "../c", Some("../c"));
         check("opt/x", "a/b", "../../c", None);
         check("", "a", "/../etc/passwd", None);
+    }
+
+    #[test]
+    fn a_folder_can_be_taken_for_the_root() {
+        let placement = placement("usr/lib/tool", &[], &["usr/lib/tool/doc/**"]);
+        let placement = placement.below(Some("tool-1.0".to_owned()));
+        let check = |path: &str, expect: Option<&str>| {
+            assert_eq!(placement.place(path).as_deref(), expect, "{path}");
+        };
+        check("tool-1.0/bin/x", Some("usr/lib/tool/bin/x"));
+        check("tool-1.0/doc/x", None);
+        check("tool-1.0.1/x", None);
+        let link = |target: &str| placement.retarget("tool-1.0/bin/y", target);
+        assert_eq!(link("x").as_deref(), Some("x"));
+        assert_eq!(link("/tool-1.0/lib/x").as_deref(), Some("../lib/x"));
+        assert_eq!(link("../../other").as_deref(), None);
     }
 
     #[test]

@@ -149,20 +149,19 @@ pub(crate) fn tarball(
     }
 }
 
-impl Unpacker<'_> {
+impl<'a> Unpacker<'a> {
     /// Unpacks the bytes of a package.
     ///
     /// # Errors
     /// See [`UnpackError`]. Blobs that were written before stay in the store; nothing refers to them.
     pub(crate) fn archive(&self, format: Format, bytes: &[u8]) -> Result<Contents, UnpackError> {
-        let mut collector = Collector::new(*self, Some(bytes.len()));
-        match format {
-            Format::Deb => deb::unpack(&mut collector, bytes)?,
-            Format::Tar => tar::unpack(&mut collector, bytes)?,
-            Format::Wheel => zip::unpack(&mut collector, bytes, wheel::placed)?,
-            Format::Zip => zip::unpack(&mut collector, bytes, |name| (name, false))?,
+        if !self.placement.strips() {
+            return Ok(self.collect(format, bytes)?.finish());
         }
-        Ok(collector.finish())
+        let nothing = Placement::nothing();
+        let names = Unpacker { placement: &nothing, ..*self }.collect(format, bytes)?;
+        let placement = self.placement.below(names.only_folder());
+        Ok(Unpacker { placement: &placement, ..*self }.collect(format, bytes)?.finish())
     }
 
     /// Takes files of a folder as if they were an archive: those named, or all of them.
@@ -180,5 +179,17 @@ impl Unpacker<'_> {
             None => folder::take_all(&mut collector, folder)?,
         }
         Ok(collector.finish())
+    }
+
+    /// Takes all entries.
+    fn collect(self, format: Format, bytes: &[u8]) -> Result<Collector<'a>, UnpackError> {
+        let mut collector = Collector::new(self, Some(bytes.len()));
+        match format {
+            Format::Deb => deb::unpack(&mut collector, bytes)?,
+            Format::Tar => tar::unpack(&mut collector, bytes)?,
+            Format::Wheel => zip::unpack(&mut collector, bytes, wheel::placed)?,
+            Format::Zip => zip::unpack(&mut collector, bytes, |name| (name, false))?,
+        }
+        Ok(collector)
     }
 }
