@@ -6,8 +6,10 @@
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use rules::toolchain::Platform;
 
 /// A hermetic, content-addressed build system for WASI components.
 #[derive(Debug, Parser)]
@@ -127,10 +129,81 @@ pub(crate) enum OptLevel {
 }
 
 /// Verbs of `run toolchain`.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Subcommand)]
 pub(crate) enum Toolchain {
     /// Resolve the toolchains that the project needs, fetch them and write run.lock.toml.
     Sync,
+    /// Pin a toolchain that the catalogue lacks: an archive or a folder.
+    #[command(after_help = ADD_EXAMPLES)]
+    Add(ToolchainAdd),
+    /// Take toolchains out of run.lock.toml.
+    #[command(visible_alias = "rm")]
+    Remove(ToolchainRemove),
+}
+
+const ADD_EXAMPLES: &str = "\
+What the archive holds stands at usr/lib/NAME of the toolchain's image, without the one folder that
+archives usually have everything in. run.lock.toml pins it by SHA-256 (a folder by its tree), so
+every machine gets the same files. tar, tar.gz, tar.xz, tar.zst and zip archives are unpacked.
+
+Examples:
+    run toolchain add tinygo@0.35.0 --url https://example.com/tinygo0.35.0.linux-amd64.tar.gz
+    run toolchain add tinygo --path vendor/tinygo0.35.0.linux-amd64.tar.gz
+    run toolchain add tinygo --platform aarch64-linux --url https://example.com/tinygo-arm64.tar.gz";
+
+/// Arguments of `run toolchain add`.
+#[derive(Debug, Args)]
+pub(crate) struct ToolchainAdd {
+    /// What it is called, and its version; if none is given, the one in the name of the file.
+    #[arg(value_name = "NAME[@VERSION]")]
+    pub(crate) toolchain: NameVersion,
+    /// An archive or a folder. In the project, so that others have it too.
+    #[arg(
+        long,
+        value_name = "DIR|ARCHIVE",
+        required_unless_present = "url",
+        conflicts_with = "url"
+    )]
+    pub(crate) path: Option<PathBuf>,
+    /// An archive: https:, http: or file:.
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    /// What the archive's SHA-256 has to be [default: what comes the first time].
+    #[arg(long, value_name = "HEX", requires = "url")]
+    pub(crate) sha256: Option<String>,
+    /// The platform it runs on [default: this machine's].
+    #[arg(long)]
+    pub(crate) platform: Option<Platform>,
+}
+
+/// Arguments of `run toolchain remove`.
+#[derive(Debug, Args)]
+pub(crate) struct ToolchainRemove {
+    /// The toolchains.
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
+}
+
+/// `NAME` or `NAME@VERSION`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NameVersion {
+    pub(crate) name: String,
+    pub(crate) version: Option<String>,
+}
+
+impl FromStr for NameVersion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, version) = match text.split_once('@') {
+            Some((name, version)) => (name, Some(version)),
+            None => (text, None),
+        };
+        if name.is_empty() || version == Some("") {
+            return Err("expected NAME or NAME@VERSION".to_owned());
+        }
+        Ok(Self { name: name.to_owned(), version: version.map(ToOwned::to_owned) })
+    }
 }
 
 /// Parses a whole command line, the program's name included.

@@ -18,6 +18,6 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
         Command::Build(build) => build::run(build, config),
         Command::Clean => clean::run(config),
         Command::Info => info::run(config),
-        Command::Toolchain(verb) => toolchain::run(*verb, config),
+        Command::Toolchain(verb) => toolchain::run(verb, config),
     }
 }

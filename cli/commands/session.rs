@@ -51,6 +51,20 @@ impl Session {
         })
     }
 
+    /// Writes the lock, unless it says the same already.
+    pub(crate) fn write_lock(
+        &self,
+        before: Option<&Lock>,
+        after: &Lock,
+    ) -> Result<(), CommandError> {
+        if before == Some(after) {
+            return Ok(());
+        }
+        after
+            .write(&self.lock_path())
+            .map_err(|error| CommandError::from_error(Kind::Environment, &error))
+    }
+
     /// The folder for what `run` keeps inside the project.
     pub(crate) fn private_folder(&self) -> PathBuf {
         self.folder.join(".run")

@@ -111,7 +111,7 @@ impl PlanError {
             Self::World(wit::WorldError::Ambiguous { .. }) => {
                 Some("say which one with `world = \"…\"` in the component".to_owned())
             }
-            Self::Toolchain(_) => Some("run `run toolchain sync`".to_owned()),
+            Self::Toolchain(stale) => Some(stale.hint()),
             _ => None,
         }
     }

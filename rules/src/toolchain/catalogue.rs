@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Platform;
 
 /// Changed whenever the unpackers make other trees of the same packages.
-const UNPACKER_VERSION: u32 = 1;
+pub(super) const UNPACKER_VERSION: u32 = 1;
 
 /// Everything that can be installed.
 #[derive(Clone, Debug, Deserialize)]
@@ -90,6 +90,9 @@ pub struct Layer {
     /// The folder of the image they are unpacked to; the root if empty.
     #[serde(default)]
     pub at: String,
+    /// Whether the one folder that an archive has everything in is left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strip: bool,
     /// Archive folder → image folder.
     #[serde(default)]
     pub rename: BTreeMap<String, String>,
@@ -183,8 +186,9 @@ pub struct RustComponents {
 pub struct UrlArchive {
     /// Where it is: `https:`, `http:` or `file:`.
     pub url: String,
-    /// The SHA-256 of its bytes, in hexadecimal.
-    pub sha256: String,
+    /// The SHA-256 of its bytes, in hexadecimal. A catalogue always has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// A folder or an archive on this machine.
@@ -231,7 +235,8 @@ pub enum CatalogueError {
     Syntax(String),
 }
 
-fn suggest(known: &[String], name: &str) -> String {
+/// The nearest of the known names, or all of them, as the end of a message.
+pub(super) fn suggest(known: &[String], name: &str) -> String {
     let near = known.iter().max_by(|a, b| {
         let score = |candidate: &str| strsim::jaro_winkler(candidate, name);
         score(a).total_cmp(&score(b))
@@ -240,7 +245,8 @@ fn suggest(known: &[String], name: &str) -> String {
         Some(near) if strsim::jaro_winkler(near, name) > 0.8 => {
             format!(" (did you mean `{near}`?)")
         }
-        _ => format!(", known: {}", known.join(", ")),
+        None => String::new(),
+        Some(_) => format!(", known: {}", known.join(", ")),
     }
 }
 
@@ -273,6 +279,7 @@ impl Catalogue {
             toml::from_str(text).map_err(|error| CatalogueError::Syntax(error.to_string()))?;
         for (name, toolchain) in &catalogue.toolchains {
             toolchain.check_version(name, &toolchain.default)?;
+            toolchain.check_urls(name)?;
         }
         Ok(catalogue)
     }
@@ -385,6 +392,19 @@ impl Toolchain {
     }
 }
 
+impl Toolchain {
+    fn check_urls(&self, name: &str) -> Result<(), CatalogueError> {
+        let origins = self.recipes.iter().flat_map(|recipe| &recipe.layers).map(|l| &l.from);
+        for origin in origins {
+            if let Origin::Url(UrlArchive { url, sha256: None }) = origin {
+                let message = format!("`{url}` of toolchain `{name}` has no `sha256`");
+                return Err(CatalogueError::Syntax(message));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Recipe {
     /// A digest over everything that decides how the packages become an image, except the
     /// packages' own versions.
@@ -466,6 +486,8 @@ mod tests {
         let unknown_source =
             format!("{head}versions=['1']\nplatforms=[]\n{layer}from.ftp.path='x'");
         check(&unknown_source, "unknown variant `ftp`");
+        let unpinned = format!("{head}versions=['1']\nplatforms=[]\n{layer}from.url.url='file:/x'");
+        check(&unpinned, "`file:/x` of toolchain `x` has no `sha256`");
     }
 
     #[test]

@@ -100,6 +100,10 @@ impl Install<'_> {
 
     fn recipe(&self, image: &Image) -> Result<Recipe, InstallError> {
         let name = &image.toolchain;
+        if image.is_added() {
+            let recipe = self.lock.added_recipe(image);
+            return recipe.ok_or_else(|| Stale::Recipe(name.clone()).into());
+        }
         let version = self.lock.version(name).ok_or_else(|| Stale::Toolchain(name.clone()))?;
         let recipe = self.catalogue.recipe(name, version, self.platform)?;
         match recipe.id() == image.recipe {

@@ -11,6 +11,8 @@
 //! **Invariant:** no package script is ever run, and no registry host is written down here.
 
 mod action;
+mod add;
+mod added;
 mod catalogue;
 mod events;
 pub(crate) mod fetch;
@@ -26,6 +28,7 @@ mod sync;
 pub(crate) mod unpack;
 
 pub use action::{IMAGE, Images, image_action};
+pub use add::{Add, AddError, AddFrom};
 pub use catalogue::{
     Catalogue, CatalogueError, CratePackage, DebianPackages, Layer, LocalPath, NpmPackages, Origin,
     Recipe, RustComponents, Toolchain, UrlArchive, Wheel,
@@ -35,7 +38,8 @@ pub use fetch::{ClientError, HttpError, Transient};
 pub use image::ImageError;
 pub use install::{Install, InstallError};
 pub use lock::{
-    Algorithm, Checksum, ChecksumError, Image, Lock, LockError, Package, Pin, SourceKind, Stale,
+    Algorithm, Checksum, ChecksumError, Image, Lock, LockError, NotLocked, Package, Pin,
+    SourceKind, Stale,
 };
 pub use needs::Toolchains;
 pub use platform::{Platform, UnknownPlatform, UnsupportedHost, host_platform};

@@ -10,6 +10,7 @@
 
 mod checksum;
 mod read;
+mod stale;
 mod write;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use cache::{Digest, DigestFunction};
 
 pub use checksum::{Algorithm, Checksum, ChecksumError};
 pub use read::LockError;
+pub use stale::{NotLocked, Stale};
 
 use super::{Platform, Purl, Recipe};
 
@@ -109,47 +111,36 @@ pub enum SourceKind {
     Url,
 }
 
-/// Why a lock does not serve what is needed. `run toolchain sync` mends all of these.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Stale {
-    /// The toolchain is not locked, or only by the two short tables.
-    #[error("toolchain `{0}` is not in the lock")]
-    Toolchain(String),
-    /// The toolchain is locked in another version than the one asked for.
-    #[error("toolchain `{name}` is locked at {locked}, not {needed}")]
-    Version {
-        /// The toolchain.
-        name: String,
-        /// The lock's version.
-        locked: String,
-        /// The version asked for.
-        needed: String,
-    },
-    /// The toolchain is locked, but not for this platform.
-    #[error("toolchain `{name}` is not locked for {platform}")]
-    Platform {
-        /// The toolchain.
-        name: String,
-        /// The platform asked for.
-        platform: Platform,
-    },
-    /// The image was made by another recipe than this program's.
-    #[error("toolchain `{0}` was locked by a `run` that unpacks it otherwise")]
-    Recipe(String),
-}
-
 impl Lock {
     /// The image of a toolchain.
     ///
     /// # Errors
     /// The lock is stale for it.
     pub fn image(&self, name: &str, platform: Platform) -> Result<&Image, Stale> {
-        let images = || self.images.iter().filter(|image| image.toolchain == name);
-        let found = images().find(|image| image.platform == platform);
-        found.ok_or_else(|| match images().next() {
-            Some(_) => Stale::Platform { name: name.to_owned(), platform },
-            None => Stale::Toolchain(name.to_owned()),
+        if let Some(image) = self.images_of(name).find(|image| image.platform == platform) {
+            return Ok(image);
+        }
+        let (other, version) = (self.images_of(name).next(), self.version(name));
+        let name = name.to_owned();
+        Err(match (other, version) {
+            (Some(image), _) if image.is_added() => {
+                Stale::Added { name, platform, added: image.platform }
+            }
+            (Some(_), _) => Stale::Platform { name, platform },
+            (None, Some(version)) => Stale::Short { name, version: version.to_owned() },
+            (None, None) => Stale::Toolchain(name),
         })
+    }
+
+    /// The images of a toolchain, by platform.
+    pub fn images_of(&self, name: &str) -> impl Iterator<Item = &Image> {
+        self.images.iter().filter(move |image| image.toolchain == name)
+    }
+
+    /// Whether the toolchain was added by hand: its recipe is in the lock alone.
+    #[must_use]
+    pub fn is_added(&self, name: &str) -> bool {
+        self.images_of(name).any(Image::is_added)
     }
 
     /// The packages of an image, in the order in which they are unpacked.
@@ -175,6 +166,17 @@ impl Lock {
     #[must_use]
     pub fn version(&self, name: &str) -> Option<&str> {
         self.toolchains.get(name).map(String::as_str)
+    }
+
+    /// The locked version of a toolchain that a user has asked for by name.
+    ///
+    /// # Errors
+    /// It is not in the lock.
+    pub fn require(&self, name: &str) -> Result<&str, NotLocked> {
+        self.version(name).ok_or_else(|| NotLocked {
+            name: name.to_owned(),
+            known: self.toolchains.keys().cloned().collect(),
+        })
     }
 
     fn check_version(&self, name: &str, needed: Option<&str>) -> Result<(), Stale> {
@@ -206,7 +208,8 @@ impl Lock {
         }
     }
 
-    fn remove(&mut self, name: &str) {
+    /// Takes a toolchain out, on all platforms.
+    pub fn remove(&mut self, name: &str) {
         self.toolchains.remove(name);
         self.checksums.remove(name);
         self.images.retain(|image| image.toolchain != name);

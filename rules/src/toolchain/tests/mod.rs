@@ -1,5 +1,6 @@
 //! Whole syncs and installations, from mirrors, packages and clients made here: no network.
 
+mod added;
 mod clients;
 mod crates;
 mod mirror;

@@ -43,6 +43,15 @@ impl<'a> Collector<'a> {
         self.contents
     }
 
+    /// The folder that everything lies in, if there is such a one.
+    pub(super) fn only_folder(&self) -> Option<String> {
+        let first = |path: &str| path.split('/').next().map(ToOwned::to_owned);
+        let top = first(self.seen.keys().next()?)?;
+        let is_folder = matches!(self.seen.get(&top), Some(Seen::Folder));
+        let holds_all = || self.seen.keys().all(|path| first(path).as_ref() == Some(&top));
+        (is_folder && holds_all()).then_some(top)
+    }
+
     /// Puts the limit on a decompressed stream.
     pub(super) fn bounded<'t, R: Read>(
         &self,
@@ -110,7 +119,7 @@ impl<'a> Collector<'a> {
 
     /// The path of an entry; empty for the root.
     fn path(&self, name: &[u8]) -> Result<String, UnpackError> {
-        self.unpacker.placement.strip(clean(name)?)
+        self.unpacker.placement.without_top(clean(name)?)
     }
 
     fn named(&self, name: &[u8]) -> Result<String, UnpackError> {

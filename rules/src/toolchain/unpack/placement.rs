@@ -1,7 +1,7 @@
 //! Where the entries of an archive stand in the image, if at all.
 //!
-//! The one folder that some archives have everything in is stripped first. A layer's rules: folders of the archive are renamed, then everything is put below one folder of
-//! the image; globs over the resulting paths leave files out or make them executable. Symbolic links
+//! The one folder that some archives have everything in is stripped first. Then a layer's rules:
+//! folders of the archive are renamed, then everything is put below one folder of the image; globs over the resulting paths leave files out or make them executable. Symbolic links
 //! are rewritten to relative ones that name the same entry after the move: an absolute target means
 //! the archive's root, and a target that leads out of it is refused.
 
@@ -11,10 +11,12 @@ use super::UnpackError;
 use crate::toolchain::{Layer, Origin};
 
 /// The rules of one layer, ready to be applied.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Placement {
     /// The folder that all entries lie in, not part of the image; none if empty.
     top: String,
+    /// Whether such a folder is to be looked for.
+    strip: bool,
     at: String,
     /// Longest folder first, so that `lib64` is not taken for `lib`'s business.
     rename: Vec<(String, String)>,
@@ -38,6 +40,7 @@ impl Placement {
         Ok(Self {
             top,
             at: layer.at.clone(),
+            strip: layer.strip,
             rename,
             exclude: globs(&layer.exclude)?,
             executable: globs(&layer.executable)?,
@@ -48,19 +51,30 @@ impl Placement {
     pub(crate) fn plain() -> Self {
         let (exclude, executable) = (GlobSet::empty(), GlobSet::empty());
         let (top, at) = (String::new(), String::new());
-        Self { top, at, rename: Vec::new(), exclude, executable }
+        Self { top, strip: false, at, rename: Vec::new(), exclude, executable }
+    }
+
+    /// Everything is left out: what an archive holds is looked at, and nothing is kept.
+    pub(crate) fn nothing() -> Self {
+        let exclude = globs(&["**".to_owned()]).expect("`**` is a glob");
+        Self { exclude, ..Self::plain() }
+    }
+
+    /// Whether the one folder that the archive has everything in is stripped, whatever its name.
+    pub(crate) const fn strips(&self) -> bool {
+        self.strip
     }
 
     /// The same for an archive whose entries all lie in the folder `top`, which is stripped.
-    pub(crate) fn below(self, top: &str) -> Self {
-        Self { top: top.to_owned(), ..self }
+    pub(crate) fn below(&self, top: &str) -> Self {
+        Self { top: top.to_owned(), ..self.clone() }
     }
 
     /// The path of an entry without the folder that all lie in; empty for that folder.
     ///
     /// # Errors
     /// The entry lies elsewhere.
-    pub(crate) fn strip(&self, path: String) -> Result<String, UnpackError> {
+    pub(crate) fn without_top(&self, path: String) -> Result<String, UnpackError> {
         if self.top.is_empty() || path.is_empty() {
             return Ok(path);
         }
@@ -153,6 +167,7 @@ mod tests {
         let layer = Layer {
             from: Origin::Path(LocalPath { path: String::new() }),
             at: at.to_owned(),
+            strip: false,
             rename: rename.iter().map(|(from, to)| (owned(from), owned(to))).collect(),
             exclude: exclude.iter().map(owned).collect(),
             executable: vec!["usr/bin/*".to_owned()],
@@ -193,6 +208,24 @@ mod tests {
         check("opt/x", "a/b", "../c", Some("../c"));
         check("opt/x", "a/b", "../../c", None);
         check("", "a", "/../etc/passwd", None);
+    }
+
+    #[test]
+    fn a_folder_can_be_taken_for_the_root() {
+        let placement = placement("usr/lib/tool", &[], &["usr/lib/tool/doc/**"]);
+        let placement = placement.below("tool-1.0");
+        let check = |path: &str, expect: Option<&str>| {
+            let inside = placement.without_top(path.to_owned()).ok();
+            let place = inside.and_then(|path| placement.place(&path));
+            assert_eq!(place.as_deref(), expect, "{path}");
+        };
+        check("tool-1.0/bin/x", Some("usr/lib/tool/bin/x"));
+        check("tool-1.0/doc/x", None);
+        check("tool-1.0.1/x", None);
+        let link = |target: &str| placement.retarget("bin/y", target);
+        assert_eq!(link("x").as_deref(), Some("x"));
+        assert_eq!(link("../lib/x").as_deref(), Some("../lib/x"));
+        assert_eq!(link("../../other").as_deref(), None);
     }
 
     #[test]

@@ -29,6 +29,7 @@ impl Fixture {
         let mut layer = Layer {
             from: Origin::Path(LocalPath { path: String::new() }),
             at: String::new(),
+            strip: false,
             rename: std::collections::BTreeMap::new(),
             exclude: Vec::new(),
             executable: Vec::new(),
@@ -109,6 +110,36 @@ pub(crate) fn tape_of<'a>(files: &[(&'a str, u32, &'a [u8])]) -> Vec<u8> {
         ..FILE
     };
     tape(&files.iter().map(member).collect::<Vec<_>>())
+}
+
+#[test]
+fn the_one_folder_of_an_archive_is_left_out_if_asked() {
+    let check = |bytes: &[u8], expect: &[&str]| {
+        let fixture = Fixture::with(DigestFunction::Blake3, |layer| {
+            layer.strip = true;
+            layer.at = "opt".to_owned();
+        });
+        assert_eq!(listing(&fixture.unpack(Format::Tar, bytes).unwrap()), expect);
+    };
+    let all_in_one = tape(&[
+        Member { name: b"./tool-1/", ..FOLDER },
+        Member { name: b"tool-1/bin/tool", mode: 0o755, ..FILE },
+        Member { name: b"tool-1/bin/same", target: b"tool-1/bin/tool", ..HARD_LINK },
+        Member { name: b"tool-1/tool", target: b"bin/tool", ..LINK },
+    ]);
+    check(&all_in_one, &["opt/bin/same*", "opt/bin/tool*", "opt/tool -> bin/tool"]);
+    check(
+        &tape_of(&[("tool-1/a", 0o644, b"x"), ("tool-1.txt", 0o644, b"x")]),
+        &["opt/tool-1.txt", "opt/tool-1/a"],
+    );
+    check(&tape_of(&[("tool", 0o755, b"x")]), &["opt/tool*"]);
+    let leaves = tape(&[
+        Member { name: b"tool-1/a", ..FILE },
+        Member { name: b"tool-1/b", target: b"../c", ..LINK },
+    ]);
+    let fixture = Fixture::with(DigestFunction::Blake3, |layer| layer.strip = true);
+    let error = fixture.unpack(Format::Tar, &leaves).unwrap_err();
+    assert!(matches!(error, UnpackError::LinkLeaves { .. }), "{error}");
 }
 
 #[test]

@@ -162,20 +162,19 @@ pub(crate) fn npm_package(
     Ok(tree)
 }
 
-impl Unpacker<'_> {
+impl<'a> Unpacker<'a> {
     /// Unpacks the bytes of a package.
     ///
     /// # Errors
     /// See [`UnpackError`]. Blobs that were written before stay in the store; nothing refers to them.
     pub(crate) fn archive(&self, format: Format, bytes: &[u8]) -> Result<Contents, UnpackError> {
-        let mut collector = Collector::new(*self, Some(bytes.len()));
-        match format {
-            Format::Deb => deb::unpack(&mut collector, bytes)?,
-            Format::Tar => tar::unpack(&mut collector, bytes, |name, _| Some((name, false)))?,
-            Format::Wheel => zip::unpack(&mut collector, bytes, wheel::placed)?,
-            Format::Zip => zip::unpack(&mut collector, bytes, |name| (name, false))?,
+        if !self.placement.strips() {
+            return Ok(self.collect(format, bytes)?.finish());
         }
-        Ok(collector.finish())
+        let nothing = Placement::nothing();
+        let names = Unpacker { placement: &nothing, ..*self }.collect(format, bytes)?;
+        let placement = self.placement.below(&names.only_folder().unwrap_or_default());
+        Ok(Unpacker { placement: &placement, ..*self }.collect(format, bytes)?.finish())
     }
 
     /// Unpacks the tarball of an npm package to where npm installs it, such as `node_modules/NAME`.
@@ -203,5 +202,17 @@ impl Unpacker<'_> {
             None => folder::take_all(&mut collector, folder)?,
         }
         Ok(collector.finish())
+    }
+
+    /// Takes all entries.
+    fn collect(self, format: Format, bytes: &[u8]) -> Result<Collector<'a>, UnpackError> {
+        let mut collector = Collector::new(self, Some(bytes.len()));
+        match format {
+            Format::Deb => deb::unpack(&mut collector, bytes)?,
+            Format::Tar => tar::unpack(&mut collector, bytes, |name, _| Some((name, false)))?,
+            Format::Wheel => zip::unpack(&mut collector, bytes, wheel::placed)?,
+            Format::Zip => zip::unpack(&mut collector, bytes, |name| (name, false))?,
+        }
+        Ok(collector)
     }
 }

@@ -4,24 +4,18 @@ use std::process::ExitCode;
 
 use cache::DiskStore;
 use rules::plan::{self, Selection};
-use rules::toolchain::{Catalogue, Lock, Platform, Sync, Toolchains, host_platform};
+use rules::toolchain::{Catalogue, Lock, Platform, Sync, Toolchains};
 use sandbox::Cancel;
 
-use super::session::{self, Session};
-use crate::arguments::Toolchain;
+use super::platform;
 use crate::command_error::{CommandError, Kind};
+use crate::commands::session::{self, Session};
 use crate::config::Config;
 use crate::signals;
 use crate::ui::SyncProgress;
 
-/// Runs `run toolchain …`.
-pub(crate) fn run(verb: Toolchain, config: &Config) -> Result<ExitCode, CommandError> {
-    match verb {
-        Toolchain::Sync => sync(config),
-    }
-}
-
-fn sync(config: &Config) -> Result<ExitCode, CommandError> {
+/// Runs `run toolchain sync`.
+pub(super) fn run(config: &Config) -> Result<ExitCode, CommandError> {
     let session = Session::open(config)?;
     let store = session::store(config)?;
     let needed = needed(&session, &Selection::default())?;
@@ -66,16 +60,11 @@ fn needed(session: &Session, selection: &Selection) -> Result<Toolchains, Comman
         .map_err(|error| CommandError::from_error(Kind::Internal, &error))
 }
 
-/// The platform whose images are used.
-pub(crate) fn platform() -> Result<Platform, CommandError> {
-    host_platform().map_err(|error| CommandError::from_error(Kind::Environment, &error))
-}
-
 fn check(lock: &Lock, needed: &Toolchains, platform: Platform) -> Result<(), CommandError> {
     lock.check(needed, platform).map_err(|stale| {
         CommandError::usage("run.lock.toml does not pin what this project needs")
             .caused_by(&stale)
-            .hint("run `run toolchain sync` and commit run.lock.toml")
+            .hint(stale.hint())
     })
 }
 
