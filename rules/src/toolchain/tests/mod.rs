@@ -4,6 +4,7 @@ mod added;
 mod clients;
 mod crates;
 mod mirror;
+mod npm;
 
 use std::fs;
 use std::path::PathBuf;
