@@ -3,6 +3,8 @@
 //! Reads what the tool wrote, in the tool's words, and looks into the project for what it missed.
 //! The tool's message is always shown as well: a hint adds, it never replaces.
 
+mod python;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -29,7 +31,8 @@ pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
         String::from_utf8_lossy(&failure.stderr),
         String::from_utf8_lossy(&failure.stdout)
     );
-    let mut hints = Vec::new();
+    let output = python::translated(output, failure.command.as_ref());
+    let mut hints = python::hints(&output, failure.command.as_ref());
     if let Some(suspect) = suspect {
         let cwd = failure.command.as_ref().map_or("/", |command| command.cwd.as_str());
         hints.extend(undeclared(&output, cwd, suspect));
@@ -64,7 +67,8 @@ pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
 const READ_ONLY: [&str; 3] = ["Read-only file system", "os error 30", "EROFS"];
 
 /// What tools say when there is no network.
-const NO_NETWORK: [&str; 9] = [
+const NO_NETWORK: [&str; 10] = [
+    "gaierror",
     "Network is unreachable",
     "ENETUNREACH",
     "Temporary failure in name resolution",

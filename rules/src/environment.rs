@@ -38,6 +38,9 @@ const SHARED: &[&str] = &[
 /// What cargo is configured by, and rustup, which may stand in its place.
 pub(crate) const CARGO: &[&str] = &["CARGO_*", "RUSTUP_*"];
 
+/// What pip is configured by, and Python, whatever finds it.
+pub(crate) const PIP: &[&str] = &["PIP_*", "PYTHON*", "PYENV_*", "REQUESTS_CA_BUNDLE"];
+
 /// The variables that all clients share and those that `own` names, in the way of [`SHARED`].
 pub(crate) fn for_client(variables: &Variables, own: &[&str]) -> Variables {
     let fits = |name: &OsStr| {

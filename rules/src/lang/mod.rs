@@ -18,6 +18,7 @@ use cache::Digest;
 use engine::ActionId;
 use sandbox::Limits;
 
+pub use python::PythonError;
 pub use rust::CargoError;
 pub(crate) use source_tree::SourceTree;
 pub use source_tree::SourceTreeError;
@@ -70,6 +71,9 @@ pub enum LangError {
     /// The Cargo package.
     #[error(transparent)]
     Cargo(#[from] CargoError),
+    /// The Python project.
+    #[error(transparent)]
+    Python(#[from] PythonError),
     /// The source files.
     #[error(transparent)]
     Sources(#[from] SourceTreeError),
@@ -90,6 +94,7 @@ impl LangError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Cargo(error) => error.hint(),
+            Self::Python(error) => error.hint(),
             Self::NeedsWit { .. } => Some("add `wit = \"wit\"` to the component".to_owned()),
             Self::Unsupported(_) => Some(
                 "build it with the language's own tools and name the result by `path`".to_owned(),

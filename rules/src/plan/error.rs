@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::lang::{CargoError, LangError, SourceTreeError};
+use crate::lang::{CargoError, LangError, PythonError, SourceTreeError};
 use crate::manifest::{Component, Diagnostic, Invalid, Origin, Span};
 use crate::path::PathError;
 use crate::toolchain;
@@ -57,6 +57,12 @@ pub enum PlanError {
 
 impl From<CargoError> for PlanError {
     fn from(error: CargoError) -> Self {
+        Self::Lang(error.into())
+    }
+}
+
+impl From<PythonError> for PlanError {
+    fn from(error: PythonError) -> Self {
         Self::Lang(error.into())
     }
 }

@@ -1,5 +1,7 @@
 """What the greeter says."""
 
+from titlecase import titlecase
+
 
 def greeting(name: str) -> str:
-    return f"Hello, {name}, from Python!"
+    return f"Hello, {titlecase(name)}, from Python!"

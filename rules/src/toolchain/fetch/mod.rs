@@ -5,6 +5,7 @@
 mod client;
 mod crate_cache;
 mod http;
+pub(crate) mod pip;
 mod redact;
 
 pub use client::ClientError;

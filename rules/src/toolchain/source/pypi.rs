@@ -2,17 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use cache::{Digest, DigestFunction};
 
 use super::{Resolved, Session, SourceError};
+use crate::environment::{self, PIP};
 use crate::toolchain::catalogue::Wheel;
-use crate::toolchain::fetch::{Client, ClientError, run};
+use crate::toolchain::fetch::pip::{self, Download};
 use crate::toolchain::lock::{Package, Pin, SourceKind};
 use crate::toolchain::{Event, Platform, Purl};
-
-const INSTALL: &str = "install Python with pip (Debian: python3-pip)";
 
 /// Lets pip pick and download the wheel, and keeps it.
 pub(super) fn resolve(
@@ -49,26 +47,16 @@ pub(super) fn fetch(
     let arguments = ["--require-hashes".into(), "-r".into(), list.into_os_string()];
     match download(session, from, package.platform, &arguments) {
         Ok((_, bytes)) => Ok(bytes),
-        Err(SourceError::Client(error)) => Err(match hash_found(&error) {
-            Some(actual) => SourceError::ChecksumMismatch {
+        Err(SourceError::Client(error)) => Err(match pip::wrong_hash(&error) {
+            Some(wrong) => SourceError::ChecksumMismatch {
                 package: package.display_name().to_owned(),
                 expected: format!("sha256:{}", digest.hex()),
-                actual: format!("sha256:{actual}"),
+                actual: format!("sha256:{}", wrong.found),
             },
             None => error.into(),
         }),
         Err(error) => Err(error),
     }
-}
-
-/// The hash that pip found instead of the expected one, if that is why it failed.
-fn hash_found(error: &ClientError) -> Option<String> {
-    let ClientError::Failed { output, .. } = error else { return None };
-    if !output.contains("DO NOT MATCH THE HASHES") {
-        return None;
-    }
-    let got = output.lines().find_map(|line| line.trim().strip_prefix("Got "));
-    Some(got.map_or_else(|| "another hash".to_owned(), |hash| hash.trim().to_owned()))
 }
 
 fn download(
@@ -83,29 +71,17 @@ fn download(
     let note = format!("download {}", from.requirement);
     session.events.event(Event::Client { client: "pip", what: &note });
     let scratch = session.store.scratch()?;
-    let python = &session.registries.clients.python;
-    let configure = |command: &mut Command| {
-        command.args(["-m", "pip", "download", "--no-input", "--disable-pip-version-check"]);
-        command.args(["--progress-bar", "off", "--no-deps", "--only-binary", ":all:"]);
-        for tag in &from.platforms {
-            command.arg("--platform").arg(format!("{tag}_{}", platform.machine()));
-        }
-        command.args(["--implementation", "cp", "--python-version", &from.python, "--dest"]);
-        command.arg(scratch.path()).args(what);
+    let platforms = from.platforms.iter().map(|tag| format!("{tag}_{}", platform.machine()));
+    let download = Download {
+        python: &session.registries.clients.python,
+        environment: environment::for_client(&session.registries.variables, PIP),
+        folder: None,
+        platforms: platforms.collect(),
+        abis: Vec::new(),
+        version: from.python.clone(),
     };
-    let client = Client { program: python, install: INSTALL };
-    run(client, configure, &|| session.cancelled())?.succeeded().map_err(without_pip)?;
+    download.run(what, scratch.path(), &|| session.cancelled())?;
     only_file(scratch.path(), &from.requirement)
-}
-
-/// A Python without pip says so in its own words; the user needs to know what to install.
-fn without_pip(error: ClientError) -> ClientError {
-    match error {
-        ClientError::Failed { output, .. } if output.contains("No module named pip") => {
-            ClientError::Missing { program: "pip".to_owned(), install: INSTALL }
-        }
-        error => error,
-    }
 }
 
 fn only_file(folder: &Path, requirement: &str) -> Result<(String, Vec<u8>), SourceError> {

@@ -162,6 +162,24 @@ pub(crate) fn npm_package(
     Ok(tree)
 }
 
+/// Unpacks what can be imported of a wheel, as it stands in a folder of packages.
+///
+/// # Errors
+/// See [`UnpackError`].
+pub(crate) fn importable(
+    store: &DiskStore,
+    bytes: &[u8],
+    cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<Tree, UnpackError> {
+    let placement = Placement::plain();
+    let unpacker = Unpacker { store, placement: &placement, limits: Limits::default(), cancelled };
+    let mut collector = Collector::new(unpacker, Some(bytes.len()));
+    zip::unpack(&mut collector, bytes, |name| Some((wheel::imported(name)?, false)))?;
+    let mut tree = Tree::default();
+    collector.finish().add_to(&mut tree, Naming::Stored)?;
+    Ok(tree)
+}
+
 impl<'a> Unpacker<'a> {
     /// Unpacks the bytes of a package.
     ///
@@ -210,8 +228,8 @@ impl<'a> Unpacker<'a> {
         match format {
             Format::Deb => deb::unpack(&mut collector, bytes)?,
             Format::Tar => tar::unpack(&mut collector, bytes, |name, _| Some((name, false)))?,
-            Format::Wheel => zip::unpack(&mut collector, bytes, wheel::placed)?,
-            Format::Zip => zip::unpack(&mut collector, bytes, |name| (name, false))?,
+            Format::Wheel => zip::unpack(&mut collector, bytes, |name| Some(wheel::placed(name)))?,
+            Format::Zip => zip::unpack(&mut collector, bytes, |name| Some((name, false)))?,
         }
         Ok(collector)
     }

@@ -1,4 +1,5 @@
-//! Where the files of a Python wheel belong when it is installed into one folder.
+//! Where the files of a Python wheel belong: in an image that runs it, or among the packages that are
+//! only imported.
 //!
 //! Source: the binary distribution format (PEP 427), "Installing a wheel", step "Spread". Scripts
 //! keep their `#!python` line: images run modules, not scripts.
@@ -14,6 +15,20 @@ pub(super) fn placed(name: String) -> (String, bool) {
         Some(("scripts", path)) => (format!("bin/{path}"), !path.is_empty()),
         Some(("headers", path)) => (format!("include/{path}"), false),
         _ => (name, false),
+    }
+}
+
+/// The path below the folder of packages of what can be imported or is data beside it; `None` for
+/// what belongs elsewhere: scripts, headers, files of the installation's root.
+pub(super) fn imported(name: String) -> Option<String> {
+    let Some((folder, rest)) = name.split_once(".data/").filter(|(f, _)| !f.contains('/')) else {
+        return Some(name);
+    };
+    match rest.split_once('/') {
+        Some(("purelib" | "platlib", path)) => Some(path.to_owned()),
+        Some(("scripts" | "headers" | "data", _)) => None,
+        _ if rest.is_empty() => None,
+        _ => Some(format!("{folder}.data/{rest}")),
     }
 }
 
@@ -34,5 +49,22 @@ mod tests {
         check("pkg-1.0.data/data/share/x", "share/x", false);
         check("pkg/test.data/purelib/x", "pkg/test.data/purelib/x", false);
         check("pkg-1.0.data/other/x", "pkg-1.0.data/other/x", false);
+    }
+
+    #[test]
+    fn what_is_imported_stays() {
+        let check = |name: &str, expect: Option<&str>| {
+            assert_eq!(imported(name.to_owned()).as_deref(), expect, "{name}");
+        };
+        check("pkg/__init__.py", Some("pkg/__init__.py"));
+        check("bin/__init__.py", Some("bin/__init__.py"));
+        check("pkg-1.0.dist-info/METADATA", Some("pkg-1.0.dist-info/METADATA"));
+        check("pkg-1.0.data/purelib/pkg/a.py", Some("pkg/a.py"));
+        check("pkg-1.0.data/platlib/pkg/b.so", Some("pkg/b.so"));
+        check("pkg-1.0.data/scripts/tool", None);
+        check("pkg-1.0.data/headers/pkg.h", None);
+        check("pkg-1.0.data/data/share/x", None);
+        check("pkg-1.0.data/", None);
+        check("pkg/test.data/scripts/x", Some("pkg/test.data/scripts/x"));
     }
 }

@@ -16,12 +16,12 @@ const LINK: u32 = 0o120_000;
 /// The longest target of a symbolic link, as on Linux.
 const MAX_TARGET: u64 = 4096;
 
-/// Takes the entries of a zip archive; `placed` says where an entry of a name belongs, and whether
-/// it is executable whatever its mode says.
+/// Takes the entries of a zip archive; `placed` says where an entry of a name belongs, if it is
+/// wanted, and whether it is executable whatever its mode says.
 pub(super) fn unpack(
     collector: &mut Collector<'_>,
     bytes: &[u8],
-    placed: impl Fn(String) -> (String, bool),
+    placed: impl Fn(String) -> Option<(String, bool)>,
 ) -> Result<(), UnpackError> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
     if archive.has_duplicate_names() {
@@ -35,7 +35,7 @@ pub(super) fn unpack(
         let raw = file.name_raw().to_vec();
         let name = String::from_utf8(raw)
             .map_err(|error| UnpackError::NotUtf8(error.as_bytes().escape_ascii().to_string()))?;
-        let (name, executable) = placed(name);
+        let Some((name, executable)) = placed(name) else { continue };
         take(collector, &name, executable, &mut file)?;
     }
     Ok(())

@@ -1,0 +1,180 @@
+//! What componentize-py says, in the project's terms.
+//!
+//! The interpreter that it starts sees the folders of `-p` as `/0`, `/1` and so on, and runs the
+//! module once: its messages are Python's own, with those paths.
+
+use engine::CommandReport;
+
+/// The folders that are searched, as the action has them; `None` if no Python was compiled.
+fn search(command: &CommandReport) -> Option<Vec<String>> {
+    if !command.argv.iter().any(|word| word == "componentize") {
+        return None;
+    }
+    let folders = command.argv.windows(2).filter(|pair| pair[0] == "-p");
+    let absolute = |folder: &str| match folder {
+        "." => format!("/{}", command.cwd.trim_start_matches('/')),
+        folder => folder.to_owned(),
+    };
+    Some(folders.map(|pair| absolute(&pair[1])).collect())
+}
+
+/// The output with the paths that the action has in the place of the interpreter's.
+pub(super) fn translated(output: String, command: Option<&CommandReport>) -> String {
+    let folders = command.and_then(search).unwrap_or_default();
+    folders.iter().enumerate().fold(output, |text, (number, folder)| {
+        let text = text.replace(&format!("\"/{number}/"), &format!("\"{folder}/"));
+        text.replace(&format!("'/{number}/"), &format!("'{folder}/"))
+    })
+}
+
+/// What a person can do about it. `output` is translated.
+pub(super) fn hints(output: &str, command: Option<&CommandReport>) -> Vec<String> {
+    let Some(command) = command.filter(|command| search(command).is_some()) else {
+        return Vec::new();
+    };
+    let module = command.argv.iter().skip_while(|word| *word != "componentize").nth(1);
+    let module = module.map_or("", String::as_str);
+    let mut hints: Vec<String> = location(output).into_iter().collect();
+    hints.extend(missing_class(output, module));
+    hints.extend(missing_method(output));
+    hints.extend(missing_module(output));
+    if ["gaierror", "called trapping stub"].iter().any(|sign| output.contains(sign)) {
+        hints.push(
+            "the module runs once while the component is made, without a network and without what \
+             its world imports: do in a function what has to be done in each run"
+                .to_owned(),
+        );
+    }
+    hints
+}
+
+/// The innermost line of the project in a traceback.
+fn location(output: &str) -> Option<String> {
+    let mut lines = output.lines().filter_map(|line| {
+        let (_, place) = line.split_once("File \"/src/")?;
+        let (file, rest) = place.split_once("\", line ")?;
+        let number: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        Some(format!("{file}:{number}"))
+    });
+    Some(format!("in the project this is {}", lines.next_back()?))
+}
+
+/// An export without a class. An error of that kind in the module's own code has a traceback.
+fn missing_class(output: &str, module: &str) -> Option<String> {
+    let start = format!("AssertionError: AttributeError: module '{module}' has no attribute '");
+    let class = output.lines().find_map(|line| line.strip_prefix(&start)?.split('\'').next())?;
+    let base = if class == "WitWorld" { "wit_world.WitWorld" } else { &format!("exports.{class}") };
+    Some(format!(
+        "the world exports what a class `{class}` of module `{module}` has to implement: add \
+         `class {class}({base}):` with a method for each function (and `import wit_world`, \
+         `from wit_world import exports`)"
+    ))
+}
+
+fn missing_method(output: &str) -> Option<String> {
+    let (_, rest) = output.split_once("Can't instantiate abstract class ")?;
+    let class = rest.split(' ').next()?;
+    Some(format!("class `{class}` has to have a method for each function of its WIT interface"))
+}
+
+fn missing_module(output: &str) -> Option<String> {
+    let (_, rest) = output.split_once("ModuleNotFoundError: No module named '")?;
+    let module = rest.split('\'').next()?;
+    Some(format!(
+        "`{module}` is neither below the folders that are searched nor in a lockfile: add a \
+         third-party package to the dependencies and lock it (docs/languages.md, Python); name a \
+         folder of the project by `env = {{ PYTHONPATH = \"folder\" }}`"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn command() -> CommandReport {
+        let argv = [
+            "python3",
+            "-w",
+            "greeter",
+            "componentize",
+            "app",
+            "-p",
+            ".",
+            "-p",
+            "/deps/site-packages",
+        ];
+        CommandReport {
+            argv: argv.map(str::to_owned).to_vec(),
+            env: BTreeMap::new(),
+            cwd: "/src/components/greeter".to_owned(),
+        }
+    }
+
+    #[track_caller]
+    fn check(output: &str, expect: &[&str]) {
+        let command = command();
+        let output = translated(output.to_owned(), Some(&command));
+        let got = hints(&output, Some(&command));
+        assert_eq!(got.len(), expect.len(), "{got:?}");
+        for (hint, expect) in got.iter().zip(expect) {
+            assert!(hint.contains(expect), "no {expect:?} in {hint:?}");
+        }
+    }
+
+    #[test]
+    fn places_are_those_of_the_project() {
+        check(
+            "AssertionError:   File \"/0/app.py\", line 2\n    class Greet(exports.Greet)\n\
+             SyntaxError: expected ':'",
+            &["in the project this is components/greeter/app.py:2"],
+        );
+        check(
+            "  File \"/0/app.py\", line 3, in <module>\n  File \"/0/sub/phrases.py\", line 14, in f\n  \
+             File \"/1/titlecase/__init__.py\", line 9, in g\nValueError",
+            &["in the project this is components/greeter/sub/phrases.py:14"],
+        );
+        check("Component built successfully", &[]);
+        let text = translated("No such file: '/0/data/x.txt'".to_owned(), Some(&command()));
+        assert_eq!(text, "No such file: '/src/components/greeter/data/x.txt'");
+        assert_eq!(translated("'/0/x'".to_owned(), None), "'/0/x'");
+    }
+
+    #[test]
+    fn what_a_world_asks_for_is_told() {
+        check(
+            "AssertionError: AttributeError: module 'app' has no attribute 'Greet'",
+            &["add `class Greet(exports.Greet):`"],
+        );
+        check(
+            "AssertionError: AttributeError: module 'app' has no attribute 'WitWorld'",
+            &["add `class WitWorld(wit_world.WitWorld):`"],
+        );
+        check("AttributeError: module 'json' has no attribute 'x'", &[]);
+        check(
+            "TypeError: Can't instantiate abstract class Greet without an implementation for \
+             abstract method 'greet'",
+            &["class `Greet` has to have a method for each function"],
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_is_told() {
+        check("ModuleNotFoundError: No module named 'humanize'", &["`humanize` is neither below"]);
+        check("socket.gaierror: [Errno -4] Non-recoverable error", &["the module runs once"]);
+        check("called trapping stub: wasi:http/types#x", &["the module runs once"]);
+    }
+
+    #[test]
+    fn other_tools_are_left_alone() {
+        let mut command = command();
+        command.argv = vec!["cargo".to_owned(), "-p".to_owned(), ".".to_owned()];
+        let text = "File \"/0/app.py\", line 2".to_owned();
+        assert_eq!(translated(text.clone(), Some(&command)), text);
+        assert_eq!(
+            hints("ModuleNotFoundError: No module named 'x'", Some(&command)),
+            Vec::<String>::new()
+        );
+    }
+}

@@ -1,0 +1,242 @@
+//! The lockfile of a Python project: which third-party packages a component gets, and what pins them.
+//!
+//! The nearest folder at or above the component's `source` that has one decides; there,
+//! `pylock.toml` goes before `uv.lock`, and that before `requirements.txt`. The nearest
+//! `pyproject.toml` not above that folder says what has to be in it.
+
+mod pylock;
+mod requirements;
+mod uv;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::str::FromStr as _;
+
+use pep440_rs::{Version, VersionSpecifiers};
+use serde::de::DeserializeOwned;
+
+use super::marker::{self, Selected};
+use super::pyproject::PyProject;
+use super::requirement::Versions;
+use super::{PythonError, guest, wheel};
+use crate::path::ProjectPath;
+
+/// What a lockfile pins for the interpreter inside a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Lock {
+    /// The file.
+    pub(super) file: ProjectPath,
+    /// The folder of the project that is locked.
+    pub(super) folder: ProjectPath,
+    /// Sorted, each once.
+    pub(super) packages: Vec<LockedPackage>,
+    /// Folders of packages that are part of the project itself. Sorted.
+    pub(super) local: Vec<ProjectPath>,
+    /// Lines for pip that say where the packages are, as the lockfile has them.
+    pub(super) index: Vec<String>,
+}
+
+/// A package to fetch.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LockedPackage {
+    /// Normalised.
+    pub(super) name: String,
+    pub(super) version: String,
+    /// SHA-256 of the files that serve: of one wheel, or, where the lockfile does not say which
+    /// file has which, of all the package's files. Lowercase hexadecimal.
+    pub(super) hashes: BTreeSet<String>,
+    /// The platforms of the wheel, if it is known and not for all.
+    pub(super) platforms: Vec<String>,
+}
+
+/// A file of a package, as `pylock.toml` and `uv.lock` have it.
+#[derive(Debug)]
+struct LockedFile {
+    name: String,
+    /// SHA-256 in lowercase hexadecimal, if that is what pins it.
+    sha256: Option<String>,
+}
+
+/// Finds and reads the lockfile for the component whose source is `source`; `None` if the project
+/// has neither lockfile nor dependencies.
+pub(super) fn find(project: &Path, source: &ProjectPath) -> Result<Option<Lock>, PythonError> {
+    let mut nearest: Option<PyProject> = None;
+    for folder in source.ancestors() {
+        if nearest.is_none() {
+            nearest = PyProject::read(project, &folder)?;
+        }
+        if let Some(lock) = read_in(project, &folder, nearest.as_ref())? {
+            if let Some(manifest) = &nearest {
+                check_fresh(&lock, manifest)?;
+            }
+            return Ok(Some(lock));
+        }
+    }
+    match nearest {
+        Some(manifest) if !applying(&manifest)?.is_empty() => {
+            Err(PythonError::NoLockfile { manifest: manifest.file })
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Reads the lockfile in `folder`, if there is one.
+fn read_in(
+    project: &Path,
+    folder: &ProjectPath,
+    manifest: Option<&PyProject>,
+) -> Result<Option<Lock>, PythonError> {
+    let file = folder.join(pylock::FILE);
+    if let Some(text) = read(project, &file)? {
+        return pylock::parse(&text, &file).map(Some);
+    }
+    let file = folder.join(uv::FILE);
+    if let Some(text) = read(project, &file)? {
+        return uv::parse(&text, &file, manifest).map(Some);
+    }
+    let file = folder.join(requirements::FILE);
+    if let Some(text) = read(project, &file)? {
+        let read = |path: &ProjectPath| read(project, path);
+        return requirements::parse(&text, &file, &read).map(Some);
+    }
+    Ok(None)
+}
+
+/// The text of a file of the project, if there is one.
+pub(super) fn read(project: &Path, file: &ProjectPath) -> Result<Option<String>, PythonError> {
+    match std::fs::read_to_string(file.on_disk(project)) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(PythonError::Read { path: file.clone(), source }),
+    }
+}
+
+/// Parses TOML of the form `T`.
+pub(super) fn parse_toml<T: DeserializeOwned>(
+    text: &str,
+    file: &ProjectPath,
+) -> Result<T, PythonError> {
+    toml::from_str(text)
+        .map_err(|source| PythonError::Parse { path: file.clone(), source: Box::new(source) })
+}
+
+/// Every direct dependency of the project has to be in the lock, in a version that serves.
+fn check_fresh(lock: &Lock, manifest: &PyProject) -> Result<(), PythonError> {
+    let stale = |difference| PythonError::Stale {
+        lock: lock.file.clone(),
+        manifest: manifest.file.clone(),
+        difference,
+    };
+    for (name, versions) in applying(manifest)? {
+        let Some(package) = lock.packages.iter().find(|package| package.name == name) else {
+            return Err(stale(format!("it lacks `{name}`")));
+        };
+        let Versions::Range(range) = versions else { continue };
+        let version = Version::from_str(&package.version);
+        if version.is_ok_and(|version| !range.contains(&version)) {
+            let locked = &package.version;
+            return Err(stale(format!(
+                "it has `{name}` {locked}, but `{name}{range}` is asked for"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The dependencies that hold for the interpreter inside a component.
+fn applying(manifest: &PyProject) -> Result<Vec<(String, Versions)>, PythonError> {
+    let mut found = Vec::new();
+    for requirement in &manifest.dependencies {
+        let holds = marker::holds(requirement.marker.as_deref(), &Selected::default());
+        if holds.map_err(|problem| malformed(&manifest.file, problem))? {
+            found.push((requirement.name.clone(), requirement.versions.clone()));
+        }
+    }
+    Ok(found)
+}
+
+/// Sorts packages and refuses two versions of one.
+fn each_once(
+    lock: &ProjectPath,
+    packages: impl IntoIterator<Item = LockedPackage>,
+) -> Result<Vec<LockedPackage>, PythonError> {
+    let mut found: BTreeMap<String, LockedPackage> = BTreeMap::new();
+    for package in packages {
+        match found.get(&package.name) {
+            Some(other) if *other != package => {
+                let (name, one, two) = (&package.name, &other.version, &package.version);
+                let problem = format!("`{name}` is there twice, in versions {one} and {two}");
+                return Err(malformed(lock, problem));
+            }
+            _ => _ = found.insert(package.name.clone(), package),
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// The package with the best of its files.
+fn choose(
+    lock: &ProjectPath,
+    name: &str,
+    version: &str,
+    files: Vec<LockedFile>,
+) -> Result<LockedPackage, PythonError> {
+    let found = wheel::described(files.iter().map(|file| file.name.as_str()));
+    let candidates = files.into_iter().map(|file| (file.name, file.sha256));
+    let Some((file, sha256)) = wheel::best(candidates) else {
+        return Err(PythonError::NoWheel {
+            lock: lock.clone(),
+            package: name.to_owned(),
+            version: version.to_owned(),
+            found,
+        });
+    };
+    let sha256 = sha256.ok_or_else(|| PythonError::Unpinned {
+        place: lock.to_string(),
+        requirement: file.clone(),
+        lock: lock.clone(),
+    })?;
+    let platform = wheel::WheelName::parse(&file).map_or("any", |wheel| wheel.platform());
+    Ok(LockedPackage {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        hashes: BTreeSet::from([sha256]),
+        platforms: platform.split('.').filter(|p| *p != "any").map(str::to_owned).collect(),
+    })
+}
+
+/// `requires-python` of a lockfile has to admit the interpreter inside a component.
+fn check_python(lock: &ProjectPath, requires: Option<&str>) -> Result<(), PythonError> {
+    let Some(requires) = requires else { return Ok(()) };
+    let range = VersionSpecifiers::from_str(requires)
+        .map_err(|error| malformed(lock, error.to_string().trim().to_owned()))?;
+    let version = Version::from_str(guest::PYTHON_FULL_VERSION).expect("the constant is a version");
+    match range.contains(&version) {
+        true => Ok(()),
+        false => Err(other_python(lock, format!("`requires-python` is `{requires}`"))),
+    }
+}
+
+fn other_python(lock: &ProjectPath, reason: String) -> PythonError {
+    PythonError::OtherPython { lock: lock.clone(), python: guest::PYTHON_VERSION, reason }
+}
+
+fn malformed(file: &ProjectPath, problem: String) -> PythonError {
+    PythonError::Malformed { path: file.to_string(), problem }
+}
+
+/// The hexadecimal part of `sha256:…`, or of a bare SHA-256.
+fn sha256(text: &str) -> Option<String> {
+    let hex = text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase();
+    (hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit())).then_some(hex)
+}
+
+/// The file's name at the end of a URL or path.
+fn file_name(place: &str) -> String {
+    let place = place.split(['?', '#']).next().unwrap_or_default();
+    let name = place.rsplit('/').next().unwrap_or_default();
+    name.replace("%2B", "+").replace("%2b", "+")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! `requirements.txt` with hashes, as pip-compile and uv write it.
+//!
+//! Source: pip's documentation, "Requirements File Format". A line may go on after a backslash;
+//! `-r` includes another file of the project; options that say where packages are go to pip as they
+//! are. All that would need a build or lies outside an index is refused.
+
+use std::collections::BTreeSet;
+
+use super::super::PythonError;
+use super::super::marker::{self, Selected};
+use super::super::requirement::{Requirement, Versions};
+use super::{Lock, LockedPackage, each_once, sha256};
+use crate::path::ProjectPath;
+
+/// The file's name.
+pub(super) const FILE: &str = "requirements.txt";
+
+/// Options with a value that say where packages are.
+const INDEX: [&str; 6] =
+    ["-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--trusted-host"];
+/// Options with a value that change nothing about packages that are pinned.
+const IGNORED: [&str; 5] = ["-c", "--constraint", "--only-binary", "--no-binary", "--use-feature"];
+/// Options without a value; those of the index go to pip.
+const FLAGS: [&str; 4] = ["--no-index", "--pre", "--prefer-binary", "--require-hashes"];
+
+/// Reads a file of the project.
+type Read<'a> = dyn Fn(&ProjectPath) -> Result<Option<String>, PythonError> + 'a;
+
+/// Reads the packages of `lock` and of what it includes.
+pub(super) fn parse(text: &str, lock: &ProjectPath, read: &Read<'_>) -> Result<Lock, PythonError> {
+    let mut reader = Reader { lock, read, seen: BTreeSet::new(), packages: vec![], index: vec![] };
+    reader.file(text, lock)?;
+    let packages = each_once(lock, reader.packages)?;
+    Ok(Lock {
+        file: lock.clone(),
+        folder: lock.parent(),
+        packages,
+        local: Vec::new(),
+        index: reader.index,
+    })
+}
+
+struct Reader<'a> {
+    lock: &'a ProjectPath,
+    read: &'a Read<'a>,
+    seen: BTreeSet<ProjectPath>,
+    packages: Vec<LockedPackage>,
+    index: Vec<String>,
+}
+
+/// A line and where it stands.
+struct Line<'a> {
+    file: &'a ProjectPath,
+    number: usize,
+    text: String,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, text: &str, file: &ProjectPath) -> Result<(), PythonError> {
+        if !self.seen.insert(file.clone()) {
+            return Ok(());
+        }
+        for (number, text) in lines(text) {
+            let line = Line { file, number, text };
+            match line.text.starts_with('-') {
+                true => self.option(&line)?,
+                false => self.packages.extend(self.requirement(&line)?),
+            }
+        }
+        Ok(())
+    }
+
+    fn option(&mut self, line: &Line<'_>) -> Result<(), PythonError> {
+        let (option, value) = match line.text.split_once([' ', '=']) {
+            Some((option, value)) => (option, value.trim()),
+            None => (line.text.as_str(), ""),
+        };
+        match option {
+            "-r" | "--requirement" => self.include(line, value),
+            "-e" | "--editable" => Err(line.not_from_index(value, "a folder")),
+            _ if INDEX.contains(&option) || ["--no-index", "--pre"].contains(&option) => {
+                self.index.push(line.text.clone());
+                Ok(())
+            }
+            _ if IGNORED.contains(&option) || FLAGS.contains(&option) => Ok(()),
+            _ => Err(line.malformed(format!("`{option}` is not understood"))),
+        }
+    }
+
+    fn include(&mut self, line: &Line<'_>, path: &str) -> Result<(), PythonError> {
+        let outside = |error: crate::path::PathError| line.malformed(error.to_string());
+        let path = line.file.parent().resolve(path).map_err(outside)?;
+        match (self.read)(&path)? {
+            Some(text) => self.file(&text, &path),
+            None => Err(line.malformed(format!("there is no `{path}`"))),
+        }
+    }
+
+    /// The package of a line; `None` if it is for other interpreters.
+    fn requirement(&self, line: &Line<'_>) -> Result<Option<LockedPackage>, PythonError> {
+        let end = line.text.find(" --").unwrap_or(line.text.len());
+        let (specifier, options) = line.text.split_at(end);
+        let specifier = specifier.trim();
+        let is_place = specifier.contains("://") && !specifier.contains('@')
+            || specifier.starts_with(['.', '/'])
+            || specifier.ends_with(".whl");
+        if is_place {
+            return Err(line.not_from_index(specifier, "a file or a URL"));
+        }
+        let requirement = Requirement::parse(specifier).map_err(|p| line.malformed(p))?;
+        let holds = marker::holds(requirement.marker.as_deref(), &Selected::default());
+        if !holds.map_err(|problem| line.malformed(problem))? {
+            return Ok(None);
+        }
+        if let Versions::Url(url) = &requirement.versions {
+            return Err(line.not_from_index(&requirement.name, &format!("`{url}`")));
+        }
+        let hashes = hashes(options);
+        match requirement.pinned() {
+            Some(version) if !hashes.is_empty() => Ok(Some(LockedPackage {
+                name: requirement.name,
+                version,
+                hashes,
+                platforms: Vec::new(),
+            })),
+            _ => Err(PythonError::Unpinned {
+                place: line.place(),
+                requirement: specifier.to_owned(),
+                lock: self.lock.clone(),
+            }),
+        }
+    }
+}
+
+impl Line<'_> {
+    fn place(&self) -> String {
+        format!("{}:{}", self.file, self.number)
+    }
+
+    fn malformed(&self, problem: String) -> PythonError {
+        PythonError::Malformed { path: self.place(), problem }
+    }
+
+    fn not_from_index(&self, package: &str, origin: &str) -> PythonError {
+        let (package, origin) = (package.to_owned(), origin.to_owned());
+        PythonError::NotFromIndex { place: self.place(), package, origin }
+    }
+}
+
+/// The lines that say something, each with the number of its first; joined where one ends in a
+/// backslash, without comments.
+fn lines(text: &str) -> Vec<(usize, String)> {
+    let mut found: Vec<(usize, String)> = Vec::new();
+    let mut open = false;
+    for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+        let is_comment = line.trim_start().starts_with('#');
+        let goes_on = !is_comment && line.ends_with('\\');
+        let content = without_comment(line.strip_suffix('\\').unwrap_or(line)).trim();
+        match found.last_mut() {
+            Some((_, last)) if open => {
+                last.push(' ');
+                last.push_str(content);
+            }
+            _ => found.push((index + 1, content.to_owned())),
+        }
+        open = goes_on;
+    }
+    found.retain(|(_, line)| !line.trim().is_empty());
+    found
+}
+
+/// A comment begins with `#`, at the line's start or after a space.
+fn without_comment(line: &str) -> &str {
+    let begins =
+        |(at, _): &(usize, &str)| line[..*at].chars().next_back().is_none_or(char::is_whitespace);
+    line.match_indices('#').find(begins).map_or(line, |(at, _)| &line[..at])
+}
+
+/// The SHA-256s among the options of a line. Other algorithms pin nothing here.
+fn hashes(options: &str) -> BTreeSet<String> {
+    let words = options.replace("--hash ", "--hash=");
+    let hashes = words.split_whitespace().filter_map(|word| word.strip_prefix("--hash="));
+    hashes.filter(|hash| hash.starts_with("sha256:")).filter_map(sha256).collect()
+}

@@ -1,0 +1,184 @@
+//! Python: packages and search paths, third-party wheels by hash, and errors in the project's terms.
+//!
+//! Each run of componentize-py takes seconds, so a project is bent in several ways at once where
+//! that is possible, and what is found before anything runs has most of the tests.
+
+use crate::harness::{Run, Workspace};
+
+const APP: &str = "components/greeter/app.py";
+const REQUIREMENTS: &str = "components/greeter/requirements.txt";
+
+/// The example, of which only the greeter is built.
+fn greeter() -> Workspace {
+    Workspace::example("polyglot")
+}
+
+fn build(workspace: &Workspace) -> Run {
+    workspace.run(["build", "-p", "greeter"])
+}
+
+/// The wheel of the example's requirement.
+const WHEEL: (&str, &str) = (
+    "titlecase-2.3-py2.py3-none-any.whl",
+    "9a1595ed9b88f3ce4362a7602ee63cf074e10ac80d1256b32ea1ec5ffa265fa0",
+);
+
+#[test]
+fn packages_search_paths_data_and_wheels_come_together() {
+    let (wheel, hash) = WHEEL;
+    let unique = format!("built in {}", greeter().root().display());
+    let workspace = greeter()
+        .file("shop/src/shop/__init__.py", "")
+        .file(
+            "shop/src/shop/app.py",
+            "from wit_world import exports\nfrom shared import punctuated\nfrom . import words\n\n\n\
+             class Greet(exports.Greet):\n    def greet(self, name: str) -> str:\n        \
+             return punctuated(words.WORDS[0], words.titled(name))\n",
+        )
+        .file(
+            "shop/src/shop/words.py",
+            "import pathlib\nfrom importlib.metadata import version\n\nfrom titlecase import titlecase\n\n\
+             WORDS = pathlib.Path(__file__).with_name(\"words.txt\").read_text().splitlines()\n\
+             VERSION = version(\"titlecase\")\n\n\n\
+             def titled(name: str) -> str:\n    return f\"{titlecase(name)} ({VERSION})\"\n",
+        )
+        .file("shop/src/shop/words.txt", format!("Welcome\n{unique}\n"))
+        .file("lib/shared.py", "def punctuated(*words: str) -> str:\n    return \", \".join(words)\n")
+        .file(
+            "shop/pylock.toml",
+            format!(
+                "lock-version = \"1.0\"\ncreated-by = \"hand\"\n\n[[packages]]\nname = \"titlecase\"\n\
+                 version = \"2.3\"\n[[packages.wheels]]\nname = \"{wheel}\"\n\
+                 hashes = {{ sha256 = \"{hash}\" }}\n"
+            ),
+        )
+        .file("shop/pyproject.toml", "[project]\nname = \"shop\"\ndependencies = [\"titlecase>=2\"]\n");
+    workspace.replace("run.toml", "\"components/greeter/app.py\"", "\"shop/src/shop/app.py\"");
+    workspace.replace(
+        "run.toml",
+        "wit = \"components/greeter/wit\"",
+        "wit = \"components/greeter/wit\"\ninputs = [\"shop/**/*.txt\"]\nenv = { PYTHONPATH = \"lib\" }",
+    );
+    let ran = build(&workspace).ok();
+    assert!(ran.ran().ends_with(&["greeter:compile", "greeter:finish"]), "{:?}", ran.ran());
+    let component = workspace.read("target/wasm/greeter.wasm");
+    wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())
+        .validate_all(&component)
+        .unwrap();
+    let asynchronous = tokio::runtime::Runtime::new().unwrap();
+    let greeting = asynchronous.block_on(async {
+        let runtime = runtime::Runtime::new().unwrap();
+        let greeter = runtime.load(&component).unwrap();
+        let greet = Some("demo:greeter/greet@0.1.0");
+        greeter.call(greet, "greet", &["\"ada of lovelace\""]).await.unwrap()
+    });
+    assert_eq!(greeting.as_deref(), Some("\"Welcome, Ada of Lovelace (2.3)\""));
+    // Files that no module is: nothing to do with the component.
+    workspace.write("shop/src/shop/notes.md", "words");
+    assert_eq!(build(&workspace).ok().ran(), Vec::<&str>::new());
+}
+
+#[test]
+fn a_syntax_error_is_told_with_its_place_in_the_project() {
+    let workspace = greeter();
+    workspace.replace(APP, "class Greet(exports.Greet):", "class Greet(exports.Greet)");
+    build(&workspace)
+        .exits(1)
+        .says("SyntaxError: expected ':'")
+        .says("in the project this is components/greeter/app.py:8");
+}
+
+#[test]
+fn a_missing_export_names_the_class_to_write() {
+    let workspace = greeter();
+    workspace.replace(APP, "class Greet(", "class Greeting(");
+    build(&workspace)
+        .exits(1)
+        .says("module 'app' has no attribute 'Greet'")
+        .says("add `class Greet(exports.Greet):`");
+}
+
+#[test]
+fn a_module_that_wants_to_download_is_told_that_there_is_no_network() {
+    let workspace = greeter();
+    workspace.replace(
+        APP,
+        "from phrases",
+        "import urllib.request\nurllib.request.urlopen(\"http://example.invalid/\")\nfrom phrases",
+    );
+    build(&workspace)
+        .exits(1)
+        .says("actions have no network")
+        .says("the module runs once while the component is made")
+        .says("components/greeter/app.py:6");
+}
+
+#[test]
+fn a_missing_lockfile_is_an_error_with_the_commands_that_make_it() {
+    let workspace = greeter().file(
+        "components/greeter/pyproject.toml",
+        "[project]\nname = \"greeter\"\ndependencies = [\"titlecase\"]\n",
+    );
+    std::fs::remove_file(workspace.path(REQUIREMENTS)).unwrap();
+    build(&workspace)
+        .exits(2)
+        .says("`components/greeter/pyproject.toml` has dependencies, but there is no lockfile")
+        .says("uv lock | pip lock")
+        .says("run.toml:");
+}
+
+#[test]
+fn a_stale_lockfile_is_an_error_with_the_command_that_renews_it() {
+    let workspace = greeter().file(
+        "components/greeter/pyproject.toml",
+        "[project]\nname = \"greeter\"\ndependencies = [\"titlecase>=3\", \"humanize\"]\n",
+    );
+    build(&workspace)
+        .exits(2)
+        .says("it has `titlecase` 2.3, but `titlecase>=3` is asked for")
+        .says("uv pip compile --generate-hashes -o requirements.txt");
+}
+
+#[test]
+fn a_requirement_without_a_hash_is_an_error_with_its_line() {
+    let workspace = greeter();
+    workspace.write(REQUIREMENTS, "# tools\ntitlecase==2.3\n");
+    build(&workspace)
+        .exits(2)
+        .says("components/greeter/requirements.txt:2: `titlecase==2.3` is not pinned")
+        .says("--generate-hashes");
+}
+
+#[test]
+fn a_wheel_with_another_hash_is_refused() {
+    let workspace = greeter();
+    let wrong = "0".repeat(64);
+    workspace.write(REQUIREMENTS, format!("titlecase==2.3 --hash=sha256:{wrong}\n"));
+    build(&workspace)
+        .exits(102)
+        .says(&format!("`titlecase==2.3` has SHA-256 {}", WHEEL.1))
+        .says(&format!("components/greeter/requirements.txt pins {wrong}"));
+    assert!(!workspace.exists("target/wasm/greeter.wasm"));
+}
+
+#[test]
+fn a_package_without_a_loadable_wheel_is_refused_by_name() {
+    // It exists for native platforms and as a source distribution only.
+    let workspace = greeter();
+    let hash = "0".repeat(64);
+    workspace.write(REQUIREMENTS, format!("ujson==5.10.0 --hash=sha256:{hash}\n"));
+    build(&workspace)
+        .exits(1)
+        .says("pip found no wheel for `ujson==5.10.0` that Python in WebAssembly can load")
+        .says("No matching distribution found");
+}
+
+#[test]
+fn offline_a_package_that_was_never_fetched_is_named() {
+    let workspace = greeter();
+    let hash = "1".repeat(64);
+    workspace.write(REQUIREMENTS, format!("never-fetched==1.0 --hash=sha256:{hash}\n"));
+    let run = workspace.run(["build", "-p", "greeter", "--offline"]);
+    assert!(run.code != 0);
+    run.says("`never-fetched==1.0` is not on this machine, and this build is offline");
+}
