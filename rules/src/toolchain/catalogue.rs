@@ -235,6 +235,7 @@ fn suggest(known: &[String], name: &str) -> String {
 const TEXT: &str = concat!(
     include_str!("catalogue/defaults.toml"),
     include_str!("catalogue/componentize-py.toml"),
+    include_str!("catalogue/go.toml"),
     include_str!("catalogue/rust.toml"),
 );
 
@@ -396,10 +397,10 @@ mod tests {
                 crate::toolchain::unpack::Placement::new(layer).unwrap();
             }
         }
-        assert_eq!(catalogue.names().collect::<Vec<_>>(), ["componentize-py", "rust"]);
+        assert_eq!(catalogue.names().collect::<Vec<_>>(), ["componentize-py", "go", "rust"]);
         assert_eq!(
-            [super::super::COMPONENTIZE_PY, super::super::RUST],
-            ["componentize-py", "rust"]
+            [super::super::COMPONENTIZE_PY, super::super::GO, super::super::RUST],
+            ["componentize-py", "go", "rust"]
         );
     }
 
@@ -416,6 +417,13 @@ mod tests {
         assert_eq!(python.layers[1].rename["lib"], "usr/lib");
         assert!(python.layers[1].exclude.contains(&"usr/share/man/**".to_owned()));
         assert!(python.layers[0].exclude.is_empty());
+    }
+
+    #[test]
+    fn go_has_the_run_time_package_of_the_bindings_generator() {
+        let go = recipe("go");
+        let Origin::Crates(from) = &go.layers[1].from else { panic!("{go:?}") };
+        crate::wasm::fixture::assert_locked(&format!("1 {} {}", from.package, from.version));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use limits::Excess;
 pub(crate) use limits::Limits;
 pub(crate) use placement::Placement;
 pub use unpacker::UnpackError;
-pub(crate) use unpacker::{Format, Unpacker, tarball};
+pub(crate) use unpacker::{Format, Unpacker, module_zip, tarball};
 
 #[cfg(test)]
 pub(super) mod tests;
