@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::lang::{CargoError, LangError, SourceTreeError};
+use crate::lang::{CargoError, GoError, LangError, SourceTreeError};
 use crate::manifest::{Component, Diagnostic, Invalid, Origin, Span};
 use crate::path::PathError;
 use crate::toolchain;
@@ -57,6 +57,12 @@ pub enum PlanError {
 
 impl From<CargoError> for PlanError {
     fn from(error: CargoError) -> Self {
+        Self::Lang(error.into())
+    }
+}
+
+impl From<GoError> for PlanError {
+    fn from(error: GoError) -> Self {
         Self::Lang(error.into())
     }
 }
