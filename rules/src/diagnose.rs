@@ -90,7 +90,7 @@ fn go(output: &str) -> Vec<String> {
     if has(output, &GO_STALE) {
         hints.push(
             "go.mod and go.sum have to name all that the sources import, as a build downloads \
-             nothing: run `go mod tidy` (and `go mod vendor`, if there is a folder `vendor`)"
+             nothing: run `go mod tidy -e` (and `go mod vendor`, if there is a folder `vendor`)"
                 .to_owned(),
         );
     }
@@ -231,7 +231,7 @@ mod tests {
         );
         check("connect: Network is unreachable", "actions have no network");
         check("cannot update the lock file because --locked was passed", "cargo update");
-        check("go: updates to go.mod needed; to update it:\n\tgo mod tidy", "run `go mod tidy`");
+        check("go: updates to go.mod needed; to update it:\n\tgo mod tidy", "run `go mod tidy -e`");
         check(
             "exports/export_ops (func Add(a uint32) uint32):1: undefined: export_ops.Add",
             "the world asks for `func Add(a uint32) uint32` in the package `exports/export_ops`",

@@ -9,6 +9,7 @@ use super::bindings::{Layout, PLACE, RUNTIME_FOLDER, vendored_runtime};
 use super::fetch::{FetchModules, MODULES};
 use super::module::{Module, RUNTIME, RUNTIME_VERSION, read};
 use super::packages::Packages;
+use super::seal::SealCache;
 use crate::lang::bindings::{Bindings, Generator};
 use crate::lang::source_tree::{SourceTree, Without};
 use crate::lang::{Compiled, LangError, Request, base_environment, limits};
@@ -62,6 +63,10 @@ pub(crate) fn compile(
     };
     let skeleton = skeleton(planner, &module)?;
     let layer = planner.add(go.packages(request, &packages, skeleton))?;
+    let seal = Action::builtin(Label::new(request.name, "layer"), SealCache)
+        .input(Input::new(SealCache::CACHE, Source::output(layer, CACHE)))
+        .output(SealCache::CACHE);
+    let layer = planner.add(seal)?;
     let sources = sources(planner, &module, &packages, request)?;
     let action = planner.add(go.compile(request, sources, layer))?;
     Ok(Compiled { action, output: "core.wasm".to_owned() })
@@ -216,7 +221,7 @@ impl Go<'_> {
         let process = Process { argv, env, cwd: place(&self.layout.folder), limits: limits() };
         let action = Action::process(Label::new(request.name, "compile"), process);
         self.inputs(action, sources)
-            .input(Input::scratch(CACHE, Source::output(layer, CACHE)))
+            .input(Input::scratch(CACHE, Source::output(layer, SealCache::CACHE)))
             .output("core.wasm")
     }
 

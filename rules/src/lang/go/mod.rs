@@ -12,6 +12,7 @@ mod imports;
 mod manifest;
 mod module;
 mod packages;
+mod seal;
 mod sums;
 
 pub(crate) use bindings::expected;
@@ -140,7 +141,8 @@ pub enum GoError {
 impl GoError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
-        let tidy = |dir: &ProjectPath| Some(format!("write it with: go -C {dir} mod tidy"));
+        // `-e`, as bindings are only there in a build.
+        let tidy = |dir: &ProjectPath| Some(format!("write it with: go -C {dir} mod tidy -e"));
         match self {
             Self::NoModule { source_file } => {
                 let dir = source_file.parent();

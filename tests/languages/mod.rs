@@ -1,0 +1,3 @@
+//! One file per language: what it builds, and what it says when it can't.
+
+mod go;
