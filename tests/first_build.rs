@@ -16,7 +16,7 @@ fn built() -> Workspace {
 fn every_component_is_valid_and_gives_the_right_answer() {
     let workspace = built();
     let component = |name: &str| workspace.read(&format!("target/wasm/{name}.wasm"));
-    for name in ["api", "calc", "greeter", "report", "legacy"] {
+    for name in ["api", "calc", "greeter", "report", "shop", "legacy"] {
         let features = wasmparser::WasmFeatures::all();
         wasmparser::Validator::new_with_features(features).validate_all(&component(name)).unwrap();
     }
@@ -32,6 +32,9 @@ fn every_component_is_valid_and_gives_the_right_answer() {
         check_answers(&load("api"), "/nothing", 404, "not found\n").await;
         let report = "{\"language\": \"python\", \"path\": \"/x\"}\n";
         check_answers(&load("report"), "/x", 200, report).await;
+        let tea = "{\"name\":\"tea\",\"cents\":450}\n";
+        check_answers(&load("shop"), "/tea", 200, tea).await;
+        check_answers(&load("shop"), "/coffee", 404, "there is no coffee\n").await;
     });
 }
 
@@ -79,6 +82,12 @@ fn an_edit_runs_the_compile_and_the_finish_of_its_component() {
         "from Python",
         &unique,
         &["greeter:compile", "greeter:finish"],
+    );
+    check(
+        "components/shop/catalogue/catalogue.go",
+        "cup",
+        &unique,
+        &["shop:compile", "shop:finish"],
     );
     // Back again: the results are still known.
     check("components/api/src/lib.rs", &unique, "not found", &[]);

@@ -33,6 +33,18 @@ fn rust_components_are_byte_identical_everywhere() {
 }
 
 #[test]
+fn go_components_are_byte_identical_everywhere() {
+    let arguments = ["build", "-p", "shop", "-j1"];
+    let reference = Workspace::example("polyglot");
+    reference.run(["build", "-p", "shop"]).ok();
+    // Another path and clock, one job, and no result of an earlier build.
+    let other = Workspace::example("polyglot").private_store();
+    let run = other.run_through(&["faketime", "-f", "+400d"], &arguments).ok();
+    assert!(run.ran().contains(&"go:standard library"), "{:?}", run.ran());
+    assert!(other.read("target/wasm/shop.wasm") == reference.read("target/wasm/shop.wasm"));
+}
+
+#[test]
 fn no_path_of_the_host_is_in_a_component() {
     let workspace = Workspace::example("polyglot");
     for bytes in rust_bytes(&workspace, "2") {

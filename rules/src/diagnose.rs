@@ -10,6 +10,7 @@ use std::path::Path;
 
 use engine::{Failure, FailureKind};
 
+use crate::lang::expected_in_go;
 use crate::path::ProjectPath;
 
 /// What is known of the component whose action failed.
@@ -57,8 +58,44 @@ pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
                 .to_owned(),
         );
     }
+    hints.extend(go(&output));
     if matches!(failure.kind, FailureKind::Offline) {
         hints.push("run it once without --offline; what it fetches stays in the store".to_owned());
+    }
+    hints
+}
+
+/// What the go command says when go.mod or go.sum does not fit the sources.
+const GO_STALE: [&str; 6] = [
+    "updates to go.mod needed",
+    "missing go.sum entry",
+    "no required module provides package",
+    "cannot find module providing package",
+    "module lookup disabled by GOPROXY=off",
+    "inconsistent vendoring",
+];
+
+/// Hints for what the go command says: functions that the world asks for, a stale go.mod.
+fn go(output: &str) -> Vec<String> {
+    let mut hints: Vec<String> = output
+        .lines()
+        .filter_map(expected_in_go)
+        .map(|(folder, signature)| {
+            let types = if signature.contains("witTypes.") {
+                ", where `witTypes` is \"go.bytecodealliance.org/pkg/wit/types\""
+            } else {
+                ""
+            };
+            format!("the world asks for `{signature}` in the package `{folder}`{types}")
+        })
+        .collect();
+    hints.dedup();
+    if has(output, &GO_STALE) {
+        hints.push(
+            "go.mod and go.sum have to name all that the sources import, as a build downloads \
+             nothing: run `go mod tidy -e` (and `go mod vendor`, if there is a folder `vendor`)"
+                .to_owned(),
+        );
     }
     hints
 }
@@ -198,5 +235,10 @@ mod tests {
         );
         check("connect: Network is unreachable", "actions have no network");
         check("cannot update the lock file because --locked was passed", "cargo update");
+        check("go: updates to go.mod needed; to update it:\n\tgo mod tidy", "run `go mod tidy -e`");
+        check(
+            "exports/export_ops (func Add(a uint32) uint32):1: undefined: export_ops.Add",
+            "the world asks for `func Add(a uint32) uint32` in the package `exports/export_ops`",
+        );
     }
 }

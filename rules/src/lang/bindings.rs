@@ -6,19 +6,21 @@
 use cache::{Entry, Tree};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
 use wit_bindgen_core::{Files, WorldGenerator};
+use wit_parser::{Resolve, WorldId};
 
+use super::go;
 use crate::wit::{self, InvalidWit, ResolvedWit, WitFile, WorldError};
 
 /// What the code below does besides what its inputs say; the tests hold it against Cargo.lock.
-const VERSION: &str = "1 wit-bindgen-c 0.63.0 wit-bindgen-go 0.63.0 wit-parser 0.262.0";
+const VERSION: &str = "3 wit-bindgen-c 0.63.0 wit-bindgen-go 0.63.0 wit-parser 0.262.0";
 
 /// Which language the bindings are in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Generator {
     /// C: `WORLD.h`, `WORLD.c`, and `WORLD_component_type.o`, which says what the world is.
     C,
-    /// Go: packages of a module `wit_component`, whose exports are the user's to write.
-    Go,
+    /// Go: packages for the user's module, in which the exports are the user's to write.
+    Go(go::Layout),
 }
 
 /// The action that generates bindings. Input: `wit`, a completed folder; output:
@@ -39,6 +41,8 @@ enum BindingsError {
     Wit(#[from] InvalidWit),
     #[error(transparent)]
     World(#[from] WorldError),
+    #[error(transparent)]
+    NotLinked(#[from] go::NotLinked),
     /// The generator does not know how to express something of the world.
     #[error("world `{world}` has no bindings in {language}: {reason}")]
     Inexpressible { world: String, language: &'static str, reason: String },
@@ -52,8 +56,29 @@ impl Bindings {
     fn generate(&self, wit: &[WitFile]) -> Result<Vec<(String, Vec<u8>)>, BindingsError> {
         let ResolvedWit { mut resolve, package } = wit::resolve(wit)?;
         let world = wit::select_world(&resolve, package, Some(&self.world), "")?;
+        match &self.generator {
+            Generator::C => {
+                let generator = wit_bindgen_c::Opts::default().build();
+                self.files(&mut resolve, world, generator)
+            }
+            Generator::Go(layout) => {
+                layout.check(&resolve, world)?;
+                let files = self.files(&mut resolve, world, layout.generator(false))?;
+                let stubs = self.files(&mut resolve, world, layout.generator(true))?;
+                Ok(layout.complete(files, stubs))
+            }
+        }
+    }
+
+    /// What one generator makes of the world.
+    fn files(
+        &self,
+        resolve: &mut Resolve,
+        world: WorldId,
+        mut generator: Box<dyn WorldGenerator>,
+    ) -> Result<Vec<(String, Vec<u8>)>, BindingsError> {
         let mut files = Files::default();
-        self.generator.generator().generate(&mut resolve, world, &mut files).map_err(|error| {
+        generator.generate(resolve, world, &mut files).map_err(|error| {
             BindingsError::Inexpressible {
                 world: self.world.clone(),
                 language: self.generator.language(),
@@ -65,21 +90,10 @@ impl Bindings {
 }
 
 impl Generator {
-    fn generator(self) -> Box<dyn WorldGenerator> {
-        match self {
-            Self::C => wit_bindgen_c::Opts::default().build(),
-            Self::Go => {
-                // It would otherwise run whatever `gofmt` the machine has.
-                let format = wit_bindgen_go::Format::False;
-                wit_bindgen_go::Opts { format, quiet: true, ..Default::default() }.build()
-            }
-        }
-    }
-
-    fn language(self) -> &'static str {
+    fn language(&self) -> &'static str {
         match self {
             Self::C => "C",
-            Self::Go => "Go",
+            Self::Go(_) => "Go",
         }
     }
 }
@@ -137,8 +151,39 @@ world calc { export ops; }";
             bindings(Generator::C, "calc", CALC).unwrap(),
             ["calc.c", "calc.h", "calc_component_type.o"]
         );
-        let go = bindings(Generator::Go, "calc", CALC).unwrap();
-        assert!(go.contains(&"wit_exports.go".to_owned()), "{go:?}");
+        let go = bindings(Generator::Go(layout(false)), "calc", CALC).unwrap();
+        assert_eq!(
+            go,
+            [
+                "exports/export_demo_calc_ops/wit_bindings.go",
+                "exports/wit_exports/wit_exports.go",
+                "imports.json",
+                "imports/doc.go",
+                "overlay.json",
+                "runtime.mod"
+            ]
+        );
+    }
+
+    fn layout(command: bool) -> go::Layout {
+        let package = Some("example.com/calc".to_owned());
+        go::Layout {
+            package,
+            folder: crate::path::ProjectPath::parse("calc").unwrap(),
+            vendor: None,
+            command,
+        }
+    }
+
+    #[test]
+    fn a_command_has_to_suit_its_world() {
+        let error = bindings(Generator::Go(layout(true)), "calc", CALC).unwrap_err();
+        assert_eq!(
+            error,
+            "world `calc` exports `demo:calc/ops`, but nothing in `calc` imports \
+             \"example.com/calc/exports/wit_exports\": add `import _ \
+             \"example.com/calc/exports/wit_exports\"` to its main package"
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! in the toolchain catalogue.
 
 mod bindings;
+mod go;
 mod python;
 mod rust;
 mod source_tree;
@@ -18,6 +19,8 @@ use cache::Digest;
 use engine::ActionId;
 use sandbox::Limits;
 
+pub use go::GoError;
+pub(crate) use go::expected as expected_in_go;
 pub use python::PythonError;
 pub use rust::CargoError;
 pub(crate) use source_tree::SourceTree;
@@ -26,7 +29,7 @@ pub use source_tree::SourceTreeError;
 use crate::manifest::Language;
 use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
-use crate::toolchain::{COMPONENTIZE_PY, RUST};
+use crate::toolchain::{COMPONENTIZE_PY, GO, RUST};
 
 /// A component to compile, as its language needs to know it.
 #[derive(Debug)]
@@ -74,6 +77,9 @@ pub enum LangError {
     /// The Python project.
     #[error(transparent)]
     Python(#[from] PythonError),
+    /// The Go module.
+    #[error(transparent)]
+    Go(#[from] GoError),
     /// The source files.
     #[error(transparent)]
     Sources(#[from] SourceTreeError),
@@ -95,6 +101,7 @@ impl LangError {
         match self {
             Self::Cargo(error) => error.hint(),
             Self::Python(error) => error.hint(),
+            Self::Go(error) => error.hint(),
             Self::NeedsWit { .. } => Some("add `wit = \"wit\"` to the component".to_owned()),
             Self::Unsupported(_) => Some(
                 "build it with the language's own tools and name the result by `path`".to_owned(),
@@ -109,7 +116,8 @@ pub(crate) fn toolchains(language: Language) -> &'static [&'static str] {
     match language {
         Language::Rust => &[RUST],
         Language::Python => &[COMPONENTIZE_PY],
-        Language::Go | Language::JavaScript | Language::TypeScript | Language::Zig => &[],
+        Language::Go => &[GO],
+        Language::JavaScript | Language::TypeScript | Language::Zig => &[],
     }
 }
 
@@ -122,7 +130,8 @@ pub(crate) fn compile(
     match language {
         Language::Rust => rust::compile(planner, request),
         Language::Python => python::compile(planner, request),
-        Language::Go | Language::JavaScript | Language::TypeScript | Language::Zig => {
+        Language::Go => go::compile(planner, request),
+        Language::JavaScript | Language::TypeScript | Language::Zig => {
             Err(LangError::Unsupported(language).into())
         }
     }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::lang::{CargoError, LangError, PythonError, SourceTreeError};
+use crate::lang::{CargoError, GoError, LangError, PythonError, SourceTreeError};
 use crate::manifest::{Component, Diagnostic, Invalid, Origin, Span};
 use crate::path::PathError;
 use crate::toolchain;
@@ -63,6 +63,12 @@ impl From<CargoError> for PlanError {
 
 impl From<PythonError> for PlanError {
     fn from(error: PythonError) -> Self {
+        Self::Lang(error.into())
+    }
+}
+
+impl From<GoError> for PlanError {
+    fn from(error: GoError) -> Self {
         Self::Lang(error.into())
     }
 }

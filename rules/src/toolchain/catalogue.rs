@@ -255,6 +255,7 @@ const TEXT: &str = concat!(
     include_str!("catalogue/defaults.toml"),
     include_str!("catalogue/componentize-py.toml"),
     include_str!("catalogue/esbuild.toml"),
+    include_str!("catalogue/go.toml"),
     include_str!("catalogue/jco.toml"),
     include_str!("catalogue/rust.toml"),
     include_str!("catalogue/typescript.toml"),
@@ -436,10 +437,10 @@ mod tests {
                 crate::toolchain::unpack::Placement::new(layer).unwrap();
             }
         }
-        let names = ["componentize-py", "esbuild", "jco", "rust", "typescript"];
+        let names = ["componentize-py", "esbuild", "go", "jco", "rust", "typescript"];
         assert_eq!(catalogue.names().collect::<Vec<_>>(), names);
-        use super::super::{COMPONENTIZE_PY, ESBUILD, JCO, RUST, TYPESCRIPT};
-        assert_eq!([COMPONENTIZE_PY, ESBUILD, JCO, RUST, TYPESCRIPT], names);
+        use super::super::{COMPONENTIZE_PY, ESBUILD, GO, JCO, RUST, TYPESCRIPT};
+        assert_eq!([COMPONENTIZE_PY, ESBUILD, GO, JCO, RUST, TYPESCRIPT], names);
     }
 
     #[test]
@@ -455,6 +456,13 @@ mod tests {
         assert_eq!(python.layers[1].rename["lib"], "usr/lib");
         assert!(python.layers[1].exclude.contains(&"usr/share/man/**".to_owned()));
         assert!(python.layers[0].exclude.is_empty());
+    }
+
+    #[test]
+    fn go_has_the_run_time_package_of_the_bindings_generator() {
+        let go = recipe("go");
+        let Origin::Crates(from) = &go.layers[1].from else { panic!("{go:?}") };
+        crate::wasm::fixture::assert_locked(&format!("1 {} {}", from.package, from.version));
     }
 
     #[test]

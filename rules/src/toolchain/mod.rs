@@ -52,6 +52,9 @@ pub use unpack::{Excess, UnpackError};
 /// The toolchain that compiles Rust to components.
 pub const RUST: &str = "rust";
 
+/// The toolchain that compiles Go.
+pub const GO: &str = "go";
+
 /// The toolchain that makes components of Python modules.
 pub const COMPONENTIZE_PY: &str = "componentize-py";
 

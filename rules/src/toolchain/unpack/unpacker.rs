@@ -180,6 +180,21 @@ pub(crate) fn importable(
     Ok(tree)
 }
 
+/// Unpacks the zip of a Go module, whose entries all lie in the folder `module@version`, without
+/// that folder.
+///
+/// # Errors
+/// See [`UnpackError`].
+pub(crate) fn module_zip(store: &DiskStore, bytes: &[u8], top: &str) -> Result<Tree, UnpackError> {
+    let placement = Placement::plain().below(top);
+    let (limits, cancelled) = (Limits::default(), &|| false);
+    let unpacker = Unpacker { store, placement: &placement, limits, cancelled };
+    let contents = unpacker.archive(Format::Zip, bytes)?;
+    let mut tree = Tree::default();
+    contents.add_to(&mut tree, Naming::Stored)?;
+    Ok(tree)
+}
+
 impl<'a> Unpacker<'a> {
     /// Unpacks the bytes of a package.
     ///

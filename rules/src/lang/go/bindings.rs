@@ -1,0 +1,272 @@
+//! What bindings of Go need besides the generator's files: the places they take in the user's module
+//! and messages that say which function is missing.
+//!
+//! The files stay in a folder of their own. The go command is told by overlays (`-overlay`) that they
+//! stand in the module: one overlay with the bindings of imports alone, for the layer that compiles
+//! them, one with all.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use wit_bindgen_core::WorldGenerator;
+use wit_parser::{Resolve, WorldId, WorldItem};
+
+use super::module::RUNTIME;
+use crate::path::ProjectPath;
+
+/// Where actions see the bindings.
+pub(super) const PLACE: &str = "bindings";
+/// Where the toolchain has the package that bindings call at run time.
+pub(super) const RUNTIME_FOLDER: &str = "/usr/lib/go-pkg";
+/// Its packages, and the files of each that count for WebAssembly.
+const RUNTIME_FILES: [(&str, &[&str]); 3] = [
+    ("wit/async", &["async.go"]),
+    ("wit/runtime", &["runtime.go"]),
+    ("wit/types", &["future.go", "option.go", "result.go", "stream.go", "tuple.go", "unit.go"]),
+];
+/// The go.mod that its folder is given: its own asks for the newest Go, and so would every user's.
+const RUNTIME_MANIFEST: &str = "module go.bytecodealliance.org/pkg\n\ngo 1.24\n";
+
+/// How bindings fit into the user's module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::lang) struct Layout {
+    /// The import path of the main package, below which the bindings stand in `imports` and
+    /// `exports`. `None` for a module `wit_component`, whose root is the main package: the
+    /// generator's other way.
+    pub(in crate::lang) package: Option<String>,
+    /// The folder of the main package.
+    pub(in crate::lang) folder: ProjectPath,
+    /// The module's folder `vendor`, if third-party code is there.
+    pub(in crate::lang) vendor: Option<ProjectPath>,
+    /// Whether the program is a command: nothing of it imports the package of exports.
+    pub(in crate::lang) command: bool,
+}
+
+/// Why a program can't be a component of its world.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "world `{world}` exports {exports}, but nothing in `{folder}` imports \
+     \"{package}/exports/wit_exports\": add `import _ \"{package}/exports/wit_exports\"` to its main \
+     package"
+)]
+pub(in crate::lang) struct NotLinked {
+    world: String,
+    exports: String,
+    folder: ProjectPath,
+    package: String,
+}
+
+impl Layout {
+    /// The generator, for bindings or for stubs of what the user has to write.
+    pub(in crate::lang) fn generator(&self, stubs: bool) -> Box<dyn WorldGenerator> {
+        wit_bindgen_go::Opts {
+            // It would otherwise run whatever `gofmt` the machine has.
+            format: wit_bindgen_go::Format::False,
+            pkg_name: self.package.clone(),
+            generate_stubs: stubs,
+            quiet: true,
+            ..Default::default()
+        }
+        .build()
+    }
+
+    /// The generator's files and what is added to them: path → content.
+    pub(in crate::lang) fn complete(
+        &self,
+        bindings: Vec<(String, Vec<u8>)>,
+        stubs: Vec<(String, Vec<u8>)>,
+    ) -> Vec<(String, Vec<u8>)> {
+        let mut all = texts(bindings);
+        let mut stubs = texts(stubs);
+        stubs.retain(|path, _| path.ends_with("wit_bindings.go") && is_export(path));
+        // Other than go.mod, these are for tests without WebAssembly.
+        all.retain(|path, _| path != "go.mod" && !path.ends_with(".s"));
+        let signatures = signatures(&stubs);
+        for (path, text) in &mut all {
+            if path.ends_with("wit_exports.go") {
+                *text = self.with_signatures(text, &signatures);
+            }
+        }
+        // A package that the user has not written yet is one without functions.
+        for path in stubs.into_keys() {
+            let package = format!("package {}\n", package_of(&path));
+            all.entry(path).or_insert(package);
+        }
+        // Patterns of packages would otherwise match nothing in a world without imports.
+        all.insert("imports/doc.go".to_owned(), "package imports\n".to_owned());
+        let imports = overlay(self, all.keys().filter(|path| !is_export(path)));
+        let everything = overlay(self, all.keys());
+        all.insert("imports.json".to_owned(), imports);
+        all.insert("overlay.json".to_owned(), everything);
+        all.insert("runtime.mod".to_owned(), RUNTIME_MANIFEST.to_owned());
+        all.into_iter().map(|(path, text)| (path, text.into_bytes())).collect()
+    }
+
+    /// Refuses a command whose world asks for more than a command is.
+    pub(in crate::lang) fn check(
+        &self,
+        resolve: &Resolve,
+        world: WorldId,
+    ) -> Result<(), NotLinked> {
+        let Some(package) = self.package.as_ref().filter(|_| self.command) else { return Ok(()) };
+        let exports = resolve.worlds[world].exports.iter();
+        let names: Vec<String> = exports
+            .filter(|(_, item)| !matches!(item, WorldItem::Type { .. }))
+            .map(|(key, _)| resolve.name_world_key(key))
+            .filter(|name| !name.starts_with("wasi:cli/run@"))
+            .map(|name| format!("`{name}`"))
+            .collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        Err(NotLinked {
+            world: resolve.worlds[world].name.clone(),
+            exports: names.join(", "),
+            folder: self.folder.clone(),
+            package: package.clone(),
+        })
+    }
+
+    /// Gives the lines that call a function of the user the function's package and signature as
+    /// their place, so that the compiler's message about a missing or wrong function says how it has
+    /// to look ([`expected`] reads it again).
+    fn with_signatures(&self, text: &str, signatures: &BTreeMap<String, String>) -> String {
+        let folder = match &self.package {
+            Some(_) => self.folder.join("exports"),
+            None => self.folder.clone(),
+        };
+        let mut annotated = String::new();
+        for (number, line) in text.lines().enumerate() {
+            let called = signatures.iter().find(|(name, _)| line.contains(&format!("{name}(")));
+            let lines = match called {
+                Some((name, signature)) => {
+                    let package = folder.join(name.split('.').next().unwrap_or_default());
+                    let next = number + 2;
+                    format!(
+                        "//line /src/{package} ({signature}):1\n{line}\n//line wit_exports.go:{next}\n"
+                    )
+                }
+                None => format!("{line}\n"),
+            };
+            annotated.push_str(&lines);
+        }
+        annotated
+    }
+}
+
+/// The folder and signature that a line of the compiler's output asks for: the path as it stands
+/// there, and `func Add(a uint32) uint32`.
+pub(crate) fn expected(line: &str) -> Option<(&str, &str)> {
+    let (folder, rest) = line.trim().split_once(" (func ")?;
+    let (signature, _) = rest.split_once("):1: ")?;
+    let start = line.find(signature)? - "func ".len();
+    Some((folder, &line[start..start + "func ".len() + signature.len()]))
+}
+
+fn texts(files: Vec<(String, Vec<u8>)>) -> BTreeMap<String, String> {
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    files.into_iter().map(|(path, bytes)| (path, text(bytes))).collect()
+}
+
+/// The package of a file: the name of its folder.
+fn package_of(path: &str) -> &str {
+    path.rsplit('/').nth(1).unwrap_or_default()
+}
+
+/// Whether a file of bindings can't be compiled without the user's code.
+fn is_export(path: &str) -> bool {
+    path.ends_with("wit_exports.go") || path.starts_with("exports/") || path.starts_with("export_")
+}
+
+/// The text of an overlay: file in the module → file of the bindings.
+fn overlay<'a>(layout: &Layout, files: impl Iterator<Item = &'a String>) -> String {
+    let place = |folder: &ProjectPath, path: &str| format!("/src/{}", folder.join(path));
+    let mut replace: BTreeMap<String, String> =
+        files.map(|path| (place(&layout.folder, path), format!("/{PLACE}/{path}"))).collect();
+    match &layout.vendor {
+        None => {
+            replace.insert(format!("{RUNTIME_FOLDER}/go.mod"), format!("/{PLACE}/runtime.mod"));
+        }
+        Some(vendor) => {
+            for (package, names) in RUNTIME_FILES {
+                for name in names {
+                    let path = format!("{package}/{name}");
+                    let vendored = place(vendor, &format!("{RUNTIME}/{path}"));
+                    replace.insert(vendored, format!("{RUNTIME_FOLDER}/{path}"));
+                }
+            }
+        }
+    }
+    json!({ "Replace": replace }).to_string()
+}
+
+/// The lines of `vendor/modules.txt` that name the run-time package, unless `modules` has it.
+pub(super) fn vendored_runtime(modules: &str, version: &str) -> String {
+    if modules.lines().any(|line| line.starts_with(&format!("# {RUNTIME} "))) {
+        return String::new();
+    }
+    let packages = RUNTIME_FILES.map(|(package, _)| format!("{RUNTIME}/{package}\n"));
+    format!("# {RUNTIME} {version}\n## explicit; go 1.24\n{}", packages.concat())
+}
+
+/// The signatures that stubs have: `export_demo_calc_ops.Add` → `func Add(a uint32) uint32`.
+fn signatures(stubs: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for (path, text) in stubs {
+        let package = package_of(path);
+        for line in text.lines().filter_map(|line| line.strip_prefix("func ")) {
+            let Some((name, _)) = line.split_once('(') else { continue };
+            let signature =
+                line.trim_end_matches(['{', ' ']).replace("(_", "(").replace(", _", ", ");
+            found.insert(format!("{package}.{name}"), format!("func {signature}"));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout() -> Layout {
+        let folder = ProjectPath::parse("shop").unwrap();
+        Layout { package: Some("a.org/shop".into()), folder, vendor: None, command: false }
+    }
+
+    #[test]
+    fn calls_carry_the_signature_they_need() {
+        let stubs = BTreeMap::from([(
+            "exports/export_demo_calc_ops/wit_bindings.go".to_owned(),
+            "package export_demo_calc_ops\n\nfunc Add(_a uint32, _b uint32) uint32 {\n}\n"
+                .to_owned(),
+        )]);
+        let text = "a\n\tresult := export_demo_calc_ops.Add(uint32(arg0), uint32(arg1))\nb\n";
+        assert_eq!(
+            layout().with_signatures(text, &signatures(&stubs)),
+            "a\n//line /src/shop/exports/export_demo_calc_ops (func Add(a uint32, b uint32) uint32):1\n\
+             \tresult := export_demo_calc_ops.Add(uint32(arg0), uint32(arg1))\n\
+             //line wit_exports.go:3\nb\n"
+        );
+    }
+
+    #[test]
+    fn the_signature_is_read_again_from_a_message() {
+        let check = |line: &str, expect: Option<(&str, &str)>| assert_eq!(expected(line), expect);
+        check(
+            "exports/export_ops (func Add(a uint32) uint32):1: undefined: export_ops.Add",
+            Some(("exports/export_ops", "func Add(a uint32) uint32")),
+        );
+        check("exports/export_ops/ops.go:3:1: undefined: x", None);
+    }
+
+    #[test]
+    fn an_overlay_puts_files_into_the_module() {
+        let files = ["imports/x/wit_bindings.go".to_owned()];
+        assert_eq!(
+            overlay(&layout(), files.iter()),
+            "{\"Replace\":{\"/src/shop/imports/x/wit_bindings.go\":\
+             \"/bindings/imports/x/wit_bindings.go\",\
+             \"/usr/lib/go-pkg/go.mod\":\"/bindings/runtime.mod\"}}"
+        );
+    }
+}

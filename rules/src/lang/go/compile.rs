@@ -1,0 +1,290 @@
+//! The actions of a Go component: standard library, bindings, fetch, packages, compile.
+
+use std::collections::BTreeMap;
+
+use cache::Digest;
+use engine::{Action, ActionId, Input, Label, Process, Source};
+
+use super::bindings::{Layout, PLACE, RUNTIME_FOLDER, vendored_runtime};
+use super::fetch::{FetchModules, MODULES};
+use super::module::{Module, RUNTIME, RUNTIME_VERSION, read};
+use super::packages::Packages;
+use super::seal::SealCache;
+use crate::lang::bindings::{Bindings, Generator};
+use crate::lang::source_tree::{SourceTree, Without};
+use crate::lang::{Compiled, LangError, Request, base_environment, limits};
+use crate::path::ProjectPath;
+use crate::plan::{PlanError, Planner};
+use crate::toolchain::GO;
+
+/// Where actions see the compiled standard library, and the name of that output.
+const STD: &str = "std";
+/// Where actions see the build cache, and the name of that output.
+const CACHE: &str = "cache";
+/// The path of a module in the generator's way for single programs.
+const STANDALONE: &str = "wit_component";
+
+/// Adds the actions that compile `request`'s component; the last one leaves a core module.
+pub(crate) fn compile(
+    planner: &mut Planner<'_>,
+    request: &Request<'_>,
+) -> Result<Compiled, PlanError> {
+    let wit = request.wit.ok_or(LangError::NeedsWit { language: "go" })?;
+    let project = planner.project().to_owned();
+    let module = Module::discover(&project, request.source)?;
+    let (package, folder) = main_package(&module, request.source);
+    let exports = match &package {
+        Some(_) => folders_in(planner, &folder.join("exports"), ""),
+        None => folders_in(planner, &folder, "export_"),
+    };
+    let roots = std::iter::once(folder.clone()).chain(exports);
+    let packages = Packages::find(&project, &module, roots)?;
+    let layout = Layout {
+        command: package.is_some() && !packages.links_exports,
+        vendor: module.vendored.then(|| module.dir.join("vendor")),
+        package,
+        folder,
+    };
+    let bindings = Bindings {
+        generator: Generator::Go(layout.clone()),
+        world: wit.world.clone(),
+        place: wit.place.to_string(),
+    };
+    let bindings = Action::builtin(Label::new(request.name, "bindings"), bindings)
+        .input(Input::new("wit", Source::Tree(wit.tree)))
+        .output(Bindings::OUTPUT);
+    let go = Go {
+        std: Source::output(standard_library(planner)?, STD),
+        image: planner.image(GO)?,
+        bindings: Source::output(planner.add(bindings)?, Bindings::OUTPUT),
+        modules: fetch(planner, &module)?,
+        module: &module,
+        layout: &layout,
+    };
+    let skeleton = skeleton(planner, &module)?;
+    let layer = planner.add(go.packages(request, &packages, skeleton))?;
+    let seal = Action::builtin(Label::new(request.name, "layer"), SealCache)
+        .input(Input::new(SealCache::CACHE, Source::output(layer, CACHE)))
+        .output(SealCache::CACHE);
+    let layer = planner.add(seal)?;
+    let sources = sources(planner, &module, &packages, request)?;
+    let action = planner.add(go.compile(request, sources, layer))?;
+    Ok(Compiled { action, output: "core.wasm".to_owned() })
+}
+
+/// The import path of the component's main package, and its folder. A module `wit_component` is
+/// laid out in the generator's way for single programs: its root is the main package, which has no
+/// path that could be imported.
+fn main_package(module: &Module, source: &ProjectPath) -> (Option<String>, ProjectPath) {
+    if module.manifest.module == STANDALONE {
+        return (None, module.dir.clone());
+    }
+    let folder = source.parent();
+    (Some(module.import_path(&folder)), folder)
+}
+
+/// The folders in `folder` whose names begin with `prefix`.
+fn folders_in(planner: &Planner<'_>, folder: &ProjectPath, prefix: &str) -> Vec<ProjectPath> {
+    let entries = std::fs::read_dir(folder.on_disk(planner.project()));
+    let mut names: Vec<String> = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with(prefix))
+        .collect();
+    names.sort();
+    names.iter().map(|name| folder.join(name)).collect()
+}
+
+/// The action that compiles the standard library, once for all components.
+fn standard_library(planner: &mut Planner<'_>) -> Result<ActionId, PlanError> {
+    planner.once("go standard library", |planner| {
+        let image = planner.image(GO)?;
+        let argv = ["install", "-pkgdir=/out/std", "std"].map(str::to_owned).to_vec();
+        let mut env = environment();
+        env.insert("GOCACHE".to_owned(), "/tmp/cache".to_owned());
+        let process = Process { argv: go(argv), env, cwd: String::new(), limits: limits() };
+        let action = Action::process(Label::new("go", "standard library"), process);
+        planner.add(action.input(Input::root(image)).output(STD))
+    })
+}
+
+/// The action that fetches other people's modules, if there are any.
+fn fetch(planner: &mut Planner<'_>, module: &Module) -> Result<Option<Source>, PlanError> {
+    let fetch = FetchModules::new(module, planner.clients());
+    if module.vendored || fetch.is_empty() {
+        return Ok(None);
+    }
+    let image = planner.image(GO)?;
+    let owner = match module.dir.as_str() {
+        "" => "go".to_owned(),
+        dir => format!("go {dir}"),
+    };
+    let action = planner.once(&format!("go modules {}", module.dir), |planner| {
+        let action = Action::builtin(Label::new(owner, "fetch"), fetch);
+        planner.add(action.input(Input::new("image", image)).output(FetchModules::OUTPUT))
+    })?;
+    Ok(Some(Source::output(action, FetchModules::OUTPUT)))
+}
+
+/// What the layer sees of the project: which modules there are, and a folder `vendor`.
+fn skeleton(planner: &mut Planner<'_>, module: &Module) -> Result<Digest, PlanError> {
+    let mut tree = SourceTree::default();
+    manifests(planner, module, &mut tree)?;
+    planner.store_tree(tree)
+}
+
+fn manifests(
+    planner: &Planner<'_>,
+    module: &Module,
+    tree: &mut SourceTree,
+) -> Result<(), PlanError> {
+    let project = planner.project();
+    for dir in module.local.values() {
+        tree.optional_file(project, dir.join("go.mod"));
+    }
+    tree.optional_file(project, module.dir.join("go.sum"));
+    tree.generated(module.dir.join("go.mod"), module.completed(RUNTIME_FOLDER));
+    if module.vendored {
+        let vendor = module.dir.join("vendor");
+        let without = Without { folders: planner.outputs(), marker: None };
+        tree.folder(project, &vendor, &without, &|path| !path.as_str().ends_with("_test.go"))?;
+        let list = vendor.join("modules.txt");
+        let text = read(project, &list)?;
+        let added = vendored_runtime(&text, RUNTIME_VERSION);
+        tree.generated(list, text + &added);
+    }
+    Ok(())
+}
+
+fn sources(
+    planner: &mut Planner<'_>,
+    module: &Module,
+    packages: &Packages,
+    request: &Request<'_>,
+) -> Result<Digest, PlanError> {
+    let project = planner.project().to_owned();
+    let mut tree = SourceTree::default();
+    packages.add_to(&project, planner.outputs(), &mut tree)?;
+    tree.file(request.source.clone());
+    request.add_inputs(&mut tree);
+    manifests(planner, module, &mut tree)?;
+    planner.store_tree(tree)
+}
+
+/// How the go command is called for one component.
+struct Go<'a> {
+    image: Source,
+    std: Source,
+    bindings: Source,
+    modules: Option<Source>,
+    module: &'a Module,
+    layout: &'a Layout,
+}
+
+impl Go<'_> {
+    /// Compiles the bindings of imports and other people's packages. What can't be compiled here is
+    /// passed over: an import may be for another system. The compile tells what really is missing.
+    fn packages(&self, request: &Request<'_>, packages: &Packages, skeleton: Digest) -> Action {
+        let ours = match &self.layout.package {
+            Some(package) => format!("{package}/imports/..."),
+            None => format!("{STANDALONE}/..."),
+        };
+        let mut argv = self.command("list", "imports.json");
+        argv.extend(["-e", "-export", "-f", "{{with .Error}}{{.}}{{end}}"].map(str::to_owned));
+        // The index of the standard library's packages is worth keeping as well.
+        argv.extend([STD.to_owned(), ours]);
+        argv.extend(["runtime", "types"].map(|name| format!("{RUNTIME}/wit/{name}")));
+        argv.extend(packages.third_party.iter().cloned());
+        let mut env = self.environment();
+        env.insert("GOCACHE".to_owned(), format!("/out/{CACHE}"));
+        let process = Process { argv, env, cwd: place(&self.module.dir), limits: limits() };
+        let action = Action::process(Label::new(request.name, "packages"), process);
+        self.inputs(action, skeleton).output(CACHE)
+    }
+
+    /// Compiles the component's own packages and links them with what the layer has.
+    fn compile(&self, request: &Request<'_>, sources: Digest, layer: ActionId) -> Action {
+        let mut argv = self.command("build", "overlay.json");
+        if !self.layout.command {
+            argv.push("-buildmode=c-shared".to_owned());
+        }
+        // The run-time package reaches for functions of Go's own run time.
+        let stripped = if request.release { "-s -w " } else { "" };
+        argv.push(format!("-ldflags={stripped}-buildid= -checklinkname=0"));
+        argv.extend(["-o", "/out/core.wasm", "."].map(str::to_owned));
+        let mut env = self.environment();
+        env.insert("GOCACHE".to_owned(), format!("/{CACHE}"));
+        env.extend(request.env.clone());
+        let process = Process { argv, env, cwd: place(&self.layout.folder), limits: limits() };
+        let action = Action::process(Label::new(request.name, "compile"), process);
+        self.inputs(action, sources)
+            .input(Input::scratch(CACHE, Source::output(layer, SealCache::CACHE)))
+            .output("core.wasm")
+    }
+
+    fn inputs(&self, action: Action, sources: Digest) -> Action {
+        let action = action
+            .input(Input::root(self.image.clone()))
+            .input(Input::new("src", Source::Tree(sources)))
+            .input(Input::new(PLACE, self.bindings.clone()))
+            .input(Input::new(STD, self.std.clone()));
+        match &self.modules {
+            Some(modules) => action.input(Input::new(MODULES, modules.clone())),
+            None => action,
+        }
+    }
+
+    fn command(&self, verb: &str, overlay: &str) -> Vec<String> {
+        let mode = if self.module.vendored { "vendor" } else { "readonly" };
+        go(vec![
+            verb.to_owned(),
+            format!("-mod={mode}"),
+            format!("-pkgdir=/{STD}"),
+            format!("-overlay=/{PLACE}/{overlay}"),
+        ])
+    }
+
+    fn environment(&self) -> BTreeMap<String, String> {
+        let mut env = environment();
+        let modules =
+            if self.modules.is_some() { format!("/{MODULES}") } else { "/tmp/mod".into() };
+        env.insert("GOMODCACHE".to_owned(), modules);
+        env
+    }
+}
+
+fn place(folder: &ProjectPath) -> String {
+    if folder.is_root() { "src".to_owned() } else { format!("src/{folder}") }
+}
+
+/// The image has no shell: the go command is called by its path.
+fn go(arguments: Vec<String>) -> Vec<String> {
+    std::iter::once("/usr/lib/go/bin/go".to_owned()).chain(arguments).collect()
+}
+
+/// What every call sees: a compiler for WebAssembly, and no way to a network.
+fn environment() -> BTreeMap<String, String> {
+    let mut env = base_environment();
+    let fixed = [
+        ("PATH", "/usr/lib/go/bin"),
+        ("GOROOT", "/usr/lib/go"),
+        ("GOPATH", "/tmp/go"),
+        ("GOENV", "off"),
+        ("GOFLAGS", "-trimpath -buildvcs=false"),
+        ("GOPROXY", "off"),
+        ("GOSUMDB", "off"),
+        ("GOTELEMETRY", "off"),
+        ("GOTOOLCHAIN", "local"),
+        ("GOWORK", "off"),
+        ("CGO_ENABLED", "0"),
+        ("GOOS", "wasip1"),
+        ("GOARCH", "wasm"),
+        // Compiled packages of the standard library are files that can be handed on.
+        ("GODEBUG", "installgoroot=all"),
+    ];
+    env.extend(fixed.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    env
+}

@@ -1,0 +1,142 @@
+//! What a Go file says at its top: the packages that it imports, and the files that it embeds.
+//!
+//! Build constraints are not looked at: a file that the compiler leaves out may be seen without harm.
+
+/// The import paths of a Go file, in its order. What follows a syntax error is not read.
+pub(super) fn imports(text: &str) -> Vec<String> {
+    let mut tokens = Tokens { rest: text };
+    let mut found = Vec::new();
+    // The package clause.
+    if tokens.next() != Some(Token::Word("package")) || tokens.next().is_none() {
+        return found;
+    }
+    loop {
+        match tokens.next() {
+            Some(Token::Other(';')) => {}
+            Some(Token::Word("import")) => {
+                if take(&mut tokens, &mut found).is_none() {
+                    return found;
+                }
+            }
+            _ => return found,
+        }
+    }
+}
+
+/// The imports of one declaration; `None` at what is none.
+fn take(tokens: &mut Tokens<'_>, found: &mut Vec<String>) -> Option<()> {
+    let mut group = false;
+    loop {
+        match tokens.next()? {
+            Token::Text(path) => {
+                found.push(path.to_owned());
+                if !group {
+                    return Some(());
+                }
+            }
+            Token::Other('(') if !group => group = true,
+            Token::Other(')') if group => return Some(()),
+            // A name for the package, `.` or `_`.
+            Token::Word(_) | Token::Other('.' | ';') => {}
+            Token::Other(_) => return None,
+        }
+    }
+}
+
+/// The patterns of `//go:embed` comments, without `all:`.
+pub(super) fn embeds(text: &str) -> Vec<String> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("//go:embed"));
+    let mut found = Vec::new();
+    for mut rest in lines.filter(|rest| rest.starts_with([' ', '\t'])).map(str::trim_start) {
+        while !rest.is_empty() {
+            let quoted = rest.strip_prefix(['"', '`']);
+            let split = match quoted {
+                Some(inside) => inside.split_once(['"', '`']),
+                None => Some(rest.split_once([' ', '\t']).unwrap_or((rest, ""))),
+            };
+            let Some((pattern, after)) = split else { break };
+            found.push(pattern.strip_prefix("all:").unwrap_or(pattern).to_owned());
+            rest = after.trim_start();
+        }
+    }
+    found
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token<'a> {
+    Word(&'a str),
+    /// What stands between quotes.
+    Text(&'a str),
+    Other(char),
+}
+
+/// Tokens of Go, without comments.
+struct Tokens<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Tokens<'a> {
+    fn next(&mut self) -> Option<Token<'a>> {
+        self.skip()?;
+        let rest = self.rest;
+        let first = rest.chars().next()?;
+        if let '"' | '`' = first {
+            let (text, after) = rest[1..].split_once(first)?;
+            self.rest = after;
+            return Some(Token::Text(text));
+        }
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let end = if is_word(first) {
+            rest.find(|c| !is_word(c)).unwrap_or(rest.len())
+        } else {
+            first.len_utf8()
+        };
+        let (token, after) = rest.split_at(end);
+        self.rest = after;
+        Some(if is_word(first) { Token::Word(token) } else { Token::Other(first) })
+    }
+
+    /// Goes on to what is neither space nor comment; `None` in a comment that does not end.
+    fn skip(&mut self) -> Option<()> {
+        loop {
+            self.rest =
+                self.rest.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+            if self.rest.starts_with("//") {
+                self.rest = self.rest.split_once('\n').map_or("", |(_, after)| after);
+            } else if let Some(comment) = self.rest.strip_prefix("/*") {
+                self.rest = comment.split_once("*/")?.1;
+            } else {
+                return Some(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_are_found_in_every_form() {
+        let check = |text: &str, expect: &[&str]| assert_eq!(imports(text), expect, "{text}");
+        check("package a", &[]);
+        check("package a\nimport \"fmt\"\nfunc f() { _ = \"import\" }", &["fmt"]);
+        check(
+            "// import \"no\"\n/* package b */\npackage a // a\n\nimport (\n\t\"fmt\"\n\t. \"x.org/dot\"\n\
+             \t_ \"x.org/blank\" // why\n\tname `x.org/raw`\n)\nimport \"last\"; import \"more\"\n\
+             var x = 1\nimport \"late\"",
+            &["fmt", "x.org/dot", "x.org/blank", "x.org/raw", "last", "more"],
+        );
+        check("//go:build wasip1\n\npackage a; import \"os\"", &["os"]);
+        check("import \"fmt\"", &[]);
+        check("package a\nimport (\"fmt\"", &["fmt"]);
+        check("package a\n/* never", &[]);
+    }
+
+    #[test]
+    fn embedded_files_are_found() {
+        let text = "package a\n//go:embed a.txt all:b/*.html\n//go:embed \"with space.txt\" `c`\n\
+                    var x embed.FS\n// //go:embed no\n//go:embedded no\n";
+        assert_eq!(embeds(text), ["a.txt", "b/*.html", "with space.txt", "c"]);
+    }
+}

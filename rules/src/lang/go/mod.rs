@@ -1,0 +1,169 @@
+//! Go: a main package of a Go module, compiled by a pinned go for `GOOS=wasip1`.
+//!
+//! Actions: *standard library*, once for all; *bindings* from the WIT, in process; *fetch* the modules
+//! of go.sum (network, pinned by checksum); *packages*, the bindings and the modules of others,
+//! compiled once; then *compile*, in which only the project's own packages are compiled and linked.
+//! So a one-line edit compiles one package. How a component is laid out: docs/languages.md.
+
+mod bindings;
+mod compile;
+mod fetch;
+mod imports;
+mod manifest;
+mod module;
+mod packages;
+mod seal;
+mod sums;
+
+pub(crate) use bindings::expected;
+pub(super) use bindings::{Layout, NotLinked};
+pub(super) use compile::compile;
+
+use crate::path::{PathError, ProjectPath};
+
+/// What is wrong with a Go component before any action runs.
+#[derive(Debug, thiserror::Error)]
+pub enum GoError {
+    /// There is no module around the source file.
+    #[error("`{source_file}` belongs to no Go module: there is no go.mod beside or above it")]
+    NoModule {
+        /// The component's `source`.
+        source_file: ProjectPath,
+    },
+    /// A file can't be read.
+    #[error("cannot read `{path}`")]
+    Read {
+        /// The file.
+        path: ProjectPath,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line of go.mod is none.
+    #[error("{file}:{line}: `{text}` is not a directive of go.mod")]
+    Syntax {
+        /// The file.
+        file: ProjectPath,
+        /// The line, from 1.
+        line: usize,
+        /// What it says.
+        text: String,
+    },
+    /// `module` is missing.
+    #[error("{file} names no module")]
+    NoModulePath {
+        /// The file.
+        file: ProjectPath,
+    },
+    /// A line of go.sum is none.
+    #[error("{file}:{line}: it is not an entry that the go command writes")]
+    BadSum {
+        /// The file.
+        file: ProjectPath,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A `replace` leaves the project.
+    #[error("{file}:{line}: `replace` leads to `{folder}`, outside the project")]
+    Outside {
+        /// The go.mod.
+        file: ProjectPath,
+        /// The line, from 1.
+        line: usize,
+        /// The folder as written.
+        folder: String,
+        /// Why it is outside.
+        source: PathError,
+    },
+    /// A `replace` leads to no module.
+    #[error("{file}:{line}: `replace` leads to `{folder}`, where there is no go.mod")]
+    NoReplacement {
+        /// The go.mod.
+        file: ProjectPath,
+        /// The line, from 1.
+        line: usize,
+        /// The folder.
+        folder: ProjectPath,
+    },
+    /// The run-time package is required in another version.
+    #[error(
+        "`{file}` requires {module} {required}, but bindings are made for {made}",
+        module = module::RUNTIME,
+        made = module::RUNTIME_VERSION
+    )]
+    RuntimeVersion {
+        /// The go.mod.
+        file: ProjectPath,
+        /// The version in it.
+        required: String,
+    },
+    /// There is no go.sum.
+    #[error("there is no go.sum beside `{}`, which requires other modules", dir.join("go.mod"))]
+    NoSums {
+        /// The folder of the module.
+        dir: ProjectPath,
+    },
+    /// go.sum lacks a module.
+    #[error(
+        "`{}` has no checksum of {module}, which `{}` requires",
+        dir.join("go.sum"),
+        dir.join("go.mod")
+    )]
+    Unpinned {
+        /// The folder of the module.
+        dir: ProjectPath,
+        /// What is not pinned.
+        module: String,
+    },
+    /// A module is only named by go.work.
+    #[error("`{file}` imports `{package}`, whose module `{module}` is named by go.work alone")]
+    Workspace {
+        /// The file with the import.
+        file: ProjectPath,
+        /// The package.
+        package: String,
+        /// Its module.
+        module: String,
+        /// The folder of that module, from the folder of the component's one.
+        folder: String,
+        /// The folder of the component's module.
+        dir: ProjectPath,
+    },
+    /// A pattern of `//go:embed` is malformed.
+    #[error("{file}: `{pattern}` in `//go:embed` is not a pattern")]
+    BadPattern {
+        /// The file.
+        file: ProjectPath,
+        /// The pattern.
+        pattern: String,
+    },
+}
+
+impl GoError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        // `-e`, as bindings are only there in a build.
+        let tidy = |dir: &ProjectPath| Some(format!("write it with: go -C {dir} mod tidy -e"));
+        match self {
+            Self::NoModule { source_file } => {
+                let dir = source_file.parent();
+                Some(format!("make one with: go -C {dir} mod init example.com/{}", dir.file_name()))
+            }
+            Self::NoSums { dir } | Self::Unpinned { dir, .. } => tidy(dir),
+            Self::BadSum { file, .. } => tidy(&file.parent()),
+            Self::Outside { .. } => {
+                Some("move the module into the project: an action sees nothing else".to_owned())
+            }
+            Self::RuntimeVersion { file, .. } => Some(format!(
+                "write `require {} {}` in {file}",
+                module::RUNTIME,
+                module::RUNTIME_VERSION
+            )),
+            Self::Workspace { module, folder, dir, .. } => Some(format!(
+                "a build does not see go.work; add to {}: `require {module} v0.0.0` and \
+                 `replace {module} => {folder}`",
+                dir.join("go.mod")
+            )),
+            _ => None,
+        }
+    }
+}

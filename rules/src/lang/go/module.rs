@@ -1,0 +1,315 @@
+//! The Go module around a component, and the modules of the project that it uses in the place of
+//! others (`replace … => ../folder`).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::GoError;
+use super::manifest::{Manifest, Replacement};
+use super::sums::Sums;
+use crate::path::ProjectPath;
+
+/// The module of the package that bindings call at run time.
+pub(super) const RUNTIME: &str = "go.bytecodealliance.org/pkg";
+/// The version of it that bindings are made for.
+pub(super) const RUNTIME_VERSION: &str = "v0.4.0";
+
+/// A module of the project with all that belongs to it.
+#[derive(Debug)]
+pub(super) struct Module {
+    /// The folder of its go.mod.
+    pub(super) dir: ProjectPath,
+    pub(super) manifest: Manifest,
+    /// Its go.mod as it is.
+    text: String,
+    /// The modules of the project that it uses, and itself: path → folder.
+    pub(super) local: BTreeMap<String, ProjectPath>,
+    /// Modules that a go.work above it uses: path → folder.
+    workspace: BTreeMap<String, ProjectPath>,
+    /// What pins the modules of others.
+    pub(super) sums: Sums,
+    /// Whether these lie in a folder `vendor`.
+    pub(super) vendored: bool,
+}
+
+impl Module {
+    /// Finds the module that the file `source` belongs to.
+    pub(super) fn discover(project: &Path, source: &ProjectPath) -> Result<Self, GoError> {
+        let has = |dir: &ProjectPath, name: &str| dir.join(name).on_disk(project).is_file();
+        let dir = source
+            .ancestors()
+            .find(|dir| has(dir, "go.mod"))
+            .ok_or_else(|| GoError::NoModule { source_file: source.clone() })?;
+        let (text, manifest) = read_manifest(project, &dir)?;
+        let mut module = Self {
+            vendored: has(&dir, "vendor/modules.txt"),
+            local: BTreeMap::from([(manifest.module.clone(), dir.clone())]),
+            workspace: BTreeMap::new(),
+            sums: Sums::default(),
+            dir,
+            manifest,
+            text,
+        };
+        module.find_local(project)?;
+        module.workspace = workspace(project, &module.dir);
+        if has(&module.dir, "go.sum") {
+            let file = module.dir.join("go.sum");
+            module.sums = Sums::parse(&read(project, &file)?, &file)?;
+        }
+        module.check()?;
+        Ok(module)
+    }
+
+    /// The folder of the package `path`, if it is of this project.
+    pub(super) fn folder_of(&self, path: &str) -> Option<ProjectPath> {
+        below(&self.local, path)
+    }
+
+    /// The module that provides the package `path` only by way of a go.work.
+    pub(super) fn only_in_workspace(&self, path: &str) -> Option<(&str, &ProjectPath)> {
+        let (module, folder) = self.workspace.iter().find(|(module, _)| contains(module, path))?;
+        let required = self.manifest.require.iter().any(|version| version.path == *module);
+        (!required && !self.local.contains_key(module)).then_some((module.as_str(), folder))
+    }
+
+    /// Whether the package `path` comes from somebody else's module.
+    pub(super) fn is_third_party(&self, path: &str) -> bool {
+        let mut required = self.manifest.require.iter();
+        self.folder_of(path).is_none()
+            && !contains(RUNTIME, path)
+            && required.any(|version| contains(&version.path, path))
+    }
+
+    /// The import path of the package in `folder`, which lies in this module.
+    pub(super) fn import_path(&self, folder: &ProjectPath) -> String {
+        let below = folder.as_str().strip_prefix(self.dir.as_str()).unwrap_or_default();
+        match below.trim_start_matches('/') {
+            "" => self.manifest.module.clone(),
+            below => format!("{}/{below}", self.manifest.module),
+        }
+    }
+
+    /// The go.mod that actions see: the user's, with what bindings need. `runtime` is the folder of
+    /// their run-time package.
+    pub(super) fn completed(&self, runtime: &str) -> String {
+        let own = |path: &String| path == RUNTIME;
+        let dropped: Vec<usize> =
+            self.manifest.replace.iter().filter(|r| own(&r.path)).map(|r| r.line).collect();
+        let mut text = String::new();
+        for (number, line) in self.text.lines().enumerate() {
+            // A replacement of the user's own would contradict the one below.
+            text.push_str(if dropped.contains(&(number + 1)) { "// " } else { "" });
+            text.push_str(line);
+            text.push('\n');
+        }
+        if !self.manifest.require.iter().any(|version| own(&version.path)) {
+            text.push_str(&format!("require {RUNTIME} {RUNTIME_VERSION}\n"));
+        }
+        if !self.vendored {
+            text.push_str(&format!("replace {RUNTIME} => {runtime}\n"));
+        }
+        text
+    }
+
+    /// Follows `replace` to folders; only those of the module itself count.
+    fn find_local(&mut self, project: &Path) -> Result<(), GoError> {
+        for replace in &self.manifest.replace {
+            let Replacement::Folder(folder) = &replace.to else { continue };
+            if replace.path == RUNTIME {
+                continue;
+            }
+            let dir = self.dir.resolve(folder).map_err(|source| GoError::Outside {
+                file: self.dir.join("go.mod"),
+                line: replace.line,
+                folder: folder.clone(),
+                source,
+            })?;
+            if !dir.join("go.mod").on_disk(project).is_file() {
+                return Err(GoError::NoReplacement {
+                    file: self.dir.join("go.mod"),
+                    line: replace.line,
+                    folder: dir,
+                });
+            }
+            self.local.insert(replace.path.clone(), dir);
+        }
+        Ok(())
+    }
+
+    /// What the go command would only find out in the middle of a build.
+    fn check(&self) -> Result<(), GoError> {
+        let file = self.dir.join("go.mod");
+        for version in &self.manifest.require {
+            if version.path == RUNTIME {
+                if version.version != RUNTIME_VERSION {
+                    let required = version.version.clone();
+                    return Err(GoError::RuntimeVersion { file, required });
+                }
+                continue;
+            }
+            if self.vendored || self.local.contains_key(&version.path) {
+                continue;
+            }
+            let pinned = match self.manifest.replacement(version) {
+                Some(Replacement::Module(other)) => other,
+                _ => version,
+            };
+            if self.sums.manifests.is_empty() {
+                return Err(GoError::NoSums { dir: self.dir.clone() });
+            }
+            if !self.sums.manifests.contains_key(pinned) {
+                let module = pinned.to_string();
+                return Err(GoError::Unpinned { dir: self.dir.clone(), module });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the package `path` can be of the module `module`.
+fn contains(module: &str, path: &str) -> bool {
+    path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn below(modules: &BTreeMap<String, ProjectPath>, path: &str) -> Option<ProjectPath> {
+    let nearest = modules.iter().filter(|(module, _)| contains(module, path));
+    let (module, dir) = nearest.max_by_key(|(module, _)| module.len())?;
+    Some(dir.join(path[module.len()..].trim_start_matches('/')))
+}
+
+fn read_manifest(project: &Path, dir: &ProjectPath) -> Result<(String, Manifest), GoError> {
+    let file = dir.join("go.mod");
+    let text = read(project, &file)?;
+    let manifest = Manifest::parse(&text, &file)?;
+    Ok((text, manifest))
+}
+
+/// Reads a text file of the project.
+pub(super) fn read(project: &Path, file: &ProjectPath) -> Result<String, GoError> {
+    std::fs::read_to_string(file.on_disk(project))
+        .map_err(|source| GoError::Read { path: file.clone(), source })
+}
+
+/// The modules that the go.work nearest above `dir` uses. It decides about nothing; it is read for
+/// a better message, so what is wrong with it is passed over.
+fn workspace(project: &Path, dir: &ProjectPath) -> BTreeMap<String, ProjectPath> {
+    let folders = std::iter::once(dir.clone()).chain(dir.ancestors());
+    let found = folders
+        .map(|folder| (folder.join("go.work"), folder))
+        .find(|(file, _)| file.on_disk(project).is_file());
+    let Some((file, folder)) = found else { return BTreeMap::new() };
+    let text = read(project, &file).unwrap_or_default();
+    let used = text.lines().map(|line| line.split("//").next().unwrap_or_default().trim());
+    let used = used.map(|line| line.strip_prefix("use ").unwrap_or(line).trim_matches(['"', ' ']));
+    used.filter(|line| line.starts_with('.'))
+        .filter_map(|line| folder.resolve(line).ok())
+        .filter_map(|dir| Some((read_manifest(project, &dir).ok()?.1.module, dir)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn discover(files: &[(&str, &str)], source: &str) -> Result<Module, GoError> {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        Module::discover(dir.path(), &ProjectPath::parse(source).unwrap())
+    }
+
+    #[test]
+    fn the_run_time_package_is_the_one_that_bindings_refer_to() {
+        let made = format!("{RUNTIME} {RUNTIME_VERSION}");
+        assert_eq!(wit_bindgen_go::remote_pkg_version(), made);
+    }
+
+    #[test]
+    fn packages_are_found_in_modules_of_the_project() {
+        let module = discover(
+            &[
+                ("shop/go.mod", "module example.com/shop\nreplace example.com/lib => ../lib\n"),
+                ("lib/go.mod", "module example.com/lib\n"),
+            ],
+            "shop/cmd/main.go",
+        )
+        .unwrap();
+        let check = |path: &str, expect: Option<&str>| {
+            let found = module.folder_of(path);
+            assert_eq!(found.as_ref().map(ProjectPath::as_str), expect, "{path}");
+        };
+        check("example.com/shop", Some("shop"));
+        check("example.com/shop/a/b", Some("shop/a/b"));
+        check("example.com/lib/x", Some("lib/x"));
+        check("example.com/shopping", None);
+        check("fmt", None);
+        let folder = ProjectPath::parse("shop/cmd").unwrap();
+        assert_eq!(module.import_path(&folder), "example.com/shop/cmd");
+        assert_eq!(module.import_path(&module.dir), "example.com/shop");
+    }
+
+    #[test]
+    fn the_run_time_package_is_added_and_the_users_lines_stay() {
+        let text = "module a\n\nrequire go.bytecodealliance.org/pkg v0.4.0\n\n\
+                    replace go.bytecodealliance.org/pkg => /elsewhere\n";
+        let module = discover(&[("go.mod", text)], "main.go").unwrap();
+        assert_eq!(
+            module.completed("/pkg"),
+            "module a\n\nrequire go.bytecodealliance.org/pkg v0.4.0\n\n\
+             // replace go.bytecodealliance.org/pkg => /elsewhere\n\
+             replace go.bytecodealliance.org/pkg => /pkg\n"
+        );
+        let module = discover(&[("go.mod", "module a")], "main.go").unwrap();
+        assert_eq!(
+            module.completed("/pkg"),
+            "module a\nrequire go.bytecodealliance.org/pkg v0.4.0\n\
+             replace go.bytecodealliance.org/pkg => /pkg\n"
+        );
+    }
+
+    #[test]
+    fn what_can_not_be_built_is_told() {
+        let check = |files: &[(&str, &str)], expect: &str| {
+            let error = discover(files, "shop/main.go").unwrap_err();
+            assert_eq!(error.to_string(), expect);
+        };
+        check(&[], "`shop/main.go` belongs to no Go module: there is no go.mod beside or above it");
+        let needs = ("shop/go.mod", "module a\nrequire b.org/x v1.0.0\n");
+        check(&[needs], "there is no go.sum beside `shop/go.mod`, which requires other modules");
+        check(
+            &[needs, ("shop/go.sum", "b.org/x v0.9.0/go.mod h1:AA=\n")],
+            "`shop/go.sum` has no checksum of b.org/x@v1.0.0, which `shop/go.mod` requires",
+        );
+        check(
+            &[("shop/go.mod", "module a\nreplace b => ../../b\n")],
+            "shop/go.mod:2: `replace` leads to `../../b`, outside the project",
+        );
+        check(
+            &[("shop/go.mod", "module a\nreplace b => ../b\n")],
+            "shop/go.mod:2: `replace` leads to `b`, where there is no go.mod",
+        );
+        check(
+            &[("shop/go.mod", "module a\nrequire go.bytecodealliance.org/pkg v0.5.0\n")],
+            "`shop/go.mod` requires go.bytecodealliance.org/pkg v0.5.0, but bindings are made for v0.4.0",
+        );
+    }
+
+    #[test]
+    fn a_module_of_go_work_alone_is_noticed() {
+        let module = discover(
+            &[
+                ("go.work", "go 1.27\n\nuse (\n\t./shop\n\t./lib // ours\n)\n"),
+                ("shop/go.mod", "module a"),
+                ("lib/go.mod", "module example.com/lib"),
+            ],
+            "shop/main.go",
+        )
+        .unwrap();
+        let (found, folder) = module.only_in_workspace("example.com/lib/x").unwrap();
+        assert_eq!((found, folder.as_str()), ("example.com/lib", "lib"));
+        assert!(module.only_in_workspace("fmt").is_none());
+    }
+}

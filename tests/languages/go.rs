@@ -1,0 +1,360 @@
+//! Go: a component in a module of its own, with other people's modules from a proxy.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use crate::harness::{Run, Workspace};
+
+const RUN_TOML: &str = "\
+[project]
+name = \"sums\"
+version = \"0.1.0\"
+
+[[component]]
+name = \"sums\"
+source = \"sums/main.go\"
+language = \"go\"
+wit = \"sums/wit\"
+";
+
+const WIT: &str = "\
+package demo:sums@0.1.0;
+
+interface ops {
+    add: func(a: u32, b: u32) -> u32;
+    parse: func(text: string) -> result<u32, string>;
+}
+
+world sums {
+    export ops;
+}
+";
+
+const MAIN: &str = "\
+package main
+
+import _ \"example.com/sums/exports/wit_exports\"
+
+func main() {}
+";
+
+const OPS: &str = "\
+// Package export_demo_sums_ops is demo:sums/ops.
+package export_demo_sums_ops
+
+import (
+	_ \"embed\"
+	\"strconv\"
+
+	\"example.org/plus\"
+	. \"go.bytecodealliance.org/pkg/wit/types\"
+)
+
+//go:embed complaint.txt
+var complaint string
+
+func Add(a, b uint32) uint32 { return plus.Add(a, b) }
+
+func Parse(text string) Result[uint32, string] {
+	number, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		return Err[uint32, string](complaint)
+	}
+	return Ok[uint32, string](uint32(number))
+}
+";
+
+const GO_MOD: &str = "\
+module example.com/sums
+
+go 1.26
+
+require example.org/plus v1.2.0
+
+require example.org/deep v1.0.0 // indirect
+";
+
+/// As `go mod tidy` wrote it.
+const GO_SUM: &str = "\
+example.org/deep v1.0.0 h1:DZCb/Mr5i3W0zEJDo8V4eq9SsDrQo6faO4IUSW+Zmns=
+example.org/deep v1.0.0/go.mod h1:NdCDZeByZC0V96rn47CT4dYH7ymdB2rIz7+XIjBJjj8=
+example.org/plus v1.2.0 h1:JFOwZUudIJN/gsck1h9SNmIwTo23Vj4NOFD5lKdr1pg=
+example.org/plus v1.2.0/go.mod h1:TtuEoJY73RtzVFTancwedhvVmRd/jCrZysxExOw/owY=
+";
+
+const OPS_GO: &str = "sums/exports/export_demo_sums_ops/ops.go";
+
+/// A project whose modules come from a proxy in a folder, which the user's own configuration names.
+fn sums() -> Workspace {
+    let workspace = Workspace::new()
+        .file("run.toml", RUN_TOML)
+        .file("run.lock.toml", include_str!("../../examples/polyglot/run.lock.toml"))
+        .file("sums/wit/sums.wit", WIT)
+        .file("sums/main.go", MAIN)
+        .file(OPS_GO, OPS)
+        .file("sums/exports/export_demo_sums_ops/complaint.txt", "not a number")
+        .file("sums/go.mod", GO_MOD)
+        .file("sums/go.sum", GO_SUM);
+    let proxy = workspace.root().join("proxy");
+    publish(
+        &proxy,
+        "example.org/deep",
+        "v1.0.0",
+        "module example.org/deep\n\ngo 1.20\n",
+        ("deep.go", "package deep\n\nfunc Three() uint32 { return 3 }\n"),
+    );
+    publish(
+        &proxy,
+        "example.org/plus",
+        "v1.2.0",
+        "module example.org/plus\n\ngo 1.20\n\nrequire example.org/deep v1.0.0\n",
+        (
+            "plus.go",
+            "package plus\n\nimport \"example.org/deep\"\n\n\
+             func Add(a, b uint32) uint32 { return a + b + deep.Three() - 3 }\n",
+        ),
+    );
+    workspace.configure_go(&format!("GOPROXY=file://{}\n", proxy.display()));
+    workspace
+}
+
+/// Puts a module into a proxy (the Go modules reference, "GOPROXY protocol").
+fn publish(proxy: &Path, path: &str, version: &str, manifest: &str, (name, text): (&str, &str)) {
+    let folder = proxy.join(path).join("@v");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("{version}.mod")), manifest).unwrap();
+    let info = format!("{{\"Version\":\"{version}\",\"Time\":\"2020-01-01T00:00:00Z\"}}");
+    std::fs::write(folder.join(format!("{version}.info")), info).unwrap();
+    let file = std::fs::File::create(folder.join(format!("{version}.zip"))).unwrap();
+    let mut archive = zip::ZipWriter::new(file);
+    for (name, text) in [(name, text), ("go.mod", manifest)] {
+        let options = zip::write::SimpleFileOptions::default();
+        archive.start_file(format!("{path}@{version}/{name}"), options).unwrap();
+        archive.write_all(text.as_bytes()).unwrap();
+    }
+    archive.finish().unwrap();
+}
+
+impl Workspace {
+    /// What `go env -w` would write.
+    fn configure_go(&self, text: &str) {
+        let folder = self.root().join("home/.config/go");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("env"), text).unwrap();
+    }
+
+    #[track_caller]
+    fn fails(&self, code: i32, expected: &[&str]) -> Run {
+        let run = self.run(["build"]).exits(code);
+        for text in expected {
+            assert!(run.stderr.contains(text), "no {text:?} in:\n{}", run.stderr);
+        }
+        run
+    }
+}
+
+fn call(component: &[u8], function: &str, argument: &[&str]) -> Option<String> {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let loaded = runtime::Runtime::new().unwrap().load(component).unwrap();
+        loaded.call(Some("demo:sums/ops@0.1.0"), function, argument).await.unwrap()
+    })
+}
+
+#[test]
+fn a_module_with_other_peoples_modules_builds_and_an_edit_compiles_one_package() {
+    let workspace = sums();
+    workspace.run(["build"]).ok();
+    let component = workspace.read("target/wasm/sums.wasm");
+    assert_eq!(call(&component, "add", &["40", "2"]).as_deref(), Some("42"));
+    assert_eq!(call(&component, "parse", &["\"7\""]).as_deref(), Some("ok(7)"));
+    assert_eq!(call(&component, "parse", &["\"x\""]).as_deref(), Some("err(\"not a number\")"));
+    let names = imports(&component);
+    assert!(names.iter().all(|name| name.starts_with("wasi:")), "{names:?}");
+
+    let unique = format!("return Err[uint32, string](\"{}\")", workspace.root().display());
+    workspace.replace(OPS_GO, "return Err[uint32, string](complaint)", &unique);
+    assert_eq!(workspace.run(["build", "-j1"]).ok().ran(), ["sums:compile", "sums:finish"]);
+    // Tests and words of the user's are no business of a build.
+    workspace.write("sums/main_test.go", "package main");
+    workspace.write("sums/other/other.go", "not Go");
+    assert_eq!(workspace.run(["build"]).ok().ran(), Vec::<&str>::new());
+
+    // What was fetched once is there for every project, without a network.
+    let elsewhere = sums();
+    std::fs::remove_dir_all(elsewhere.root().join("proxy")).unwrap();
+    elsewhere.run(["build", "--offline"]).ok();
+    assert!(elsewhere.read("target/wasm/sums.wasm") == component);
+}
+
+fn imports(component: &[u8]) -> Vec<String> {
+    let payloads = wasmparser::Parser::new(0).parse_all(component).map(Result::unwrap);
+    let mut names = Vec::new();
+    let mut depth = 0;
+    for payload in payloads {
+        match payload {
+            wasmparser::Payload::ModuleSection { .. }
+            | wasmparser::Payload::ComponentSection { .. } => depth += 1,
+            wasmparser::Payload::End(_) if depth > 0 => depth -= 1,
+            wasmparser::Payload::ComponentImportSection(section) if depth == 0 => {
+                let found = section.into_iter().map(|import| import.unwrap().name);
+                names.extend(found.map(|name| name.name.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+#[test]
+fn errors_in_the_sources_are_told_in_the_users_terms() {
+    let workspace = sums();
+    workspace.replace(OPS_GO, "func Add(a, b uint32) uint32", "func Add(a, b uint64) uint32");
+    workspace.replace(OPS_GO, "plus.Add(a, b)", "plus.Add(uint32(a), uint32(b))");
+    workspace.fails(
+        1,
+        &[
+            "sums:compile",
+            "cannot use uint32(arg0) (value of type uint32) as uint64 value",
+            "the world asks for `func Add(a uint32, b uint32) uint32` in the package \
+             `exports/export_demo_sums_ops`",
+        ],
+    );
+    workspace.replace(OPS_GO, "func Parse(", "func Read(");
+    workspace.fails(
+        1,
+        &[
+            "undefined: export_demo_sums_ops.Parse",
+            "the world asks for `func Parse(text string) witTypes.Result[uint32, string]`",
+            "`witTypes` is \"go.bytecodealliance.org/pkg/wit/types\"",
+        ],
+    );
+    workspace.replace(OPS_GO, "func Read(", "func Read((");
+    workspace.fails(1, &["exports/export_demo_sums_ops/ops.go:17:17: syntax error"]);
+    // A package that nobody wrote.
+    std::fs::remove_dir_all(workspace.path("sums/exports")).unwrap();
+    workspace.fails(1, &["undefined: export_demo_sums_ops.Add"]);
+    workspace.replace("sums/main.go", "import _ \"example.com/sums/exports/wit_exports\"", "");
+    workspace.fails(
+        1,
+        &[
+            "world `sums` exports `demo:sums/ops@0.1.0`",
+            "add `import _ \"example.com/sums/exports/",
+        ],
+    );
+}
+
+#[test]
+fn what_go_mod_and_go_sum_lack_is_told() {
+    let workspace = sums();
+    // A package that go.mod does not name: a build downloads nothing.
+    workspace.replace(OPS_GO, "\"strconv\"", "\"strconv\"\n\t_ \"example.org/absent\"");
+    workspace
+        .fails(1, &["cannot find module providing package example.org/absent", "go mod tidy -e"]);
+    workspace.write(OPS_GO, OPS);
+    let require = "require example.org/other v1.0.0\n";
+    workspace.write("sums/go.mod", format!("{GO_MOD}{require}"));
+    workspace.fails(
+        2,
+        &[
+            "run.toml:7:10",
+            "`sums/go.sum` has no checksum of example.org/other@v1.0.0",
+            "go -C sums mod tidy -e",
+        ],
+    );
+    let sum = "h1:TtuEoJY73RtzVFTancwedhvVmRd/jCrZysxExOw/owY=";
+    let other = format!("example.org/other v1.0.0/go.mod {sum}\nexample.org/other v1.0.0 {sum}\n");
+    workspace.write("sums/go.sum", format!("{GO_SUM}{other}"));
+    workspace.fails(1, &["go could not fetch example.org/other@v1.0.0", "no such file"]);
+    workspace
+        .run(["build", "--offline"])
+        .exits(1)
+        .says("is not on this machine, and this build is offline");
+    workspace.write("sums/go.mod", GO_MOD);
+    std::fs::remove_file(workspace.path("sums/go.sum")).unwrap();
+    workspace.fails(2, &["there is no go.sum beside `sums/go.mod`", "go -C sums mod tidy -e"]);
+    // Other bytes than the pinned ones.
+    let wrong = GO_SUM.replace("JFOwZUud", "AAAAAAAA");
+    workspace.write("sums/go.sum", wrong);
+    workspace.fails(
+        102,
+        &[
+            "example.org/plus@v1.2.0 has checksum h1:JFOwZUudIJN/gsck1h9SNmIwTo23Vj4NOFD5lKdr1pg=",
+            "but go.sum pins h1:AAAAAAAA",
+        ],
+    );
+    std::fs::remove_file(workspace.path("sums/go.mod")).unwrap();
+    workspace.fails(2, &["`sums/main.go` belongs to no Go module", "go -C sums mod init"]);
+}
+
+#[test]
+fn a_folder_vendor_is_taken_instead_of_modules() {
+    let workspace = sums();
+    workspace.configure_go("GOPROXY=off\n");
+    std::fs::remove_file(workspace.path("sums/go.sum")).unwrap();
+    let list = "# example.org/deep v1.0.0\n## explicit; go 1.20\nexample.org/deep\n\
+                # example.org/plus v1.2.0\n## explicit; go 1.20\nexample.org/plus\n";
+    workspace.write("sums/vendor/modules.txt", list);
+    workspace.write("sums/vendor/example.org/deep/deep.go", "package deep\n");
+    // Not the one of the proxy: this one multiplies.
+    let plus = "package plus\n\nfunc Add(a, b uint32) uint32 { return a * b }\n";
+    workspace.write("sums/vendor/example.org/plus/plus.go", plus);
+    let run = workspace.run(["build"]).ok();
+    assert!(!run.ran().iter().any(|action| action.ends_with(":fetch")), "{:?}", run.ran());
+    let component = workspace.read("target/wasm/sums.wasm");
+    assert_eq!(call(&component, "add", &["6", "7"]).as_deref(), Some("42"));
+    workspace.write("sums/vendor/modules.txt", list.replace("v1.2.0", "v1.1.0"));
+    workspace.fails(1, &["inconsistent vendoring", "go mod vendor"]);
+}
+
+#[test]
+fn a_plain_program_is_a_command() {
+    let workspace = Workspace::new()
+        .file("run.toml", RUN_TOML.replace("sums/wit", "sums/wit/sums.wit"))
+        .file("run.lock.toml", include_str!("../../examples/polyglot/run.lock.toml"))
+        .file(
+            "sums/wit/sums.wit",
+            "package demo:hello;\n\nworld hello {\n    include wasi:cli/command@0.2.4;\n}\n",
+        )
+        .file(
+            "sums/go.mod",
+            "module example.com/hello\n\ngo 1.26\n\nreplace a.org/words => ../words\n\n\
+             require a.org/words v0.0.0\n",
+        )
+        .file("words/go.mod", "module a.org/words\n\ngo 1.26\n")
+        .file("words/words.go", "package words\n\nconst Greeting = \"Hello from Go!\"\n")
+        .file(
+            "sums/main.go",
+            "package main\n\nimport (\n\t\"fmt\"\n\n\t\"a.org/words\"\n)\n\n\
+             func main() { fmt.Println(words.Greeting) }\n",
+        );
+    workspace.run(["build"]).ok();
+    let component = workspace.read("target/wasm/sums.wasm");
+    let output = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let loaded = runtime::Runtime::new().unwrap().load(&component).unwrap();
+        loaded.run(&runtime::Command::default()).await.unwrap()
+    });
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "Hello from Go!\n");
+}
+
+#[test]
+fn a_module_in_the_generators_own_layout_builds() {
+    let workspace = Workspace::new()
+        .file("run.toml", RUN_TOML.replace("main.go", "export_demo_sums_ops/ops.go"))
+        .file("run.lock.toml", include_str!("../../examples/polyglot/run.lock.toml"))
+        .file(
+            "sums/wit/sums.wit",
+            WIT.replace("    parse: func(text: string) -> result<u32, string>;\n", ""),
+        )
+        .file(
+            "sums/go.mod",
+            "module wit_component\n\ngo 1.26\n\nrequire go.bytecodealliance.org/pkg v0.4.0\n\n\
+             replace go.bytecodealliance.org/pkg => /usr/lib/elsewhere\n",
+        )
+        .file(
+            "sums/export_demo_sums_ops/ops.go",
+            "package export_demo_sums_ops\n\nfunc Add(a, b uint32) uint32 { return a + b }\n",
+        );
+    workspace.run(["build"]).ok();
+    let component = workspace.read("target/wasm/sums.wasm");
+    assert_eq!(call(&component, "add", &["40", "2"]).as_deref(), Some("42"));
+}
