@@ -6,6 +6,7 @@
 //! in the toolchain catalogue.
 
 mod bindings;
+mod javascript;
 mod python;
 mod rust;
 mod source_tree;
@@ -18,6 +19,7 @@ use cache::Digest;
 use engine::ActionId;
 use sandbox::Limits;
 
+pub use javascript::NpmError;
 pub use rust::CargoError;
 pub(crate) use source_tree::SourceTree;
 pub use source_tree::SourceTreeError;
@@ -62,6 +64,8 @@ pub(crate) struct Compiled {
     pub(crate) action: ActionId,
     /// The output of that action.
     pub(crate) output: String,
+    /// Actions that the component does not depend on, but without whose success its build has failed.
+    pub(crate) checks: Vec<ActionId>,
 }
 
 /// Why a component's actions can't be planned.
@@ -70,6 +74,9 @@ pub enum LangError {
     /// The Cargo package.
     #[error(transparent)]
     Cargo(#[from] CargoError),
+    /// The npm package.
+    #[error(transparent)]
+    Npm(#[from] NpmError),
     /// The source files.
     #[error(transparent)]
     Sources(#[from] SourceTreeError),
@@ -90,6 +97,7 @@ impl LangError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Cargo(error) => error.hint(),
+            Self::Npm(error) => error.hint(),
             Self::NeedsWit { .. } => Some("add `wit = \"wit\"` to the component".to_owned()),
             Self::Unsupported(_) => Some(
                 "build it with the language's own tools and name the result by `path`".to_owned(),
@@ -104,7 +112,9 @@ pub(crate) fn toolchains(language: Language) -> &'static [&'static str] {
     match language {
         Language::Rust => &[RUST],
         Language::Python => &[COMPONENTIZE_PY],
-        Language::Go | Language::JavaScript | Language::TypeScript | Language::Zig => &[],
+        Language::JavaScript => javascript::JAVASCRIPT_TOOLCHAINS,
+        Language::TypeScript => javascript::TYPESCRIPT_TOOLCHAINS,
+        Language::Go | Language::Zig => &[],
     }
 }
 
@@ -117,9 +127,10 @@ pub(crate) fn compile(
     match language {
         Language::Rust => rust::compile(planner, request),
         Language::Python => python::compile(planner, request),
-        Language::Go | Language::JavaScript | Language::TypeScript | Language::Zig => {
-            Err(LangError::Unsupported(language).into())
+        Language::JavaScript | Language::TypeScript => {
+            javascript::compile(planner, language, request)
         }
+        Language::Go | Language::Zig => Err(LangError::Unsupported(language).into()),
     }
 }
 

@@ -48,5 +48,9 @@ pub(super) fn compile(
         .input(Input::new("src", Source::Tree(sources)))
         .input(Input::new("wit", Source::Tree(wit.tree)))
         .output("component.wasm");
-    Ok(Compiled { action: planner.add(action)?, output: "component.wasm".to_owned() })
+    Ok(Compiled {
+        action: planner.add(action)?,
+        output: "component.wasm".to_owned(),
+        checks: Vec::new(),
+    })
 }
