@@ -115,7 +115,10 @@ fn exports(session: &Session, plan: &Plan) -> Vec<Export> {
 }
 
 fn targets(plan: &Plan) -> Vec<Target> {
-    plan.components.iter().map(|component| Target::known(component.action)).collect()
+    let last = |component: &PlannedComponent| {
+        std::iter::once(component.action).chain(component.checks.clone())
+    };
+    plan.components.iter().flat_map(last).map(Target::known).collect()
 }
 
 fn engine_options(arguments: &Arguments, config: &Config) -> Options {

@@ -60,7 +60,32 @@ fn output(text: &mut String, stream: &str, bytes: &[u8]) {
     if !shown.is_empty() {
         let _ = writeln!(text, "  {stream}:");
         for line in shown.lines() {
-            let _ = writeln!(text, "    {line}");
+            let _ = writeln!(text, "    {}", plain(line));
         }
+    }
+}
+
+/// A line without the control sequences (ECMA-48, section 5.4) of a tool that took us for a terminal.
+fn plain(line: &str) -> String {
+    let mut parts = line.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c| ('@'..='~').contains(&c)).map_or(part.len(), |end| end + 1);
+        plain.push_str(&part[end..]);
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn colours_of_tools_are_dropped() {
+        let check = |line: &str, expect: &str| assert_eq!(plain(line), expect);
+        check("", "");
+        check("a[0] = b[1]", "a[0] = b[1]");
+        check("\u{1b}[96ma.ts\u{1b}[0m:\u{1b}[93m9\u{1b}[0m - \u{1b}[1;91merror", "a.ts:9 - error");
+        check("cut off \u{1b}[9", "cut off ");
     }
 }

@@ -59,6 +59,7 @@ pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
         );
     }
     hints.extend(go(&output));
+    hints.extend(javascript(&output));
     if matches!(failure.kind, FailureKind::Offline) {
         hints.push("run it once without --offline; what it fetches stays in the store".to_owned());
     }
@@ -123,6 +124,29 @@ const NO_SUCH_FILE: [&str; 5] =
 
 fn has(output: &str, signs: &[&str]) -> bool {
     signs.iter().any(|sign| output.contains(sign))
+}
+
+/// What the tools of JavaScript and TypeScript can't know of components.
+fn javascript(output: &str) -> Option<String> {
+    let hint = if output.contains("Could not resolve \"node:") || output.contains("built into node")
+    {
+        "the modules of Node.js are not there in a component: what it may use, its WIT world imports"
+    } else if output.contains("Could not resolve \"wasi:") {
+        "a module imports an interface under the name that the WIT world has for it, with its version"
+    } else if output.contains("Could not resolve \"") {
+        "packages come from package-lock.json: add one with `npm install --package-lock-only NAME`"
+    } else if output.contains("error TS2307")
+        || output.contains("error TS7016")
+        || output.contains("error TS2688")
+    {
+        "of devDependencies only `@types/*` and `@tsconfig/*` are there: a package that the sources \
+         import belongs to `dependencies`"
+    } else if output.contains("fits-world.ts") {
+        "what `source` exports has other types than its WIT world asks for"
+    } else {
+        return None;
+    };
+    Some(hint.to_owned())
 }
 
 /// A hint for each file that the project has and the action did not see.
@@ -240,5 +264,10 @@ mod tests {
             "exports/export_ops (func Add(a uint32) uint32):1: undefined: export_ops.Add",
             "the world asks for `func Add(a uint32) uint32` in the package `exports/export_ops`",
         );
+        check("[ERROR] Could not resolve \"node:fs\"", "modules of Node.js");
+        check("[ERROR] Could not resolve \"wasi:cli/stdout\"", "the WIT world has for it");
+        check("[ERROR] Could not resolve \"slugify\"", "package-lock.json");
+        check("a.ts:1:8 - error TS7016: Could not find a declaration file", "@types/*");
+        check("../types/fits-world.ts:6:11 - error TS1360: Type", "its WIT world asks for");
     }
 }

@@ -7,6 +7,7 @@
 
 mod bindings;
 mod go;
+mod javascript;
 mod python;
 mod rust;
 mod source_tree;
@@ -21,6 +22,7 @@ use sandbox::Limits;
 
 pub use go::GoError;
 pub(crate) use go::expected as expected_in_go;
+pub use javascript::NpmError;
 pub use python::PythonError;
 pub use rust::CargoError;
 pub(crate) use source_tree::SourceTree;
@@ -66,6 +68,8 @@ pub(crate) struct Compiled {
     pub(crate) action: ActionId,
     /// The output of that action.
     pub(crate) output: String,
+    /// Actions that the component does not depend on, but without whose success its build has failed.
+    pub(crate) checks: Vec<ActionId>,
 }
 
 /// Why a component's actions can't be planned.
@@ -80,6 +84,9 @@ pub enum LangError {
     /// The Go module.
     #[error(transparent)]
     Go(#[from] GoError),
+    /// The npm package.
+    #[error(transparent)]
+    Npm(#[from] NpmError),
     /// The source files.
     #[error(transparent)]
     Sources(#[from] SourceTreeError),
@@ -102,6 +109,7 @@ impl LangError {
             Self::Cargo(error) => error.hint(),
             Self::Python(error) => error.hint(),
             Self::Go(error) => error.hint(),
+            Self::Npm(error) => error.hint(),
             Self::NeedsWit { .. } => Some("add `wit = \"wit\"` to the component".to_owned()),
             Self::Unsupported(_) => Some(
                 "build it with the language's own tools and name the result by `path`".to_owned(),
@@ -117,7 +125,9 @@ pub(crate) fn toolchains(language: Language) -> &'static [&'static str] {
         Language::Rust => &[RUST],
         Language::Python => &[COMPONENTIZE_PY],
         Language::Go => &[GO],
-        Language::JavaScript | Language::TypeScript | Language::Zig => &[],
+        Language::JavaScript => javascript::JAVASCRIPT_TOOLCHAINS,
+        Language::TypeScript => javascript::TYPESCRIPT_TOOLCHAINS,
+        Language::Zig => &[],
     }
 }
 
@@ -131,9 +141,10 @@ pub(crate) fn compile(
         Language::Rust => rust::compile(planner, request),
         Language::Python => python::compile(planner, request),
         Language::Go => go::compile(planner, request),
-        Language::JavaScript | Language::TypeScript | Language::Zig => {
-            Err(LangError::Unsupported(language).into())
+        Language::JavaScript | Language::TypeScript => {
+            javascript::compile(planner, language, request)
         }
+        Language::Zig => Err(LangError::Unsupported(language).into()),
     }
 }
 

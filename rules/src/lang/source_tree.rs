@@ -84,6 +84,11 @@ impl SourceTree {
         Ok(())
     }
 
+    /// The files of the checkout that were added, sorted.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &ProjectPath> {
+        self.files.iter()
+    }
+
     /// Adds a file that is not in the checkout. A file of the checkout at that path is hidden.
     pub(crate) fn generated(&mut self, path: ProjectPath, bytes: impl Into<Vec<u8>>) {
         self.generated.insert(path, bytes.into());

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::lang::{CargoError, GoError, LangError, PythonError, SourceTreeError};
+use crate::lang::{CargoError, GoError, LangError, NpmError, PythonError, SourceTreeError};
 use crate::manifest::{Component, Diagnostic, Invalid, Origin, Span};
 use crate::path::PathError;
 use crate::toolchain;
@@ -38,6 +38,9 @@ pub enum PlanError {
     /// Its WIT is not well-formed.
     #[error(transparent)]
     InvalidWit(#[from] wit::InvalidWit),
+    /// Its completed WIT can't be read again.
+    #[error("its WIT can't be read")]
+    StoredWit(#[source] engine::BuiltinError),
     /// It is not clear which world it targets.
     #[error(transparent)]
     World(#[from] wit::WorldError),
@@ -69,6 +72,12 @@ impl From<PythonError> for PlanError {
 
 impl From<GoError> for PlanError {
     fn from(error: GoError) -> Self {
+        Self::Lang(error.into())
+    }
+}
+
+impl From<NpmError> for PlanError {
+    fn from(error: NpmError) -> Self {
         Self::Lang(error.into())
     }
 }

@@ -86,6 +86,15 @@ pub struct PlannedComponent {
     pub action: ActionId,
     /// The output of that action that is the component.
     pub output: String,
+    /// Further actions without whose success the build has failed, although the component does not
+    /// depend on them.
+    pub checks: Vec<ActionId>,
+}
+
+/// The last actions of a component.
+struct Ends {
+    finish: ActionId,
+    checks: Vec<ActionId>,
 }
 
 /// Plans the selected components.
@@ -103,11 +112,12 @@ pub fn plan(
     let mut problems = Vec::new();
     for component in options.selection.components(project.manifest) {
         match plan_component(&mut planner, component, options) {
-            Ok(action) => components.push(PlannedComponent {
+            Ok(Ends { finish, checks }) => components.push(PlannedComponent {
                 name: component.name.to_string(),
                 line: project.manifest.line(component.span),
-                action,
+                action: finish,
                 output: Finish::OUTPUT.to_owned(),
+                checks,
             }),
             Err(error) => problems.push(error.diagnostic(component)),
         }
@@ -124,13 +134,13 @@ fn plan_component(
     planner: &mut Planner<'_>,
     component: &Component,
     options: &Options<'_>,
-) -> Result<ActionId, PlanError> {
+) -> Result<Ends, PlanError> {
     let wit = match &component.wit {
         Some(path) => Some(wit::complete(planner, component, &path.value)?),
         None => None,
     };
-    let (built, stamp) = match &component.origin {
-        Origin::Prebuilt { file } => (planner.source_file(&file.value)?, None),
+    let (built, stamp, checks) = match &component.origin {
+        Origin::Prebuilt { file } => (planner.source_file(&file.value)?, None, Vec::new()),
         Origin::Source { file, language } => {
             let request = Request {
                 name: component.name.as_str(),
@@ -140,8 +150,10 @@ fn plan_component(
                 wit: wit.as_ref(),
                 release: options.release,
             };
-            let Compiled { action, output } = lang::compile(planner, language.value, &request)?;
-            (Source::output(action, output), Some(facts(planner.manifest(), component)))
+            let Compiled { action, output, checks } =
+                lang::compile(planner, language.value, &request)?;
+            let built = Source::output(action, output);
+            (built, Some(facts(planner.manifest(), component)), checks)
         }
     };
     let finish = Finish {
@@ -154,7 +166,7 @@ fn plan_component(
     if let Some(wit) = wit {
         action = action.input(Input::new("wit", Source::Tree(wit.tree)));
     }
-    planner.add(action.output(Finish::OUTPUT))
+    Ok(Ends { finish: planner.add(action.output(Finish::OUTPUT))?, checks })
 }
 
 /// What is written into a component that was compiled here.

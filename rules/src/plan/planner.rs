@@ -96,6 +96,11 @@ impl<'a> Planner<'a> {
         Ok(action)
     }
 
+    /// The platform that tools run on.
+    pub(crate) fn platform(&self) -> toolchain::Platform {
+        self.project.images.platform
+    }
+
     /// The pinned image of a toolchain.
     pub(crate) fn image(&mut self, name: &str) -> Result<Source, PlanError> {
         let action = self.once(&format!("image {name}"), |planner| {

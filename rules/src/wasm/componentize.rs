@@ -19,7 +19,14 @@ pub enum Adapter {
     Command,
     /// For a module whose functions are called from outside.
     Reactor,
+    /// The same for one that has no files and no terminal, only standard streams and clocks. Its
+    /// component imports no file system.
+    Proxy,
 }
+
+/// The calls that the adapter [`Adapter::Proxy`] answers as [`Adapter::Reactor`] does.
+const WITHOUT_FILES: [&str; 6] =
+    ["clock_res_get", "clock_time_get", "fd_fdstat_get", "fd_write", "random_get", "sched_yield"];
 
 /// Why a core module could not become a component.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +52,7 @@ impl Adapter {
         match self {
             Self::Command => adapters::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
             Self::Reactor => adapters::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+            Self::Proxy => adapters::WASI_SNAPSHOT_PREVIEW1_PROXY_ADAPTER,
         }
     }
 }
@@ -54,15 +62,16 @@ impl Adapter {
 struct Traits {
     /// Bindings generators and linkers leave the module's world in such a section.
     has_world: bool,
-    calls_wasi_0_1: bool,
+    /// The functions of WASI 0.1 that it imports.
+    wasi_0_1: BTreeSet<String>,
     exports: BTreeSet<String>,
 }
 
 /// Makes a component of `world` out of a core module.
 ///
 /// A module that says itself what its world is, as one does that was made with bindings from
-/// `wit-bindgen`, keeps that world. `adapter` is chosen by whether the module has `_start` if it is
-/// `None`, and is used only by a module that calls WASI 0.1.
+/// `wit-bindgen`, keeps that world. If `adapter` is `None`, it is chosen by whether the module has
+/// `_start` and by what it calls. It is used only by a module that calls WASI 0.1.
 pub fn componentize(
     module: &[u8],
     resolve: &Resolve,
@@ -70,9 +79,7 @@ pub fn componentize(
     adapter: Option<Adapter>,
 ) -> Result<Vec<u8>, ComponentizeError> {
     let traits = Traits::of(module)?;
-    let default =
-        if traits.exports.contains("_start") { Adapter::Command } else { Adapter::Reactor };
-    let adapter = traits.calls_wasi_0_1.then_some(adapter.unwrap_or(default));
+    let adapter = (!traits.wasi_0_1.is_empty()).then(|| adapter.unwrap_or(traits.adapter()));
     encode(module, resolve, world, &traits, adapter).map_err(|reason| {
         let gaps = missing_exports(&traits.exports, resolve, world, adapter);
         let world = world_name(resolve, world);
@@ -121,8 +128,10 @@ impl Traits {
                 }
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
-                        traits.calls_wasi_0_1 |=
-                            import?.module == adapters::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
+                        let import = import?;
+                        if import.module == adapters::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME {
+                            traits.wasi_0_1.insert(import.name.to_owned());
+                        }
                     }
                 }
                 Payload::ExportSection(section) => {
@@ -134,6 +143,16 @@ impl Traits {
             }
         }
         Ok(traits)
+    }
+
+    /// The adapter with the fewest imports that answers all calls.
+    fn adapter(&self) -> Adapter {
+        let without_files = |call: &String| WITHOUT_FILES.contains(&call.as_str());
+        match self.exports.contains("_start") {
+            true => Adapter::Command,
+            false if self.wasi_0_1.iter().all(without_files) => Adapter::Proxy,
+            false => Adapter::Reactor,
+        }
     }
 }
 

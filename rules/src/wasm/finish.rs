@@ -15,7 +15,7 @@ use super::{
 use crate::wit::{InvalidWit, ResolvedWit, WitFile, WorldError, resolve, select_world};
 
 /// What the code below does besides what its inputs say; the tests hold it against Cargo.lock.
-const VERSION: &str = "1 wit-component 0.262.0 wasm-metadata 0.262.0 \
+const VERSION: &str = "2 wit-component 0.262.0 wasm-metadata 0.262.0 \
                        wasi-preview1-component-adapter-provider 48.0.8";
 
 /// The finishing action. Inputs: `in`, a file, and `wit`, a completed WIT folder, if there is a

@@ -69,7 +69,7 @@ pub(crate) fn compile(
     let layer = planner.add(seal)?;
     let sources = sources(planner, &module, &packages, request)?;
     let action = planner.add(go.compile(request, sources, layer))?;
-    Ok(Compiled { action, output: "core.wasm".to_owned() })
+    Ok(Compiled { action, output: "core.wasm".to_owned(), checks: Vec::new() })
 }
 
 /// The import path of the component's main package, and its folder. A module `wit_component` is

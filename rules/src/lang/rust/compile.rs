@@ -63,7 +63,11 @@ pub(crate) fn compile(
     })?;
     let sources = sources(planner, &workspace, &dir, request)?;
     let action = cargo.compile(request, &selection, sources, layer);
-    Ok(Compiled { action: planner.add(action)?, output: "component.wasm".to_owned() })
+    Ok(Compiled {
+        action: planner.add(action)?,
+        output: "component.wasm".to_owned(),
+        checks: Vec::new(),
+    })
 }
 
 /// The owner of the actions that serve a whole workspace.

@@ -70,6 +70,23 @@ fn a_reactor_keeps_its_own_exports() {
 }
 
 #[test]
+fn a_module_without_files_imports_no_file_system() {
+    let imports_files = |call: &str| {
+        let module = WASI_0_1.replace("EXPORT", "answer");
+        let module = module.replace("RESULT", "(result i32) i32.const 42");
+        let module = module.replace("fd_write", call);
+        let (resolve, world) = world("world w { export answer: func() -> u32; }");
+        let module = wat::parse_str(module).unwrap();
+        let component = componentize(&module, &resolve, world, None).unwrap();
+        let imports = externs(&component).unwrap().imports;
+        assert!(imports.iter().any(|import| import.starts_with("wasi:")), "{imports:?}");
+        imports.iter().any(|import| import.starts_with("wasi:filesystem/"))
+    };
+    assert!(!imports_files("fd_write"));
+    assert!(imports_files("fd_read"));
+}
+
+#[test]
 fn exports_that_the_module_lacks() {
     #[track_caller]
     fn check(module: &str, expect: &str) {

@@ -44,10 +44,27 @@ struct Locked {
     os: Words,
     cpu: Words,
     libc: Words,
+    #[serde(flatten)]
+    dependencies: Dependencies,
+}
+
+/// What a package needs, as its package.json and the lockfile have it: name → range of versions.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Dependencies {
     dependencies: BTreeMap<String, String>,
     dev_dependencies: BTreeMap<String, String>,
     optional_dependencies: BTreeMap<String, String>,
     peer_dependencies: BTreeMap<String, String>,
+}
+
+/// How a package is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Need {
+    Peer,
+    Development,
+    Always,
+    Optional,
 }
 
 #[derive(Debug, Deserialize)]
@@ -92,22 +109,28 @@ impl Locked {
     fn fits(&self, platform: Platform) -> bool {
         self.os.allow("linux") && self.cpu.allow(platform.node_cpu()) && self.libc.allow("glibc")
     }
-
-    /// What it needs: names, and whether it can do without. Of a project, that includes what it is
-    /// developed with.
-    fn needs(&self) -> BTreeMap<&str, bool> {
-        // Who names a package twice means the later one of these.
-        let mut needs = BTreeMap::new();
-        needs.extend(named(&self.peer_dependencies, true));
-        needs.extend(named(&self.dev_dependencies, false));
-        needs.extend(named(&self.dependencies, false));
-        needs.extend(named(&self.optional_dependencies, true));
-        needs
-    }
 }
 
-fn named(names: &BTreeMap<String, String>, optional: bool) -> impl Iterator<Item = (&str, bool)> {
-    names.keys().map(move |name| (name.as_str(), optional))
+impl Dependencies {
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by_name().is_empty()
+    }
+
+    /// Name → how it is needed, and in which versions.
+    fn by_name(&self) -> BTreeMap<&str, (Need, &str)> {
+        // Who names a package twice means the later one of these.
+        let sections = [
+            (Need::Peer, &self.peer_dependencies),
+            (Need::Development, &self.dev_dependencies),
+            (Need::Always, &self.dependencies),
+            (Need::Optional, &self.optional_dependencies),
+        ];
+        let entries = sections.into_iter().flat_map(|(need, names)| {
+            names.iter().map(move |(name, range)| (name.as_str(), (need, range.as_str())))
+        });
+        entries.collect()
+    }
 }
 
 impl PackageLock {
@@ -123,12 +146,37 @@ impl PackageLock {
         }
     }
 
-    /// What is to be installed on a platform, by place.
+    /// The first dependency by which the lockfile differs from the package.json it should be made for;
+    /// `None` if it was made for it.
+    pub(crate) fn difference(&self, manifest: &Dependencies) -> Option<String> {
+        let locked = self.packages.get("").map(|project| project.dependencies.by_name());
+        let (locked, wanted) = (locked.unwrap_or_default(), manifest.by_name());
+        let names: BTreeSet<&str> = locked.keys().chain(wanted.keys()).copied().collect();
+        let difference = |name| match (wanted.get(name), locked.get(name)) {
+            (wanted, locked) if wanted == locked => None,
+            (Some((_, range)), None) => Some(format!("it lacks `{name}` {range}")),
+            (None, _) => Some(format!("it has `{name}`, which is not asked for any more")),
+            (Some((_, wanted)), Some((_, locked))) if wanted == locked => {
+                Some(format!("it has `{name}` among other dependencies"))
+            }
+            (Some((_, wanted)), Some((_, locked))) => {
+                Some(format!("`{name}` {wanted} is asked for, and it was made for {locked}"))
+            }
+        };
+        names.into_iter().find_map(difference)
+    }
+
+    /// What is to be installed on a platform, by place. Of what the project is developed with, that is
+    /// what `develops` picks.
     ///
     /// # Errors
     /// A package is missing, is not of a registry, is not pinned, or is not made for the platform.
-    pub(crate) fn placed(&self, platform: Platform) -> Result<Vec<Placed>, String> {
-        let installed = self.reachable(platform)?;
+    pub(crate) fn placed(
+        &self,
+        platform: Platform,
+        develops: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<Placed>, String> {
+        let installed = self.reachable(platform, develops)?;
         let own = installed.into_iter().filter(|place| !self.packages[*place].in_bundle);
         own.filter(|place| !place.is_empty()).map(|place| self.package(place)).collect()
     }
@@ -151,14 +199,22 @@ impl PackageLock {
     }
 
     /// The places of everything that the project at the root gets to.
-    fn reachable(&self, platform: Platform) -> Result<BTreeSet<&str>, String> {
+    fn reachable(
+        &self,
+        platform: Platform,
+        develops: &dyn Fn(&str) -> bool,
+    ) -> Result<BTreeSet<&str>, String> {
         let mut reached = BTreeSet::from([""]);
         let mut left = vec![""];
         while let Some(place) = left.pop() {
             let Some(locked) = self.packages.get(place) else {
                 return Err("it has no `packages`".to_owned());
             };
-            for (name, optional) in locked.needs() {
+            for (name, (need, _)) in locked.dependencies.by_name() {
+                if need == Need::Development && !develops(name) {
+                    continue;
+                }
+                let optional = matches!(need, Need::Optional | Need::Peer);
                 let found = self.find(place, name);
                 let Some((place, found)) = found else {
                     if optional {
@@ -237,7 +293,7 @@ mod tests {
     }
 
     fn places(lock: &PackageLock, platform: Platform) -> Vec<String> {
-        let placed = lock.placed(platform).unwrap();
+        let placed = lock.placed(platform, &|_| false).unwrap();
         placed.iter().map(|placed| format!("{} = {}", placed.place, placed.spec)).collect()
     }
 
@@ -309,7 +365,8 @@ mod tests {
     #[test]
     fn what_can_not_be_installed_is_told() {
         let check = |packages: Value, expect: &str| {
-            let error = lock(json!({ "a": "*" }), packages).placed(Platform::X86_64Linux);
+            let error =
+                lock(json!({ "a": "*" }), packages).placed(Platform::X86_64Linux, &|_| false);
             assert_eq!(error.unwrap_err(), expect);
         };
         check(json!({}), "`a` is needed by the project, but is not in it");
@@ -347,7 +404,10 @@ mod tests {
         check(r#"{ "lockfileVersion": 1 }"#, "lockfileVersion is 1, expected 2 or 3");
         check("{}", "missing field `lockfileVersion` at line 1 column 2");
         let empty = PackageLock::parse(r#"{ "lockfileVersion": 3 }"#).unwrap();
-        assert_eq!(empty.placed(Platform::X86_64Linux).unwrap_err(), "it has no `packages`");
+        assert_eq!(
+            empty.placed(Platform::X86_64Linux, &|_| false).unwrap_err(),
+            "it has no `packages`"
+        );
     }
 
     #[test]

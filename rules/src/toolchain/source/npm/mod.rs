@@ -16,7 +16,7 @@ use std::path::Path;
 
 use cache::{Digest, DigestFunction};
 
-pub(crate) use closure::{PackageLock, Placed};
+pub(crate) use closure::{Dependencies, PackageLock, Placed};
 pub(crate) use integrity::Integrity;
 pub use tarballs::NpmError;
 pub(crate) use tarballs::{Npm, Spec, Tarballs};
@@ -141,7 +141,7 @@ fn closure(
     npm.run(&arguments.map(Into::into))?;
     let lockfile = scratch.path().join("package-lock.json");
     let text = fs::read_to_string(&lockfile).map_err(NpmError::local(&lockfile))?;
-    let placed = PackageLock::parse(&text).and_then(|lock| lock.placed(platform));
+    let placed = PackageLock::parse(&text).and_then(|lock| lock.placed(platform, &|_| false));
     Ok(placed.map_err(NpmError::Lockfile)?)
 }
 

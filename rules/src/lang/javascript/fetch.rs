@@ -1,0 +1,255 @@
+//! Fetches the packages that package-lock.json pins and lays them out as `node_modules`.
+//!
+//! The user's own npm and its configuration say how registries are reached; the `integrity` of the
+//! lockfile judges what came. No script of a package is run, and what is made for other platforms
+//! stays out. Each package is unpacked once, whatever project asks for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cache::{Digest, DiskStore, Entry, Tree};
+use engine::{Action, Artifact, Builtin, BuiltinContext, BuiltinError, Label, Source};
+
+use super::NpmError;
+use super::package::{self, Package};
+use crate::plan::{Clients, PlanError, Planner};
+use crate::toolchain::source::npm::{
+    Dependencies, Integrity, Npm, PackageLock, Placed, Spec, Tarballs,
+};
+use crate::toolchain::unpack::npm_package;
+
+/// Where modules look for packages: in the first of the folders above them that has it.
+pub(super) const MODULES: &str = "node_modules";
+
+/// The action that fetches packages. Output: [`MODULES`].
+struct FetchPackages {
+    packages: Vec<Placed>,
+    /// The folder of the checkout whose `.npmrc` counts beside the user's.
+    folder: PathBuf,
+    clients: Arc<Clients>,
+}
+
+/// Why packages could not be had.
+#[derive(Debug, thiserror::Error)]
+enum FetchError {
+    #[error("package {0} is not on this machine, and this build is offline")]
+    Offline(Spec),
+}
+
+/// Plans fetching what `package` depends on; `None` if that is nothing.
+pub(super) fn packages(
+    planner: &mut Planner<'_>,
+    package: &Package,
+    typed: bool,
+) -> Result<Option<Source>, PlanError> {
+    let packages = locked(planner, package, typed)?;
+    if packages.is_empty() {
+        return Ok(None);
+    }
+    let folder = &package.folder;
+    let purpose = if typed { "types" } else { "fetch" };
+    let action = planner.once(&format!("npm {purpose} {folder}"), |planner| {
+        let fetch = FetchPackages {
+            packages,
+            folder: folder.on_disk(planner.project()),
+            clients: planner.clients(),
+        };
+        let owner = if folder.is_root() { "npm".to_owned() } else { format!("npm {folder}") };
+        let label = Label::new(owner, if typed { "fetch with types" } else { "fetch" });
+        planner.add(Action::builtin(label, fetch).output(MODULES))
+    })?;
+    Ok(Some(Source::output(action, MODULES)))
+}
+
+/// What the lockfile of `package` has for it.
+fn locked(planner: &Planner<'_>, package: &Package, typed: bool) -> Result<Vec<Placed>, NpmError> {
+    let (project, lock) = (planner.project(), package.lockfile());
+    if !package.has_manifest {
+        return Ok(Vec::new());
+    }
+    let manifest = package.manifest();
+    let needed: Dependencies = package::read(project, &manifest)?.unwrap_or_default();
+    let Some(text) = package::read_text(project, &lock)? else {
+        return match needed.is_empty() {
+            true => Ok(Vec::new()),
+            false => Err(NpmError::NoLockfile { manifest }),
+        };
+    };
+    let unusable = |reason| NpmError::Lockfile { lock: lock.clone(), reason };
+    let parsed = PackageLock::parse(&text).map_err(unusable)?;
+    if let Some(difference) = parsed.difference(&needed) {
+        return Err(NpmError::StaleLockfile { lock, difference });
+    }
+    let wanted = |name: &str| typed && has_types_only(name);
+    parsed.placed(planner.platform(), &wanted).map_err(unusable)
+}
+
+/// Whether a package that a project is developed with is there for the type checker alone. The
+/// rest, such as test runners, has no part in a build.
+fn has_types_only(name: &str) -> bool {
+    name.starts_with("@types/") || name.starts_with("@tsconfig/")
+}
+
+impl FetchPackages {
+    /// The trees of all packages, by their integrity.
+    fn trees(&self, cx: &BuiltinContext) -> Result<BTreeMap<Integrity, Digest>, BuiltinError> {
+        let mut trees = BTreeMap::new();
+        let mut absent = BTreeMap::new();
+        for Placed { spec, integrity, .. } in &self.packages {
+            match unpacked(cx.store(), integrity)? {
+                Some(tree) => {
+                    trees.insert(integrity.clone(), tree);
+                }
+                None => {
+                    absent.insert(integrity, spec);
+                }
+            }
+        }
+        if !absent.is_empty() {
+            let tarballs = self.download(cx, absent.values().copied().cloned().collect())?;
+            let total = absent.len();
+            for (done, (integrity, spec)) in absent.into_iter().enumerate() {
+                if cx.cancelled() {
+                    return Err(BuiltinError::Cancelled);
+                }
+                cx.status(format!("unpacking {spec} ({} of {total})", done + 1));
+                trees.insert(integrity.clone(), unpack(cx, &tarballs, spec, integrity)?);
+            }
+        }
+        Ok(trees)
+    }
+
+    fn download(
+        &self,
+        cx: &BuiltinContext,
+        specs: BTreeSet<Spec>,
+    ) -> Result<Tarballs, BuiltinError> {
+        let specs = Vec::from_iter(specs);
+        if self.clients.offline {
+            return Err(BuiltinError::failed(&FetchError::Offline(specs[0].clone())));
+        }
+        cx.status("npm cache add");
+        let variables = self.variables();
+        let npm = Npm {
+            program: OsStr::new("npm"),
+            variables: Some(&variables),
+            folder: &self.folder,
+            cancelled: &|| cx.cancelled(),
+        };
+        npm.download(cx.store(), &specs).map_err(|error| judged(&error))
+    }
+
+    /// What npm gets of the user's environment: everything but our own.
+    fn variables(&self) -> BTreeMap<OsString, OsString> {
+        let own = |name: &OsStr| name.to_string_lossy().starts_with("RUN_");
+        let variables = self.clients.variables.iter().filter(|(name, _)| !own(name));
+        variables.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+}
+
+impl Builtin for FetchPackages {
+    fn name(&self) -> &str {
+        "npm-fetch"
+    }
+
+    fn version(&self) -> &str {
+        "1"
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let words = |p: &Placed| format!("{} {} {}", p.place, p.spec, p.integrity);
+        self.packages.iter().map(words).collect()
+    }
+
+    fn needs_network(&self) -> bool {
+        // Offline, it still runs: the packages may all be here.
+        !self.clients.offline
+    }
+
+    fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
+        let trees = self.trees(cx)?;
+        let mut modules = Tree::default();
+        // A package comes before those that lie in it.
+        for Placed { place, integrity, .. } in &self.packages {
+            let digest = trees[integrity];
+            let tree = cx.store().tree(&digest)?.ok_or(BuiltinError::Missing(digest))?;
+            insert(&mut modules, place, tree).map_err(|error| BuiltinError::failed(&error))?;
+        }
+        cx.produce(MODULES, Artifact::Tree(cx.store().put_tree(&modules)?));
+        Ok(())
+    }
+}
+
+/// Puts the package at `place`, such as `node_modules/a/node_modules/b`, below `node_modules`.
+fn insert(modules: &mut Tree, place: &str, package: Tree) -> Result<(), cache::TreeError> {
+    let below = place.strip_prefix(MODULES).map_or(place, |rest| rest.trim_start_matches('/'));
+    modules.insert(below, Entry::Directory(package))
+}
+
+fn judged(error: &crate::toolchain::NpmError) -> BuiltinError {
+    match error.is_mismatch() {
+        true => BuiltinError::mismatch(error),
+        false => BuiltinError::infrastructure(error),
+    }
+}
+
+/// The key under which the store remembers the tree of a package.
+fn memo_key(store: &DiskStore, integrity: &Integrity) -> Digest {
+    Digest::of(store.function(), format!("npm-package 1 {integrity}").as_bytes())
+}
+
+fn unpacked(store: &DiskStore, integrity: &Integrity) -> Result<Option<Digest>, BuiltinError> {
+    let Some(tree) = crate::memo::tree(store, &memo_key(store, integrity))? else {
+        return Ok(None);
+    };
+    // A tree that lost blobs is unpacked again.
+    Ok(store.contains_tree(&tree)?.then_some(tree))
+}
+
+fn unpack(
+    cx: &BuiltinContext,
+    tarballs: &Tarballs,
+    spec: &Spec,
+    integrity: &Integrity,
+) -> Result<Digest, BuiltinError> {
+    let store = cx.store();
+    let bytes = tarballs.get(spec, integrity).map_err(|error| judged(&error))?;
+    let tree = npm_package(store, &bytes, &|| cx.cancelled())
+        .map_err(|error| BuiltinError::failed(&error))?;
+    let digest = store.put_tree(&tree)?;
+    crate::memo::remember_tree(store, &memo_key(store, integrity), &digest)?;
+    Ok(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_lie_where_the_lockfile_puts_them() {
+        let package = |text: &str| {
+            let digest = Digest::of(cache::DigestFunction::Blake3, text.as_bytes());
+            let mut tree = Tree::default();
+            tree.insert("index.js", Entry::File { digest, executable: false }).unwrap();
+            tree
+        };
+        let mut modules = Tree::default();
+        for place in ["node_modules/@a/b", "node_modules/@a/b/node_modules/c", "node_modules/c"] {
+            insert(&mut modules, place, package(place)).unwrap();
+        }
+        for path in ["@a/b/index.js", "@a/b/node_modules/c/index.js", "c/index.js"] {
+            assert!(matches!(modules.get(path), Some(Entry::File { .. })), "{path}");
+        }
+    }
+
+    #[test]
+    fn of_what_a_project_is_developed_with_the_types_are_fetched() {
+        let check = |name: &str, expect: bool| assert_eq!(has_types_only(name), expect, "{name}");
+        check("@types/node", true);
+        check("@tsconfig/strictest", true);
+        check("vitest", false);
+        check("types", false);
+    }
+}

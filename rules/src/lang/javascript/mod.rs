@@ -1,0 +1,125 @@
+//! JavaScript and TypeScript: a module with everything it imports, made a component by the parts of
+//! jco and componentize-js.
+//!
+//! Five actions for each component: the *engine* is knit together with the world and compiled once
+//! per world; *fetch* gets the packages of package-lock.json; *bundle* makes one module of the
+//! sources, so that an edit of a comment goes no further; *compile* runs that module in the engine
+//! and keeps the state it is in then. For TypeScript, *check* looks at the types: a build fails with
+//! it, but waits for it at no point.
+
+mod bundle;
+mod check;
+mod engine;
+mod fetch;
+mod package;
+mod world;
+
+use engine::PreparedEngine;
+use package::Package;
+use world::World;
+
+use super::{Compiled, LangError, Request};
+use crate::manifest::Language;
+use crate::path::ProjectPath;
+use crate::plan::{PlanError, Planner};
+use crate::toolchain::{ESBUILD, JCO, TYPESCRIPT};
+
+/// The toolchains of JavaScript.
+pub(super) const JAVASCRIPT_TOOLCHAINS: &[&str] = &[ESBUILD, JCO];
+/// The toolchains of TypeScript.
+pub(super) const TYPESCRIPT_TOOLCHAINS: &[&str] = &[ESBUILD, JCO, TYPESCRIPT];
+
+/// What is wrong with an npm package before any action runs.
+#[derive(Debug, thiserror::Error)]
+pub enum NpmError {
+    /// A manifest or lockfile can't be read.
+    #[error("cannot read `{path}`")]
+    Read {
+        /// The file.
+        path: ProjectPath,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A manifest is not JSON of the right form.
+    #[error("`{path}` is not valid")]
+    Parse {
+        /// The file.
+        path: ProjectPath,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// There are dependencies and no lockfile.
+    #[error("there is no package-lock.json beside `{manifest}`, which has dependencies")]
+    NoLockfile {
+        /// The package's manifest.
+        manifest: ProjectPath,
+    },
+    /// The lockfile was made for another manifest.
+    #[error("`{lock}` does not fit its package.json: {difference}")]
+    StaleLockfile {
+        /// The lockfile.
+        lock: ProjectPath,
+        /// The first dependency that differs.
+        difference: String,
+    },
+    /// The lockfile has something that can't be fetched.
+    #[error("`{lock}` can't be used: {reason}")]
+    Lockfile {
+        /// The lockfile.
+        lock: ProjectPath,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl NpmError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let install = |file: &ProjectPath| {
+            let folder = file.parent();
+            let place =
+                if folder.is_root() { String::new() } else { format!(" --prefix {folder}") };
+            format!("npm install --package-lock-only{place}")
+        };
+        match self {
+            Self::NoLockfile { manifest } => Some(format!("make it with: {}", install(manifest))),
+            Self::StaleLockfile { lock, .. } => {
+                Some(format!("bring it up to date with: {}", install(lock)))
+            }
+            Self::Lockfile { .. } => Some(
+                "a dependency has to come from a registry, with its `integrity` in the lockfile; \
+                 files of the project are imported by their relative paths"
+                    .to_owned(),
+            ),
+            Self::Read { .. } | Self::Parse { .. } => None,
+        }
+    }
+}
+
+/// Adds the actions that make `request`'s component.
+pub(super) fn compile(
+    planner: &mut Planner<'_>,
+    language: Language,
+    request: &Request<'_>,
+) -> Result<Compiled, PlanError> {
+    let typed = language == Language::TypeScript;
+    let name = if typed { "typescript" } else { "javascript" };
+    let wit = request.wit.ok_or(LangError::NeedsWit { language: name })?;
+    let world = World::of(planner, wit)?;
+    let package = Package::discover(planner.project(), request.source);
+    let packages = fetch::packages(planner, &package, typed)?;
+    let sources = package.sources(planner, request)?;
+    let engine = PreparedEngine::plan(planner, request, wit, &world)?;
+    let bundle = bundle::plan(planner, request, &world, sources.tree, packages.as_ref())?;
+    let checks = match typed {
+        true => vec![check::plan(planner, request, wit, &world, &sources, packages.as_ref())?],
+        false => Vec::new(),
+    };
+    let action = engine.compile(request, wit, bundle);
+    Ok(Compiled { action: planner.add(action)?, output: engine::OUTPUT.to_owned(), checks })
+}
+
+/// The name of the bundle: of the source, but JavaScript.
+fn module_name(request: &Request<'_>) -> String {
+    format!("{}.js", request.source.file_stem())
+}

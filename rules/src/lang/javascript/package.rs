@@ -1,0 +1,161 @@
+//! The npm package around a source file: which files belong to it, what it depends on.
+//!
+//! The package is the folder of the nearest package.json, beside the source or above it; without one
+//! it is the source's own folder. A folder with a package.json of its own is another package.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use cache::Digest;
+use serde::de::DeserializeOwned;
+
+use super::NpmError;
+use crate::lang::Request;
+use crate::lang::source_tree::{SourceTree, Without};
+use crate::path::ProjectPath;
+use crate::plan::{PlanError, Planner};
+
+const MANIFEST: &str = "package.json";
+const LOCKFILE: &str = "package-lock.json";
+const TSCONFIG: &str = "tsconfig.json";
+
+/// What modules are made of, and what they import without further ado.
+const EXTENSIONS: [&str; 9] =
+    [".cjs", ".cts", ".js", ".json", ".jsx", ".mjs", ".mts", ".ts", ".tsx"];
+
+/// A package of the project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Package {
+    /// Its folder.
+    pub(super) folder: ProjectPath,
+    /// Whether there is a package.json in it.
+    pub(super) has_manifest: bool,
+}
+
+/// The files of a package, in the store.
+#[derive(Debug)]
+pub(super) struct PackageSources {
+    /// All of them, at the project's own paths.
+    pub(super) tree: Digest,
+    /// Those that only declare types for all modules.
+    pub(super) declarations: Vec<ProjectPath>,
+    /// The nearest tsconfig.json.
+    pub(super) tsconfig: Option<ProjectPath>,
+}
+
+impl Package {
+    /// The package that `source` belongs to.
+    pub(super) fn discover(project: &Path, source: &ProjectPath) -> Self {
+        let is_package = |folder: &ProjectPath| folder.join(MANIFEST).on_disk(project).is_file();
+        match source.ancestors().find(is_package) {
+            Some(folder) => Self { folder, has_manifest: true },
+            None => Self { folder: source.parent(), has_manifest: false },
+        }
+    }
+
+    pub(super) fn manifest(&self) -> ProjectPath {
+        self.folder.join(MANIFEST)
+    }
+
+    pub(super) fn lockfile(&self) -> ProjectPath {
+        self.folder.join(LOCKFILE)
+    }
+
+    /// Takes the package's files, and the TypeScript configuration above it, into the store.
+    pub(super) fn sources(
+        &self,
+        planner: &mut Planner<'_>,
+        request: &Request<'_>,
+    ) -> Result<PackageSources, PlanError> {
+        let project = planner.project().to_owned();
+        let mut tree = SourceTree::default();
+        let without = Without { folders: planner.outputs(), marker: Some(MANIFEST) };
+        tree.folder(&project, &self.folder, &without, &is_module)?;
+        tree.file(request.source.clone());
+        request.add_inputs(&mut tree);
+        for folder in self.folder.ancestors() {
+            for path in configurations(&project, &folder)? {
+                tree.file(path);
+            }
+        }
+        let declarations =
+            tree.files().filter(|path| path.as_str().ends_with(".d.ts")).cloned().collect();
+        let mut candidates = request.source.ancestors().map(|folder| folder.join(TSCONFIG));
+        let tsconfig = candidates.find(|path| tree.files().any(|file| file == path));
+        Ok(PackageSources { tree: planner.store_tree(tree)?, declarations, tsconfig })
+    }
+}
+
+fn is_module(path: &ProjectPath) -> bool {
+    let name = path.file_name();
+    name != LOCKFILE && EXTENSIONS.iter().any(|extension| name.ends_with(extension))
+}
+
+/// The files in `folder` that a tsconfig.json below it may extend.
+fn configurations(project: &Path, folder: &ProjectPath) -> Result<Vec<ProjectPath>, NpmError> {
+    let failed = |source| NpmError::Read { path: folder.clone(), source };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder.on_disk(project)).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let Some(name) = name.to_str() else { continue };
+        if name.starts_with("tsconfig") && name.ends_with(".json") {
+            found.push(folder.join(name));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Reads a JSON file of the project; `None` if it is not there.
+pub(super) fn read<T: DeserializeOwned>(
+    project: &Path,
+    path: &ProjectPath,
+) -> Result<Option<T>, NpmError> {
+    let Some(text) = read_text(project, path)? else { return Ok(None) };
+    let parsed = serde_json::from_str(&text);
+    parsed.map(Some).map_err(|source| NpmError::Parse { path: path.clone(), source })
+}
+
+/// Reads a text file of the project; `None` if it is not there.
+pub(super) fn read_text(project: &Path, path: &ProjectPath) -> Result<Option<String>, NpmError> {
+    match std::fs::read_to_string(path.on_disk(project)) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(NpmError::Read { path: path.clone(), source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_is_the_folder_of_the_nearest_manifest() {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["a/src", "b"] {
+            std::fs::create_dir_all(dir.path().join(folder)).unwrap();
+        }
+        std::fs::write(dir.path().join("a/package.json"), "{}").unwrap();
+        let check = |source: &str, folder: &str, has_manifest: bool| {
+            let package = Package::discover(dir.path(), &ProjectPath::parse(source).unwrap());
+            let folder = ProjectPath::parse(folder).unwrap();
+            assert_eq!(package, Package { folder, has_manifest }, "{source}");
+        };
+        check("a/app.js", "a", true);
+        check("a/src/app.js", "a", true);
+        check("b/app.js", "b", false);
+    }
+
+    #[test]
+    fn modules_are_told_by_their_extension() {
+        let check = |path: &str, expect: bool| {
+            assert_eq!(is_module(&ProjectPath::parse(path).unwrap()), expect, "{path}");
+        };
+        check("src/app.ts", true);
+        check("src/types.d.ts", true);
+        check("data.json", true);
+        check("package-lock.json", false);
+        check("README.md", false);
+        check("app.js.map", false);
+    }
+}

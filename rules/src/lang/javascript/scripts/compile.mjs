@@ -1,0 +1,72 @@
+// Runs a bundle in the prepared engine and leaves the result, a core module, in /out/core.wasm:
+// `node compile.mjs MODULE WORLD FEATURE…`.
+//
+// What componentize-js does after it has prepared the engine, with its own parts.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fail, initialise, splicer } from './tools.mjs';
+
+const [module, world, ...features] = process.argv.slice(2);
+const engine = '/engine';
+const folder = '/bundle';
+const out = '/tmp/initialised.wasm';
+
+const environment = JSON.parse(readFileSync(`${engine}/environment.json`, 'utf8'));
+const wizer = await initialise({ engine, environment, cache: '/cache', folder, module, out });
+if (wizer.error) throw wizer.error;
+if (wizer.status !== 0) fail(explained(wizer.stderr));
+process.stderr.write(wizer.stderr);
+
+const bytes = readFileSync(out);
+await check(bytes);
+const stubbed = (await splicer()).stubWasi(bytes, features, undefined, `${engine}/wit`, world);
+writeFileSync('/out/core.wasm', stubbed);
+
+/** Asks the initialised engine whether it found the world's exports in the module. */
+async function check(bytes) {
+  const compiled = await WebAssembly.compile(bytes);
+  let memory;
+  let said = '';
+  const unexpected = () => {
+    throw new Error('the engine did more than look at the exports');
+  };
+  const write = (descriptor, vectors, count, written) => {
+    const view = new DataView(memory.buffer);
+    let total = 0;
+    for (let index = 0; index < count; index += 1) {
+      const pointer = view.getUint32(vectors + index * 8, true);
+      const length = view.getUint32(vectors + index * 8 + 4, true);
+      said += new TextDecoder().decode(new Uint8Array(memory.buffer, pointer, length));
+      total += length;
+    }
+    view.setUint32(written, total, true);
+    return 0;
+  };
+  const imports = {};
+  for (const { module, name } of WebAssembly.Module.imports(compiled)) {
+    imports[module] ??= {};
+    imports[module][name] = name === 'fd_write' ? write : unexpected;
+  }
+  const { exports } = await WebAssembly.instantiate(compiled, imports);
+  memory = exports.memory;
+  if (exports.check_init() !== 0) fail(located(said.trim()) || 'the module lacks exports of the world');
+}
+
+/** What the engine said, without wizer's account of its own stack. */
+function explained(text) {
+  const end = text.indexOf('\nError: the `componentize.wizer` function trapped');
+  return located((end < 0 ? text : text.slice(0, end)).trim());
+}
+
+/** Adds to each place in the bundle the file that this part of it was made of. */
+function located(text) {
+  const lines = readFileSync(`${folder}/${module}`, 'utf8').split('\n');
+  const own = text.split('\n').filter((line) => !line.includes('/engine/initializer.js'));
+  const place = new RegExp(`(${RegExp.escape(module)}):(\\d+):\\d+`, 'g');
+  return own.join('\n').replaceAll(place, (all, _, line) => {
+    // esbuild heads each part of a bundle with a comment that names its file.
+    const heads = lines.slice(0, Number(line)).filter((line) => /^\/\/ \S+\.\w+$/.test(line));
+    const file = heads.at(-1)?.slice(3);
+    return file ? `${all} (bundled from ${file})` : all;
+  });
+}
