@@ -9,6 +9,7 @@
 //! ([`LockError`]): the first is mended by `run toolchain sync`, the second by a person.
 
 mod checksum;
+mod edit;
 mod read;
 mod stale;
 mod write;
