@@ -3,6 +3,7 @@
 mod added;
 mod clients;
 mod mirror;
+mod sync;
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,7 +19,10 @@ struct Machine {
     folder: tempfile::TempDir,
     /// The text of its catalogue.
     catalogue: String,
-    refresh: bool,
+    platforms: Vec<Platform>,
+    upgrade: Upgrade,
+    prune: bool,
+    needed: Vec<&'static str>,
     registries: Registries,
 }
 
@@ -49,7 +53,15 @@ impl Machine {
             folder: folder.path().to_owned(),
             ..Registries::default()
         };
-        Self { folder, catalogue: catalogue.to_owned(), refresh: false, registries }
+        Self {
+            folder,
+            catalogue: catalogue.to_owned(),
+            platforms: vec![PLATFORM],
+            upgrade: Upgrade::Nothing,
+            prune: false,
+            needed: vec!["tool"],
+            registries,
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -82,9 +94,10 @@ impl Machine {
         let sync = Sync {
             store,
             catalogue: &self.catalogue(),
-            needed: &Toolchains::unchecked(&["tool"]),
-            platform: PLATFORM,
-            refresh: self.refresh,
+            needed: &Toolchains::unchecked(&self.needed),
+            platforms: &self.platforms,
+            upgrade: &self.upgrade,
+            prune: self.prune,
             registries: &self.registries,
             events: log,
         };
