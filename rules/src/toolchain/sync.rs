@@ -51,6 +51,8 @@ pub enum SyncError {
         name: String,
         /// The version in the lock.
         version: String,
+        /// The version taken when nobody asks for one.
+        default: String,
         /// What there is instead.
         #[source]
         source: CatalogueError,
@@ -118,11 +120,9 @@ impl SyncError {
     #[must_use]
     pub fn hints(&self) -> Vec<String> {
         match self {
-            Self::Version { name, .. } => vec![
-                format!(
-                    "`run toolchain sync --upgrade {name}` pins the version that this `run` prefers"
-                ),
-                format!("`run toolchain sync --upgrade {name}@VERSION` pins another one of those"),
+            Self::Version { name, version, default, .. } => vec![
+                format!("`run toolchain sync --upgrade {name}` pins {default}"),
+                format!("another version of `run` may know {name} {version}"),
             ],
             Self::ChecksumMismatch { toolchain, .. } => vec![format!(
                 "if the checksum was written by hand, `run toolchain sync --upgrade {toolchain}` pins what came"
@@ -213,6 +213,7 @@ impl Sync<'_> {
         toolchain.check_version(name, locked).map_err(|source| SyncError::Version {
             name: name.to_owned(),
             version: locked.to_owned(),
+            default: toolchain.default.clone(),
             source,
         })?;
         Ok(locked.to_owned())
