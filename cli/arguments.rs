@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use rules::toolchain::Platform;
 
 /// A hermetic, content-addressed build system for WASI components.
@@ -132,13 +132,41 @@ pub(crate) enum OptLevel {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Toolchain {
     /// Resolve the toolchains that the project needs, fetch them and write run.lock.toml.
-    Sync,
+    #[command(after_help = SYNC_EXAMPLES)]
+    Sync(ToolchainSync),
     /// Pin a toolchain that the catalogue lacks: an archive or a folder.
     #[command(after_help = ADD_EXAMPLES)]
     Add(ToolchainAdd),
     /// Take toolchains out of run.lock.toml.
     #[command(visible_alias = "rm")]
     Remove(ToolchainRemove),
+}
+
+const SYNC_EXAMPLES: &str = "\
+What run.lock.toml pins already stays as it is, comments and order included; if it is complete,
+nothing is fetched and not a byte is written. Platforms that it has images for are kept up together.
+
+Examples:
+    run toolchain sync                            pin what is missing
+    run toolchain sync --upgrade                  everything to what this `run` prefers
+    run toolchain sync --upgrade rust             one toolchain
+    run toolchain sync --upgrade rust@1.95.0      to this version
+    run toolchain sync --platform aarch64-linux   for colleagues and machines of that kind, too
+    run toolchain sync --prune                    drop what no component needs
+    run toolchain sync --locked                   only say whether the lock serves (as in CI)";
+
+/// Arguments of `run toolchain sync`.
+#[derive(Debug, Args)]
+pub(crate) struct ToolchainSync {
+    /// Look versions and packages up anew: of these toolchains, or of all.
+    #[arg(long, value_name = "NAME[@VERSION]", num_args = 0..)]
+    pub(crate) upgrade: Option<Vec<NameVersion>>,
+    /// Pin for this platform, too (may be given more than once).
+    #[arg(long = "platform", value_name = "PLATFORM")]
+    pub(crate) platforms: Vec<Platform>,
+    /// Drop toolchains that no component needs. Without it they stay, as another branch may need them.
+    #[arg(long)]
+    pub(crate) prune: bool,
 }
 
 const ADD_EXAMPLES: &str = "\
@@ -153,20 +181,16 @@ Examples:
 
 /// Arguments of `run toolchain add`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("place").required(true))]
 pub(crate) struct ToolchainAdd {
     /// What it is called, and its version; if none is given, the one in the name of the file.
     #[arg(value_name = "NAME[@VERSION]")]
     pub(crate) toolchain: NameVersion,
     /// An archive or a folder. In the project, so that others have it too.
-    #[arg(
-        long,
-        value_name = "DIR|ARCHIVE",
-        required_unless_present = "url",
-        conflicts_with = "url"
-    )]
+    #[arg(long, value_name = "DIR|ARCHIVE", group = "place")]
     pub(crate) path: Option<PathBuf>,
     /// An archive: https:, http: or file:.
-    #[arg(long)]
+    #[arg(long, group = "place")]
     pub(crate) url: Option<String>,
     /// What the archive's SHA-256 has to be [default: what comes the first time].
     #[arg(long, value_name = "HEX", requires = "url")]

@@ -115,8 +115,10 @@ impl From<rules::toolchain::SyncError> for CommandError {
         let kind = match () {
             () if error.is_cancelled() => Kind::Interrupted,
             () if error.is_mismatch() => Kind::ChecksumMismatch,
+            () if error.is_usage() => Kind::Usage,
             () => Kind::Environment,
         };
-        Self::from_error(kind, &error)
+        let hints = error.hints();
+        hints.into_iter().fold(Self::from_error(kind, &error), Self::hint)
     }
 }

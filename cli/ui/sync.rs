@@ -80,8 +80,12 @@ impl SyncProgress {
 impl Events for SyncProgress {
     fn event(&self, event: Event<'_>) {
         match event {
-            Event::Resolving { toolchain, version } => {
-                self.say(Style::Good, "Resolving", &format!("{toolchain} {version}"));
+            Event::Resolving { toolchain, version, platform } => {
+                self.say(
+                    Style::Good,
+                    "Resolving",
+                    &format!("{toolchain} {version} for {platform}"),
+                );
             }
             Event::Client { client, what } => {
                 self.say(Style::Good, "Running", &format!("{client}: {what}"));

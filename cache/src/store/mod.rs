@@ -35,6 +35,7 @@ mod session;
 mod stamp;
 mod symlink;
 mod trees;
+mod verify;
 mod writer;
 
 #[cfg(test)]
@@ -48,4 +49,5 @@ pub use quarantine::Quarantined;
 pub use remove::remove_tree;
 pub use scratch::ScratchDir;
 pub use stamp::FIXED_MTIME;
+pub use verify::{Health, TreeHealth};
 pub use writer::BlobWriter;

@@ -41,6 +41,13 @@ impl Quarantine {
         std::mem::take(&mut *self.found.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Where a damaged blob was moved to.
+    pub(super) fn last(&self, digest: &Digest) -> Option<PathBuf> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = found.iter().rev().find(|found| found.digest == *digest);
+        last.map(|found| found.path.clone())
+    }
+
     fn add(&self, quarantined: Quarantined) {
         self.generation.fetch_add(1, Ordering::Release);
         self.found.lock().unwrap_or_else(PoisonError::into_inner).push(quarantined);

@@ -16,7 +16,7 @@ use crate::config::Config;
 /// Runs `run toolchain …`.
 pub(crate) fn run(verb: &Toolchain, config: &Config) -> Result<ExitCode, CommandError> {
     match verb {
-        Toolchain::Sync => sync::run(config),
+        Toolchain::Sync(arguments) => sync::run(arguments, config),
         Toolchain::Add(arguments) => add::run(arguments, config),
         Toolchain::Remove(arguments) => add::remove(arguments, config),
     }

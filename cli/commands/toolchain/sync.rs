@@ -4,29 +4,47 @@ use std::process::ExitCode;
 
 use cache::DiskStore;
 use rules::plan::{self, Selection};
-use rules::toolchain::{Catalogue, Lock, Platform, Sync, Toolchains};
+use rules::toolchain::{Catalogue, Change, Lock, Platform, Sync, Toolchains, Upgrade};
 use sandbox::Cancel;
+use serde_json::json;
 
 use super::platform;
+use crate::arguments::ToolchainSync;
 use crate::command_error::{CommandError, Kind};
 use crate::commands::session::{self, Session};
 use crate::config::Config;
 use crate::signals;
-use crate::ui::SyncProgress;
+use crate::ui::{self, SyncProgress};
+
+/// What a sync is asked for beyond completing the lock.
+#[derive(Default)]
+struct Request {
+    upgrade: Upgrade,
+    prune: bool,
+    /// Platforms besides this machine's.
+    platforms: Vec<Platform>,
+}
 
 /// Runs `run toolchain sync`.
-pub(super) fn run(config: &Config) -> Result<ExitCode, CommandError> {
+pub(super) fn run(arguments: &ToolchainSync, config: &Config) -> Result<ExitCode, CommandError> {
     let session = Session::open(config)?;
-    let store = session::store(config)?;
     let needed = needed(&session, &Selection::default())?;
-    if config.locked {
-        check(&session.lock()?.unwrap_or_default(), &needed, platform()?)?;
-        config.printer.status("Locked", "run.lock.toml serves this project");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let lock = resolve(config, &session, &store, &needed, &signals::cancel_on_signal()?)?;
-    for (name, version) in &lock.toolchains {
-        config.printer.status("Pinned", &format!("{name} {version}"));
+    let before = session.lock()?.unwrap_or_default();
+    let request = Request {
+        upgrade: upgrade(arguments),
+        prune: arguments.prune,
+        platforms: arguments.platforms.clone(),
+    };
+    let after = if config.locked || config.ci {
+        refuse_changes(&request, &before, &needed)?;
+        before.clone()
+    } else {
+        let store = session::store(config)?;
+        resolve(config, &session, &store, &needed, request, &signals::cancel_on_signal()?)?
+    };
+    say(config, &before, &after);
+    for idle in after.idle(&needed, Catalogue::builtin()) {
+        config.printer.status("Kept", &idle.to_string());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -50,14 +68,36 @@ pub(crate) fn lock_for_build(
         Err(_) => {
             // All that the project needs, so that the lock does not depend on a selection.
             let all = self::needed(session, &Selection::default())?;
-            resolve(config, session, store, &all, cancel)
+            resolve(config, session, store, &all, Request::default(), cancel)
         }
     }
 }
 
-fn needed(session: &Session, selection: &Selection) -> Result<Toolchains, CommandError> {
+/// The toolchains that the selected components need.
+pub(super) fn needed(session: &Session, selection: &Selection) -> Result<Toolchains, CommandError> {
     plan::toolchains(&session.manifest, selection)
         .map_err(|error| CommandError::from_error(Kind::Internal, &error))
+}
+
+fn upgrade(arguments: &ToolchainSync) -> Upgrade {
+    match &arguments.upgrade {
+        None => Upgrade::Nothing,
+        Some(names) if names.is_empty() => Upgrade::All,
+        Some(names) => Upgrade::Named(
+            names.iter().map(|named| (named.name.clone(), named.version.clone())).collect(),
+        ),
+    }
+}
+
+/// With --locked and in CI, a sync only says whether the lock serves.
+fn refuse_changes(request: &Request, lock: &Lock, needed: &Toolchains) -> Result<(), CommandError> {
+    if request.upgrade != Upgrade::Nothing || request.prune {
+        let error = "--upgrade and --prune change run.lock.toml, which --locked and CI forbid";
+        return Err(CommandError::usage(error)
+            .hint("run it on a developer's machine and commit run.lock.toml; or clear the variable CI for it"));
+    }
+    check(lock, needed, platform()?)?;
+    request.platforms.iter().try_for_each(|&platform| check(lock, needed, platform))
 }
 
 fn check(lock: &Lock, needed: &Toolchains, platform: Platform) -> Result<(), CommandError> {
@@ -74,19 +114,44 @@ fn resolve(
     session: &Session,
     store: &DiskStore,
     needed: &Toolchains,
+    request: Request,
     cancel: &Cancel,
 ) -> Result<Lock, CommandError> {
     let progress = SyncProgress::new(config.printer, cancel.clone());
+    let mut platforms = vec![platform()?];
+    platforms.extend(request.platforms);
+    platforms.dedup();
     let sync = Sync {
         store,
         catalogue: Catalogue::builtin(),
         needed,
-        platform: platform()?,
-        refresh: false,
+        platforms: &platforms,
+        upgrade: &request.upgrade,
+        prune: request.prune,
         registries: &session::registries(config, session),
         events: &progress,
     };
     let synced = sync.update(&session.lock_path());
     progress.clear();
     synced.map_err(CommandError::from)
+}
+
+fn say(config: &Config, before: &Lock, after: &Lock) {
+    let changes = Change::between(before, after);
+    for change in &changes {
+        config.printer.status(change.verb(), &change.to_string());
+        if config.printer.json {
+            let mut value = json!({"event": "lock_changed"});
+            let fields = serde_json::to_value(change).expect("texts can be written as JSON");
+            value.as_object_mut().into_iter().zip(fields.as_object()).for_each(
+                |(value, fields)| {
+                    value.extend(fields.clone());
+                },
+            );
+            ui::emit(&value);
+        }
+    }
+    if changes.is_empty() {
+        config.printer.status("Locked", "run.lock.toml serves this project, nothing to change");
+    }
 }

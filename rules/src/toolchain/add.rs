@@ -108,7 +108,11 @@ impl Add<'_> {
         self.check()?;
         let session = Session::new(self.store, self.registries, self.events)?;
         let recipe = added::recipe(self.name, &self.version()?, self.platform, self.origin());
-        self.events.event(Event::Resolving { toolchain: self.name, version: &recipe.version });
+        self.events.event(Event::Resolving {
+            toolchain: self.name,
+            version: &recipe.version,
+            platform: self.platform,
+        });
         let packages = image::resolve_packages(&session, &recipe, &[]).map_err(ImageError::from)?;
         let made = image::make(&session, &recipe, &packages)?;
         if self.store.tree(&made.stored)?.is_none_or(|tree| tree.entries.is_empty()) {

@@ -301,7 +301,7 @@ impl Catalogue {
         })
     }
 
-    /// The recipe of one version of a toolchain, with its version filled in.
+    /// The recipe of one version of a toolchain, with its version and platform filled in.
     ///
     /// # Errors
     /// There is no such toolchain, version, or image for the platform.
@@ -326,8 +326,12 @@ impl Catalogue {
             toolchain: name.to_owned(),
             version: version.to_owned(),
             platform,
-            layers: found.layers.iter().map(|layer| self.fill_in(layer, version)).collect(),
-            links: found.links.clone(),
+            layers: found
+                .layers
+                .iter()
+                .map(|layer| self.fill_in(layer, version).on(platform))
+                .collect(),
+            links: platform.fill_in_map(&found.links),
         })
     }
 
@@ -498,10 +502,35 @@ mod tests {
         check(&unpinned, "`file:/x` of toolchain `x` has no `sha256`");
     }
 
+    /// Locks of released versions have these.
+    #[test]
+    fn the_ids_of_released_recipes_stay() {
+        let check = |name: &str, version: &str, expect: &str| {
+            let recipe = Catalogue::builtin().recipe(name, version, Platform::X86_64Linux);
+            assert_eq!(recipe.unwrap().id(), expect, "{name} {version}");
+        };
+        check("rust", "1.95.0", "6516a42f70ee0e6b681ea10d3f0a126c08a986e1219f0fcd83cbedea45becfe1");
+        check(
+            "componentize-py",
+            "0.25.1",
+            "3f815a674cd094094cb593b3c1fd0f46cb7999d58c60824929d1f05e01124093",
+        );
+    }
+
+    #[test]
+    fn platforms_are_filled_in() {
+        let arm = Catalogue::builtin().recipe("rust", "1.95.0", Platform::Aarch64Linux).unwrap();
+        let Origin::Debian(debian) = &arm.layers[1].from else { panic!("{arm:?}") };
+        assert!(debian.packages.contains(&"binutils-aarch64-linux-gnu".to_owned()));
+        assert_ne!(arm.id(), recipe("rust").id());
+    }
+
     #[test]
     fn a_platform_without_a_recipe_is_told() {
-        let error =
-            Catalogue::builtin().recipe("rust", "1.95.0", Platform::Aarch64Linux).unwrap_err();
-        assert_eq!(error.to_string(), "toolchain `rust` 1.95.0 has no image for aarch64-linux");
+        let text = "[toolchain.x]\nabout=''\ndefault='1'\n[[toolchain.x.recipe]]\n\
+                    versions=['1']\nplatforms=['x86_64-linux']\nlayer=[]";
+        let catalogue = Catalogue::parse(text).unwrap();
+        let error = catalogue.recipe("x", "1", Platform::Aarch64Linux).unwrap_err();
+        assert_eq!(error.to_string(), "toolchain `x` 1 has no image for aarch64-linux");
     }
 }

@@ -1,5 +1,7 @@
 //! What fetching and unpacking tell while they go on. The command line draws it.
 
+use super::Platform;
+
 /// Receives the events of a sync or an install, from several threads at once.
 pub trait Events: Send + Sync {
     /// Takes one event. Called on the way of the work: hand it on and return.
@@ -20,6 +22,8 @@ pub enum Event<'a> {
         toolchain: &'a str,
         /// Its version.
         version: &'a str,
+        /// The platform it is for.
+        platform: Platform,
     },
     /// A client of a registry works, and does not say how far it is.
     Client {

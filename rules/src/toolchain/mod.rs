@@ -13,6 +13,7 @@
 mod action;
 mod add;
 mod added;
+mod built_in;
 mod catalogue;
 mod events;
 pub(crate) mod fetch;
@@ -20,15 +21,19 @@ mod image;
 mod install;
 mod lock;
 mod needs;
+mod placeholder;
 mod platform;
 mod purl;
 mod registries;
+mod review;
 pub(crate) mod source;
 mod sync;
 pub(crate) mod unpack;
+mod upgrade;
 
 pub use action::{IMAGE, Images, image_action};
 pub use add::{Add, AddError, AddFrom};
+pub use built_in::BuiltIn;
 pub use catalogue::{
     Catalogue, CatalogueError, CratePackage, DebianPackages, Layer, LocalPath, NpmPackages, Origin,
     Recipe, RustComponents, Toolchain, UrlArchive, Wheel,
@@ -38,16 +43,18 @@ pub use fetch::{ClientError, HttpError, Transient};
 pub use image::ImageError;
 pub use install::{Install, InstallError};
 pub use lock::{
-    Algorithm, Checksum, ChecksumError, Image, Lock, LockError, NotLocked, Package, Pin,
+    Algorithm, Change, Checksum, ChecksumError, Image, Lock, LockError, NotLocked, Package, Pin,
     SourceKind, Stale,
 };
 pub use needs::Toolchains;
 pub use platform::{Platform, UnknownPlatform, UnsupportedHost, host_platform};
 pub use purl::{Purl, PurlError};
 pub use registries::{Clients, Mirrors, Network, Proxy, Registries};
+pub use review::Idle;
 pub use source::{DebianError, NpmError, RustupError, SourceError};
 pub use sync::{Sync, SyncError};
 pub use unpack::{Excess, UnpackError};
+pub use upgrade::{Upgrade, UpgradeError};
 
 /// The toolchain that compiles Rust to components.
 pub const RUST: &str = "rust";

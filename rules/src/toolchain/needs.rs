@@ -48,6 +48,18 @@ impl Toolchains {
         self.versions.iter().map(|(name, version)| (name.as_str(), version.as_deref()))
     }
 
+    /// Whether a toolchain is needed.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.versions.contains_key(name)
+    }
+
+    /// The version that was asked for.
+    #[must_use]
+    pub fn version(&self, name: &str) -> Option<&str> {
+        self.versions.get(name)?.as_deref()
+    }
+
     /// Whether nothing is needed.
     #[must_use]
     pub fn is_empty(&self) -> bool {

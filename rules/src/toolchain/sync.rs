@@ -1,17 +1,22 @@
 //! `run toolchain sync`: the only thing that decides about versions.
 //!
-//! What a lock says already stays as it is; what it lacks is looked up, fetched and unpacked, so
-//! that the digest of each image is known. A complete lock is not changed by a byte, and nothing is
-//! fetched for it.
+//! What a lock says already stays as it is, unless it is to be upgraded; what it lacks is looked up,
+//! fetched and unpacked, so that the digest of each image is known. A complete lock is not changed by
+//! a byte, and nothing is fetched for it. A lock serves all platforms that it has images for: they
+//! are kept at the same versions.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use cache::{DiskStore, StoreError};
 
 use super::image::{self, ImageError, Made};
-use super::lock::{Checksum, Image, Lock, LockError, Package};
+use super::lock::{Checksum, Image, Lock, LockError, Package, Stale};
 use super::source::Session;
-use super::{Catalogue, CatalogueError, Event, Events, Platform, Recipe, Registries, Toolchains};
+use super::{
+    Catalogue, CatalogueError, Event, Events, Platform, Recipe, Registries, Toolchains, Upgrade,
+    UpgradeError,
+};
 
 /// A sync to be done.
 pub struct Sync<'a> {
@@ -21,11 +26,12 @@ pub struct Sync<'a> {
     pub catalogue: &'a Catalogue,
     /// What the project needs.
     pub needed: &'a Toolchains,
-    /// The platform of the images.
-    pub platform: Platform,
-    /// Whether to look up all packages anew instead of keeping those of the lock. The toolchains'
-    /// versions stay.
-    pub refresh: bool,
+    /// The platforms of the images, besides those that the lock has; this machine's first.
+    pub platforms: &'a [Platform],
+    /// What is looked up anew, whatever the lock says.
+    pub upgrade: &'a Upgrade,
+    /// Whether to drop what the project does not need. What was added by hand stays.
+    pub prune: bool,
     /// How registries are reached.
     pub registries: &'a Registries,
     /// Who is told, and asked whether to stop.
@@ -38,6 +44,25 @@ pub enum SyncError {
     /// There is no such toolchain, version or image.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
+    /// The lock names a version that this program has no recipe for.
+    #[error("run.lock.toml pins `{name}` {version}, which this `run` can't install")]
+    Version {
+        /// The toolchain.
+        name: String,
+        /// The version in the lock.
+        version: String,
+        /// The version taken when nobody asks for one.
+        default: String,
+        /// What there is instead.
+        #[source]
+        source: Box<CatalogueError>,
+    },
+    /// What is to be upgraded can't be.
+    #[error(transparent)]
+    Upgrade(#[from] UpgradeError),
+    /// A toolchain that was added by hand lacks this platform.
+    #[error(transparent)]
+    Stale(#[from] Stale),
     /// The lockfile can't be read or written.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -77,6 +102,35 @@ impl SyncError {
     pub const fn is_cancelled(&self) -> bool {
         matches!(self, Self::Image(ImageError::Source(source)) if source.is_cancelled())
     }
+
+    /// Whether the project, its lock or the request is wrong, whatever the machine has.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Catalogue(_)
+                | Self::Version { .. }
+                | Self::Upgrade(_)
+                | Self::Stale(_)
+                | Self::Lock(LockError::Broken { .. } | LockError::Uneditable { .. })
+        )
+    }
+
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Version { name, version, default, .. } => vec![
+                format!("`run toolchain sync --upgrade {name}` pins {default}"),
+                format!("another version of `run` may know {name} {version}"),
+            ],
+            Self::ChecksumMismatch { toolchain, .. } => vec![format!(
+                "if the checksum was written by hand, `run toolchain sync --upgrade {toolchain}` pins what came"
+            )],
+            Self::Stale(stale) => vec![stale.hint()],
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl Sync<'_> {
@@ -99,18 +153,89 @@ impl Sync<'_> {
     /// See [`SyncError`].
     pub fn run(&self, lock: Option<&Lock>) -> Result<Lock, SyncError> {
         let mut lock = lock.cloned().unwrap_or_default();
+        self.upgrade.check(self.catalogue, self.needed, &lock)?;
         let session = Session::new(self.store, self.registries, self.events)?;
-        for (name, asked) in self.needed.iter() {
-            let version = match asked.or_else(|| lock.version(name)) {
-                Some(version) => version.to_owned(),
-                None => self.catalogue.toolchain(name)?.default.clone(),
-            };
-            let recipe = self.catalogue.recipe(name, &version, self.platform)?;
-            if self.refresh || !is_complete(&lock, &recipe) {
-                self.complete(&session, &mut lock, &recipe)?;
+        let platforms = self.all_platforms(&lock);
+        for name in self.names(&lock) {
+            if lock.is_added(&name) {
+                self.platforms.iter().try_for_each(|&on| lock.image(&name, on).map(drop))?;
+                continue;
+            }
+            let version = self.version(&name, &lock)?;
+            let renew = self.upgrade.names(&name);
+            for &platform in &platforms {
+                let Some(recipe) = self.recipe(&name, &version, platform)? else { continue };
+                if renew || !is_complete(&lock, &recipe) {
+                    self.complete(&session, &mut lock, &recipe)?;
+                }
             }
         }
+        if self.prune {
+            self.drop_unneeded(&mut lock);
+        }
         Ok(lock)
+    }
+
+    /// What is needed, and what is to be upgraded.
+    fn names(&self, lock: &Lock) -> BTreeSet<String> {
+        let needed = self.needed.iter().map(|(name, _)| name.to_owned());
+        let upgraded = lock.toolchains.keys().filter(|name| {
+            let pinned = lock.images_of(name).next().is_some();
+            match self.upgrade {
+                Upgrade::All => pinned && self.catalogue.toolchain(name).is_ok(),
+                other => other.names(name),
+            }
+        });
+        needed.chain(upgraded.cloned()).collect()
+    }
+
+    /// This machine's platform first: a checksum that was written by hand is one of its packages.
+    fn all_platforms(&self, lock: &Lock) -> Vec<Platform> {
+        let mut all = self.platforms.to_vec();
+        let others = lock.images.iter().filter(|image| !image.is_added());
+        for platform in others.map(|image| image.platform) {
+            if !all.contains(&platform) {
+                all.push(platform);
+            }
+        }
+        all
+    }
+
+    fn version(&self, name: &str, lock: &Lock) -> Result<String, SyncError> {
+        let toolchain = self.catalogue.toolchain(name)?;
+        let asked = self.needed.version(name).or_else(|| self.upgrade.version(name));
+        if let Some(version) = asked {
+            return Ok(version.to_owned());
+        }
+        let Some(locked) = lock.version(name).filter(|_| !self.upgrade.names(name)) else {
+            return Ok(toolchain.default.clone());
+        };
+        toolchain.check_version(name, locked).map_err(|source| SyncError::Version {
+            name: name.to_owned(),
+            version: locked.to_owned(),
+            default: toolchain.default.clone(),
+            source: Box::new(source),
+        })?;
+        Ok(locked.to_owned())
+    }
+
+    /// `None` if the lock alone asks for the platform and there is none: others need not suffer.
+    fn recipe(
+        &self,
+        name: &str,
+        version: &str,
+        platform: Platform,
+    ) -> Result<Option<Recipe>, SyncError> {
+        match self.catalogue.recipe(name, version, platform) {
+            Err(error @ CatalogueError::NoPlatform { .. })
+                if !self.platforms.contains(&platform) =>
+            {
+                let warning = format!("{error}: run.lock.toml serves that platform no more");
+                self.events.event(Event::Warning(&warning));
+                Ok(None)
+            }
+            other => Ok(Some(other?)),
+        }
     }
 
     fn complete(
@@ -120,20 +245,34 @@ impl Sync<'_> {
         recipe: &Recipe,
     ) -> Result<(), SyncError> {
         let name = &recipe.toolchain;
-        self.events.event(Event::Resolving { toolchain: name, version: &recipe.version });
-        let keep = !self.refresh && lock.version(name) == Some(&recipe.version);
+        self.events.event(Event::Resolving {
+            toolchain: name,
+            version: &recipe.version,
+            platform: recipe.platform,
+        });
+        let renew = self.upgrade.names(name);
+        let keep = !renew && lock.version(name) == Some(&recipe.version);
         let locked: Vec<&Package> = match keep {
             true => lock.packages(name, recipe.platform).collect(),
             false => Vec::new(),
         };
         let packages =
             image::resolve_packages(session, recipe, &locked).map_err(ImageError::from)?;
-        check_written_by_hand(lock, recipe, &packages)?;
+        if !renew {
+            check_written_by_hand(lock, recipe, &packages)?;
+        }
         let Made { locked: tree, .. } = image::make(session, recipe, &packages)?;
         let image =
             Image { toolchain: name.clone(), platform: recipe.platform, recipe: recipe.id(), tree };
         lock.set(recipe, image, packages);
         Ok(())
+    }
+
+    fn drop_unneeded(&self, lock: &mut Lock) {
+        let needed = |name: &String| self.needed.has(name) || lock.is_added(name);
+        let unneeded: Vec<String> =
+            lock.toolchains.keys().filter(|name| !needed(name)).cloned().collect();
+        unneeded.iter().for_each(|name| lock.remove(name));
     }
 }
 

@@ -7,6 +7,7 @@ mod ingests;
 mod materialised;
 mod processes;
 mod trees;
+mod verify;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

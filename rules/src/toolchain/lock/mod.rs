@@ -8,7 +8,9 @@
 //! A lock that does not serve a need ([`Stale`]) is not the same as one that can't be read
 //! ([`LockError`]): the first is mended by `run toolchain sync`, the second by a person.
 
+mod change;
 mod checksum;
+mod edit;
 mod read;
 mod stale;
 mod write;
@@ -17,6 +19,7 @@ use std::collections::BTreeMap;
 
 use cache::{Digest, DigestFunction};
 
+pub use change::Change;
 pub use checksum::{Algorithm, Checksum, ChecksumError};
 pub use read::LockError;
 pub use stale::{NotLocked, Stale};
@@ -32,7 +35,8 @@ pub(crate) const TREE_FUNCTION: DigestFunction = DigestFunction::Blake3;
 pub struct Lock {
     /// Toolchain → version.
     pub toolchains: BTreeMap<String, String>,
-    /// Toolchain → checksum of its principal package: the first one of its first image.
+    /// Toolchain → checksum of its principal package: the first one of its image for x86-64, or
+    /// else of its first image.
     pub checksums: BTreeMap<String, Checksum>,
     /// The images, ordered by toolchain, then platform.
     pub images: Vec<Image>,
@@ -202,10 +206,16 @@ impl Lock {
         self.images.push(image);
         self.packages.extend(packages);
         self.sort();
-        let principal = self.packages.iter().find(|package| &package.toolchain == name);
-        if let Some(checksum) = principal.map(Package::checksum) {
+        if let Some(checksum) = self.principal(name).map(Package::checksum) {
             self.checksums.insert(name.clone(), checksum);
         }
+    }
+
+    /// The first package of the image for x86-64 if there is one, so that a further platform leaves
+    /// the checksum alone.
+    fn principal(&self, name: &str) -> Option<&Package> {
+        let x86 = self.packages(name, Platform::X86_64Linux).next();
+        x86.or_else(|| self.packages.iter().find(|package| package.toolchain == name))
     }
 
     /// Takes a toolchain out, on all platforms.

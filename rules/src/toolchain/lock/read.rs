@@ -27,6 +27,15 @@ pub enum LockError {
         #[source]
         source: io::Error,
     },
+    /// The file has a form in which it can't be changed.
+    #[error(
+        "cannot change {} without losing what else is in it; delete it and run `run toolchain sync`",
+        .path.display()
+    )]
+    Uneditable {
+        /// The lockfile.
+        path: PathBuf,
+    },
     /// What is written there makes no lock.
     #[error("{}:{line}:{column}: {message}", .path.display())]
     Broken {

@@ -14,37 +14,55 @@ const HEADER: &str = "\
 ";
 
 impl Lock {
-    /// The text of the lockfile.
+    /// The text of a new lockfile.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let mut text = HEADER.to_owned();
+        format!("{HEADER}{}", self.body())
+    }
+
+    /// The tables.
+    pub(super) fn body(&self) -> String {
+        let mut text = String::new();
         table(&mut text, "toolchains", self.toolchains.iter().map(|(k, v)| (k, v.clone())));
         table(&mut text, "checksums", self.checksums.iter().map(|(k, v)| (k, v.to_string())));
-        self.images.iter().for_each(|image| write_image(&mut text, image));
-        self.packages.iter().for_each(|package| write_package(&mut text, package));
+        text.extend(self.images.iter().map(image_text));
+        text.extend(self.packages.iter().map(package_text));
         text
     }
 
-    /// Replaces the lockfile: whoever reads it meanwhile sees the old one or the new one.
+    /// Writes the lockfile, or changes in it what differs: the rest keeps its bytes. It is replaced
+    /// as a whole, so that whoever reads it meanwhile sees the old one or the new one.
     ///
     /// # Errors
-    /// The operating system refused.
+    /// The operating system refused, or the file that is there is no lock.
     pub fn write(&self, path: &Path) -> Result<(), LockError> {
-        replace(path, self.to_toml().as_bytes()).map_err(|source| LockError::Io {
-            action: "write",
-            path: path.to_owned(),
-            source,
-        })
+        let io = |action| move |source| LockError::Io { action, path: path.to_owned(), source };
+        // A link stays one.
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let text = match std::fs::read_to_string(&target) {
+            Ok(old) => match self.edited(&old) {
+                Some(text) if text == old => return Ok(()),
+                Some(text) => text,
+                None => return Err(LockError::Uneditable { path: path.to_owned() }),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.to_toml(),
+            Err(error) => return Err(io("read")(error)),
+        };
+        replace(&target, text.as_bytes()).map_err(io("write"))
     }
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
 
+    let permissions = match std::fs::metadata(path) {
+        Ok(metadata) => metadata.permissions(),
+        Err(_) => std::fs::Permissions::from_mode(0o644),
+    };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut file = tempfile::Builder::new()
         .prefix(".run.lock.")
-        .permissions(std::fs::Permissions::from_mode(0o644))
+        .permissions(permissions)
         .tempfile_in(folder.unwrap_or(Path::new(".")))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
@@ -59,15 +77,18 @@ fn table<'a>(text: &mut String, name: &str, rows: impl Iterator<Item = (&'a Stri
     }
 }
 
-fn write_image(text: &mut String, image: &Image) {
-    text.push_str("\n[[image]]\n");
-    line(text, "toolchain", &image.toolchain);
-    line(text, "platform", image.platform.as_str());
-    line(text, "recipe", &image.recipe);
-    line(text, "tree", &image.tree.to_string());
+/// An `[[image]]`.
+pub(super) fn image_text(image: &Image) -> String {
+    let mut text = "\n[[image]]\n".to_owned();
+    line(&mut text, "toolchain", &image.toolchain);
+    line(&mut text, "platform", image.platform.as_str());
+    line(&mut text, "recipe", &image.recipe);
+    line(&mut text, "tree", &image.tree.to_string());
+    text
 }
 
-fn write_package(text: &mut String, package: &Package) {
+/// A `[[package]]`.
+pub(super) fn package_text(package: &Package) -> String {
     let source = match package.source {
         super::SourceKind::Crates => "crates",
         super::SourceKind::Debian => "debian",
@@ -77,27 +98,28 @@ fn write_package(text: &mut String, package: &Package) {
         super::SourceKind::Rustup => "rustup",
         super::SourceKind::Url => "url",
     };
-    text.push_str("\n[[package]]\n");
-    line(text, "toolchain", &package.toolchain);
-    line(text, "platform", package.platform.as_str());
-    line(text, "purl", package.purl.as_str());
-    line(text, "source", source);
-    line(text, "from", &package.from);
+    let mut text = "\n[[package]]\n".to_owned();
+    line(&mut text, "toolchain", &package.toolchain);
+    line(&mut text, "platform", package.platform.as_str());
+    line(&mut text, "purl", package.purl.as_str());
+    line(&mut text, "source", source);
+    line(&mut text, "from", &package.from);
     if let Some(file) = &package.file {
-        line(text, "file", file);
+        line(&mut text, "file", file);
     }
     match &package.pin {
         Pin::File(digest) => {
-            line(text, "sha256", &digest.hex());
+            line(&mut text, "sha256", &digest.hex());
             let _ = writeln!(text, "size = {}", digest.size());
         }
         Pin::Tree { tree, sha256 } => {
             if let Some(sha256) = sha256 {
-                line(text, "sha256", sha256);
+                line(&mut text, "sha256", sha256);
             }
-            line(text, "tree", &tree.to_string());
+            line(&mut text, "tree", &tree.to_string());
         }
     }
+    text
 }
 
 fn line(text: &mut String, key: &str, value: &str) {
@@ -125,6 +147,8 @@ fn quoted(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::super::tests::example;
     use super::*;
 
@@ -161,9 +185,16 @@ mod tests {
     fn the_file_is_replaced_as_a_whole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.lock.toml");
-        std::fs::write(&path, "old").unwrap();
         example().write(&path).unwrap();
-        assert_eq!(Lock::read(&path).unwrap(), Some(example()));
+        let mut other = example();
+        other.remove("rust");
+        let (link, mode) = (folder.path().join("link"), std::fs::Permissions::from_mode(0o600));
+        std::fs::set_permissions(&path, mode).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        other.write(&link).unwrap();
+        std::fs::remove_file(&link).unwrap();
+        assert_eq!(Lock::read(&path).unwrap(), Some(other));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -195,7 +195,7 @@ fn locked_versions_are_kept_until_refreshed() {
     };
     let lock = machine.sync(&store, &Log::default()).unwrap();
     assert_eq!(versions(&lock), ["1", "1", "2"]);
-    machine.refresh = true;
+    machine.upgrade = Upgrade::All;
     let lock = machine.sync(&store, &Log::default()).unwrap();
     assert_eq!(versions(&lock), ["2", "2", "2"]);
 }
@@ -321,8 +321,9 @@ fn a_sync_can_be_cancelled() {
         store: &machine.store("store", DigestFunction::Blake3),
         catalogue: &machine.catalogue(),
         needed: &Toolchains::unchecked(&["tool"]),
-        platform: PLATFORM,
-        refresh: false,
+        platforms: &[PLATFORM],
+        upgrade: &Upgrade::Nothing,
+        prune: false,
         registries: &machine.registries,
         events: &Stop,
     };

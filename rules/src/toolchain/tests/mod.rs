@@ -5,6 +5,7 @@ mod clients;
 mod crates;
 mod mirror;
 mod npm;
+mod sync;
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,7 +21,10 @@ struct Machine {
     folder: tempfile::TempDir,
     /// The text of its catalogue.
     catalogue: String,
-    refresh: bool,
+    platforms: Vec<Platform>,
+    upgrade: Upgrade,
+    prune: bool,
+    needed: Vec<&'static str>,
     registries: Registries,
 }
 
@@ -51,7 +55,15 @@ impl Machine {
             folder: folder.path().to_owned(),
             ..Registries::default()
         };
-        Self { folder, catalogue: catalogue.to_owned(), refresh: false, registries }
+        Self {
+            folder,
+            catalogue: catalogue.to_owned(),
+            platforms: vec![PLATFORM],
+            upgrade: Upgrade::Nothing,
+            prune: false,
+            needed: vec!["tool"],
+            registries,
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -84,9 +96,10 @@ impl Machine {
         let sync = Sync {
             store,
             catalogue: &self.catalogue(),
-            needed: &Toolchains::unchecked(&["tool"]),
-            platform: PLATFORM,
-            refresh: self.refresh,
+            needed: &Toolchains::unchecked(&self.needed),
+            platforms: &self.platforms,
+            upgrade: &self.upgrade,
+            prune: self.prune,
             registries: &self.registries,
             events: log,
         };

@@ -238,7 +238,7 @@ fn locked_packages_are_kept_until_refreshed() {
     let overridden = versions(&npm.sync(&store));
     assert!(overridden[5].ends_with("/shim@1.0.1"), "{overridden:?}");
     npm.publish("lib", "1.3.0", json!({}), &[("index.js", "lib 1.3.0")]);
-    npm.machine.refresh = true;
+    npm.machine.upgrade = crate::toolchain::Upgrade::All;
     let refreshed = versions(&npm.sync(&store));
     assert!(refreshed[1].ends_with("/lib@1.3.0"), "{refreshed:?}");
 }

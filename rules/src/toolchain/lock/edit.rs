@@ -1,0 +1,401 @@
+//! Changing the text of a lock that people keep: comments, order and format stay.
+//!
+//! What says the same already keeps its bytes. A changed value keeps the comment beside it; what is
+//! gone takes its comments along; what is new stands where the order of a fresh lock has it. An edit
+//! is checked by reading it again, so that a file of an unforeseen form is never written wrong.
+
+use std::path::Path;
+
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Key, Table, TableLike, Value};
+
+use super::Lock;
+use super::write::{image_text, package_text};
+
+/// The tables of a lock, in the order of a fresh one.
+const SECTIONS: [&str; 4] = ["toolchains", "checksums", "image", "package"];
+
+/// Keys that tell one `[[image]]` or `[[package]]` from the others, for all of its life.
+const IDENTITY: [&str; 4] = ["toolchain", "platform", "source", "purl"];
+
+/// Whether entries may stay where they are, or have to come in the order of a fresh lock.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Kept,
+    Fresh,
+}
+
+impl Lock {
+    /// The text of a lockfile that says this; `text` says something else so far.
+    ///
+    /// `None` if it can't be changed into it.
+    pub(super) fn edited(&self, text: &str) -> Option<String> {
+        let crlf = text.contains("\r\n");
+        let unix = text.replace("\r\n", "\n");
+        let edited = [Order::Kept, Order::Fresh].into_iter().find_map(|order| {
+            let edited = self.edited_in(&unix, order)?;
+            (Self::parse(&edited, Path::new("")).as_ref().ok() == Some(self)).then_some(edited)
+        })?;
+        Some(if crlf { edited.replace('\n', "\r\n") } else { edited })
+    }
+
+    fn edited_in(&self, text: &str, order: Order) -> Option<String> {
+        let mut document: DocumentMut = text.trim_start_matches('\u{feff}').parse().ok()?;
+        if document.is_empty() {
+            return Some(format!("{}{}", with_newline(text), self.body()));
+        }
+        let toolchains = self.toolchains.iter().map(|(name, version)| (name, version.clone()));
+        let checksums = self.checksums.iter().map(|(name, sum)| (name, sum.to_string()));
+        edit_pairs(&mut document, "toolchains", toolchains.collect())?;
+        edit_pairs(&mut document, "checksums", checksums.collect())?;
+        let images = self.images.iter().map(image_text);
+        edit_list(&mut document, "image", &images.collect::<Vec<_>>(), order)?;
+        let packages = self.packages.iter().map(package_text);
+        edit_list(&mut document, "package", &packages.collect::<Vec<_>>(), order)?;
+        in_order(&mut document);
+        let bom = if text.starts_with('\u{feff}') { "\u{feff}" } else { "" };
+        Some(format!("{bom}{document}"))
+    }
+}
+
+fn with_newline(text: &str) -> String {
+    match text.is_empty() || text.ends_with('\n') {
+        true => text.to_owned(),
+        false => format!("{text}\n"),
+    }
+}
+
+/// Makes a table of names and texts say exactly `wanted`, which is sorted.
+fn edit_pairs(
+    document: &mut DocumentMut,
+    section: &str,
+    wanted: Vec<(&String, String)>,
+) -> Option<()> {
+    if !document.contains_key(section) {
+        if wanted.is_empty() {
+            return Some(());
+        }
+        document.insert(section, Item::Table(Table::new()));
+    }
+    let table = document.get_mut(section)?.as_table_like_mut()?;
+    let gone = |key: &&str| !wanted.iter().any(|(name, _)| name == key);
+    let gone: Vec<String> =
+        table.iter().map(|(key, _)| key).filter(gone).map(ToOwned::to_owned).collect();
+    for key in gone {
+        table.remove(&key);
+    }
+    for (name, text) in wanted {
+        match table.get_mut(name) {
+            Some(item) => set(item, text.into()),
+            None => insert_sorted(table, name, text.into()),
+        }
+    }
+    Some(())
+}
+
+/// Changes a value, unless it is the same; its comment and spaces stay.
+fn set(item: &mut Item, new: Value) {
+    let old = item.as_value();
+    let same = old.is_some_and(|old| match (old.as_str(), old.as_integer()) {
+        (Some(text), _) => new.as_str() == Some(text),
+        (None, Some(number)) => new.as_integer() == Some(number),
+        (None, None) => false,
+    });
+    if !same {
+        let decor = old.map(|old| old.decor().clone());
+        let mut new = new;
+        if let Some(decor) = decor {
+            *new.decor_mut() = decor;
+        }
+        *item = Item::Value(new);
+    }
+}
+
+/// Inserts before the first key that comes later in the alphabet.
+fn insert_sorted(table: &mut dyn TableLike, name: &str, value: Value) {
+    let keys: Vec<String> = table.iter().map(|(key, _)| key.to_owned()).collect();
+    let later = keys.iter().skip_while(|key| key.as_str() < name);
+    let mut moved: Vec<(Key, Item)> = Vec::new();
+    for key in later {
+        let formatted = table.key(key).cloned();
+        moved.extend(formatted.zip(table.remove(key)));
+    }
+    table.insert(name, Item::Value(value));
+    for (key, item) in moved {
+        table.entry_format(&key).or_insert(item);
+    }
+}
+
+/// Makes a list of tables say exactly what `wanted` says, each the text of one table.
+fn edit_list(
+    document: &mut DocumentMut,
+    section: &str,
+    wanted: &[String],
+    order: Order,
+) -> Option<()> {
+    let wanted: Vec<Table> =
+        wanted.iter().map(|text| parse(text, section)).collect::<Option<_>>()?;
+    let old = match document.get_mut(section) {
+        None if wanted.is_empty() => return Some(()),
+        None => ArrayOfTables::new(),
+        Some(item) => std::mem::take(item).into_array_of_tables().ok()?,
+    };
+    let merged = merge(old.into_iter().collect(), &wanted, order);
+    document.insert(section, Item::ArrayOfTables(merged.into_iter().collect()));
+    Some(())
+}
+
+/// The one table that a text of this program's own consists of.
+fn parse(text: &str, section: &str) -> Option<Table> {
+    let mut document: DocumentMut = text.parse().ok()?;
+    let list = document.remove(section)?.into_array_of_tables().ok()?;
+    let mut table = list.into_iter().next()?;
+    table.set_position(None);
+    Some(table)
+}
+
+/// The old tables that are still wanted, changed where they have to be, and the new ones.
+fn merge(old: Vec<Table>, wanted: &[Table], order: Order) -> Vec<Table> {
+    let places = places(&old, wanted);
+    let mut old: Vec<Option<Table>> = old.into_iter().map(Some).collect();
+    let mut table = |index: usize| {
+        let mut table = match places[index].and_then(|place| old[place].take()) {
+            Some(table) => table,
+            None => return wanted[index].clone(),
+        };
+        update(&mut table, &wanted[index]);
+        if order == Order::Fresh {
+            table.set_position(None);
+        }
+        table
+    };
+    sequence(&places, order).into_iter().map(&mut table).collect()
+}
+
+/// For each wanted table the old one that it is, or that it comes in the place of.
+fn places(old: &[Table], wanted: &[Table]) -> Vec<Option<usize>> {
+    let mut free = vec![true; old.len()];
+    let mut places = vec![None; wanted.len()];
+    for fits in [is_same, is_successor] {
+        for (place, wanted) in places.iter_mut().zip(wanted).filter(|(place, _)| place.is_none()) {
+            *place = (0..old.len()).find(|&index| free[index] && fits(&old[index], wanted));
+            place.iter().for_each(|&index| free[index] = false);
+        }
+    }
+    places
+}
+
+/// In which order the wanted tables come: kept ones as they were, new ones behind the one before.
+fn sequence(places: &[Option<usize>], order: Order) -> Vec<usize> {
+    if order == Order::Fresh {
+        return (0..places.len()).collect();
+    }
+    let mut kept: Vec<usize> = (0..places.len()).filter(|&i| places[i].is_some()).collect();
+    kept.sort_by_key(|&index| places[index]);
+    for new in (0..places.len()).filter(|&i| places[i].is_none()) {
+        let before = new.checked_sub(1).and_then(|last| kept.iter().position(|&i| i == last));
+        kept.insert(before.map_or(0, |before| before + 1), new);
+    }
+    kept
+}
+
+fn update(table: &mut Table, wanted: &Table) {
+    let gone: Vec<String> = table
+        .iter()
+        .map(|(key, _)| key.to_owned())
+        .filter(|key| !wanted.contains_key(key))
+        .collect();
+    for key in gone {
+        table.remove(&key);
+    }
+    for (key, item) in wanted {
+        let Some(value) = item.as_value() else { continue };
+        match table.get_mut(key) {
+            Some(old) => set(old, value.clone()),
+            None => {
+                table.insert(key, item.clone());
+            }
+        }
+    }
+}
+
+fn is_same(old: &Table, wanted: &Table) -> bool {
+    old.len() == wanted.len()
+        && wanted.iter().all(|(key, item)| old.get(key).is_some_and(|old| says(old) == says(item)))
+}
+
+/// Whether the one may be another version of the other.
+fn is_successor(old: &Table, wanted: &Table) -> bool {
+    IDENTITY.iter().all(|key| unversioned(old.get(key)) == unversioned(wanted.get(key)))
+}
+
+fn says(item: &Item) -> Option<String> {
+    let value = item.as_value()?;
+    let number = || value.as_integer().map(|number| number.to_string());
+    value.as_str().map(ToOwned::to_owned).or_else(number)
+}
+
+/// What an item says; of a package URL everything but the version.
+fn unversioned(item: Option<&Item>) -> Option<String> {
+    let text = says(item?)?;
+    let Some((name, rest)) = text.strip_prefix("pkg:").and_then(|url| url.split_once('@')) else {
+        return Some(text);
+    };
+    let qualifiers = rest.split_once('?').map_or("", |(_, qualifiers)| qualifiers);
+    Some(format!("pkg:{name}?{qualifiers}"))
+}
+
+/// A table without a place of its own comes behind the one before it here.
+fn in_order(document: &mut DocumentMut) {
+    for section in SECTIONS {
+        if let Some((key, item)) = document.remove_entry(section) {
+            document.insert_formatted(&key, item);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::example;
+    use super::*;
+    use crate::toolchain::{Image, Package, Purl};
+
+    /// The text that an edit makes; it reads as the lock.
+    fn edited(lock: &Lock, text: &str) -> String {
+        let edited = lock.edited(text).unwrap();
+        assert_eq!(&Lock::parse(&edited, Path::new("run.lock.toml")).unwrap(), lock);
+        edited
+    }
+
+    /// A lock as its keepers have it: with comments, odd spaces, no newline at the end.
+    fn kept() -> String {
+        let text = example().to_toml();
+        let text = text.replace("[toolchains]", "# ours\n[toolchains] # versions");
+        let text = text.replace("rust = \"1.95.0\"", "rust   =   '1.95.0'  # as in CI");
+        let text =
+            text.replace("[[image]]\ntoolchain = \"py\"", "# py\n[[image]]\ntoolchain = \"py\"");
+        text + "\n# the end"
+    }
+
+    /// The lines that only the second text has; the others are the same in both, in order.
+    fn added<'a>(before: &str, after: &'a str) -> Vec<&'a str> {
+        let mut before = before.lines().peekable();
+        let new = |line: &&str| before.next_if_eq(line).is_none();
+        let added: Vec<&str> = after.lines().filter(new).collect();
+        assert_eq!(before.next(), None, "{after}");
+        added
+    }
+
+    /// The example and a toolchain that comes between its two.
+    fn with_another() -> Lock {
+        let mut lock = example();
+        let image = Image { toolchain: "ready".to_owned(), ..lock.images[0].clone() };
+        let package = Package { toolchain: "ready".to_owned(), ..lock.packages[0].clone() };
+        lock.toolchains.insert("ready".to_owned(), "2".to_owned());
+        lock.checksums.insert("ready".to_owned(), package.checksum());
+        lock.images.insert(1, image);
+        lock.packages.insert(1, package);
+        lock
+    }
+
+    #[test]
+    fn what_is_the_same_keeps_its_bytes() {
+        assert_eq!(edited(&example(), &kept()), kept());
+        assert_eq!(edited(&example(), &example().to_toml()), example().to_toml());
+    }
+
+    #[test]
+    fn what_is_new_stands_in_order() {
+        let (lock, before) = (with_another(), kept());
+        let after = edited(&lock, &before);
+        let new = [image_text(&lock.images[1]), package_text(&lock.packages[1])];
+        assert!(new.iter().all(|text| after.contains(text.as_str())), "{after}");
+        assert_eq!(added(&before, &after).len(), 2 + new.concat().lines().count());
+        let place = |text: &str| after.find(text).unwrap_or_else(|| panic!("{text} in {after}"));
+        assert!(place("py = \"1.0\"") < place("ready = \"2\""));
+        assert!(place("ready = \"2\"") < place("rust   ="));
+        assert_eq!(edited(&lock, &example().to_toml()), lock.to_toml());
+    }
+
+    #[test]
+    fn what_is_gone_takes_its_comments_along() {
+        let mut lock = example();
+        lock.remove("py");
+        let after = edited(&lock, &kept());
+        let before = kept();
+        let left = added(&after, &before);
+        assert!(left.contains(&"# py") && !left.contains(&"# the end"), "{left:?}");
+        assert!(after.starts_with("# What this project"), "{after}");
+        assert_eq!(edited(&lock, &example().to_toml()), lock.to_toml());
+    }
+
+    #[test]
+    fn a_changed_value_keeps_the_comment_beside_it() {
+        let mut lock = example();
+        lock.toolchains.insert("rust".to_owned(), "1.96.0".to_owned());
+        lock.packages[1].purl = Purl::new("generic", "rustc", "1.96.0", &[]);
+        let before = kept().replace("rustc@1.95.0\"", "rustc@1.95.0\" # the compiler");
+        let after = edited(&lock, &before);
+        let expect = [
+            "rust   =   \"1.96.0\"  # as in CI",
+            "purl = \"pkg:generic/rustc@1.96.0\" # the compiler",
+        ];
+        let new: Vec<&str> = after.lines().filter(|line| !before.contains(line)).collect();
+        assert_eq!(new, expect);
+        assert_eq!(after.lines().count(), before.lines().count());
+    }
+
+    #[test]
+    fn the_order_of_the_keepers_stays() {
+        let text = example().to_toml();
+        let (head, images) = text.split_at(text.find("\n[[image]]").unwrap());
+        let (images, packages) = images.split_at(images.find("\n[[package]]").unwrap());
+        let turned =
+            format!("{packages}{images}{head}").replace(&head[..head.find("\n[").unwrap()], "");
+        assert_eq!(edited(&example(), &turned), turned);
+        let after = edited(&with_another(), &turned);
+        let count = |before: &str, after: &str| added(before, after).len();
+        assert_eq!(count(&turned, &after), count(&text, &with_another().to_toml()));
+    }
+
+    #[test]
+    fn packages_come_as_they_are_unpacked() {
+        let mut lock = example();
+        lock.packages.swap(1, 2);
+        assert_eq!(edited(&lock, &example().to_toml()), lock.to_toml());
+    }
+
+    #[test]
+    fn line_ends_and_other_forms_are_kept() {
+        let windows = kept().replace('\n', "\r\n");
+        let after = edited(&with_another(), &windows);
+        assert_eq!(after.matches('\n').count(), after.matches("\r\n").count());
+        assert_eq!(after.replace("\r\n", "\n"), edited(&with_another(), &kept()));
+        let mut two = Lock::default();
+        two.toolchains.insert("a".to_owned(), "1".to_owned());
+        two.toolchains.insert("b".to_owned(), "2".to_owned());
+        let check = |text: &str, expect: &str| assert_eq!(edited(&two, text), expect);
+        check("toolchains = { b = '1' } # c", "toolchains = { a = \"1\", b = \"2\" } # c\n");
+        check("toolchains.b = '2' # c\n", "toolchains.a = \"1\"\ntoolchains.b = '2' # c\n");
+        check("# only this", "# only this\n\n[toolchains]\na = \"1\"\nb = \"2\"\n\n[checksums]\n");
+        check("\u{feff}[toolchains]\na = '1'", "\u{feff}[toolchains]\na = '1'\nb = \"2\"\n");
+    }
+
+    #[test]
+    fn the_short_lock_is_completed_where_it_stands() {
+        let before = "[toolchains]\nrust = \"1.95.0\" # ours\npy = \"1.0\"\n";
+        let after = edited(&example(), before);
+        assert!(after.starts_with(&format!("{before}\n[checksums]\npy = ")), "{after}");
+        let rest = after.find("\n[[image]]").map(|start| &after[start..]);
+        let fresh = example().to_toml();
+        assert_eq!(rest, fresh.find("\n[[image]]").map(|start| &fresh[start..]));
+    }
+
+    #[test]
+    fn a_list_in_brackets_is_taken_apart() {
+        let lock = with_another();
+        let image =
+            "image = [{ toolchain = 'py', platform = 'x86_64-linux', recipe = 'r', tree = 't' }]\n";
+        let after = edited(&lock, image);
+        assert_eq!(after.matches("[[image]]").count(), lock.images.len());
+    }
+}
