@@ -103,7 +103,9 @@ impl NpmMachine {
             "bin": { "tool": "cli.js" },
             "scripts": { "preinstall": evil, "install": evil, "postinstall": evil },
             "dependencies": { "lib": "^1.0.0", "other": "^1.0.0", "shim": "^1.0.0" },
-            "optionalDependencies": { "native-linux": "1.0.0", "native-mac": "1.0.0" },
+            "optionalDependencies": {
+                "native-linux": "1.0.0", "native-musl": "1.0.0", "native-mac": "1.0.0",
+            },
             "devDependencies": { "not-published": "1.0.0" },
         });
         self.publish("@team/tool", "1.0.0", tool, &[("cli.js", "run"), ("cli.js.map", "map")]);
@@ -116,6 +118,9 @@ impl NpmMachine {
         self.publish("shim", "1.0.1", json!({}), &[("index.js", "broken")]);
         let linux = json!({ "os": ["linux"], "cpu": ["x64"] });
         self.publish("native-linux", "1.0.0", linux, &[("native", "elf")]);
+        // Older versions of npm don't put `libc` into their lockfiles.
+        let musl = json!({ "os": ["linux"], "cpu": ["x64"], "libc": ["musl"] });
+        self.publish("native-musl", "1.0.0", musl, &[("native", "elf")]);
         let mac = json!({ "os": ["darwin"] });
         self.publish("native-mac", "1.0.0", mac, &[("native", "mach-o")]);
     }
@@ -124,7 +129,10 @@ impl NpmMachine {
     fn publish(&self, name: &str, version: &str, fields: Value, files: &[(&str, &str)]) {
         let mut manifest = json!({ "name": name, "version": version });
         manifest.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        let text = json!({ "name": name, "bin": fields["bin"], "version": version }).to_string();
+        let text = json!({
+            "name": name, "version": version, "bin": fields["bin"], "libc": fields["libc"],
+        });
+        let text = text.to_string();
         let names: Vec<_> = files.iter().map(|(name, _)| format!("package/{name}")).collect();
         let files =
             names.iter().zip(files).map(|(n, (_, text))| (n.as_str(), 0o644, text.as_bytes()));
