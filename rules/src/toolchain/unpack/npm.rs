@@ -25,6 +25,9 @@ pub(crate) struct NpmManifest {
     pub(crate) name: Option<String>,
     /// Its version.
     pub(crate) version: Option<String>,
+    /// The C libraries it is made for.
+    #[serde(default)]
+    pub(crate) libc: Value,
     #[serde(default)]
     bin: Value,
     #[serde(default)]

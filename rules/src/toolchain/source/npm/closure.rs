@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Integrity, Spec};
 use crate::toolchain::Platform;
@@ -92,6 +93,10 @@ impl Default for Words {
 }
 
 impl Words {
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Several(words) if words.is_empty())
+    }
+
     /// Whether a list of allowed (`linux`) or forbidden (`!linux`) names lets this name pass.
     fn allow(&self, name: &str) -> bool {
         let words = match self {
@@ -164,6 +169,23 @@ impl PackageLock {
             }
         };
         names.into_iter().find_map(difference)
+    }
+
+    /// Whether a package may be made for one C library without the lockfile saying so: older versions
+    /// of npm don't note it.
+    pub(super) fn lacks_libc(&self, place: &str) -> bool {
+        self.packages
+            .get(place)
+            .is_some_and(|locked| !locked.os.is_empty() && locked.libc.is_empty())
+    }
+
+    /// Notes the C library that a package is made for, as its own manifest has it.
+    pub(super) fn note_libc(&mut self, place: &str, libc: Value) {
+        if let (Some(locked), Ok(libc)) =
+            (self.packages.get_mut(place), serde_json::from_value(libc))
+        {
+            locked.libc = libc;
+        }
     }
 
     /// What is to be installed on a platform, by place. Of what the project is developed with, that is
@@ -273,7 +295,7 @@ fn folder_name(place: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -360,6 +382,26 @@ mod tests {
         };
         assert_eq!(places(&lock, Platform::X86_64Linux), expect("a-linux-x64"));
         assert_eq!(places(&lock, Platform::Aarch64Linux), expect("a-linux-arm64"));
+    }
+
+    #[test]
+    fn a_c_library_that_npm_did_not_note_can_be_added() {
+        let native = json!({ "optional": true, "os": ["linux"] });
+        let mut lock = lock(
+            json!({ "a": "*" }),
+            json!({
+                "node_modules/a": { "optionalDependencies": { "gnu": "1", "musl": "1" } },
+                "node_modules/gnu": native,
+                "node_modules/musl": native,
+            }),
+        );
+        assert!(lock.lacks_libc("node_modules/gnu") && !lock.lacks_libc("node_modules/a"));
+        lock.note_libc("node_modules/gnu", json!(["glibc"]));
+        lock.note_libc("node_modules/musl", json!("musl"));
+        lock.note_libc("node_modules/a", json!(7));
+        assert!(!lock.lacks_libc("node_modules/gnu"));
+        let expect = ["node_modules/a = a@1.0.0", "node_modules/gnu = gnu@1.0.0"];
+        assert_eq!(places(&lock, Platform::X86_64Linux), expect);
     }
 
     #[test]

@@ -24,7 +24,8 @@ pub(crate) use tarballs::{Npm, Spec, Tarballs};
 use super::{Resolved, Session, SourceError};
 use crate::toolchain::catalogue::{Layer, NpmPackages};
 use crate::toolchain::lock::{Package, Pin, SourceKind};
-use crate::toolchain::{Event, HttpError, Platform, Purl, Recipe};
+use crate::toolchain::unpack::npm_manifest;
+use crate::toolchain::{Event, HttpError, Purl, Recipe};
 
 /// Lets npm find out what the packages of a layer need, and keeps all of it.
 pub(super) fn resolve(
@@ -33,12 +34,22 @@ pub(super) fn resolve(
     layer: &Layer,
     recipe: &Recipe,
 ) -> Result<Vec<Resolved>, SourceError> {
-    let mut placed = closure(session, from, recipe.platform)?;
+    let mut lock = closure(session, from)?;
+    let placed =
+        |lock: &PackageLock| lock.placed(recipe.platform, &|_| false).map_err(NpmError::Lockfile);
+    let specs: Vec<Spec> = placed(&lock)?.into_iter().map(|placed| placed.spec).collect();
+    let tarballs = download(session, &specs)?;
+    for placed in placed(&lock)? {
+        if lock.lacks_libc(&placed.place)
+            && let Some(manifest) = npm_manifest(&tarballs.get(&placed.spec, &placed.integrity)?)
+        {
+            lock.note_libc(&placed.place, manifest.libc);
+        }
+    }
+    let mut placed = placed(&lock)?;
     // What was asked for comes first: the first package of an image stands for the toolchain.
     let asked = |placed: &Placed| from.packages.keys().any(|name| placed.place == folder(name));
     placed.sort_by_key(|placed| !asked(placed));
-    let specs: Vec<Spec> = placed.iter().map(|placed| placed.spec.clone()).collect();
-    let tarballs = download(session, &specs)?;
     session.parallel(&placed, |placed| {
         let bytes = tarballs.get(&placed.spec, &placed.integrity)?;
         let digest = Digest::of(DigestFunction::Sha256, &bytes);
@@ -102,11 +113,7 @@ fn folder(name: &str) -> String {
 }
 
 /// Lets npm make a lockfile for the packages, as if they were what a project depends on.
-fn closure(
-    session: &Session<'_>,
-    from: &NpmPackages,
-    platform: Platform,
-) -> Result<Vec<Placed>, SourceError> {
+fn closure(session: &Session<'_>, from: &NpmPackages) -> Result<PackageLock, SourceError> {
     let specs = |versions: &BTreeMap<String, String>| -> Result<Vec<Spec>, NpmError> {
         versions.iter().map(|(name, version)| Spec::new(name, version)).collect()
     };
@@ -141,8 +148,7 @@ fn closure(
     npm.run(&arguments.map(Into::into))?;
     let lockfile = scratch.path().join("package-lock.json");
     let text = fs::read_to_string(&lockfile).map_err(NpmError::local(&lockfile))?;
-    let placed = PackageLock::parse(&text).and_then(|lock| lock.placed(platform, &|_| false));
-    Ok(placed.map_err(NpmError::Lockfile)?)
+    Ok(PackageLock::parse(&text).map_err(NpmError::Lockfile)?)
 }
 
 fn download(session: &Session<'_>, specs: &[Spec]) -> Result<Tarballs, SourceError> {
@@ -214,7 +220,7 @@ fn in_hexadecimal(error: NpmError, file: &str, expected: &Digest) -> SourceError
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::toolchain::Origin;
+    use crate::toolchain::{Origin, Platform};
 
     fn versions(versions: &[(&str, &str)]) -> BTreeMap<String, String> {
         versions.iter().map(|(name, version)| ((*name).into(), (*version).into())).collect()
