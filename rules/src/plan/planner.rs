@@ -104,6 +104,14 @@ impl<'a> Planner<'a> {
         Ok(Source::output(action, toolchain::IMAGE))
     }
 
+    /// The image of a toolchain that is used if the lock has it, such as one added by hand.
+    pub(crate) fn pinned(&mut self, name: &str) -> Result<Option<Source>, PlanError> {
+        match self.project.images.lock.version(name) {
+            Some(_) => self.image(name).map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Takes a folder of sources into the store.
     pub(crate) fn store_tree(&mut self, tree: SourceTree) -> Result<Digest, PlanError> {
         Ok(tree.store(self.project.folder, self.sources, self.store)?)
