@@ -10,9 +10,10 @@ use super::fetch::{FetchModules, MODULES};
 use super::module::{Module, RUNTIME, RUNTIME_VERSION, read};
 use super::packages::Packages;
 use super::seal::SealCache;
+use super::tinygo::{self, TINYGO};
 use crate::lang::bindings::{Bindings, Generator};
-use crate::lang::source_tree::{SourceTree, Without};
-use crate::lang::{Compiled, LangError, Request, base_environment, limits};
+use crate::lang::source_tree::SourceTree;
+use crate::lang::{Compiled, ComponentWit, LangError, Request, base_environment, limits};
 use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
 use crate::toolchain::GO;
@@ -30,6 +31,9 @@ pub(crate) fn compile(
     request: &Request<'_>,
 ) -> Result<Compiled, PlanError> {
     let wit = request.wit.ok_or(LangError::NeedsWit { language: "go" })?;
+    if let Some(image) = planner.pinned(TINYGO)? {
+        return tinygo::compile(planner, request, wit, image);
+    }
     let project = planner.project().to_owned();
     let module = Module::discover(&project, request.source)?;
     let (package, folder) = main_package(&module, request.source);
@@ -45,31 +49,54 @@ pub(crate) fn compile(
         package,
         folder,
     };
+    let go = Go {
+        std: Source::output(standard_library(planner)?, STD),
+        image: planner.image(GO)?,
+        bindings: bindings(planner, request.name, wit, &layout)?,
+        modules: fetch(planner, &module)?,
+        module: &module,
+        layout: &layout,
+    };
+    let layer = layer(planner, &go, request.name, &packages)?;
+    let sources = sources(planner, &module, &packages, request)?;
+    let action = planner.add(go.compile(request, sources, layer))?;
+    Ok(Compiled { action, output: "core.wasm".to_owned(), checks: Vec::new() })
+}
+
+/// The folder of bindings.
+fn bindings(
+    planner: &mut Planner<'_>,
+    name: &str,
+    wit: &ComponentWit,
+    layout: &Layout,
+) -> Result<Source, PlanError> {
     let bindings = Bindings {
         generator: Generator::Go(layout.clone()),
         world: wit.world.clone(),
         place: wit.place.to_string(),
     };
-    let bindings = Action::builtin(Label::new(request.name, "bindings"), bindings)
+    let action = Action::builtin(Label::new(name, "bindings"), bindings)
         .input(Input::new("wit", Source::Tree(wit.tree)))
         .output(Bindings::OUTPUT);
-    let go = Go {
-        std: Source::output(standard_library(planner)?, STD),
-        image: planner.image(GO)?,
-        bindings: Source::output(planner.add(bindings)?, Bindings::OUTPUT),
-        modules: fetch(planner, &module)?,
-        module: &module,
-        layout: &layout,
-    };
-    let skeleton = skeleton(planner, &module)?;
-    let layer = planner.add(go.packages(request, &packages, skeleton))?;
-    let seal = Action::builtin(Label::new(request.name, "layer"), SealCache)
-        .input(Input::new(SealCache::CACHE, Source::output(layer, CACHE)))
+    Ok(Source::output(planner.add(action)?, Bindings::OUTPUT))
+}
+
+/// The build cache in which all is compiled but the component's own packages.
+fn layer(
+    planner: &mut Planner<'_>,
+    go: &Go<'_>,
+    name: &str,
+    packages: &Packages,
+) -> Result<Source, PlanError> {
+    // Of the project it sees which modules there are, and a folder `vendor`.
+    let mut tree = SourceTree::default();
+    manifests(planner, go.module, &mut tree)?;
+    let skeleton = planner.store_tree(tree)?;
+    let filled = planner.add(go.packages(name, packages, skeleton))?;
+    let seal = Action::builtin(Label::new(name, "layer"), SealCache)
+        .input(Input::new(SealCache::CACHE, Source::output(filled, CACHE)))
         .output(SealCache::CACHE);
-    let layer = planner.add(seal)?;
-    let sources = sources(planner, &module, &packages, request)?;
-    let action = planner.add(go.compile(request, sources, layer))?;
-    Ok(Compiled { action, output: "core.wasm".to_owned(), checks: Vec::new() })
+    Ok(Source::output(planner.add(seal)?, SealCache::CACHE))
 }
 
 /// The import path of the component's main package, and its folder. A module `wit_component` is
@@ -112,7 +139,10 @@ fn standard_library(planner: &mut Planner<'_>) -> Result<ActionId, PlanError> {
 }
 
 /// The action that fetches other people's modules, if there are any.
-fn fetch(planner: &mut Planner<'_>, module: &Module) -> Result<Option<Source>, PlanError> {
+pub(super) fn fetch(
+    planner: &mut Planner<'_>,
+    module: &Module,
+) -> Result<Option<Source>, PlanError> {
     let fetch = FetchModules::new(module, planner.clients());
     if module.vendored || fetch.is_empty() {
         return Ok(None);
@@ -129,29 +159,17 @@ fn fetch(planner: &mut Planner<'_>, module: &Module) -> Result<Option<Source>, P
     Ok(Some(Source::output(action, FetchModules::OUTPUT)))
 }
 
-/// What the layer sees of the project: which modules there are, and a folder `vendor`.
-fn skeleton(planner: &mut Planner<'_>, module: &Module) -> Result<Digest, PlanError> {
-    let mut tree = SourceTree::default();
-    manifests(planner, module, &mut tree)?;
-    planner.store_tree(tree)
-}
-
+/// The modules of the project, with what bindings need added to the component's own.
 fn manifests(
     planner: &Planner<'_>,
     module: &Module,
     tree: &mut SourceTree,
 ) -> Result<(), PlanError> {
     let project = planner.project();
-    for dir in module.local.values() {
-        tree.optional_file(project, dir.join("go.mod"));
-    }
-    tree.optional_file(project, module.dir.join("go.sum"));
+    module.add_to(project, planner.outputs(), tree)?;
     tree.generated(module.dir.join("go.mod"), module.completed(RUNTIME_FOLDER));
     if module.vendored {
-        let vendor = module.dir.join("vendor");
-        let without = Without { folders: planner.outputs(), marker: None };
-        tree.folder(project, &vendor, &without, &|path| !path.as_str().ends_with("_test.go"))?;
-        let list = vendor.join("modules.txt");
+        let list = module.dir.join("vendor/modules.txt");
         let text = read(project, &list)?;
         let added = vendored_runtime(&text, RUNTIME_VERSION);
         tree.generated(list, text + &added);
@@ -187,7 +205,7 @@ struct Go<'a> {
 impl Go<'_> {
     /// Compiles the bindings of imports and other people's packages. What can't be compiled here is
     /// passed over: an import may be for another system. The compile tells what really is missing.
-    fn packages(&self, request: &Request<'_>, packages: &Packages, skeleton: Digest) -> Action {
+    fn packages(&self, name: &str, packages: &Packages, skeleton: Digest) -> Action {
         let ours = match &self.layout.package {
             Some(package) => format!("{package}/imports/..."),
             None => format!("{STANDALONE}/..."),
@@ -201,12 +219,12 @@ impl Go<'_> {
         let mut env = self.environment();
         env.insert("GOCACHE".to_owned(), format!("/out/{CACHE}"));
         let process = Process { argv, env, cwd: place(&self.module.dir), limits: limits() };
-        let action = Action::process(Label::new(request.name, "packages"), process);
+        let action = Action::process(Label::new(name, "packages"), process);
         self.inputs(action, skeleton).output(CACHE)
     }
 
     /// Compiles the component's own packages and links them with what the layer has.
-    fn compile(&self, request: &Request<'_>, sources: Digest, layer: ActionId) -> Action {
+    fn compile(&self, request: &Request<'_>, sources: Digest, layer: Source) -> Action {
         let mut argv = self.command("build", "overlay.json");
         if !self.layout.command {
             argv.push("-buildmode=c-shared".to_owned());
@@ -220,9 +238,7 @@ impl Go<'_> {
         env.extend(request.env.clone());
         let process = Process { argv, env, cwd: place(&self.layout.folder), limits: limits() };
         let action = Action::process(Label::new(request.name, "compile"), process);
-        self.inputs(action, sources)
-            .input(Input::scratch(CACHE, Source::output(layer, SealCache::CACHE)))
-            .output("core.wasm")
+        self.inputs(action, sources).input(Input::scratch(CACHE, layer)).output("core.wasm")
     }
 
     fn inputs(&self, action: Action, sources: Digest) -> Action {
@@ -256,7 +272,13 @@ impl Go<'_> {
     }
 }
 
-fn place(folder: &ProjectPath) -> String {
+/// Where the go command looks for other people's modules.
+pub(super) fn module_cache(fetched: bool) -> String {
+    if fetched { format!("/{MODULES}") } else { "/tmp/mod".to_owned() }
+}
+
+/// The working directory of a command that works in a folder of the project.
+pub(super) fn place(folder: &ProjectPath) -> String {
     if folder.is_root() { "src".to_owned() } else { format!("src/{folder}") }
 }
 
@@ -266,7 +288,7 @@ fn go(arguments: Vec<String>) -> Vec<String> {
 }
 
 /// What every call sees: a compiler for WebAssembly, and no way to a network.
-fn environment() -> BTreeMap<String, String> {
+pub(super) fn environment() -> BTreeMap<String, String> {
     let mut env = base_environment();
     let fixed = [
         ("PATH", "/usr/lib/go/bin"),

@@ -3,7 +3,7 @@
 //! Actions: *standard library*, once for all; *bindings* from the WIT, in process; *fetch* the modules
 //! of go.sum (network, pinned by checksum); *packages*, the bindings and the modules of others,
 //! compiled once; then *compile*, in which only the project's own packages are compiled and linked.
-//! So a one-line edit compiles one package. How a component is laid out: docs/languages.md.
+//! So a one-line edit compiles one package. If the lock pins TinyGo, that compiles instead. How a component is laid out: docs/languages.md.
 
 mod bindings;
 mod compile;
@@ -14,6 +14,7 @@ mod module;
 mod packages;
 mod seal;
 mod sums;
+mod tinygo;
 
 pub(crate) use bindings::expected;
 pub(super) use bindings::{Layout, NotLinked};
@@ -128,6 +129,9 @@ pub enum GoError {
         /// The folder of the component's module.
         dir: ProjectPath,
     },
+    /// TinyGo is pinned without what it calls.
+    #[error("run.lock.toml pins tinygo, which makes components with wasm-tools, but no wasm-tools")]
+    NoWasmTools,
     /// A pattern of `//go:embed` is malformed.
     #[error("{file}: `{pattern}` in `//go:embed` is not a pattern")]
     BadPattern {
@@ -163,6 +167,11 @@ impl GoError {
                  `replace {module} => {folder}`",
                 dir.join("go.mod")
             )),
+            Self::NoWasmTools => Some(
+                "add it with: run toolchain add wasm-tools --path FOLDER, where FOLDER holds the \
+                 executable `wasm-tools`"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }

@@ -7,7 +7,9 @@ use std::path::Path;
 use super::GoError;
 use super::manifest::{Manifest, Replacement};
 use super::sums::Sums;
+use crate::lang::source_tree::{SourceTree, Without};
 use crate::path::ProjectPath;
+use crate::plan::PlanError;
 
 /// The module of the package that bindings call at run time.
 pub(super) const RUNTIME: &str = "go.bytecodealliance.org/pkg";
@@ -109,6 +111,25 @@ impl Module {
             text.push_str(&format!("replace {RUNTIME} => {runtime}\n"));
         }
         text
+    }
+
+    /// Puts into an action's sources what says which modules there are, and a folder `vendor`.
+    pub(super) fn add_to(
+        &self,
+        project: &Path,
+        outputs: &[ProjectPath],
+        tree: &mut SourceTree,
+    ) -> Result<(), PlanError> {
+        for dir in self.local.values() {
+            tree.optional_file(project, dir.join("go.mod"));
+        }
+        tree.optional_file(project, self.dir.join("go.sum"));
+        if self.vendored {
+            let without = Without { folders: outputs, marker: None };
+            let wanted = |path: &ProjectPath| !path.as_str().ends_with("_test.go");
+            tree.folder(project, &self.dir.join("vendor"), &without, &wanted)?;
+        }
+        Ok(())
     }
 
     /// Follows `replace` to folders; only those of the module itself count.
