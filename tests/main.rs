@@ -11,3 +11,4 @@ mod hermetic;
 mod lockfile;
 mod reproducible;
 mod robust;
+mod toolchain;

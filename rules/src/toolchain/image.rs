@@ -100,9 +100,7 @@ pub(crate) fn make(
     packages: &[Package],
 ) -> Result<Made, ImageError> {
     let contents = session.parallel(packages, |package| {
-        let fits =
-            |layer: &&Layer| layer.keys(recipe.platform).iter().any(|key| layer.has(key, package));
-        let layer = recipe.layers.iter().find(fits).ok_or_else(|| SourceError::Unmatched {
+        let layer = recipe.layer_of(package).ok_or_else(|| SourceError::Unmatched {
             toolchain: recipe.toolchain.clone(),
             package: package.purl.to_string(),
         })?;
@@ -138,6 +136,15 @@ fn tree(
         tree.insert(path, link).map_err(conflict(&format!("the link {path}")))?;
     }
     Ok(tree)
+}
+
+impl Recipe {
+    /// The layer that a package is one of.
+    pub(super) fn layer_of(&self, package: &Package) -> Option<&Layer> {
+        let fits =
+            |layer: &&Layer| layer.keys(self.platform).iter().any(|key| layer.has(key, package));
+        self.layers.iter().find(fits)
+    }
 }
 
 impl Layer {

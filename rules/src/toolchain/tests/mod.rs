@@ -4,6 +4,7 @@ mod added;
 mod clients;
 mod mirror;
 mod sync;
+mod verify;
 
 use std::fs;
 use std::path::PathBuf;
