@@ -134,6 +134,12 @@ pub(crate) enum Toolchain {
     /// Resolve the toolchains that the project needs, fetch them and write run.lock.toml.
     #[command(after_help = SYNC_EXAMPLES)]
     Sync(ToolchainSync),
+    /// Show what is pinned, what the project needs, and what there is.
+    #[command(visible_alias = "ls", after_help = LIST_EXAMPLES)]
+    List,
+    /// Hash every file of the pinned toolchains in the store, and every package that is kept.
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(ToolchainVerify),
     /// Pin a toolchain that the catalogue lacks: an archive or a folder.
     #[command(after_help = ADD_EXAMPLES)]
     Add(ToolchainAdd),
@@ -167,6 +173,31 @@ pub(crate) struct ToolchainSync {
     /// Drop toolchains that no component needs. Without it they stay, as another branch may need them.
     #[arg(long)]
     pub(crate) prune: bool,
+}
+
+const LIST_EXAMPLES: &str = "\
+FROM is where the packages come from, STORE whether this machine has the image, UNPACKED the size of
+its files, KEPT that of the packages it was made of.
+
+Examples:
+    run toolchain list
+    run toolchain list --message-format json   one object a line: `toolchain`, then `available`";
+
+const VERIFY_EXAMPLES: &str = "\
+A damaged file is printed with the package it came with, and set aside; the next build that needs it
+makes it again. What is not in the store is no damage: it is installed when something needs it.
+Exit code 102 if anything is damaged.
+
+Examples:
+    run toolchain verify
+    run toolchain verify rust componentize-py";
+
+/// Arguments of `run toolchain verify`.
+#[derive(Debug, Args)]
+pub(crate) struct ToolchainVerify {
+    /// Only these toolchains.
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
 }
 
 const ADD_EXAMPLES: &str = "\

@@ -12,3 +12,4 @@ mod languages;
 mod lockfile;
 mod reproducible;
 mod robust;
+mod toolchain;

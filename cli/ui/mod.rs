@@ -7,6 +7,7 @@ mod json;
 mod printer;
 mod progress;
 mod sync;
+mod table;
 
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ pub(crate) use json::{build_finished, diagnostic, emit};
 pub(crate) use printer::{Printer, duration};
 pub(crate) use progress::Progress;
 pub(crate) use sync::SyncProgress;
+pub(crate) use table::{size, table};
 
 /// Prints what clap has to say: help on standard output with exit 0, an error with exit 2.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {

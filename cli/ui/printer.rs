@@ -59,6 +59,13 @@ impl Printer {
         }
     }
 
+    /// Prints a status line of something that went wrong, unless quiet.
+    pub(crate) fn bad_status(&self, verb: &str, text: &str) {
+        if self.verbosity >= 0 {
+            self.line(&self.status_line(Style::Bad, verb, text));
+        }
+    }
+
     /// Prints a warning.
     pub(crate) fn warning(&self, text: &str) {
         self.line(&format!("{} {text}", self.styled(Style::Warn, "warning:")));

@@ -104,6 +104,7 @@ impl Events for SyncProgress {
                 "Retrying",
                 &format!("{package}: attempt {attempt} failed: {reason}"),
             ),
+            Event::Verifying { toolchain, done } => self.fetching(toolchain, done, None),
             Event::Unpacked { package } => {
                 self.done(package);
                 if self.printer.verbosity > 0 {

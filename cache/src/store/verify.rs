@@ -131,8 +131,10 @@ impl Check<'_> {
             None => self.store.verify(digest)?,
         };
         self.known.insert(*digest, health.clone());
-        self.found.files += 1;
-        self.found.bytes += digest.size();
+        if health != Health::Missing {
+            self.found.files += 1;
+            self.found.bytes += digest.size();
+        }
         if health != Health::Sound {
             self.found.flaws.push((path.to_owned(), *digest, health));
         } else if !self.is_sound_on_disk(digest, executable, disk) {

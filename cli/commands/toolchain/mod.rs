@@ -1,7 +1,9 @@
 //! `run toolchain …`: what run.lock.toml pins.
 
 mod add;
+mod list;
 mod sync;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -17,6 +19,8 @@ use crate::config::Config;
 pub(crate) fn run(verb: &Toolchain, config: &Config) -> Result<ExitCode, CommandError> {
     match verb {
         Toolchain::Sync(arguments) => sync::run(arguments, config),
+        Toolchain::List => list::run(config),
+        Toolchain::Verify(arguments) => verify::run(arguments, config),
         Toolchain::Add(arguments) => add::run(arguments, config),
         Toolchain::Remove(arguments) => add::remove(arguments, config),
     }

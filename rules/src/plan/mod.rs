@@ -19,7 +19,7 @@ use engine::{Action, ActionId, Graph, Input, Label, Source, Sources};
 
 pub use error::PlanError;
 pub(crate) use planner::Planner;
-pub use selection::{Selection, UnknownComponent, toolchains};
+pub use selection::{Selection, UnknownComponent, needed_by, toolchains};
 
 use crate::environment;
 use crate::lang::{self, Compiled, Request};

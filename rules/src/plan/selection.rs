@@ -1,5 +1,7 @@
 //! Which components a command is about.
 
+use std::collections::BTreeMap;
+
 use crate::lang;
 use crate::manifest::{Component, Manifest, Origin, suggest};
 use crate::toolchain::{CatalogueError, Toolchains};
@@ -48,6 +50,20 @@ impl Selection {
             }
         })
     }
+}
+
+/// The enabled components that need each toolchain.
+#[must_use]
+pub fn needed_by(manifest: &Manifest) -> BTreeMap<&'static str, Vec<&str>> {
+    let mut needed: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
+    for component in manifest.components.iter().filter(|component| *component.enabled) {
+        if let Origin::Source { language, .. } = &component.origin {
+            for &toolchain in lang::toolchains(**language) {
+                needed.entry(toolchain).or_default().push(component.name.as_str());
+            }
+        }
+    }
+    needed
 }
 
 /// The toolchains that the selected components need.

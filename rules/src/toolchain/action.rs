@@ -114,7 +114,10 @@ impl Events for Told<'_> {
                 self.cx.status(format!("{package}: try {attempt} failed: {reason}"));
             }
             Event::Warning(text) => self.cx.note(&format!("warning: {text}")),
-            Event::Resolving { .. } | Event::Fetched { .. } | Event::Unpacked { .. } => {}
+            Event::Resolving { .. }
+            | Event::Fetched { .. }
+            | Event::Unpacked { .. }
+            | Event::Verifying { .. } => {}
         }
     }
 

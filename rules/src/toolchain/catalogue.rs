@@ -376,6 +376,12 @@ impl CratePackage {
 }
 
 impl Toolchain {
+    /// The platforms that there are recipes of a version for.
+    pub fn platforms<'a>(&'a self, version: &'a str) -> impl Iterator<Item = Platform> {
+        let has = move |recipe: &&Versions| recipe.versions.iter().any(|known| known == version);
+        self.recipes.iter().filter(has).flat_map(|recipe| recipe.platforms.iter().copied())
+    }
+
     /// Every version there is a recipe for, as listed.
     pub fn versions(&self) -> impl Iterator<Item = &str> {
         self.recipes.iter().flat_map(|recipe| recipe.versions.iter().map(String::as_str))

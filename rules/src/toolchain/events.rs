@@ -62,6 +62,13 @@ pub enum Event<'a> {
         /// The package's file name.
         package: &'a str,
     },
+    /// So many bytes of an image have been hashed.
+    Verifying {
+        /// The toolchain.
+        toolchain: &'a str,
+        /// How many bytes so far.
+        done: u64,
+    },
     /// Something that does not stop the work, but that the user should know.
     Warning(&'a str),
 }

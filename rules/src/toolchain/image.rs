@@ -139,8 +139,7 @@ pub(crate) fn make(
         packages.iter().filter(|package| package.source == SourceKind::Npm).collect();
     npm::fetch(session, &of_npm)?;
     let contents = session.parallel(packages, |package| {
-        let fits = |layer: &&Layer| layer.holds(package, recipe.platform);
-        let layer = recipe.layers.iter().find(fits).ok_or_else(|| SourceError::Unmatched {
+        let layer = recipe.layer_of(package).ok_or_else(|| SourceError::Unmatched {
             toolchain: recipe.toolchain.clone(),
             package: package.purl.to_string(),
         })?;
@@ -176,6 +175,13 @@ fn tree(
         tree.insert(path, link).map_err(conflict(&format!("the link {path}")))?;
     }
     Ok(tree)
+}
+
+impl Recipe {
+    /// The layer that a package is one of.
+    pub(super) fn layer_of(&self, package: &Package) -> Option<&Layer> {
+        self.layers.iter().find(|layer| layer.holds(package, self.platform))
+    }
 }
 
 impl Layer {

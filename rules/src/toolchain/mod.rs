@@ -19,6 +19,7 @@ mod events;
 pub(crate) mod fetch;
 mod image;
 mod install;
+mod inventory;
 mod lock;
 mod needs;
 mod placeholder;
@@ -30,6 +31,7 @@ pub(crate) mod source;
 mod sync;
 pub(crate) mod unpack;
 mod upgrade;
+mod verify;
 
 pub use action::{IMAGE, Images, image_action};
 pub use add::{Add, AddError, AddFrom};
@@ -42,6 +44,7 @@ pub use events::{Event, Events};
 pub use fetch::{ClientError, HttpError, Transient};
 pub use image::ImageError;
 pub use install::{Install, InstallError};
+pub use inventory::{Pinned, Presence};
 pub use lock::{
     Algorithm, Change, Checksum, ChecksumError, Image, Lock, LockError, NotLocked, Package, Pin,
     SourceKind, Stale,
@@ -55,6 +58,7 @@ pub use source::{DebianError, NpmError, RustupError, SourceError};
 pub use sync::{Sync, SyncError};
 pub use unpack::{Excess, UnpackError};
 pub use upgrade::{Upgrade, UpgradeError};
+pub use verify::{Damage, ImageHealth, Verified, Verify, VerifyError};
 
 /// The toolchain that compiles Rust to components.
 pub const RUST: &str = "rust";

@@ -20,7 +20,7 @@ pub(super) fn resolve(
 ) -> Result<Resolved, SourceError> {
     let path = session.local(&from.path);
     let (file, pin) = if path.is_dir() {
-        let tree = session.locked_tree(&from.path, &folder(session, &from.path, layer)?)?;
+        let tree = session.keep_tree(&from.path, &folder(session, &from.path, layer)?)?;
         (None, Pin::Tree { tree, sha256: None })
     } else {
         let bytes = read(path.clone())?;

@@ -58,6 +58,11 @@ impl<'a> Session<'a> {
         })
     }
 
+    /// The same with packages from another store.
+    pub(crate) fn with_packages(self, packages: DiskStore) -> Self {
+        Self { packages, ..self }
+    }
+
     /// Whether to stop.
     pub(crate) fn cancelled(&self) -> bool {
         self.failed.load(Ordering::Relaxed) || self.events.cancelled()

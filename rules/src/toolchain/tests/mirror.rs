@@ -28,7 +28,7 @@ const CATALOGUE: &str = r#"
 
 impl Machine {
     /// A Debian mirror with two packages, an archive at a URL, and a folder.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let machine = Self::with(CATALOGUE);
         machine.release(&[("one", "1"), ("two", "1")]);
         machine.write("tool-1.0.tar", &tape_of(&[("lib/data", 0o644, b"data")]));

@@ -6,6 +6,7 @@ mod crates;
 mod mirror;
 mod npm;
 mod sync;
+mod verify;
 
 use std::fs;
 use std::path::PathBuf;

@@ -175,3 +175,37 @@ fn machines_with_one_lock_get_the_same_trees() {
     let other = machine.sync(&machine.store("three", DigestFunction::Blake3), &Log::default());
     assert_eq!(other.unwrap(), lock);
 }
+
+/// The lock of the configuration page, as it stands there.
+const PAGE: &str = "[toolchains]
+cargo-component = \"0.20.0\"
+wasm-tools = \"1.219.1\"
+componentize-py = \"0.15.0\"
+
+[checksums]
+cargo-component = \"sha256:abc123...\"
+";
+
+#[test]
+fn the_pages_lock_is_accepted_and_completed() {
+    let mut machine = Machine::with_versions();
+    machine.lock(PAGE);
+    machine.needed = Vec::new();
+    let lock = machine.synced().unwrap();
+    assert_eq!(fs::read_to_string(machine.lockfile()).unwrap(), PAGE);
+    assert_eq!(lock.idle(&Toolchains::new(), &machine.catalogue()).len(), 3);
+    // A version that this program has is completed in its place.
+    machine.catalogue = CATALOGUE.replace("toolchain.tool", "toolchain.componentize-py");
+    machine.catalogue = machine.catalogue.replace("\"1.0\"", "\"0.15.0\"");
+    for platform in ["amd64", "arm64"] {
+        machine.write(&format!("tool-0.15.0-{platform}/tool"), platform.as_bytes());
+    }
+    machine.needed = vec!["componentize-py"];
+    let lock = machine.synced().unwrap();
+    assert_eq!(lock.version("componentize-py"), Some("0.15.0"));
+    let text = fs::read_to_string(machine.lockfile()).unwrap();
+    assert!(text.starts_with(PAGE), "{text}");
+    assert_eq!(lock.checksums["cargo-component"].to_string(), "sha256:abc123...");
+    assert_eq!(text, PAGE.to_owned() + &text[PAGE.len()..]);
+    assert!(text.contains(&format!("componentize-py = \"{}\"", lock.checksums["componentize-py"])));
+}
