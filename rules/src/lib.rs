@@ -14,4 +14,4 @@ pub mod toolchain;
 pub mod wasm;
 pub mod wit;
 
-pub use lang::{CargoError, LangError, SourceTreeError};
+pub use lang::{CargoError, LangError, SourceTreeError, ZigError};

@@ -9,6 +9,7 @@ mod bindings;
 mod python;
 mod rust;
 mod source_tree;
+mod zig;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,11 +22,12 @@ use sandbox::Limits;
 pub use rust::CargoError;
 pub(crate) use source_tree::SourceTree;
 pub use source_tree::SourceTreeError;
+pub use zig::ZigError;
 
 use crate::manifest::Language;
 use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
-use crate::toolchain::{COMPONENTIZE_PY, RUST};
+use crate::toolchain::{COMPONENTIZE_PY, RUST, ZIG};
 
 /// A component to compile, as its language needs to know it.
 #[derive(Debug)]
@@ -70,6 +72,9 @@ pub enum LangError {
     /// The Cargo package.
     #[error(transparent)]
     Cargo(#[from] CargoError),
+    /// The Zig project.
+    #[error(transparent)]
+    Zig(#[from] ZigError),
     /// The source files.
     #[error(transparent)]
     Sources(#[from] SourceTreeError),
@@ -90,6 +95,7 @@ impl LangError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Cargo(error) => error.hint(),
+            Self::Zig(error) => error.hint(),
             Self::NeedsWit { .. } => Some("add `wit = \"wit\"` to the component".to_owned()),
             Self::Unsupported(_) => Some(
                 "build it with the language's own tools and name the result by `path`".to_owned(),
@@ -104,7 +110,8 @@ pub(crate) fn toolchains(language: Language) -> &'static [&'static str] {
     match language {
         Language::Rust => &[RUST],
         Language::Python => &[COMPONENTIZE_PY],
-        Language::Go | Language::JavaScript | Language::TypeScript | Language::Zig => &[],
+        Language::Zig | Language::C | Language::Cpp => &[ZIG],
+        Language::Go | Language::JavaScript | Language::TypeScript => &[],
     }
 }
 
@@ -117,7 +124,8 @@ pub(crate) fn compile(
     match language {
         Language::Rust => rust::compile(planner, request),
         Language::Python => python::compile(planner, request),
-        Language::Go | Language::JavaScript | Language::TypeScript | Language::Zig => {
+        Language::Zig | Language::C | Language::Cpp => zig::compile(planner, language, request),
+        Language::Go | Language::JavaScript | Language::TypeScript => {
             Err(LangError::Unsupported(language).into())
         }
     }

@@ -224,6 +224,7 @@ const TEXT: &str = concat!(
     include_str!("catalogue/defaults.toml"),
     include_str!("catalogue/componentize-py.toml"),
     include_str!("catalogue/rust.toml"),
+    include_str!("catalogue/zig.toml"),
 );
 
 static BUILTIN: LazyLock<Catalogue> =
@@ -366,10 +367,10 @@ mod tests {
                 crate::toolchain::unpack::Placement::new(layer).unwrap();
             }
         }
-        assert_eq!(catalogue.names().collect::<Vec<_>>(), ["componentize-py", "rust"]);
+        assert_eq!(catalogue.names().collect::<Vec<_>>(), ["componentize-py", "rust", "zig"]);
         assert_eq!(
-            [super::super::COMPONENTIZE_PY, super::super::RUST],
-            ["componentize-py", "rust"]
+            [super::super::COMPONENTIZE_PY, super::super::RUST, super::super::ZIG],
+            ["componentize-py", "rust", "zig"]
         );
     }
 

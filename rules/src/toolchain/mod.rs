@@ -51,5 +51,8 @@ pub const RUST: &str = "rust";
 /// The toolchain that makes components of Python modules.
 pub const COMPONENTIZE_PY: &str = "componentize-py";
 
+/// The toolchain that compiles Zig, C and C++.
+pub const ZIG: &str = "zig";
+
 #[cfg(test)]
 mod tests;
