@@ -11,6 +11,7 @@ mod javascript;
 mod python;
 mod rust;
 mod source_tree;
+mod zig;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,11 +28,12 @@ pub use python::PythonError;
 pub use rust::CargoError;
 pub(crate) use source_tree::SourceTree;
 pub use source_tree::SourceTreeError;
+pub use zig::ZigError;
 
 use crate::manifest::Language;
 use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
-use crate::toolchain::{COMPONENTIZE_PY, GO, RUST};
+use crate::toolchain::{COMPONENTIZE_PY, GO, RUST, ZIG};
 
 /// A component to compile, as its language needs to know it.
 #[derive(Debug)]
@@ -72,6 +74,13 @@ pub(crate) struct Compiled {
     pub(crate) checks: Vec<ActionId>,
 }
 
+impl Compiled {
+    /// The output of an action, with nothing to check beside it.
+    fn new(action: ActionId, output: &str) -> Self {
+        Self { action, output: output.to_owned(), checks: Vec::new() }
+    }
+}
+
 /// Why a component's actions can't be planned.
 #[derive(Debug, thiserror::Error)]
 pub enum LangError {
@@ -87,6 +96,9 @@ pub enum LangError {
     /// The npm package.
     #[error(transparent)]
     Npm(#[from] NpmError),
+    /// The Zig project.
+    #[error(transparent)]
+    Zig(#[from] ZigError),
     /// The source files.
     #[error(transparent)]
     Sources(#[from] SourceTreeError),
@@ -96,9 +108,6 @@ pub enum LangError {
         /// The language.
         language: &'static str,
     },
-    /// The language's rule has not been written yet.
-    #[error("components in {0} can't be built by this version")]
-    Unsupported(Language),
 }
 
 impl LangError {
@@ -110,10 +119,8 @@ impl LangError {
             Self::Python(error) => error.hint(),
             Self::Go(error) => error.hint(),
             Self::Npm(error) => error.hint(),
+            Self::Zig(error) => error.hint(),
             Self::NeedsWit { .. } => Some("add `wit = \"wit\"` to the component".to_owned()),
-            Self::Unsupported(_) => Some(
-                "build it with the language's own tools and name the result by `path`".to_owned(),
-            ),
             Self::Sources(_) => None,
         }
     }
@@ -127,7 +134,7 @@ pub(crate) fn toolchains(language: Language) -> &'static [&'static str] {
         Language::Go => &[GO],
         Language::JavaScript => javascript::JAVASCRIPT_TOOLCHAINS,
         Language::TypeScript => javascript::TYPESCRIPT_TOOLCHAINS,
-        Language::Zig => &[],
+        Language::Zig | Language::C | Language::Cpp => &[ZIG],
     }
 }
 
@@ -144,7 +151,7 @@ pub(crate) fn compile(
         Language::JavaScript | Language::TypeScript => {
             javascript::compile(planner, language, request)
         }
-        Language::Zig => Err(LangError::Unsupported(language).into()),
+        Language::Zig | Language::C | Language::Cpp => zig::compile(planner, language, request),
     }
 }
 

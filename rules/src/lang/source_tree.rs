@@ -99,6 +99,11 @@ impl SourceTree {
         self.subtrees.insert(path, tree);
     }
 
+    /// The files of the checkout in it.
+    pub(crate) fn into_files(self) -> BTreeSet<ProjectPath> {
+        self.files
+    }
+
     /// Takes everything into the store and returns the tree's digest.
     pub(crate) fn store(
         mut self,

@@ -21,10 +21,14 @@ pub enum Language {
     TypeScript,
     /// `zig`
     Zig,
+    /// `c`
+    C,
+    /// `cpp`
+    Cpp,
 }
 
 /// What people write instead of the names, with what they mean.
-const NICKNAMES: [(&str, Language); 8] = [
+const NICKNAMES: [(&str, Language); 11] = [
     ("rs", Language::Rust),
     ("py", Language::Python),
     ("python3", Language::Python),
@@ -33,12 +37,23 @@ const NICKNAMES: [(&str, Language); 8] = [
     ("js", Language::JavaScript),
     ("node", Language::JavaScript),
     ("ts", Language::TypeScript),
+    ("c++", Language::Cpp),
+    ("cxx", Language::Cpp),
+    ("cc", Language::Cpp),
 ];
 
 impl Language {
     /// All languages, in the order of the documentation.
-    pub const ALL: [Self; 6] =
-        [Self::Rust, Self::Python, Self::Go, Self::JavaScript, Self::TypeScript, Self::Zig];
+    pub const ALL: [Self; 8] = [
+        Self::Rust,
+        Self::Python,
+        Self::Go,
+        Self::JavaScript,
+        Self::TypeScript,
+        Self::Zig,
+        Self::C,
+        Self::Cpp,
+    ];
 
     /// The name used in `run.toml`.
     pub const fn as_str(self) -> &'static str {
@@ -49,6 +64,8 @@ impl Language {
             Self::JavaScript => "javascript",
             Self::TypeScript => "typescript",
             Self::Zig => "zig",
+            Self::C => "c",
+            Self::Cpp => "cpp",
         }
     }
 
@@ -61,13 +78,16 @@ impl Language {
             "js" | "mjs" => Some(Self::JavaScript),
             "ts" | "mts" => Some(Self::TypeScript),
             "zig" => Some(Self::Zig),
+            "c" => Some(Self::C),
+            "cc" | "cpp" | "cxx" => Some(Self::Cpp),
             _ => None,
         }
     }
 
     /// Whether this language's compiler can read a source written in `other`.
     pub(super) fn reads(self, other: Self) -> bool {
-        self == other || (self, other) == (Self::TypeScript, Self::JavaScript)
+        let also = [(Self::TypeScript, Self::JavaScript), (Self::Cpp, Self::C)];
+        self == other || also.contains(&(self, other))
     }
 }
 
@@ -116,7 +136,8 @@ mod tests {
         check("JS", Some("did you mean `javascript`?"));
         check("golang", Some("did you mean `go`?"));
         check("pyton", Some("did you mean `python`?"));
-        check("cpp", None);
+        check("C++", Some("did you mean `cpp`?"));
+        check("pascal", None);
         check("", None);
     }
 
@@ -129,6 +150,11 @@ mod tests {
         check("x.mjs", Some(Language::JavaScript));
         check("x.ts", Some(Language::TypeScript));
         check("main.zig", Some(Language::Zig));
+        check("sort.c", Some(Language::C));
+        check("sort.h", None);
+        check("sort.cc", Some(Language::Cpp));
+        check("sort.cpp", Some(Language::Cpp));
+        check("sort.cxx", Some(Language::Cpp));
         check("x.RS", None);
         check("Makefile", None);
         check(".rs", None);

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use crate::lang::{CargoError, GoError, LangError, NpmError, PythonError, SourceTreeError};
-use crate::manifest::{Component, Diagnostic, Invalid, Origin, Span};
+use crate::manifest::{Component, Diagnostic, Invalid, Span};
 use crate::path::PathError;
 use crate::toolchain;
 use crate::wit;
@@ -116,10 +116,6 @@ impl PlanError {
                 let mut inputs = component.inputs.iter();
                 inputs.find(|input| input.as_str() == pattern).map(|input| input.span)
             }
-            Self::Lang(LangError::Unsupported(_)) => match &component.origin {
-                Origin::Source { language, .. } => language.span,
-                Origin::Prebuilt { .. } => None,
-            },
             _ => None,
         }
         .unwrap_or_else(|| component.origin.file().span)

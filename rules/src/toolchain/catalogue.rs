@@ -259,6 +259,7 @@ const TEXT: &str = concat!(
     include_str!("catalogue/jco.toml"),
     include_str!("catalogue/rust.toml"),
     include_str!("catalogue/typescript.toml"),
+    include_str!("catalogue/zig.toml"),
 );
 
 static BUILTIN: LazyLock<Catalogue> =
@@ -447,10 +448,10 @@ mod tests {
                 crate::toolchain::unpack::Placement::new(layer).unwrap();
             }
         }
-        let names = ["componentize-py", "esbuild", "go", "jco", "rust", "typescript"];
+        let names = ["componentize-py", "esbuild", "go", "jco", "rust", "typescript", "zig"];
         assert_eq!(catalogue.names().collect::<Vec<_>>(), names);
-        use super::super::{COMPONENTIZE_PY, ESBUILD, GO, JCO, RUST, TYPESCRIPT};
-        assert_eq!([COMPONENTIZE_PY, ESBUILD, GO, JCO, RUST, TYPESCRIPT], names);
+        use super::super::{COMPONENTIZE_PY, ESBUILD, GO, JCO, RUST, TYPESCRIPT, ZIG};
+        assert_eq!([COMPONENTIZE_PY, ESBUILD, GO, JCO, RUST, TYPESCRIPT, ZIG], names);
     }
 
     #[test]

@@ -78,5 +78,8 @@ pub const ESBUILD: &str = "esbuild";
 /// The toolchain that checks the types of TypeScript.
 pub const TYPESCRIPT: &str = "typescript";
 
+/// The toolchain that compiles Zig, C and C++.
+pub const ZIG: &str = "zig";
+
 #[cfg(test)]
 mod tests;

@@ -60,7 +60,7 @@ pub(crate) fn compile(
     let layer = layer(planner, &go, request.name, &packages)?;
     let sources = sources(planner, &module, &packages, request)?;
     let action = planner.add(go.compile(request, sources, layer))?;
-    Ok(Compiled { action, output: "core.wasm".to_owned(), checks: Vec::new() })
+    Ok(Compiled::new(action, "core.wasm"))
 }
 
 /// The folder of bindings.

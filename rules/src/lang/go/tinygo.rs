@@ -45,7 +45,7 @@ pub(super) fn compile(
     let sources = planner.store_tree(tree)?;
     let action = action(request, wit, sources, modules);
     let action = images.into_iter().fold(action, |action, image| action.input(Input::root(image)));
-    Ok(Compiled { action: planner.add(action)?, output: OUTPUT.to_owned(), checks: Vec::new() })
+    Ok(Compiled::new(planner.add(action)?, OUTPUT))
 }
 
 fn action(

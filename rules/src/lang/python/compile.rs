@@ -67,7 +67,7 @@ pub(crate) fn compile(
         action = action.input(Input::new(PACKAGES, packages));
     }
     let action = planner.add(action.output("component.wasm"))?;
-    Ok(Compiled { action, output: "component.wasm".to_owned(), checks: Vec::new() })
+    Ok(Compiled::new(action, "component.wasm"))
 }
 
 /// Where an action sees a folder of the project.

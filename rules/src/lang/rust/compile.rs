@@ -63,11 +63,7 @@ pub(crate) fn compile(
     })?;
     let sources = sources(planner, &workspace, &dir, request)?;
     let action = cargo.compile(request, &selection, sources, layer);
-    Ok(Compiled {
-        action: planner.add(action)?,
-        output: "component.wasm".to_owned(),
-        checks: Vec::new(),
-    })
+    Ok(Compiled::new(planner.add(action)?, "component.wasm"))
 }
 
 /// The owner of the actions that serve a whole workspace.

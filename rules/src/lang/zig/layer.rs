@@ -1,0 +1,145 @@
+//! What zig compiles from source at its first call, once for all components: keyed by the image
+//! and a stub, never by a component's sources.
+//!
+//! The C and C++ libraries are plain files that a link names. The rest is an archive of a cache: in
+//! it zig notes the inodes of the image's files, so an archive that was made on another machine is
+//! still right, but spares less work.
+
+use engine::{Input, Label, Source};
+
+use super::tool::{GLOBAL_CACHE, TARGET, Zig};
+use crate::lang::source_tree::SourceTree;
+use crate::path::ProjectPath;
+use crate::plan::{PlanError, Planner};
+
+/// The libraries of a C program, in the order of a link.
+pub(super) const LIBC: [&str; 3] = ["libc.a", "libzigc.a", "libcompiler_rt.a"];
+/// The libraries of a C++ program, in the order of a link.
+pub(super) const LIBCXX: [&str; 5] =
+    ["libc++.a", "libc++abi.a", "libc.a", "libzigc.a", "libcompiler_rt.a"];
+
+/// Something that is compiled once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layer {
+    /// [`LIBC`] and the start file.
+    Libc,
+    /// [`LIBCXX`] and the start file.
+    Libcxx,
+    /// The parsed standard library of Zig.
+    Std,
+    /// The program behind `zig translate-c`.
+    TranslateC,
+    /// The program behind `zig build`, and the libraries as it compiles them.
+    Build {
+        /// With libraries for an optimised program.
+        release: bool,
+    },
+}
+
+/// The stubs, and what stands in for the start of a program.
+const STUBS: [(&str, &str); 6] = [
+    ("build.zig", include_str!("stub/build.zig")),
+    ("start.c", include_str!("stub/start.c")),
+    ("stub.c", include_str!("stub/stub.c")),
+    ("stub.cc", include_str!("stub/stub.cc")),
+    ("stub.h", include_str!("stub/stub.h")),
+    ("stub.zig", include_str!("stub/stub.zig")),
+];
+
+impl Layer {
+    fn step(self) -> &'static str {
+        match self {
+            Self::Libc => "libc",
+            Self::Libcxx => "libcxx",
+            Self::Std => "std",
+            Self::TranslateC => "translate-c",
+            Self::Build { release: true } => "build-runner",
+            Self::Build { release: false } => "build-runner-debug",
+        }
+    }
+
+    fn output(self) -> &'static str {
+        match self {
+            Self::Libc | Self::Libcxx => "sysroot",
+            Self::Std | Self::TranslateC | Self::Build { .. } => "cache.tar",
+        }
+    }
+
+    /// Where an action finds it.
+    fn place(self) -> &'static str {
+        match self {
+            Self::Libc | Self::Libcxx => "sysroot",
+            Self::Std | Self::TranslateC | Self::Build { .. } => "deps/cache.tar",
+        }
+    }
+
+    fn script(self) -> String {
+        let archive = |what| format!("busybox tar -cf /out/cache.tar -C {GLOBAL_CACHE} {what}");
+        match self {
+            Self::Libc => libraries("-lc", "stub.c"),
+            Self::Libcxx => libraries("-lc -lc++", "stub.cc"),
+            Self::Std => format!(
+                "zig build-obj {TARGET} -lc -O small -femit-bin=/tmp/stub.o stub.zig\n{}",
+                archive("b z")
+            ),
+            Self::TranslateC => {
+                format!("zig translate-c {TARGET} -lc stub.h > /tmp/stub.zig\n{}", archive("b h o"))
+            }
+            Self::Build { release } => format!(
+                "zig build -Dtarget=wasm32-wasi{} --prefix /tmp/stub\n{}",
+                if release { " --release=small" } else { "" },
+                archive("b h o z")
+            ),
+        }
+    }
+}
+
+/// Shell text that leaves the libraries of a program. Always small ones without debug information:
+/// nobody steps through them.
+fn libraries(flags: &str, stub: &str) -> String {
+    format!(
+        "zig build-exe {TARGET} -mexec-model=reactor -fno-entry {flags} -O small -fstrip \
+         -femit-bin=/tmp/stub.wasm {stub}\n\
+         busybox mkdir /out/sysroot\n\
+         busybox find {GLOBAL_CACHE}/o '(' -name '*.a' -o -name 'crt1-*.o' ')' \
+         -exec busybox cp '{{}}' /out/sysroot/ ';'"
+    )
+}
+
+/// Shell text that unpacks the archive of a layer into the cache.
+pub(super) fn unpack() -> String {
+    format!("busybox mkdir -p {GLOBAL_CACHE}\nbusybox tar -xf /deps/cache.tar -C {GLOBAL_CACHE}\n")
+}
+
+/// The layer as an input, at the place where [`unpack`] or a link looks for it.
+pub(super) fn input(
+    planner: &mut Planner<'_>,
+    zig: &Zig,
+    layer: Layer,
+) -> Result<Input, PlanError> {
+    Ok(Input::new(layer.place(), source(planner, zig, layer)?))
+}
+
+/// The layer as an input of another name.
+pub(super) fn source(
+    planner: &mut Planner<'_>,
+    zig: &Zig,
+    layer: Layer,
+) -> Result<Source, PlanError> {
+    let action = planner.once(&format!("zig {}", layer.step()), |planner| {
+        let stubs = stubs(planner)?;
+        let label = Label::new("zig", layer.step());
+        let action = zig.action(label, &layer.script(), "stub", &Default::default());
+        planner.add(action.input(stubs).output(layer.output()))
+    })?;
+    Ok(Source::output(action, layer.output()))
+}
+
+/// The folder of stubs.
+pub(super) fn stubs(planner: &mut Planner<'_>) -> Result<Input, PlanError> {
+    let mut tree = SourceTree::default();
+    for (name, text) in STUBS {
+        tree.generated(ProjectPath::root().join(name), text);
+    }
+    Ok(Input::new("stub", Source::Tree(planner.store_tree(tree)?)))
+}

@@ -1,0 +1,121 @@
+//! Zig, C and C++: core modules made by a pinned zig, with bindings from the C generator.
+//!
+//! The bindings are generated (a builtin) and compiled (*glue*) by actions keyed by the WIT alone.
+//! What zig would compile from source at its first call, such as the C library, is a layer
+//! ([`layer`]) that every component shares. *Compile* then turns the component's own sources into
+//! objects and links them: a single Zig file ([`file`]), the C and C++ files of a folder ([`c`]),
+//! or whatever a `build.zig` says ([`project`]), with the packages of build.zig.zon ([`fetch`]).
+
+mod c;
+mod fetch;
+mod file;
+mod glue;
+mod layer;
+mod project;
+mod tool;
+mod zon;
+
+use super::{Compiled, Request};
+use crate::manifest::Language;
+use crate::path::{PathError, ProjectPath};
+use crate::plan::{PlanError, Planner};
+
+/// What is wrong with a Zig project before any action runs.
+#[derive(Debug, thiserror::Error)]
+pub enum ZigError {
+    /// A file of the project can't be read.
+    #[error("cannot read `{path}`")]
+    Read {
+        /// The file.
+        path: ProjectPath,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A build.zig.zon is not of the right form.
+    #[error("{manifest}:{line}: {reason}")]
+    Zon {
+        /// The file.
+        manifest: ProjectPath,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong there.
+        reason: &'static str,
+    },
+    /// A dependency from elsewhere without a hash.
+    #[error("{manifest}: dependency `{dependency}` has no `.hash`, so it can't be pinned")]
+    NoHash {
+        /// The build.zig.zon that names it.
+        manifest: ProjectPath,
+        /// The dependency.
+        dependency: String,
+        /// Where it comes from.
+        url: String,
+    },
+    /// A dependency by path leaves the project.
+    #[error("{manifest}: dependency `{dependency}` is at `{path}`, outside the project")]
+    DependencyOutside {
+        /// The build.zig.zon that names it.
+        manifest: ProjectPath,
+        /// The dependency.
+        dependency: String,
+        /// Its path as written.
+        path: String,
+        /// Why it is outside.
+        source: PathError,
+    },
+    /// A path among `.paths` leaves the package.
+    #[error("{manifest}: `{path}` in `.paths` is outside the package")]
+    PathOutside {
+        /// The build.zig.zon.
+        manifest: ProjectPath,
+        /// The path as written.
+        path: String,
+        /// Why it is outside.
+        source: PathError,
+    },
+}
+
+impl ZigError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoHash { manifest, dependency, url } => {
+                let folder = manifest.parent();
+                let folder = if folder.is_root() { ".".to_owned() } else { folder.to_string() };
+                Some(format!("let zig add it: cd {folder} && zig fetch --save={dependency} {url}"))
+            }
+            Self::DependencyOutside { .. } => {
+                Some("move the package into the project: an action sees nothing else".to_owned())
+            }
+            Self::Read { .. } | Self::Zon { .. } | Self::PathOutside { .. } => None,
+        }
+    }
+}
+
+/// Adds the actions that compile `request`'s component to a core module.
+pub(super) fn compile(
+    planner: &mut Planner<'_>,
+    language: Language,
+    request: &Request<'_>,
+) -> Result<Compiled, PlanError> {
+    match language {
+        Language::C => c::compile(planner, c::Dialect::C, request),
+        Language::Cpp => c::compile(planner, c::Dialect::Cpp, request),
+        _ => match project::find(planner.project(), request.source) {
+            Some(folder) => project::compile(planner, &folder, request),
+            None => file::compile(planner, request),
+        },
+    }
+}
+
+/// Whether a file or folder below `folder` may be a source of the component `source`: what belongs
+/// to another component of the project, which stands in the same folder or below it, is not.
+fn foreign(planner: &Planner<'_>, folder: &ProjectPath, source: &ProjectPath) -> Vec<ProjectPath> {
+    let all = Language::ALL.into_iter().flat_map(|language| planner.sources_in(language));
+    let others = all.filter(|other| other != source && other.is_in(folder));
+    let apart = |other: ProjectPath| match other.parent() {
+        parent if source.is_in(&parent) => other,
+        parent => parent,
+    };
+    others.map(apart).collect()
+}

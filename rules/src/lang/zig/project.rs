@@ -1,0 +1,340 @@
+//! A project with a build.zig: zig does what it says, and the one module it installs is taken.
+//!
+//! `zig build` compiles build.zig to a program before anything else. That is an action of its own
+//! (*configure*), which sees build.zig and what it imports, so that an edit of a source does not
+//! repeat it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use cache::Digest;
+use engine::{Action, Input, Label, Source};
+
+use super::fetch::FetchPackages;
+use super::layer::{self, Layer};
+use super::tool::{LOCAL_CACHE, Zig};
+use super::zon::Manifest;
+use super::{ZigError, foreign, glue};
+use crate::lang::source_tree::{SourceTree, Without};
+use crate::lang::{Compiled, LangError, Request};
+use crate::path::ProjectPath;
+use crate::plan::{PlanError, Planner};
+
+/// Endings of what is taken of a package that does not say which files belong to it.
+const SOURCES: [&str; 12] =
+    [".zig", ".zon", ".c", ".h", ".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".S", ".s"];
+/// Folders that zig itself makes.
+const MADE_BY_ZIG: [&str; 2] = ["zig-out", "zig-pkg"];
+
+/// The folder of the build.zig that `source` belongs to: the nearest one above it.
+pub(super) fn find(project: &Path, source: &ProjectPath) -> Option<ProjectPath> {
+    source.ancestors().find(|folder| folder.join("build.zig").on_disk(project).is_file())
+}
+
+/// A package of the project, by its folder.
+type Packages = BTreeMap<ProjectPath, Option<Manifest>>;
+
+/// Adds the actions that compile `request`'s component, whose build.zig is in `folder`.
+pub(super) fn compile(
+    planner: &mut Planner<'_>,
+    folder: &ProjectPath,
+    request: &Request<'_>,
+) -> Result<Compiled, PlanError> {
+    let zig = Zig::new(planner)?;
+    let bindings = glue::input(planner, &zig, request, "zig", true)?;
+    let packages = packages(planner.project(), folder).map_err(LangError::from)?;
+    let runner = layer::input(planner, &zig, Layer::Build { release: request.release })?;
+    let third_party = fetch(planner, &zig, folder, &packages)?;
+    let scripts = scripts(planner, &packages, request)?;
+    let sources = sources(planner, &packages, request)?;
+    let build = Build { zig: &zig, folder, request, runner, third_party };
+    let configured = planner.add(build.configure(scripts))?;
+    let configured = Source::output(configured, "configured.tar");
+    let action = build.compile(sources).input(bindings);
+    let action = action.input(Input::new("deps/configured.tar", configured)).output("core.wasm");
+    Ok(Compiled::new(planner.add(action)?, "core.wasm"))
+}
+
+/// How `zig build` is called, the same for configuring and for compiling.
+struct Build<'a> {
+    zig: &'a Zig,
+    folder: &'a ProjectPath,
+    request: &'a Request<'a>,
+    runner: Input,
+    third_party: Source,
+}
+
+impl Build<'_> {
+    /// Compiles and runs build.zig. If it fails, compiling fails in the same way and says so.
+    fn configure(&self, scripts: Digest) -> Action {
+        let script = format!(
+            "{}busybox mkdir {LOCAL_CACHE}\n{} --list-steps > /tmp/steps 2>&1 || true\n\
+             busybox tar -cf /out/configured.tar -C {LOCAL_CACHE} .",
+            layer::unpack(),
+            self.command()
+        );
+        self.action("configure", &script, scripts).output("configured.tar")
+    }
+
+    fn compile(&self, sources: Digest) -> Action {
+        let script = format!(
+            "{}busybox mkdir {LOCAL_CACHE}\nbusybox tar -xf /deps/configured.tar -C {LOCAL_CACHE}\n\
+             {} --prefix /tmp/prefix\n\
+             set -- $(busybox find /tmp/prefix -name '*.wasm' | busybox sort)\n\
+             if [ $# != 1 ]; then\n\
+             echo \"error: build.zig has to install one WebAssembly module, but it installs $#: $*\" >&2\n\
+             exit 1\nfi\n\
+             busybox cp \"$1\" /out/core.wasm",
+            layer::unpack(),
+            self.command()
+        );
+        self.action("compile", &script, sources)
+    }
+
+    fn action(&self, step: &'static str, script: &str, sources: Digest) -> Action {
+        let cwd = match self.folder.is_root() {
+            true => "src".to_owned(),
+            false => format!("src/{}", self.folder),
+        };
+        self.zig
+            .action(Label::new(self.request.name, step), script, &cwd, self.request.env)
+            .input(Input::new("src", Source::Tree(sources)))
+            .input(self.runner.clone())
+            .input(Input::new("deps/packages", self.third_party.clone()))
+    }
+
+    fn command(&self) -> String {
+        let mode = if self.request.release { " --release=small" } else { "" };
+        format!(
+            "zig build -Dtarget=wasm32-wasi -Dbindings=/{}{mode} --pkg-dir /deps/packages",
+            glue::PLACE
+        )
+    }
+}
+
+/// The package in `folder` and those of the project that it depends on by path.
+fn packages(project: &Path, folder: &ProjectPath) -> Result<Packages, ZigError> {
+    let mut packages = Packages::new();
+    let mut open = vec![folder.clone()];
+    while let Some(folder) = open.pop() {
+        if packages.contains_key(&folder) {
+            continue;
+        }
+        let manifest = read(project, &folder.join("build.zig.zon"))?;
+        for dependency in manifest.iter().flat_map(|manifest| &manifest.dependencies) {
+            let Some(path) = &dependency.path else { continue };
+            open.push(folder.resolve(path).map_err(|source| ZigError::DependencyOutside {
+                manifest: folder.join("build.zig.zon"),
+                dependency: dependency.name.clone(),
+                path: path.clone(),
+                source,
+            })?);
+        }
+        packages.insert(folder, manifest);
+    }
+    Ok(packages)
+}
+
+fn read(project: &Path, path: &ProjectPath) -> Result<Option<Manifest>, ZigError> {
+    let text = match std::fs::read_to_string(path.on_disk(project)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(ZigError::Read { path: path.clone(), source }),
+    };
+    let manifest = Manifest::parse(&text).map_err(|invalid| ZigError::Zon {
+        manifest: path.clone(),
+        line: invalid.line,
+        reason: invalid.reason,
+    })?;
+    Ok(Some(manifest))
+}
+
+/// The packages from elsewhere, by hash.
+fn fetch(
+    planner: &mut Planner<'_>,
+    zig: &Zig,
+    folder: &ProjectPath,
+    packages: &Packages,
+) -> Result<Source, PlanError> {
+    let pinned = pinned(packages).map_err(LangError::from)?;
+    if pinned.is_empty() {
+        return Ok(Source::Tree(planner.empty_tree()?));
+    }
+    let mut manifests = SourceTree::default();
+    for (folder, manifest) in packages {
+        if manifest.is_some() {
+            manifests.file(folder.join("build.zig.zon"));
+        }
+        // Without one, zig does not take a folder for a package.
+        manifests.generated(folder.join("build.zig"), "");
+    }
+    let manifests = planner.store_tree(manifests)?;
+    let runner = layer::source(planner, zig, Layer::Build { release: true })?;
+    let fetch = planner.once(&format!("zig packages {folder}"), |planner| {
+        let owner = if folder.is_root() { "zig".to_owned() } else { format!("zig {folder}") };
+        let fetch = FetchPackages { pinned, folder: folder.clone(), clients: planner.clients() };
+        let action = Action::builtin(Label::new(owner, "fetch"), fetch)
+            .input(Input::new("image", zig.image()))
+            .input(Input::new("cache", runner))
+            .input(Input::new("src", Source::Tree(manifests)))
+            .output(FetchPackages::OUTPUT);
+        planner.add(action)
+    })?;
+    Ok(Source::output(fetch, FetchPackages::OUTPUT))
+}
+
+/// What the manifests of the project pin: hash → URL.
+fn pinned(packages: &Packages) -> Result<BTreeMap<String, String>, ZigError> {
+    let mut pinned = BTreeMap::new();
+    for (folder, manifest) in packages {
+        for dependency in manifest.iter().flat_map(|manifest| &manifest.dependencies) {
+            let Some(url) = &dependency.url else { continue };
+            let Some(hash) = dependency.hash.as_ref().filter(|hash| !hash.is_empty()) else {
+                return Err(ZigError::NoHash {
+                    manifest: folder.join("build.zig.zon"),
+                    dependency: dependency.name.clone(),
+                    url: url.clone(),
+                });
+            };
+            pinned.insert(hash.clone(), url.clone());
+        }
+    }
+    Ok(pinned)
+}
+
+/// Every build.zig, its manifest and the files it imports.
+fn scripts(
+    planner: &mut Planner<'_>,
+    packages: &Packages,
+    request: &Request<'_>,
+) -> Result<Digest, PlanError> {
+    let mut tree = SourceTree::default();
+    let mut seen = BTreeSet::new();
+    for folder in packages.keys() {
+        tree.optional_file(planner.project(), folder.join("build.zig.zon"));
+        let mut open = vec![folder.join("build.zig")];
+        while let Some(file) = open.pop() {
+            let Ok(text) = std::fs::read_to_string(file.on_disk(planner.project())) else {
+                continue;
+            };
+            if seen.insert(file.clone()) {
+                open.extend(imports(&text).filter_map(|path| file.parent().resolve(path).ok()));
+                tree.file(file);
+            }
+        }
+    }
+    request.add_inputs(&mut tree);
+    planner.store_tree(tree)
+}
+
+/// The files that a Zig file imports.
+fn imports(text: &str) -> impl Iterator<Item = &str> {
+    let mut parts = text.split("@import(\"");
+    parts.next();
+    parts.filter_map(|part| part.split('"').next()).filter(|path| path.ends_with(".zig"))
+}
+
+/// The files of the project's packages.
+fn sources(
+    planner: &mut Planner<'_>,
+    packages: &Packages,
+    request: &Request<'_>,
+) -> Result<Digest, PlanError> {
+    let project = planner.project().to_owned();
+    let mut tree = SourceTree::default();
+    for (folder, manifest) in packages {
+        tree.optional_file(&project, folder.join("build.zig"));
+        tree.optional_file(&project, folder.join("build.zig.zon"));
+        let mut apart = planner.outputs().to_vec();
+        apart.extend(foreign(planner, folder, request.source));
+        apart.extend(MADE_BY_ZIG.map(|name| folder.join(name)));
+        let without = Without { folders: &apart, marker: None };
+        let own = |path: &ProjectPath| !apart.contains(path);
+        match manifest.as_ref().and_then(|manifest| manifest.paths.as_ref()) {
+            Some(paths) => {
+                for path in paths {
+                    let place = folder.resolve(path).map_err(|source| {
+                        let manifest = folder.join("build.zig.zon");
+                        LangError::from(ZigError::PathOutside {
+                            manifest,
+                            path: path.clone(),
+                            source,
+                        })
+                    })?;
+                    match place.on_disk(&project).is_dir() {
+                        true => tree.folder(&project, &place, &without, &own)?,
+                        false => tree.optional_file(&project, place),
+                    }
+                }
+            }
+            None => {
+                let wanted = |path: &ProjectPath| {
+                    own(path) && SOURCES.iter().any(|ending| path.as_str().ends_with(ending))
+                };
+                tree.folder(&project, folder, &without, &wanted)?;
+            }
+        }
+    }
+    request.add_inputs(&mut tree);
+    planner.store_tree(tree)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_of_files_are_found() {
+        let text = "const std = @import(\"std\");\nconst a = @import(\"build/a.zig\"), b = @import(\"b.zig\");";
+        assert_eq!(imports(text).collect::<Vec<_>>(), ["build/a.zig", "b.zig"]);
+    }
+
+    #[test]
+    fn a_dependency_needs_a_hash() {
+        let manifest = |dependency: &str| {
+            Some(
+                Manifest::parse(&format!(
+                    ".{{ .dependencies = .{{ .crc = .{{ {dependency} }} }} }}"
+                ))
+                .unwrap(),
+            )
+        };
+        let packages = |dependency: &str| {
+            Packages::from([(ProjectPath::parse("app").unwrap(), manifest(dependency))])
+        };
+        let error = pinned(&packages(".url = \"file:///a.tar.gz\"")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "app/build.zig.zon: dependency `crc` has no `.hash`, so it can't be pinned"
+        );
+        assert_eq!(
+            error.hint().unwrap(),
+            "let zig add it: cd app && zig fetch --save=crc file:///a.tar.gz"
+        );
+        let found = pinned(&packages(".url = \"u\", .hash = \"h\"")).unwrap();
+        assert_eq!(found, BTreeMap::from([("h".to_owned(), "u".to_owned())]));
+        assert!(pinned(&packages(".path = \"../crc\"")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn packages_by_path_are_followed_and_stay_in_the_project() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let depends_on =
+            |path: &str| format!(".{{ .dependencies = .{{ .x = .{{ .path = \"{path}\" }} }} }}");
+        write("app/build.zig.zon", &depends_on("../lib"));
+        write("lib/build.zig.zon", &depends_on("../app"));
+        let app = ProjectPath::parse("app").unwrap();
+        let found = packages(dir.path(), &app).unwrap();
+        assert_eq!(found.keys().map(ProjectPath::as_str).collect::<Vec<_>>(), ["app", "lib"]);
+        write("lib/build.zig.zon", &depends_on("../../elsewhere"));
+        assert_eq!(
+            packages(dir.path(), &app).unwrap_err().to_string(),
+            "lib/build.zig.zon: dependency `x` is at `../../elsewhere`, outside the project"
+        );
+    }
+}

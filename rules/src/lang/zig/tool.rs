@@ -1,0 +1,69 @@
+//! How zig is called: in a shell of its image, with caches that live as long as the action.
+
+use std::collections::BTreeMap;
+
+use engine::{Action, Input, Label, Process, Source};
+
+use crate::lang::{base_environment, limits};
+use crate::plan::{PlanError, Planner};
+use crate::toolchain::ZIG;
+
+/// What every call compiles for.
+pub(super) const TARGET: &str = "-target wasm32-wasi";
+/// Zig's global cache. Zig locks what is in it by opening it for writing, which files of an input
+/// forbid; so a layer is an archive that is unpacked here.
+pub(super) const GLOBAL_CACHE: &str = "/tmp/zig";
+/// Zig's cache for the project at hand.
+pub(super) const LOCAL_CACHE: &str = "/tmp/zig-local";
+
+/// The pinned zig.
+#[derive(Debug, Clone)]
+pub(super) struct Zig {
+    image: Source,
+}
+
+impl Zig {
+    pub(super) fn new(planner: &mut Planner<'_>) -> Result<Self, PlanError> {
+        Ok(Self { image: planner.image(ZIG)? })
+    }
+
+    /// The image itself, for an action that does not run in the sandbox.
+    pub(super) fn image(&self) -> Source {
+        self.image.clone()
+    }
+
+    /// An action that runs shell text; the first command to fail ends it.
+    pub(super) fn action(
+        &self,
+        label: Label,
+        script: &str,
+        cwd: &str,
+        own: &BTreeMap<String, String>,
+    ) -> Action {
+        let mut env = base_environment();
+        let fixed = [
+            ("PATH", "/usr/bin"),
+            ("ZIG_GLOBAL_CACHE_DIR", GLOBAL_CACHE),
+            ("ZIG_LOCAL_CACHE_DIR", LOCAL_CACHE),
+        ];
+        env.extend(fixed.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        env.extend(own.clone());
+        let argv = ["/usr/bin/sh", "-ec", script].map(str::to_owned).to_vec();
+        let process = Process { argv, env, cwd: cwd.to_owned(), limits: limits() };
+        Action::process(label, process).input(Input::root(self.image.clone()))
+    }
+}
+
+/// Shell text that links objects to a core module whose functions are called from outside, as zig
+/// would do it; a function whose type differs from its declaration is an error.
+pub(super) fn link(objects: &str, libraries: &[&str], release: bool) -> String {
+    let strip = if release { " --strip-all" } else { "" };
+    let libraries: Vec<String> = libraries.iter().map(|name| format!("/sysroot/{name}")).collect();
+    format!(
+        "zig wasm-ld --error-limit=0 --fatal-warnings --export-memory --stack-first --no-entry \
+         -z stack-size=16777216 --build-id=none{strip} $LDFLAGS -o /out/core.wasm \
+         /sysroot/crt1-reactor.o /deps/bindings/bindings.o /deps/bindings/component_type.o \
+         {objects} {}",
+        libraries.join(" ")
+    )
+}
