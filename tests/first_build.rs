@@ -44,8 +44,8 @@ async fn check_calls(calc: &runtime::Loaded, greeter: &runtime::Loaded) {
     assert_eq!(calc.call(ops, "add", &["40", "2"]).await.unwrap(), answer("42"));
     assert_eq!(calc.call(ops, "gcd", &["54", "24"]).await.unwrap(), answer("6"));
     let greet = Some("demo:greeter/greet@0.1.0");
-    let greeting = greeter.call(greet, "greet", &["\"ada of lovelace\""]).await.unwrap();
-    assert_eq!(greeting, answer("\"Hello, Ada of Lovelace, from Python!\""));
+    let greeting = greeter.call(greet, "greet", &["\"Ada, Grace, Edsger\""]).await.unwrap();
+    assert_eq!(greeting, answer("\"Hello, Ada, Grace and Edsger, from Python!\""));
 }
 
 async fn check_answers(service: &runtime::Loaded, path: &'static str, status: u16, body: &str) {

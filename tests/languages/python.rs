@@ -19,8 +19,8 @@ fn build(workspace: &Workspace) -> Run {
 
 /// The wheel of the example's requirement.
 const WHEEL: (&str, &str) = (
-    "titlecase-2.3-py2.py3-none-any.whl",
-    "9a1595ed9b88f3ce4362a7602ee63cf074e10ac80d1256b32ea1ec5ffa265fa0",
+    "humanize-4.17.0-py3-none-any.whl",
+    "02d0899527760efe18011944f882df4970943b4cdff7b5a0ba7fed43a576ef98",
 );
 
 #[test]
@@ -33,26 +33,26 @@ fn packages_search_paths_data_and_wheels_come_together() {
             "shop/src/shop/app.py",
             "from wit_world import exports\nfrom shared import punctuated\nfrom . import words\n\n\n\
              class Greet(exports.Greet):\n    def greet(self, name: str) -> str:\n        \
-             return punctuated(words.WORDS[0], words.titled(name))\n",
+             return punctuated(words.WORDS[0], words.everybody(name))\n",
         )
         .file(
             "shop/src/shop/words.py",
-            "import pathlib\nfrom importlib.metadata import version\n\nfrom titlecase import titlecase\n\n\
+            "import pathlib\nfrom importlib.metadata import version\n\nfrom humanize import natural_list\n\n\
              WORDS = pathlib.Path(__file__).with_name(\"words.txt\").read_text().splitlines()\n\
-             VERSION = version(\"titlecase\")\n\n\n\
-             def titled(name: str) -> str:\n    return f\"{titlecase(name)} ({VERSION})\"\n",
+             VERSION = version(\"humanize\")\n\n\n\
+             def everybody(names: str) -> str:\n    return f\"{natural_list(names.split())} ({VERSION})\"\n",
         )
         .file("shop/src/shop/words.txt", format!("Welcome\n{unique}\n"))
         .file("lib/shared.py", "def punctuated(*words: str) -> str:\n    return \", \".join(words)\n")
         .file(
             "shop/pylock.toml",
             format!(
-                "lock-version = \"1.0\"\ncreated-by = \"hand\"\n\n[[packages]]\nname = \"titlecase\"\n\
-                 version = \"2.3\"\n[[packages.wheels]]\nname = \"{wheel}\"\n\
+                "lock-version = \"1.0\"\ncreated-by = \"hand\"\n\n[[packages]]\nname = \"humanize\"\n\
+                 version = \"4.17.0\"\n[[packages.wheels]]\nname = \"{wheel}\"\n\
                  hashes = {{ sha256 = \"{hash}\" }}\n"
             ),
         )
-        .file("shop/pyproject.toml", "[project]\nname = \"shop\"\ndependencies = [\"titlecase>=2\"]\n");
+        .file("shop/pyproject.toml", "[project]\nname = \"shop\"\ndependencies = [\"humanize>=4\"]\n");
     workspace.replace("run.toml", "\"components/greeter/app.py\"", "\"shop/src/shop/app.py\"");
     workspace.replace(
         "run.toml",
@@ -70,9 +70,9 @@ fn packages_search_paths_data_and_wheels_come_together() {
         let runtime = runtime::Runtime::new().unwrap();
         let greeter = runtime.load(&component).unwrap();
         let greet = Some("demo:greeter/greet@0.1.0");
-        greeter.call(greet, "greet", &["\"ada of lovelace\""]).await.unwrap()
+        greeter.call(greet, "greet", &["\"Ada Grace Edsger\""]).await.unwrap()
     });
-    assert_eq!(greeting.as_deref(), Some("\"Welcome, Ada of Lovelace (2.3)\""));
+    assert_eq!(greeting.as_deref(), Some("\"Welcome, Ada, Grace and Edsger (4.17.0)\""));
     // Files that no module is: nothing to do with the component.
     workspace.write("shop/src/shop/notes.md", "words");
     assert_eq!(build(&workspace).ok().ran(), Vec::<&str>::new());
@@ -117,7 +117,7 @@ fn a_module_that_wants_to_download_is_told_that_there_is_no_network() {
 fn a_missing_lockfile_is_an_error_with_the_commands_that_make_it() {
     let workspace = greeter().file(
         "components/greeter/pyproject.toml",
-        "[project]\nname = \"greeter\"\ndependencies = [\"titlecase\"]\n",
+        "[project]\nname = \"greeter\"\ndependencies = [\"humanize\"]\n",
     );
     std::fs::remove_file(workspace.path(REQUIREMENTS)).unwrap();
     build(&workspace)
@@ -131,21 +131,21 @@ fn a_missing_lockfile_is_an_error_with_the_commands_that_make_it() {
 fn a_stale_lockfile_is_an_error_with_the_command_that_renews_it() {
     let workspace = greeter().file(
         "components/greeter/pyproject.toml",
-        "[project]\nname = \"greeter\"\ndependencies = [\"titlecase>=3\", \"humanize\"]\n",
+        "[project]\nname = \"greeter\"\ndependencies = [\"humanize>=5\", \"rich\"]\n",
     );
     build(&workspace)
         .exits(2)
-        .says("it has `titlecase` 2.3, but `titlecase>=3` is asked for")
+        .says("it has `humanize` 4.17.0, but `humanize>=5` is asked for")
         .says("uv pip compile --generate-hashes -o requirements.txt");
 }
 
 #[test]
 fn a_requirement_without_a_hash_is_an_error_with_its_line() {
     let workspace = greeter();
-    workspace.write(REQUIREMENTS, "# tools\ntitlecase==2.3\n");
+    workspace.write(REQUIREMENTS, "# tools\nhumanize==4.17.0\n");
     build(&workspace)
         .exits(2)
-        .says("components/greeter/requirements.txt:2: `titlecase==2.3` is not pinned")
+        .says("components/greeter/requirements.txt:2: `humanize==4.17.0` is not pinned")
         .says("--generate-hashes");
 }
 
@@ -153,10 +153,10 @@ fn a_requirement_without_a_hash_is_an_error_with_its_line() {
 fn a_wheel_with_another_hash_is_refused() {
     let workspace = greeter();
     let wrong = "0".repeat(64);
-    workspace.write(REQUIREMENTS, format!("titlecase==2.3 --hash=sha256:{wrong}\n"));
+    workspace.write(REQUIREMENTS, format!("humanize==4.17.0 --hash=sha256:{wrong}\n"));
     build(&workspace)
         .exits(102)
-        .says(&format!("`titlecase==2.3` has SHA-256 {}", WHEEL.1))
+        .says(&format!("`humanize==4.17.0` has SHA-256 {}", WHEEL.1))
         .says(&format!("components/greeter/requirements.txt pins {wrong}"));
     assert!(!workspace.exists("target/wasm/greeter.wasm"));
 }

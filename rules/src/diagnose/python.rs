@@ -61,8 +61,10 @@ fn location(output: &str) -> Option<String> {
 
 /// An export without a class. An error of that kind in the module's own code has a traceback.
 fn missing_class(output: &str, module: &str) -> Option<String> {
-    let start = format!("AssertionError: AttributeError: module '{module}' has no attribute '");
-    let class = output.lines().find_map(|line| line.strip_prefix(&start)?.split('\'').next())?;
+    let (_, message) = output.split_once("AssertionError:")?;
+    let start = format!("AttributeError: module '{module}' has no attribute '");
+    let (before, rest) = message.split_once(&start)?;
+    let class = rest.split('\'').next().filter(|_| !before.contains("Traceback"))?;
     let base = if class == "WitWorld" { "wit_world.WitWorld" } else { &format!("exports.{class}") };
     Some(format!(
         "the world exports what a class `{class}` of module `{module}` has to implement: add \
@@ -132,7 +134,7 @@ mod tests {
         );
         check(
             "  File \"/0/app.py\", line 3, in <module>\n  File \"/0/sub/phrases.py\", line 14, in f\n  \
-             File \"/1/titlecase/__init__.py\", line 9, in g\nValueError",
+             File \"/1/humanize/__init__.py\", line 9, in g\nValueError",
             &["in the project this is components/greeter/sub/phrases.py:14"],
         );
         check("Component built successfully", &[]);
@@ -151,7 +153,16 @@ mod tests {
             "AssertionError: AttributeError: module 'app' has no attribute 'WitWorld'",
             &["add `class WitWorld(wit_world.WitWorld):`"],
         );
-        check("AttributeError: module 'json' has no attribute 'x'", &[]);
+        // Guests warn of what they compile.
+        check(
+            "AssertionError: /1/x.py:1: SyntaxWarning: invalid escape\n\
+             AttributeError: module 'app' has no attribute 'Greet'",
+            &["add `class Greet(exports.Greet):`"],
+        );
+        let own =
+            "AssertionError: Traceback (most recent call last):\n  File \"/9/a.py\", line 1\n";
+        check(&format!("{own}AttributeError: module 'app' has no attribute 'x'"), &[]);
+        check("AssertionError: AttributeError: module 'json' has no attribute 'x'", &[]);
         check(
             "TypeError: Can't instantiate abstract class Greet without an implementation for \
              abstract method 'greet'",

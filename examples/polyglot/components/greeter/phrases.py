@@ -1,7 +1,8 @@
 """What the greeter says."""
 
-from titlecase import titlecase
+from humanize import natural_list
 
 
-def greeting(name: str) -> str:
-    return f"Hello, {titlecase(name)}, from Python!"
+def greeting(names: str) -> str:
+    everybody = natural_list([name.strip() for name in names.split(",")])
+    return f"Hello, {everybody}, from Python!"

@@ -4,10 +4,12 @@
 //! and keeps its memory. So what counts is what was imported by then: folders on the search path
 //! cost nothing, and a component has no files to read later.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use engine::{Action, Input, Label, Process, Source};
 
+use super::PythonError;
 use super::fetch::FetchWheels;
 use super::lock::{self, Lock};
 use super::module::{self, Module, PYTHONPATH};
@@ -30,35 +32,21 @@ pub(crate) fn compile(
 ) -> Result<Compiled, PlanError> {
     let wit = request.wit.ok_or(LangError::NeedsWit { language: "python" })?;
     let image = planner.image(COMPONENTIZE_PY)?;
-    let project = planner.project().to_owned();
-    let module = Module::of(&project, request.source)?;
-    let lock = lock::find(&project, request.source)?;
-    let mut search = match request.env.get(PYTHONPATH) {
-        Some(value) => module::search_path(&project, value)?,
-        None => Vec::new(),
-    };
-    let local = lock.iter().flat_map(|lock| &lock.local);
-    search.extend(local.map(|package| module::importable(&project, package)));
-    let sources = sources(planner, request, &module, &search)?;
+    let module = Module::of(planner.project(), request.source)?;
+    let lock = lock::find(planner.project(), request.source)?;
+    let further = further_folders(planner.project(), request, lock.as_ref())?;
+    let sources = sources(planner, request, &module, &further)?;
     let packages = packages(planner, lock)?;
 
-    let mut argv = ["/usr/bin/python3", "-c", ENTRY, "-d", "/wit", "-w", &wit.world]
-        .map(str::to_owned)
-        .to_vec();
-    argv.extend(["componentize", &module.name, "-p", "."].map(str::to_owned));
-    let further = search.iter().map(|folder| format!("/{}", in_action(folder)));
-    let further = further.chain(packages.is_some().then(|| format!("/{PACKAGES}")));
-    argv.extend(further.flat_map(|folder| ["-p".to_owned(), folder]));
-    argv.extend(["-o", "/out/component.wasm"].map(str::to_owned));
-    let mut env = environment();
-    env.extend(
-        request
-            .env
-            .iter()
-            .filter(|(name, _)| *name != PYTHONPATH)
-            .map(|(name, value)| (name.clone(), value.clone())),
-    );
-    let process = Process { argv, env, cwd: in_action(&module.root), limits: limits() };
+    let mut search: Vec<String> =
+        further.iter().map(|folder| format!("/{}", in_action(folder))).collect();
+    search.extend(packages.is_some().then(|| format!("/{PACKAGES}")));
+    let process = Process {
+        argv: argv(&wit.world, &module.name, search),
+        env: environment(request),
+        cwd: in_action(&module.root),
+        limits: limits(),
+    };
     let mut action = Action::process(Label::new(request.name, "compile"), process)
         .input(Input::root(image))
         .input(Input::new("src", Source::Tree(sources)))
@@ -70,17 +58,42 @@ pub(crate) fn compile(
     Ok(Compiled::new(action, "component.wasm"))
 }
 
+/// Folders of the project that are searched after the module's own.
+fn further_folders(
+    project: &Path,
+    request: &Request<'_>,
+    lock: Option<&Lock>,
+) -> Result<Vec<ProjectPath>, PythonError> {
+    let mut folders = match request.env.get(PYTHONPATH) {
+        Some(value) => module::search_path(project, value)?,
+        None => Vec::new(),
+    };
+    let local = lock.into_iter().flat_map(|lock| &lock.local);
+    folders.extend(local.map(|package| module::importable(project, package)));
+    Ok(folders)
+}
+
+fn argv(world: &str, module: &str, search: Vec<String>) -> Vec<String> {
+    let start = ["/usr/bin/python3", "-c", ENTRY, "-d", "/wit", "-w", world];
+    let start = start.into_iter().chain(["componentize", module, "-p", "."]).map(str::to_owned);
+    let search = search.into_iter().flat_map(|folder| ["-p".to_owned(), folder]);
+    let end = ["-o", "/out/component.wasm"].map(str::to_owned);
+    start.chain(search).chain(end).collect()
+}
+
 /// Where an action sees a folder of the project.
 fn in_action(folder: &ProjectPath) -> String {
     if folder.is_root() { "src".to_owned() } else { format!("src/{folder}") }
 }
 
-fn environment() -> std::collections::BTreeMap<String, String> {
+fn environment(request: &Request<'_>) -> BTreeMap<String, String> {
     let mut env = base_environment();
     // componentize-py would ask programs of these for more folders to search.
     env.insert("PATH".to_owned(), "/no/programs".to_owned());
     env.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
     env.insert("PYTHONHASHSEED".to_owned(), "0".to_owned());
+    env.extend(request.env.clone());
+    // The user's means the guest; this is where the host finds componentize-py.
     env.insert(PYTHONPATH.to_owned(), "/usr/lib/componentize-py".to_owned());
     env
 }

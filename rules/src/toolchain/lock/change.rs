@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Lock, Package};
+use super::{Lock, Package, SourceKind};
 use crate::toolchain::Platform;
 
 /// One difference between two locks.
@@ -184,14 +184,23 @@ fn versions<'a>(
     before: impl Iterator<Item = &'a Package>,
     after: impl Iterator<Item = &'a Package>,
 ) -> Vec<(String, String, String)> {
-    let old: BTreeMap<String, String> =
-        before.map(|package| (package.purl.name(), package.purl.version())).collect();
+    let old: BTreeMap<(String, &str), String> =
+        before.map(|package| (identity(package), package.purl.version())).collect();
     let changed = after.filter_map(|package| {
-        let (name, new) = (package.purl.name(), package.purl.version());
-        let old = old.get(&name).filter(|old| **old != new)?.clone();
-        Some((name, old, new))
+        let (identity, new) = (identity(package), package.purl.version());
+        let old = old.get(&identity).filter(|old| **old != new)?.clone();
+        Some((identity.0, old, new))
     });
     changed.collect()
+}
+
+/// What a package is in every version: its name, and its place where an image can have it twice.
+fn identity(package: &Package) -> (String, &str) {
+    let place = match package.source {
+        SourceKind::Npm => package.from.as_str(),
+        _ => "",
+    };
+    (package.purl.name(), place)
 }
 
 #[cfg(test)]
@@ -199,6 +208,21 @@ mod tests {
     use super::super::tests::example;
     use super::*;
     use crate::toolchain::Purl;
+
+    #[test]
+    fn two_versions_of_a_package_in_one_image_are_no_difference() {
+        let package = |place: &str, version: &str| Package {
+            purl: Purl::new("npm", "lib", version, &[]),
+            source: SourceKind::Npm,
+            from: place.to_owned(),
+            ..example().packages[0].clone()
+        };
+        let before = [package("node_modules/lib", "1.0.0"), package("node_modules/b/lib", "2.0.0")];
+        assert_eq!(versions(before.iter(), before.iter()), []);
+        let after = [before[0].clone(), package("node_modules/b/lib", "2.1.0")];
+        let changed = ("lib".to_owned(), "2.0.0".to_owned(), "2.1.0".to_owned());
+        assert_eq!(versions(before.iter(), after.iter()), [changed]);
+    }
 
     #[test]
     fn every_difference_is_told() {
