@@ -55,7 +55,7 @@ pub enum SyncError {
         default: String,
         /// What there is instead.
         #[source]
-        source: CatalogueError,
+        source: Box<CatalogueError>,
     },
     /// What is to be upgraded can't be.
     #[error(transparent)]
@@ -214,7 +214,7 @@ impl Sync<'_> {
             name: name.to_owned(),
             version: locked.to_owned(),
             default: toolchain.default.clone(),
-            source,
+            source: Box::new(source),
         })?;
         Ok(locked.to_owned())
     }
