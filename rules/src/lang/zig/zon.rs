@@ -32,8 +32,8 @@ pub(super) struct Invalid {
 /// A value of the notation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Value {
-    Struct(Vec<(String, Value)>),
-    List(Vec<Value>),
+    Struct(Vec<(String, Self)>),
+    List(Vec<Self>),
     Text(String),
     /// A number, an enum literal, a truth value.
     Other,
