@@ -16,7 +16,11 @@ fn built() -> Workspace {
 fn every_component_is_valid_and_gives_the_right_answer() {
     let workspace = built();
     let component = |name: &str| workspace.read(&format!("target/wasm/{name}.wasm"));
-    for name in ["api", "calc", "greeter", "report", "shop", "legacy"] {
+    let names = [
+        "api", "calc", "greeter", "report", "shop", "slug", "quote", "checksum", "sort", "banner",
+        "legacy",
+    ];
+    for name in names {
         let features = wasmparser::WasmFeatures::all();
         wasmparser::Validator::new_with_features(features).validate_all(&component(name)).unwrap();
     }
@@ -28,6 +32,7 @@ fn every_component_is_valid_and_gives_the_right_answer() {
         let text = String::from_utf8(legacy.stdout).unwrap();
         assert_eq!(text, "Hello from a component that somebody else built!\n");
         check_calls(&load("calc"), &load("greeter")).await;
+        check_zig_and_c(&load("checksum"), &load("sort"), &load("banner")).await;
         check_answers(&load("api"), "/", 200, "Hello from Rust over HTTP!\n").await;
         check_answers(&load("api"), "/nothing", 404, "not found\n").await;
         let report = "{\"language\": \"python\", \"path\": \"/x\"}\n";
@@ -46,6 +51,24 @@ async fn check_calls(calc: &runtime::Loaded, greeter: &runtime::Loaded) {
     let greet = Some("demo:greeter/greet@0.1.0");
     let greeting = greeter.call(greet, "greet", &["\"Ada, Grace, Edsger\""]).await.unwrap();
     assert_eq!(greeting, answer("\"Hello, Ada, Grace and Edsger, from Python!\""));
+}
+
+async fn check_zig_and_c(
+    checksum: &runtime::Loaded,
+    sort: &runtime::Loaded,
+    banner: &runtime::Loaded,
+) {
+    let sums = Some("demo:checksum/sums@0.1.0");
+    // The bytes of "123456789" and the check value of CRC-32.
+    let digits = "[49, 50, 51, 52, 53, 54, 55, 56, 57]";
+    let sum = checksum.call(sums, "crc32", &[digits]).await.unwrap();
+    assert_eq!(sum.as_deref(), Some("3421780262"));
+    let order = Some("demo:sort/order@0.1.0");
+    let sorted = sort.call(order, "sort", &["[3, -1, 2]"]).await.unwrap();
+    assert_eq!(sorted.as_deref(), Some("[-1, 2, 3]"));
+    let frame = banner.run(&runtime::Command::default()).await.unwrap();
+    let text = String::from_utf8(frame.stdout).unwrap();
+    assert_eq!(text, "+---------------+\n| Hello from C! |\n+---------------+\n");
 }
 
 async fn check_answers(service: &runtime::Loaded, path: &'static str, status: u16, body: &str) {

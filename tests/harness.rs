@@ -136,7 +136,12 @@ impl Workspace {
 
     /// Starts `run` and waits for it.
     pub(crate) fn run<const N: usize>(&self, arguments: [&str; N]) -> Run {
-        Run::of(self.command(&self.program, &arguments).output().unwrap())
+        self.run_all(&arguments)
+    }
+
+    /// Starts `run` with any number of arguments and waits for it.
+    pub(crate) fn run_all(&self, arguments: &[&str]) -> Run {
+        Run::of(self.command(&self.program, arguments).output().unwrap())
     }
 
     /// Starts `run` through another program, such as `faketime`.

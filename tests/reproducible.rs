@@ -2,34 +2,42 @@
 
 use crate::harness::{Workspace, repository};
 
-const COMPONENTS: [&str; 2] = ["target/wasm/api.wasm", "target/wasm/calc.wasm"];
+/// The components of the polyglot example in Rust, Zig and C.
+const COMPONENTS: [&str; 5] = ["api", "calc", "checksum", "sort", "banner"];
 
-/// The Rust components of the polyglot example.
-fn rust_bytes(workspace: &Workspace, jobs: &str) -> Vec<Vec<u8>> {
-    workspace.run(["build", "-p", "api", "-p", "calc", "-j", jobs]).ok();
-    COMPONENTS.iter().map(|path| workspace.read(path)).collect()
+/// Builds them.
+fn arguments(jobs: &str) -> Vec<&str> {
+    let components = COMPONENTS.iter().flat_map(|name| ["-p", name]);
+    ["build", "-j", jobs].into_iter().chain(components).collect()
+}
+
+fn read(workspace: &Workspace) -> Vec<Vec<u8>> {
+    COMPONENTS.iter().map(|name| workspace.read(&format!("target/wasm/{name}.wasm"))).collect()
+}
+
+fn bytes(workspace: &Workspace, jobs: &str) -> Vec<Vec<u8>> {
+    workspace.run_all(&arguments(jobs)).ok();
+    read(workspace)
 }
 
 #[test]
-fn rust_components_are_byte_identical_everywhere() {
-    let reference = rust_bytes(&Workspace::example("polyglot"), "4");
+fn components_are_byte_identical_everywhere() {
+    let reference = bytes(&Workspace::example("polyglot"), "4");
 
     // From nothing: no result of an earlier build, one job, another path, another user.
     let other_user = Workspace::example("polyglot").private_store().user(54_321);
-    assert!(rust_bytes(&other_user, "1") == reference, "another user, path, store and -j1");
+    assert!(bytes(&other_user, "1") == reference, "another user, path, store and -j1");
 
     // Another clock, and again no cache.
     let other_time = Workspace::example("polyglot").private_store();
-    let arguments = ["build", "-p", "api", "-p", "calc", "-j4"];
-    other_time.run_through(&["faketime", "-f", "+400d"], &arguments).ok();
-    let bytes: Vec<Vec<u8>> = COMPONENTS.iter().map(|path| other_time.read(path)).collect();
-    assert!(bytes == reference, "another clock");
+    other_time.run_through(&["faketime", "-f", "+400d"], &arguments("4")).ok();
+    assert!(read(&other_time) == reference, "another clock");
 
     // With the cache, from another path: nothing runs at all.
     let cached = Workspace::example("polyglot");
-    let run = cached.run(["build", "-p", "api", "-p", "calc"]).ok();
+    let run = cached.run_all(&arguments("2")).ok();
     assert_eq!(run.ran(), Vec::<&str>::new());
-    assert!(COMPONENTS.iter().map(|path| cached.read(path)).eq(reference), "from the cache");
+    assert!(read(&cached) == reference, "from the cache");
 }
 
 #[test]
@@ -47,7 +55,7 @@ fn go_components_are_byte_identical_everywhere() {
 #[test]
 fn no_path_of_the_host_is_in_a_component() {
     let workspace = Workspace::example("polyglot");
-    for bytes in rust_bytes(&workspace, "2") {
+    for bytes in bytes(&workspace, "2") {
         let text = String::from_utf8_lossy(&bytes);
         for path in [workspace.root().to_str().unwrap(), repository().to_str().unwrap()] {
             assert!(!text.contains(path), "{path}");

@@ -52,6 +52,14 @@ pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
                 .to_owned(),
         );
     }
+    hints.extend(unlinked(&output));
+    if output.contains("error: invalid option: ") && output.contains("zig build -h") {
+        hints.push(
+            "`run` calls `zig build` with `-Dtarget` and `-Dbindings`: build.zig has to call \
+             `b.standardTargetOptions` and to declare `b.option([]const u8, \"bindings\", …)`"
+                .to_owned(),
+        );
+    }
     if output.contains("--locked was passed") {
         hints.push(
             "Cargo.lock does not fit its Cargo.toml: run `cargo update --workspace` and commit it"
@@ -147,6 +155,31 @@ fn javascript(output: &str) -> Option<String> {
         return None;
     };
     Some(hint.to_owned())
+}
+
+/// A hint for each function that the bindings call and the linker does not find, or finds with
+/// another type. Their names start like this in the bindings of C and Zig.
+fn unlinked(output: &str) -> BTreeSet<String> {
+    let after = |line: &str, sign: &str| {
+        let name = line.split(sign).nth(1)?.split_whitespace().next()?.to_owned();
+        (name.starts_with("exports_") || name == "main").then_some(name)
+    };
+    let hint = |line: &str| {
+        if let Some(name) = after(line, "function signature mismatch: ") {
+            return Some(format!(
+                "`{name}` has another type than the component's WIT says: declare it as the header of \
+                 the bindings does"
+            ));
+        }
+        match after(line, "undefined symbol: ")?.as_str() {
+            "main" => Some("the world exports wasi:cli/run: define `main`".to_owned()),
+            name => Some(format!(
+                "the world exports a function that no source of the component defines: define \
+                 `{name}` as the header of the bindings declares it"
+            )),
+        }
+    };
+    output.lines().filter_map(hint).collect()
 }
 
 /// A hint for each file that the project has and the action did not see.
@@ -269,5 +302,13 @@ mod tests {
         check("[ERROR] Could not resolve \"slugify\"", "package-lock.json");
         check("a.ts:1:8 - error TS7016: Could not find a declaration file", "@types/*");
         check("../types/fits-world.ts:6:11 - error TS1360: Type", "its WIT world asks for");
+        check("wasm-ld: error: bindings.o: undefined symbol: exports_a_b", "define `exports_a_b`");
+        check("wasm-ld: error: bindings.o: undefined symbol: main", "define `main`");
+        check("wasm-ld: error: function signature mismatch: exports_a_b", "another type");
+        check(
+            "error: invalid option: \"bindings\"\ninfo: to access the help menu: zig build -h",
+            "b.option([]const u8, \"bindings\"",
+        );
+        assert!(unlinked("wasm-ld: error: a.o: undefined symbol: helper").is_empty());
     }
 }

@@ -1,0 +1,183 @@
+//! C and C++: what a component is made from, and what is said when it can't be.
+
+use crate::harness::{Run, Workspace};
+
+const RUN_TOML: &str = "\
+[project]
+name = \"c\"
+version = \"0.1.0\"
+
+[[component]]
+name = \"words\"
+source = \"words/words.cpp\"
+wit = \"words/wit\"
+
+[[component]]
+name = \"sum\"
+source = \"sum/sum.c\"
+wit = \"sum/wit\"
+
+[build]
+opt_level = \"release\"
+";
+
+const WORDS_WIT: &str = "\
+package demo:words@0.1.0;
+
+interface text {
+    unique: func(text: string) -> list<string>;
+}
+
+world words {
+    export text;
+}
+";
+
+const WORDS: &str = "\
+#include <set>
+#include <sstream>
+#include <string>
+
+#include \"copy.hpp\"
+
+void exports_demo_words_text_unique(words_string_t *text, words_list_string_t *unique) {
+    std::istringstream stream(std::string(reinterpret_cast<char *>(text->ptr), text->len));
+    std::set<std::string> words;
+    for (std::string word; stream >> word;) words.insert(word);
+    words_string_free(text);
+    copy(words, *unique);
+}
+";
+
+const COPY_HEADER: &str = "\
+#include <set>
+#include <string>
+
+#include \"words.h\"
+
+void copy(const std::set<std::string> &from, words_list_string_t &to);
+";
+
+const COPY: &str = "\
+#include \"copy.hpp\"
+
+#include <cstdlib>
+
+void copy(const std::set<std::string> &from, words_list_string_t &to) {
+    to.len = from.size();
+    to.ptr = static_cast<words_string_t *>(std::malloc(from.size() * sizeof(words_string_t)));
+    words_string_t *place = to.ptr;
+    for (const std::string &word : from) words_string_dup_n(place++, word.data(), word.size());
+}
+";
+
+const SUM_WIT: &str = "\
+package demo:sum@0.1.0;
+
+world sum {
+    export add: func(a: u32, b: u32) -> u32;
+}
+";
+
+const SUM: &str = "\
+#include \"sum.h\"
+
+uint32_t exports_sum_add(uint32_t a, uint32_t b) {
+    return a + b;
+}
+";
+
+fn project() -> Workspace {
+    Workspace::new()
+        .file("run.toml", RUN_TOML)
+        .file("words/words.cpp", WORDS)
+        .file("words/copy.cpp", COPY)
+        .file("words/copy.hpp", COPY_HEADER)
+        .file("words/wit/words.wit", WORDS_WIT)
+        .file("sum/sum.c", SUM)
+        .file("sum/wit/sum.wit", SUM_WIT)
+}
+
+fn call(
+    workspace: &Workspace,
+    path: &str,
+    interface: Option<&str>,
+    call: (&str, &[&str]),
+) -> String {
+    let asynchronous = tokio::runtime::Runtime::new().unwrap();
+    asynchronous.block_on(async {
+        let component = runtime::Runtime::new().unwrap().load(&workspace.read(path)).unwrap();
+        component.call(interface, call.0, call.1).await.unwrap().unwrap()
+    })
+}
+
+#[test]
+fn a_cpp_component_of_several_files_compiles_only_what_changed() {
+    let workspace = project();
+    workspace.run(["build", "-p", "words"]).ok();
+    let unique = ("unique", ["\"b a b\""].as_slice());
+    let answer = call(&workspace, "target/wasm/words.wasm", Some("demo:words/text@0.1.0"), unique);
+    assert_eq!(answer, "[\"a\", \"b\"]");
+    let comment = format!("// {}\n{COPY}", workspace.root().display());
+    workspace.write("words/copy.cpp", comment);
+    // The object is the same, so nothing is linked again.
+    let run = workspace.run(["build", "-p", "words"]).ok();
+    assert_eq!(run.ran(), ["words:compile words/copy.cpp"]);
+}
+
+#[track_caller]
+fn refused(workspace: &Workspace, source: &str, expected: &[&str]) -> Run {
+    workspace.write("sum/sum.c", source);
+    let run = workspace.run(["build", "-p", "sum"]).exits(1);
+    for text in expected {
+        assert!(run.stderr.contains(text), "no {text:?} in:\n{}", run.stderr);
+    }
+    run
+}
+
+#[test]
+fn what_a_c_component_gets_wrong_is_told_with_the_compilers_words() {
+    let workspace = project();
+    refused(&workspace, "int broken( {", &["sum/sum.c:1:13: error:", "sum:compile"]);
+    refused(
+        &workspace,
+        "#include \"sum.h\"\n",
+        &["undefined symbol: exports_sum_add", "hint: the world exports a function"],
+    );
+    let wrong = SUM.replace("uint32_t a", "uint64_t a");
+    refused(&workspace, &wrong, &["conflicting types for 'exports_sum_add'"]);
+    let undeclared = wrong.replace("#include \"sum.h\"", "#include <stdint.h>");
+    refused(&workspace, &undeclared, &["function signature mismatch: exports_sum_add"]);
+    // A warning is shown and stops nothing.
+    workspace.write("sum/sum.c", SUM.replace("return", "int unused; return"));
+    workspace.run(["build", "-p", "sum"]).ok().says("unused variable 'unused'");
+    let add = ("add", ["40", "2"].as_slice());
+    assert_eq!(call(&workspace, "target/wasm/sum.wasm", None, add), "42");
+}
+
+#[test]
+fn flags_come_from_the_component() {
+    let workspace = project();
+    workspace.write("sum/sum.c", SUM.replace("a + b", "a + b + EXTRA"));
+    workspace.replace(
+        "run.toml",
+        "wit = \"sum/wit\"",
+        "wit = \"sum/wit\"\nenv = { CFLAGS = \"-DEXTRA=1\" }",
+    );
+    workspace.run(["build", "-p", "sum"]).ok();
+    let add = ("add", ["40", "2"].as_slice());
+    assert_eq!(call(&workspace, "target/wasm/sum.wasm", None, add), "43");
+}
+
+#[test]
+fn a_command_without_main_is_told() {
+    let workspace = project().file(
+        "sum/wit/sum.wit",
+        "package demo:sum;\n\nworld sum {\n    include wasi:cli/command@0.2.4;\n}\n",
+    );
+    refused(
+        &workspace,
+        "int nothing;\n",
+        &["undefined symbol: main", "hint: the world exports wasi:cli/run"],
+    );
+}

@@ -1,0 +1,148 @@
+//! Zig: single files, projects with a build.zig, packages from elsewhere.
+
+use std::process::Command;
+
+use crate::harness::{Run, Workspace};
+
+const WIT: &str = "\
+package demo:doubler@0.1.0;
+
+interface numbers {
+    double: func(number: u32) -> u32;
+}
+
+world doubler {
+    export numbers;
+}
+";
+
+const FILE: &str = "\
+const w = @import(\"bindings\");
+
+comptime {
+    _ = w;
+}
+
+export fn exports_demo_doubler_numbers_double(number: u32) u32 {
+    return number *% 2;
+}
+";
+
+const RUN_TOML: &str = "\
+[project]
+name = \"zig\"
+version = \"0.1.0\"
+
+[[component]]
+name = \"doubler\"
+source = \"app/src/main.zig\"
+wit = \"app/wit\"
+
+[build]
+opt_level = \"release\"
+";
+
+fn single_file() -> Workspace {
+    Workspace::new()
+        .file("run.toml", RUN_TOML)
+        .file("app/src/main.zig", FILE)
+        .file("app/wit/doubler.wit", WIT)
+}
+
+/// The project of docs/languages.md, with a package from an archive beside it.
+fn project() -> Workspace {
+    let workspace = single_file()
+        .file("app/build.zig", include_str!("../fixtures/zig/build.zig"))
+        .file("app/src/main.zig", include_str!("../fixtures/zig/main.zig"))
+        .file("package/crc/build.zig", include_str!("../fixtures/zig/package/build.zig"))
+        .file("package/crc/build.zig.zon", include_str!("../fixtures/zig/package/build.zig.zon"))
+        .file("package/crc/src/crc.zig", include_str!("../fixtures/zig/package/crc.zig"));
+    let status = Command::new("tar")
+        .args(["-czf", "crc.tar.gz", "-C", "package", "crc"])
+        .current_dir(workspace.path("."))
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let url = format!("file://{}", workspace.path("crc.tar.gz").display());
+    let manifest = include_str!("../fixtures/zig/build.zig.zon").replace("URL", &url);
+    workspace.file("app/build.zig.zon", manifest)
+}
+
+#[track_caller]
+fn doubles(workspace: &Workspace, number: &str, expected: &str) {
+    let asynchronous = tokio::runtime::Runtime::new().unwrap();
+    let component = workspace.read("target/wasm/doubler.wasm");
+    let answer = asynchronous.block_on(async {
+        let component = runtime::Runtime::new().unwrap().load(&component).unwrap();
+        component.call(Some("demo:doubler/numbers@0.1.0"), "double", &[number]).await.unwrap()
+    });
+    assert_eq!(answer.as_deref(), Some(expected));
+}
+
+#[track_caller]
+fn refused(workspace: &Workspace, code: i32, expected: &[&str]) -> Run {
+    let run = workspace.run(["build"]).exits(code);
+    for text in expected {
+        assert!(run.stderr.contains(text), "no {text:?} in:\n{}", run.stderr);
+    }
+    run
+}
+
+#[test]
+fn what_a_zig_file_gets_wrong_is_told_with_zigs_words() {
+    let workspace = single_file();
+    workspace.write("app/src/main.zig", "export fn broken( {}");
+    refused(&workspace, 1, &["app/src/main.zig:1:", "error: expected", "doubler:compile"]);
+    workspace.write("app/src/main.zig", "");
+    let symbol = "undefined symbol: exports_demo_doubler_numbers_double";
+    refused(&workspace, 1, &[symbol, "hint: the world exports a function"]);
+    workspace.write(
+        "app/src/main.zig",
+        FILE.replace("u32)", "u64)").replace("number *% 2", "@truncate(number)"),
+    );
+    refused(&workspace, 1, &["function signature mismatch", "hint: `exports_demo_doubler"]);
+    workspace.write("app/src/main.zig", FILE);
+    workspace.run(["build"]).ok();
+    doubles(&workspace, "21", "42");
+}
+
+#[test]
+fn a_project_is_built_as_its_build_zig_says() {
+    let workspace = project();
+    workspace.run(["build"]).ok();
+    doubles(&workspace, "21", "42");
+    let edited = format!("// {}", workspace.root().display());
+    workspace.replace("app/src/main.zig", "comptime", &format!("{edited}\ncomptime"));
+    assert_eq!(workspace.run(["build"]).ok().ran(), ["doubler:compile"]);
+}
+
+#[test]
+fn packages_are_judged_by_their_hashes() {
+    let workspace = project();
+    let hash = "crc-1.0.0-vHRdDkcBAACsrZDahX0LDRmwOjf3kzMURjDp-p5P8j2z";
+    let other = hash.replace("vHRd", "vHRe");
+    workspace.replace("app/build.zig.zon", hash, &other);
+    refused(&workspace, 102, &["hash mismatch", hash]);
+    workspace.replace("app/build.zig.zon", &format!(".hash = \"{other}\","), "");
+    refused(&workspace, 2, &["dependency `crc` has no `.hash`", "zig fetch --save=crc file://"]);
+    workspace.write("app/build.zig.zon", ".{ .name = \"x }");
+    refused(&workspace, 2, &["app/build.zig.zon:1: a string without its end"]);
+}
+
+#[test]
+fn a_build_zig_downloads_nothing_and_has_to_take_the_bindings() {
+    let build = "\
+const std = @import(\"std\");
+
+pub fn build(b: *std.Build) void {
+    _ = b.standardTargetOptions(.{});
+    _ = b.option([]const u8, \"bindings\", \"\");
+    const wget = b.addSystemCommand(&.{ \"/usr/bin/busybox\", \"wget\", \"http://192.0.2.1/\" });
+    b.getInstallStep().dependOn(&wget.step);
+}
+";
+    let workspace = single_file().file("app/build.zig", build);
+    refused(&workspace, 1, &["Network is unreachable", "hint: actions have no network"]);
+    workspace.replace("app/build.zig", "    _ = b.option([]const u8, \"bindings\", \"\");\n", "");
+    refused(&workspace, 1, &["invalid option: \"bindings\"", "hint: `run` calls `zig build`"]);
+}
