@@ -41,9 +41,9 @@ pub enum PlanError {
     /// It is not clear which world it targets.
     #[error(transparent)]
     World(#[from] wit::WorldError),
-    /// Its toolchain is not pinned.
+    /// Its toolchain is not pinned, or not made for this machine.
     #[error(transparent)]
-    Toolchain(#[from] toolchain::Stale),
+    Toolchain(#[from] toolchain::NoImage),
     /// The actions don't fit together.
     #[error("its actions make no graph")]
     Graph(#[from] engine::GraphError),
@@ -111,7 +111,9 @@ impl PlanError {
             Self::World(wit::WorldError::Ambiguous { .. }) => {
                 Some("say which one with `world = \"…\"` in the component".to_owned())
             }
-            Self::Toolchain(_) => Some("run `run toolchain sync`".to_owned()),
+            Self::Toolchain(toolchain::NoImage::Stale(_)) => {
+                Some("run `run toolchain sync`".to_owned())
+            }
             _ => None,
         }
     }

@@ -25,7 +25,7 @@ mod source;
 mod sync;
 pub(crate) mod unpack;
 
-pub use action::{IMAGE, Images, image_action};
+pub use action::{IMAGE, Images, NoImage, image_action};
 pub use catalogue::{
     Catalogue, CatalogueError, CratePackage, DebianPackages, Layer, LocalPath, Origin, Recipe,
     RustComponents, Toolchain, UrlArchive, Wheel,
@@ -47,6 +47,9 @@ pub use unpack::{Excess, UnpackError};
 
 /// The toolchain that compiles Rust to components.
 pub const RUST: &str = "rust";
+
+/// The sources of the tool that compiles Rust packages with `[package.metadata.component]`.
+pub const CARGO_COMPONENT: &str = "cargo-component";
 
 /// The toolchain that makes components of Python modules.
 pub const COMPONENTIZE_PY: &str = "componentize-py";
