@@ -6,29 +6,14 @@
 use cache::reapi::{ActionResult, OutputDirectory};
 use cache::{Digest, DiskStore, StoreError};
 
-/// The tree remembered under `key`.
-pub(crate) fn tree(store: &DiskStore, key: &Digest) -> Result<Option<Digest>, StoreError> {
-    let Some(result) = store.action_result(key)? else { return Ok(None) };
-    Ok(first_tree(store, &result))
-}
-
-/// The tree and text remembered under `key`.
-pub(crate) fn tree_and_text(
+/// The tree and the text remembered under `key`; the text is empty if none was.
+pub(crate) fn recall(
     store: &DiskStore,
     key: &Digest,
 ) -> Result<Option<(Digest, String)>, StoreError> {
     let Some(result) = store.action_result(key)? else { return Ok(None) };
     let tree = first_tree(store, &result);
-    Ok(tree.zip(String::from_utf8(result.stdout_raw.clone()).ok()))
-}
-
-/// Remembers `tree` under `key`.
-pub(crate) fn remember_tree(
-    store: &DiskStore,
-    key: &Digest,
-    tree: &Digest,
-) -> Result<(), StoreError> {
-    remember(store, key, tree, "")
+    Ok(tree.zip(String::from_utf8(result.stdout_raw).ok()))
 }
 
 /// Remembers `tree` and `text` under `key`.

@@ -225,7 +225,9 @@ fn memo_key(store: &DiskStore, locked: &LockedCrate) -> Digest {
 }
 
 fn unpacked(store: &DiskStore, locked: &LockedCrate) -> Result<Option<Digest>, BuiltinError> {
-    let Some(tree) = crate::memo::tree(store, &memo_key(store, locked))? else { return Ok(None) };
+    let Some((tree, _)) = crate::memo::recall(store, &memo_key(store, locked))? else {
+        return Ok(None);
+    };
     // A tree that lost blobs is unpacked again.
     Ok(store.contains_tree(&tree)?.then_some(tree))
 }
@@ -253,7 +255,7 @@ fn unpack(
     let entry = Entry::File { digest: store.put(sums.as_bytes())?, executable: false };
     tree.entries.insert(".cargo-checksum.json".to_owned(), entry);
     let digest = store.put_tree(&tree)?;
-    crate::memo::remember_tree(store, &memo_key(store, locked), &digest)?;
+    crate::memo::remember(store, &memo_key(store, locked), &digest, "")?;
     Ok(digest)
 }
 
