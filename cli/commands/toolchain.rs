@@ -62,12 +62,12 @@ pub(crate) fn lock_for_build(
 }
 
 fn needed(session: &Session, selection: &Selection) -> Result<Toolchains, CommandError> {
-    plan::toolchains(&session.manifest, selection)
+    plan::toolchains(&session.folder, &session.manifest, selection)
         .map_err(|error| CommandError::from_error(Kind::Internal, &error))
 }
 
 /// The platform whose images are used.
-pub(crate) fn platform() -> Result<Platform, CommandError> {
+fn platform() -> Result<Platform, CommandError> {
     host_platform().map_err(|error| CommandError::from_error(Kind::Environment, &error))
 }
 

@@ -15,4 +15,4 @@ pub mod toolchain;
 pub mod wasm;
 pub mod wit;
 
-pub use lang::{CargoError, LangError, SourceTreeError};
+pub use lang::{CargoError, LangError, MetadataError, SourceTreeError};

@@ -18,7 +18,7 @@ use cache::Digest;
 use engine::ActionId;
 use sandbox::Limits;
 
-pub use rust::CargoError;
+pub use rust::{CargoError, MetadataError};
 pub(crate) use source_tree::SourceTree;
 pub use source_tree::SourceTreeError;
 
@@ -105,6 +105,18 @@ pub(crate) fn toolchains(language: Language) -> &'static [&'static str] {
         Language::Rust => &[RUST],
         Language::Python => &[COMPONENTIZE_PY],
         Language::Go | Language::JavaScript | Language::TypeScript | Language::Zig => &[],
+    }
+}
+
+/// The toolchains that a component needs besides those of its language, by what its sources say.
+pub(crate) fn further_toolchains(
+    language: Language,
+    project: &Path,
+    source: &ProjectPath,
+) -> &'static [&'static str] {
+    match language {
+        Language::Rust => rust::further_toolchains(project, source),
+        _ => &[],
     }
 }
 

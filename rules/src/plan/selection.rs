@@ -1,5 +1,7 @@
 //! Which components a command is about.
 
+use std::path::Path;
+
 use crate::lang;
 use crate::manifest::{Component, Manifest, Origin, suggest};
 use crate::toolchain::{CatalogueError, Toolchains};
@@ -50,18 +52,20 @@ impl Selection {
     }
 }
 
-/// The toolchains that the selected components need.
+/// The toolchains that the selected components of the project in `folder` need.
 ///
 /// # Errors
 /// If the catalogue lacks one.
 pub fn toolchains(
+    folder: &Path,
     manifest: &Manifest,
     selection: &Selection,
 ) -> Result<Toolchains, CatalogueError> {
     let mut needed = Toolchains::new();
     for component in selection.components(manifest) {
-        if let Origin::Source { language, .. } = &component.origin {
-            for toolchain in lang::toolchains(**language) {
+        if let Origin::Source { file, language } = &component.origin {
+            let further = lang::further_toolchains(**language, folder, &file.value);
+            for toolchain in lang::toolchains(**language).iter().chain(further) {
                 needed.need(toolchain)?;
             }
         }

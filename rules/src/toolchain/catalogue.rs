@@ -234,6 +234,7 @@ fn suggest(known: &[String], name: &str) -> String {
 /// The files of the embedded catalogue, as one text.
 const TEXT: &str = concat!(
     include_str!("catalogue/defaults.toml"),
+    include_str!("catalogue/cargo-component.toml"),
     include_str!("catalogue/componentize-py.toml"),
     include_str!("catalogue/rust.toml"),
 );
@@ -396,10 +397,13 @@ mod tests {
                 crate::toolchain::unpack::Placement::new(layer).unwrap();
             }
         }
-        assert_eq!(catalogue.names().collect::<Vec<_>>(), ["componentize-py", "rust"]);
         assert_eq!(
-            [super::super::COMPONENTIZE_PY, super::super::RUST],
-            ["componentize-py", "rust"]
+            catalogue.names().collect::<Vec<_>>(),
+            ["cargo-component", "componentize-py", "rust"]
+        );
+        assert_eq!(
+            [super::super::CARGO_COMPONENT, super::super::COMPONENTIZE_PY, super::super::RUST],
+            ["cargo-component", "componentize-py", "rust"]
         );
     }
 
