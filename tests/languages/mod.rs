@@ -1,0 +1,3 @@
+//! What each language builds, and what its users are told when they err.
+
+mod rust;
