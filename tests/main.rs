@@ -10,5 +10,6 @@ mod harness;
 mod hermetic;
 mod languages;
 mod lockfile;
+mod microservice;
 mod reproducible;
 mod robust;
