@@ -10,6 +10,7 @@ mod harness;
 mod hermetic;
 mod languages;
 mod lockfile;
+mod microservice;
 mod reproducible;
 mod robust;
 mod toolchain;

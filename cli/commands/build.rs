@@ -10,7 +10,7 @@ use engine::{Build, Export, Failure, Label, Options, Outcome, Status, Target};
 use rules::diagnose::{self, Suspect};
 use rules::manifest::{Diagnostics, OptLevel};
 use rules::plan::{self, Plan, PlannedComponent, Project, Selection};
-use rules::toolchain::Images;
+use rules::toolchain::{Images, host_platform};
 
 use super::session::{self, Session};
 use super::toolchain;
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
     let mut state = session.state(&store)?;
     let images = Arc::new(Images {
         lock,
-        platform: toolchain::platform()?,
+        platform: host_platform(),
         function: store.function(),
         registries: session::registries(config, &session),
     });

@@ -60,7 +60,7 @@ pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if output.contains("--locked was passed") {
+    if has(&output, &STALE_CARGO_LOCK) {
         hints.push(
             "Cargo.lock does not fit its Cargo.toml: run `cargo update --workspace` and commit it"
                 .to_owned(),
@@ -125,6 +125,11 @@ const NO_NETWORK: [&str; 10] = [
     "EAI_AGAIN",
     "os error 101",
 ];
+
+/// What Cargo says when a manifest asks for what the lockfile does not have: what the lockfile has
+/// is there, so nothing else can be missing.
+const STALE_CARGO_LOCK: [&str; 2] =
+    ["--locked was passed", "you're using offline mode (--offline)"];
 
 /// What tools say when a file is not there.
 const NO_SUCH_FILE: [&str; 5] =
@@ -310,5 +315,9 @@ mod tests {
             "b.option([]const u8, \"bindings\"",
         );
         assert!(unlinked("wasm-ld: error: a.o: undefined symbol: helper").is_empty());
+        check(
+            "no matching package named `itoa` found\nAs a reminder, you're using offline mode (--offline)",
+            "cargo update",
+        );
     }
 }

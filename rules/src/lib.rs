@@ -15,4 +15,6 @@ pub mod toolchain;
 pub mod wasm;
 pub mod wit;
 
-pub use lang::{CargoError, GoError, LangError, NpmError, PythonError, SourceTreeError, ZigError};
+pub use lang::{
+    CargoError, GoError, LangError, MetadataError, NpmError, PythonError, SourceTreeError, ZigError,
+};

@@ -6,20 +6,19 @@
 use cache::reapi::{ActionResult, OutputDirectory};
 use cache::{Digest, DiskStore, StoreError};
 
-/// The tree remembered under `key`.
-pub(crate) fn tree(store: &DiskStore, key: &Digest) -> Result<Option<Digest>, StoreError> {
-    let Some(result) = store.action_result(key)? else { return Ok(None) };
-    Ok(first_tree(store, &result))
-}
-
-/// The tree and text remembered under `key`.
-pub(crate) fn tree_and_text(
+/// The tree and the text remembered under `key`; the text is empty if none was.
+pub(crate) fn recall(
     store: &DiskStore,
     key: &Digest,
 ) -> Result<Option<(Digest, String)>, StoreError> {
     let Some(result) = store.action_result(key)? else { return Ok(None) };
     let tree = first_tree(store, &result);
-    Ok(tree.zip(String::from_utf8(result.stdout_raw.clone()).ok()))
+    Ok(tree.zip(String::from_utf8(result.stdout_raw).ok()))
+}
+
+/// The tree remembered under `key`.
+pub(crate) fn tree(store: &DiskStore, key: &Digest) -> Result<Option<Digest>, StoreError> {
+    Ok(recall(store, key)?.map(|(tree, _)| tree))
 }
 
 /// Remembers `tree` under `key`.

@@ -83,7 +83,7 @@ impl Loaded {
         args: &[&str],
     ) -> Result<Option<String>, CallError> {
         let stderr = Capture::new(STDERR_LIMIT);
-        let mut store = self.store(WasiCtx::builder().stderr(stderr.clone()).build());
+        let mut store = self.store(&mut WasiCtx::builder(), &stderr);
         let trapped = |error: wasmtime::Error| CallError::Trap {
             trap: format!("{error:?}"),
             stderr: String::from_utf8_lossy(&stderr.take()).into_owned(),

@@ -35,7 +35,7 @@ impl Capture {
         bytes
     }
 
-    fn push(&self, new: &[u8]) {
+    pub(crate) fn push(&self, new: &[u8]) {
         let mut bytes = self.bytes();
         bytes.extend_from_slice(new);
         // Cut off only when twice the limit is reached, so that most writes move nothing.

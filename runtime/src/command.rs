@@ -56,14 +56,12 @@ impl Loaded {
         let pre = CommandPre::new(self.pre.clone())
             .map_err(|_| CommandError { exports: self.exports() })?;
         let (stdout, stderr) = (Capture::new(OUTPUT_LIMIT), Capture::new(OUTPUT_LIMIT));
-        let wasi = WasiCtx::builder()
-            .args(&command.args)
+        let mut wasi = WasiCtx::builder();
+        wasi.args(&command.args)
             .envs(&command.env)
             .stdin(MemoryInputPipe::new(command.stdin.clone()))
-            .stdout(stdout.clone())
-            .stderr(stderr.clone())
-            .build();
-        let mut store = self.store(wasi);
+            .stdout(stdout.clone());
+        let mut store = self.store(&mut wasi, &stderr);
         let ended = async {
             let instance = pre.instantiate_async(&mut store).await?;
             instance.wasi_cli_run().call_run(&mut store).await

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Config, Engine, EngineWeak, Store};
-use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi::WasiCtxBuilder;
 
+use crate::capture::Capture;
+use crate::logging;
+use crate::requests::Answers;
 use crate::state::State;
 
 /// How long a component may compute before others get their turn.
@@ -22,6 +25,8 @@ pub struct Runtime {
 #[derive(Clone)]
 pub struct Loaded {
     pub(crate) pre: InstancePre<State>,
+    /// Who answers its outgoing requests.
+    pub(crate) answers: Answers,
 }
 
 /// wasmtime does not work on this machine.
@@ -53,6 +58,7 @@ impl Runtime {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+        logging::add_to_linker(&mut linker)?;
         let turns = engine.weak();
         std::thread::Builder::new()
             .name("wasm-turns".to_owned())
@@ -69,14 +75,16 @@ impl Runtime {
             .linker
             .instantiate_pre(&component)
             .map_err(|error| LoadError::Imports(format!("{error:#}")))?;
-        Ok(Loaded { pre })
+        Ok(Loaded { pre, answers: Answers::default() })
     }
 }
 
 impl Loaded {
-    /// What an instance lives in.
-    pub(crate) fn store(&self, wasi: WasiCtx) -> Store<State> {
-        let mut store = Store::new(self.pre.engine(), State::new(wasi));
+    /// What an instance lives in. What it writes to its standard error and what it logs goes to
+    /// `stderr`.
+    pub(crate) fn store(&self, wasi: &mut WasiCtxBuilder, stderr: &Capture) -> Store<State> {
+        let state = State::new(wasi, stderr.clone(), self.answers.clone());
+        let mut store = Store::new(self.pre.engine(), state);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
         store

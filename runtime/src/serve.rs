@@ -189,7 +189,7 @@ async fn handle(
     respond: oneshot::Sender<Answer>,
     stderr: Capture,
 ) -> wasmtime::Result<()> {
-    let mut store = site.loaded.store(WasiCtx::builder().stderr(stderr).build());
+    let mut store = site.loaded.store(&mut WasiCtx::builder(), &stderr);
     let mut http = store.data_mut().http();
     let request = http.new_incoming_request(Scheme::Http, request)?;
     let response = http.new_response_outparam(respond)?;

@@ -1,22 +1,31 @@
 //! What one instance of a component has of the host.
 
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{
-    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
-};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::capture::Capture;
+use crate::requests::Answers;
 
 /// The data of a wasmtime store.
 pub(crate) struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    hooks: NoRequests,
+    answers: Answers,
     table: ResourceTable,
+    /// Its standard error, where what it logs goes too.
+    pub(crate) stderr: Capture,
 }
 
 impl State {
-    pub(crate) fn new(wasi: WasiCtx) -> Self {
-        Self { wasi, http: WasiHttpCtx::new(), hooks: NoRequests, table: ResourceTable::new() }
+    pub(crate) fn new(wasi: &mut WasiCtxBuilder, stderr: Capture, answers: Answers) -> Self {
+        Self {
+            wasi: wasi.stderr(stderr.clone()).build(),
+            http: WasiHttpCtx::new(),
+            answers,
+            table: ResourceTable::new(),
+            stderr,
+        }
     }
 }
 
@@ -28,22 +37,6 @@ impl WasiView for State {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
-    }
-}
-
-/// Refuses every outgoing request: the component sees the error code `HTTP-request-denied`.
-struct NoRequests;
-
-type Exchange<T> = Box<dyn Future<Output = Result<T, Error>> + Send>;
-
-impl WasiHttpHooks for NoRequests {
-    fn send_request(
-        &mut self,
-        _: hyper::Request<WasiBody>,
-        _: Option<RequestOptions>,
-        _: Exchange<()>,
-    ) -> Exchange<(hyper::Response<WasiBody>, Exchange<()>)> {
-        Box::new(std::future::ready(Err(Error::HttpRequestDenied)))
+        WasiHttpCtxView { hooks: &mut self.answers, table: &mut self.table, ctx: &mut self.http }
     }
 }

@@ -1,6 +1,7 @@
-//! One file per language: what it builds, and what it says when it can't.
+//! What each language builds, and what its users are told when they err.
 
 mod c;
 mod go;
 mod python;
+mod rust;
 mod zig;

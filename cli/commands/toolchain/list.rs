@@ -29,7 +29,7 @@ pub(super) fn run(config: &Config) -> Result<ExitCode, CommandError> {
     let pinned = lock
         .inventory(&session::store(config)?)
         .map_err(|error| CommandError::from_error(Kind::Environment, &error))?;
-    let needed = plan::needed_by(&session.manifest);
+    let needed = plan::needed_by(&session.folder, &session.manifest);
     let unpinned = unpinned(&lock, &needed);
     if config.printer.json {
         pinned.iter().for_each(|pinned| ui::emit(&pinned_value(pinned, &needed)));

@@ -75,7 +75,7 @@ pub(crate) fn lock_for_build(
 
 /// The toolchains that the selected components need.
 pub(super) fn needed(session: &Session, selection: &Selection) -> Result<Toolchains, CommandError> {
-    plan::toolchains(&session.manifest, selection)
+    plan::toolchains(&session.folder, &session.manifest, selection)
         .map_err(|error| CommandError::from_error(Kind::Internal, &error))
 }
 

@@ -25,7 +25,7 @@ pub use go::GoError;
 pub(crate) use go::expected as expected_in_go;
 pub use javascript::NpmError;
 pub use python::PythonError;
-pub use rust::CargoError;
+pub use rust::{CargoError, MetadataError};
 pub(crate) use source_tree::SourceTree;
 pub use source_tree::SourceTreeError;
 pub use zig::ZigError;
@@ -126,16 +126,25 @@ impl LangError {
     }
 }
 
-/// The toolchains that a language needs.
-pub(crate) fn toolchains(language: Language) -> &'static [&'static str] {
-    match language {
+/// The toolchains that a component of a project needs, by its language and by what its sources say.
+pub(crate) fn toolchains(
+    language: Language,
+    project: &Path,
+    source: &ProjectPath,
+) -> Vec<&'static str> {
+    let further = match language {
+        Language::Rust => rust::further_toolchains(project, source),
+        _ => &[],
+    };
+    let usual: &[_] = match language {
         Language::Rust => &[RUST],
         Language::Python => &[COMPONENTIZE_PY],
         Language::Go => &[GO],
         Language::JavaScript => javascript::JAVASCRIPT_TOOLCHAINS,
         Language::TypeScript => javascript::TYPESCRIPT_TOOLCHAINS,
         Language::Zig | Language::C | Language::Cpp => &[ZIG],
-    }
+    };
+    [usual, further].concat()
 }
 
 /// Adds the actions that compile a component.

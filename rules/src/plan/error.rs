@@ -44,9 +44,9 @@ pub enum PlanError {
     /// It is not clear which world it targets.
     #[error(transparent)]
     World(#[from] wit::WorldError),
-    /// Its toolchain is not pinned.
+    /// Its toolchain is not pinned, or not made for this machine.
     #[error(transparent)]
-    Toolchain(#[from] toolchain::Stale),
+    Toolchain(#[from] toolchain::NoImage),
     /// The actions don't fit together.
     #[error("its actions make no graph")]
     Graph(#[from] engine::GraphError),
@@ -128,7 +128,7 @@ impl PlanError {
             Self::World(wit::WorldError::Ambiguous { .. }) => {
                 Some("say which one with `world = \"…\"` in the component".to_owned())
             }
-            Self::Toolchain(stale) => Some(stale.hint()),
+            Self::Toolchain(toolchain::NoImage::Stale(stale)) => Some(stale.hint()),
             _ => None,
         }
     }

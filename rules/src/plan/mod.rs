@@ -183,3 +183,51 @@ fn facts(manifest: &Manifest, component: &Component) -> Stamp {
         processed_by: vec![("run".to_owned(), env!("CARGO_PKG_VERSION").to_owned())],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cache::DigestFunction;
+    use engine::State;
+
+    use super::*;
+    use crate::toolchain::{Lock, Registries, UnsupportedHost};
+
+    /// Plans a project of these components on a machine that no images are made for.
+    fn plan_on_an_unknown_machine(components: &str) -> Result<Plan, Vec<Diagnostic>> {
+        let folder = tempfile::tempdir().unwrap();
+        let project = folder.path();
+        let text = format!("[project]\nname = \"p\"\nversion = \"0.1.0\"\n{components}");
+        for (name, text) in
+            [("run.toml", text.as_str()), ("a.wasm", ""), ("app.py", ""), ("w.wit", WIT)]
+        {
+            std::fs::write(project.join(name), text).unwrap();
+        }
+        let manifest = Manifest::parse(&text, project).0.unwrap();
+        let store = DiskStore::open(&project.join("store"), DigestFunction::Blake3).unwrap();
+        let mut state = State::open(&store, &project.join("state"));
+        let host = UnsupportedHost { architecture: "riscv64", system: "linux" };
+        let images = Arc::new(Images {
+            lock: Lock::default(),
+            platform: Err(host),
+            function: DigestFunction::Blake3,
+            registries: Registries::default(),
+        });
+        let project = Project { folder: project, manifest: &manifest, images: &images };
+        let options =
+            Options { selection: &Selection::default(), release: true, clients: Arc::default() };
+        plan(project, &store, state.sources(), &options)
+    }
+
+    const WIT: &str = "package a:b;\nworld w {}\n";
+
+    #[test]
+    fn components_that_are_built_already_need_no_known_machine() {
+        let prebuilt = "[[component]]\nname = \"a\"\npath = \"a.wasm\"\n";
+        let plan = plan_on_an_unknown_machine(prebuilt).unwrap();
+        assert_eq!(plan.components.len(), 1);
+        let python = "[[component]]\nname = \"a\"\nsource = \"app.py\"\nlanguage = \"python\"\n\
+                      wit = \"w.wit\"\n";
+        let problems = plan_on_an_unknown_machine(python).unwrap_err();
+        assert_eq!(problems[0].message, "no toolchain images are made for riscv64 linux");
+    }
+}

@@ -97,8 +97,8 @@ impl<'a> Planner<'a> {
     }
 
     /// The platform that tools run on.
-    pub(crate) fn platform(&self) -> toolchain::Platform {
-        self.project.images.platform
+    pub(crate) fn platform(&self) -> Result<toolchain::Platform, PlanError> {
+        Ok(self.project.images.platform.clone().map_err(toolchain::NoImage::from)?)
     }
 
     /// The pinned image of a toolchain.

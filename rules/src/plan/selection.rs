@@ -1,6 +1,7 @@
 //! Which components a command is about.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::lang;
 use crate::manifest::{Component, Manifest, Origin, suggest};
@@ -54,11 +55,14 @@ impl Selection {
 
 /// The enabled components that need each toolchain.
 #[must_use]
-pub fn needed_by(manifest: &Manifest) -> BTreeMap<&'static str, Vec<&str>> {
+pub fn needed_by<'a>(
+    folder: &Path,
+    manifest: &'a Manifest,
+) -> BTreeMap<&'static str, Vec<&'a str>> {
     let mut needed: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
     for component in manifest.components.iter().filter(|component| *component.enabled) {
-        if let Origin::Source { language, .. } = &component.origin {
-            for &toolchain in lang::toolchains(**language) {
+        if let Origin::Source { file, language } = &component.origin {
+            for toolchain in lang::toolchains(**language, folder, &file.value) {
                 needed.entry(toolchain).or_default().push(component.name.as_str());
             }
         }
@@ -66,18 +70,19 @@ pub fn needed_by(manifest: &Manifest) -> BTreeMap<&'static str, Vec<&str>> {
     needed
 }
 
-/// The toolchains that the selected components need.
+/// The toolchains that the selected components of the project in `folder` need.
 ///
 /// # Errors
 /// If the catalogue lacks one.
 pub fn toolchains(
+    folder: &Path,
     manifest: &Manifest,
     selection: &Selection,
 ) -> Result<Toolchains, CatalogueError> {
     let mut needed = Toolchains::new();
     for component in selection.components(manifest) {
-        if let Origin::Source { language, .. } = &component.origin {
-            for toolchain in lang::toolchains(**language) {
+        if let Origin::Source { file, language } = &component.origin {
+            for toolchain in lang::toolchains(**language, folder, &file.value) {
                 needed.need(toolchain)?;
             }
         }

@@ -26,7 +26,7 @@ pub(super) fn complete(
     };
     let place = place(planner, path);
     let key = memo_key(planner, component, &request)?;
-    if let Some((tree, world)) = crate::memo::tree_and_text(planner.store(), &key)?
+    if let Some((tree, world)) = crate::memo::recall(planner.store(), &key)?
         && planner.store().contains_tree(&tree)?
     {
         return Ok(ComponentWit { tree, world, place });

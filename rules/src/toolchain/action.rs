@@ -11,7 +11,9 @@ use engine::{Action, Artifact, Builtin, BuiltinContext, BuiltinError, Label};
 use super::image::ImageError;
 use super::lock::{Image, Lock, Stale, TREE_FUNCTION};
 use super::source::SourceError;
-use super::{Catalogue, Event, Events, Install, InstallError, Platform, Registries};
+use super::{
+    Catalogue, Event, Events, Install, InstallError, Platform, Registries, UnsupportedHost,
+};
 
 /// The name of the one output of an image's action.
 pub const IMAGE: &str = "image";
@@ -21,20 +23,31 @@ pub const IMAGE: &str = "image";
 pub struct Images {
     /// What is locked.
     pub lock: Lock,
-    /// The platform of the images.
-    pub platform: Platform,
+    /// The platform of the images; it matters to a build that needs one.
+    pub platform: Result<Platform, UnsupportedHost>,
     /// The function of the build's store.
     pub function: DigestFunction,
     /// How registries are reached.
     pub registries: Registries,
 }
 
+/// Why the action for an image can't be planned.
+#[derive(Debug, thiserror::Error)]
+pub enum NoImage {
+    /// The lock does not have it.
+    #[error(transparent)]
+    Stale(#[from] Stale),
+    /// There are none for this machine.
+    #[error(transparent)]
+    Host(#[from] UnsupportedHost),
+}
+
 /// The action that installs the image of a toolchain; its output is [`IMAGE`].
 ///
 /// # Errors
-/// The lock does not have it.
-pub fn image_action(images: &Arc<Images>, name: &str) -> Result<Action, Stale> {
-    let image = images.lock.image(name, images.platform)?.clone();
+/// See [`NoImage`].
+pub fn image_action(images: &Arc<Images>, name: &str) -> Result<Action, NoImage> {
+    let image = images.lock.image(name, images.platform.clone()?)?.clone();
     let version = images.lock.version(name).unwrap_or_default().to_owned();
     let label = Label::new("toolchain", format!("{name} {version}"));
     let tree = image.tree;
@@ -78,7 +91,7 @@ impl Builtin for InstallImage {
             store: cx.store(),
             catalogue: Catalogue::builtin(),
             lock: &self.images.lock,
-            platform: self.images.platform,
+            platform: self.image.platform,
             registries: &self.images.registries,
             events: &told,
         };

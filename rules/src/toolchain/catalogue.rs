@@ -253,6 +253,7 @@ pub(super) fn suggest(known: &[String], name: &str) -> String {
 /// The files of the embedded catalogue, as one text.
 const TEXT: &str = concat!(
     include_str!("catalogue/defaults.toml"),
+    include_str!("catalogue/cargo-component.toml"),
     include_str!("catalogue/componentize-py.toml"),
     include_str!("catalogue/esbuild.toml"),
     include_str!("catalogue/go.toml"),
@@ -448,10 +449,24 @@ mod tests {
                 crate::toolchain::unpack::Placement::new(layer).unwrap();
             }
         }
-        let names = ["componentize-py", "esbuild", "go", "jco", "rust", "typescript", "zig"];
+        let names = [
+            "cargo-component",
+            "componentize-py",
+            "esbuild",
+            "go",
+            "jco",
+            "rust",
+            "typescript",
+            "zig",
+        ];
         assert_eq!(catalogue.names().collect::<Vec<_>>(), names);
-        use super::super::{COMPONENTIZE_PY, ESBUILD, GO, JCO, RUST, TYPESCRIPT, ZIG};
-        assert_eq!([COMPONENTIZE_PY, ESBUILD, GO, JCO, RUST, TYPESCRIPT, ZIG], names);
+        use super::super::{
+            CARGO_COMPONENT, COMPONENTIZE_PY, ESBUILD, GO, JCO, RUST, TYPESCRIPT, ZIG,
+        };
+        assert_eq!(
+            [CARGO_COMPONENT, COMPONENTIZE_PY, ESBUILD, GO, JCO, RUST, TYPESCRIPT, ZIG],
+            names
+        );
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(crate) mod unpack;
 mod upgrade;
 mod verify;
 
-pub use action::{IMAGE, Images, image_action};
+pub use action::{IMAGE, Images, NoImage, image_action};
 pub use add::{Add, AddError, AddFrom};
 pub use built_in::BuiltIn;
 pub use catalogue::{
@@ -65,6 +65,9 @@ pub const RUST: &str = "rust";
 
 /// The toolchain that compiles Go.
 pub const GO: &str = "go";
+
+/// The sources of the tool that compiles Rust packages with `[package.metadata.component]`.
+pub const CARGO_COMPONENT: &str = "cargo-component";
 
 /// The toolchain that makes components of Python modules.
 pub const COMPONENTIZE_PY: &str = "componentize-py";

@@ -64,7 +64,7 @@ pub(super) fn packages(
 }
 
 /// What the lockfile of `package` has for it.
-fn locked(planner: &Planner<'_>, package: &Package, typed: bool) -> Result<Vec<Placed>, NpmError> {
+fn locked(planner: &Planner<'_>, package: &Package, typed: bool) -> Result<Vec<Placed>, PlanError> {
     let (project, lock) = (planner.project(), package.lockfile());
     if !package.has_manifest {
         return Ok(Vec::new());
@@ -74,16 +74,16 @@ fn locked(planner: &Planner<'_>, package: &Package, typed: bool) -> Result<Vec<P
     let Some(text) = package::read_text(project, &lock)? else {
         return match needed.is_empty() {
             true => Ok(Vec::new()),
-            false => Err(NpmError::NoLockfile { manifest }),
+            false => Err(NpmError::NoLockfile { manifest }.into()),
         };
     };
     let unusable = |reason| NpmError::Lockfile { lock: lock.clone(), reason };
     let parsed = PackageLock::parse(&text).map_err(unusable)?;
     if let Some(difference) = parsed.difference(&needed) {
-        return Err(NpmError::StaleLockfile { lock, difference });
+        return Err(NpmError::StaleLockfile { lock, difference }.into());
     }
     let wanted = |name: &str| typed && has_types_only(name);
-    parsed.placed(planner.platform(), &wanted).map_err(unusable)
+    Ok(parsed.placed(planner.platform()?, &wanted).map_err(unusable)?)
 }
 
 /// Whether a package that a project is developed with is there for the type checker alone. The

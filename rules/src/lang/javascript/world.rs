@@ -32,7 +32,7 @@ impl World {
         let store = planner.store();
         let text = format!("javascript-world 1 {} {}", wit.tree, wit.world);
         let key = Digest::of(store.function(), text.as_bytes());
-        if let Some((_, names)) = memo::tree_and_text(store, &key)? {
+        if let Some((_, names)) = memo::recall(store, &key)? {
             return Ok(Self::parse(&names));
         }
         let world = Self::resolve(store, wit)?;

@@ -1,24 +1,26 @@
 //! The actions of a Rust component: fetch, dependencies, compile.
+//!
+//! A package for cargo-component shares all but the last: its crates lie in the same layer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::{Action, ActionId, Input, Label, Process, Source, quote};
+use engine::{Action, ActionId, Input, Label, Source, quote};
 
+use super::cargo_component::CargoComponent;
 use super::fetch::{FetchCrates, VENDOR};
 use super::package::{Package, source_folders};
+use super::process::{TARGET_DIR, cargo_process};
 use super::workspace::Workspace;
 use super::{CargoError, lock};
 use crate::lang::source_tree::{SourceTree, Without};
-use crate::lang::{Compiled, Request, base_environment, limits};
+use crate::lang::{Compiled, Request};
 use crate::manifest::Language;
 use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
+use crate::toolchain::RUST;
 
 /// The target triple: gives components directly.
 const TARGET: &str = "wasm32-wasip2";
-/// Where Cargo's target folder stands in every action: the same place for the layer and for the
-/// compile, as Cargo's fingerprints hold absolute paths.
-const TARGET_DIR: &str = "build/target";
 
 /// What Cargo is asked to compile.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,8 +39,13 @@ pub(crate) fn compile(
 ) -> Result<Compiled, PlanError> {
     let (workspace, dir) = Workspace::discover(planner.project(), request.source)?;
     let crates = lock::read(planner.project(), &workspace.lockfile())?;
-    let image = planner.image("rust")?;
-    let selection = select(&workspace.packages[&dir], request.source)?;
+    let image = planner.image(RUST)?;
+    let package = &workspace.packages[&dir];
+    let selection = select(package, request.source)?;
+    let through = match package.for_cargo_component {
+        true => Some(CargoComponent::new(planner, package, request)?),
+        false => None,
+    };
     let skeleton = skeleton(planner, &workspace)?;
     let folder = workspace.root.clone();
     let vendor = planner.once(&format!("vendor {folder}"), |planner| {
@@ -61,8 +68,8 @@ pub(crate) fn compile(
         let selected = selections(planner, &workspace)?;
         planner.add(cargo.layer(&workspace, &selected, skeleton))
     })?;
-    let sources = sources(planner, &workspace, &dir, request)?;
-    let action = cargo.compile(request, &selection, sources, layer);
+    let sources = sources(planner, &workspace, &dir, request, through.as_ref())?;
+    let action = cargo.compile(request, &selection, (sources, layer), through.as_ref());
     Ok(Compiled::new(planner.add(action)?, "component.wasm"))
 }
 
@@ -147,11 +154,13 @@ fn sources(
     workspace: &Workspace,
     dir: &ProjectPath,
     request: &Request<'_>,
+    through: Option<&CargoComponent>,
 ) -> Result<cache::Digest, PlanError> {
     let mut tree = SourceTree::default();
     manifests(planner, workspace, &mut tree);
     let needed = workspace.closure(dir);
     let project = planner.project().to_owned();
+    let is_generated = |path: &ProjectPath| through.is_some_and(|through| through.makes(path));
     for (folder, package) in &workspace.packages {
         let stubs = package.stubs();
         if !needed.contains(folder) {
@@ -165,11 +174,14 @@ fn sources(
         }
         let without = Without { folders: planner.outputs(), marker: Some("Cargo.toml") };
         for sources in source_folders(package) {
-            tree.folder(&project, &sources, &without, &|_| true)?;
+            tree.folder(&project, &sources, &without, &|path| !is_generated(path))?;
         }
         package.build_script.iter().for_each(|script| tree.file(script.clone()));
     }
     request.add_inputs_and_wit(&project, &mut tree, &dir.join("wit"));
+    if let Some(through) = through {
+        through.add_manifest(&mut tree);
+    }
     planner.store_tree(tree)
 }
 
@@ -191,12 +203,14 @@ impl Cargo<'_> {
         selected: &BTreeSet<Selection>,
         skeleton: cache::Digest,
     ) -> Action {
-        let mut script: Vec<String> =
-            selected.iter().map(|selection| self.shell("build", &selection.flags())).collect();
+        let mut script: Vec<String> = selected
+            .iter()
+            .map(|selection| self.shell("cargo", "build", &selection.flags()))
+            .collect();
         // What was compiled from stand-ins must not pass for the real thing.
         let own: Vec<String> =
             workspace.packages.values().flat_map(|p| ["-p".to_owned(), p.name.clone()]).collect();
-        script.push(self.shell("clean", &own));
+        script.push(self.shell("cargo", "clean", &own));
         // A lock file in the layer would be one that the compile may not open.
         let profile = self.profile();
         script.push(format!(
@@ -204,7 +218,7 @@ impl Cargo<'_> {
         ));
         script.push(format!("cp -a /{TARGET_DIR} /out/target"));
         let label = Label::new(owner(self.root), "dependencies");
-        Action::process(label, self.process(&script.join(" && "), BTreeMap::new()))
+        Action::process(label, cargo_process(self.root, &script.join(" && "), BTreeMap::new()))
             .input(Input::root(self.image.clone()))
             .input(Input::new("src", Source::Tree(skeleton)))
             .input(Input::new(VENDOR, self.vendor.clone()))
@@ -217,22 +231,36 @@ impl Cargo<'_> {
         &self,
         request: &Request<'_>,
         selection: &Selection,
-        sources: cache::Digest,
-        layer: ActionId,
+        (sources, layer): (cache::Digest, ActionId),
+        through: Option<&CargoComponent>,
     ) -> Action {
+        let program = through.map_or("cargo", |_| CargoComponent::PROGRAM);
         let built = format!("/{TARGET_DIR}/{TARGET}/{}/{}", self.profile(), selection.file);
         let script = format!(
             "{} && cp {} /out/component.wasm",
-            self.shell("build", &selection.flags()),
+            self.shell(program, "build", &selection.flags()),
             quote(&built)
         );
+        let mut env = request.env.clone();
+        let src = match through {
+            Some(_) => CargoComponent::sources(sources),
+            None => Input::new("src", Source::Tree(sources)),
+        };
+        if through.is_some() {
+            let (name, value) = CargoComponent::ENVIRONMENT;
+            env.insert(name.to_owned(), value.to_owned());
+        }
         let label = Label::new(request.name, "compile");
-        Action::process(label, self.process(&script, request.env.clone()))
+        let action = Action::process(label, cargo_process(self.root, &script, env))
             .input(Input::root(self.image.clone()))
-            .input(Input::new("src", Source::Tree(sources)))
+            .input(src)
             .input(Input::new(VENDOR, self.vendor.clone()))
             .input(Input::scratch(TARGET_DIR, Source::output(layer, "target")))
-            .output("component.wasm")
+            .output("component.wasm");
+        match through {
+            Some(through) => through.add_to(action),
+            None => action,
+        }
     }
 
     /// The folder that Cargo puts results of this profile into.
@@ -241,30 +269,14 @@ impl Cargo<'_> {
     }
 
     /// One call of Cargo as shell text.
-    fn shell(&self, verb: &str, flags: &[String]) -> String {
+    fn shell(&self, program: &str, verb: &str, flags: &[String]) -> String {
         let profile = if self.release { " --release" } else { "" };
         let flags: Vec<String> = flags.iter().map(|flag| quote(flag)).collect();
         format!(
-            "cargo {verb} --quiet --config /{VENDOR}/config.toml --locked --offline \
+            "{program} {verb} --quiet --config /{VENDOR}/config.toml --locked --offline \
              --target {TARGET}{profile} {}",
             flags.join(" ")
         )
-    }
-
-    fn process(&self, script: &str, own: BTreeMap<String, String>) -> Process {
-        let mut env = base_environment();
-        let fixed = [
-            ("PATH", "/usr/lib/rust/bin:/usr/bin:/bin"),
-            ("CARGO_HOME", "/tmp/cargo"),
-            ("CARGO_TARGET_DIR", &format!("/{TARGET_DIR}")),
-            ("CARGO_INCREMENTAL", "0"),
-            ("CARGO_TERM_COLOR", "never"),
-        ];
-        env.extend(fixed.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        env.extend(own);
-        let cwd = if self.root.is_root() { "src".to_owned() } else { format!("src/{}", self.root) };
-        let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
-        Process { argv, env, cwd, limits: limits() }
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use cache::{Digest, DiskStore, Entry, Tree};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError, Report};
 
-use super::lock::LockedCrate;
+use super::lock::{self, LockedCrate};
 use crate::environment::CARGO;
 use crate::path::ProjectPath;
 use crate::plan::Clients;
@@ -29,7 +29,8 @@ pub(super) const VENDOR: &str = "deps/vendor";
 /// The action that fetches crates. Inputs: `image` (the Rust toolchain) and `src` (manifests and
 /// lockfile); output: `vendor`.
 pub(super) struct FetchCrates {
-    crates: Vec<LockedCrate>,
+    /// `None`: those of the lockfile among the sources.
+    crates: Option<Vec<LockedCrate>>,
     /// The folder of the workspace's manifest.
     workspace: ProjectPath,
     clients: Arc<Clients>,
@@ -44,6 +45,10 @@ enum FetchError {
     Offline { name: String, version: String },
     #[error("cargo could not fetch the crates of Cargo.lock:\n{stderr}")]
     Cargo { stderr: String },
+    #[error(
+        "Cargo.lock does not fit its Cargo.toml: run `cargo update --workspace` and commit it\n{stderr}"
+    )]
+    Stale { stderr: String },
     #[error("cannot run the toolchain's cargo")]
     Spawn(#[source] std::io::Error),
     #[error("cargo fetched the crates, but `{0}` is not in its registry cache")]
@@ -56,14 +61,32 @@ impl FetchCrates {
         workspace: ProjectPath,
         clients: Arc<Clients>,
     ) -> Self {
-        Self { crates, workspace, clients }
+        Self { crates: Some(crates), workspace, clients }
+    }
+
+    /// Fetches what the lockfile in the folder `workspace` of the sources pins, whatever it is:
+    /// while planning, the sources are known by their digest alone.
+    pub(super) fn of_sources(workspace: ProjectPath, clients: Arc<Clients>) -> Self {
+        Self { crates: None, workspace, clients }
+    }
+
+    fn crates(&self, cx: &BuiltinContext) -> Result<Vec<LockedCrate>, BuiltinError> {
+        if let Some(crates) = &self.crates {
+            return Ok(crates.clone());
+        }
+        let lockfile = self.workspace.join("Cargo.lock");
+        lock::read(&cx.path("src")?, &lockfile).map_err(|error| BuiltinError::failed(&error))
     }
 
     /// The trees of all crates, by folder name.
-    fn trees(&self, cx: &BuiltinContext) -> Result<BTreeMap<String, Digest>, BuiltinError> {
+    fn trees(
+        &self,
+        cx: &BuiltinContext,
+        crates: &[LockedCrate],
+    ) -> Result<BTreeMap<String, Digest>, BuiltinError> {
         let mut trees = BTreeMap::new();
         let mut absent = Vec::new();
-        for locked in &self.crates {
+        for locked in crates {
             match unpacked(cx.store(), locked)? {
                 Some(tree) => {
                     trees.insert(locked.folder(), tree);
@@ -148,20 +171,24 @@ impl Builtin for FetchCrates {
 
     fn arguments(&self) -> Vec<String> {
         let words = |c: &LockedCrate| format!("{} {} {}", c.source, c.folder(), c.checksum);
-        self.crates.iter().map(words).collect()
+        match &self.crates {
+            Some(crates) => crates.iter().map(words).collect(),
+            None => vec![format!("lockfile of src/{}", self.workspace)],
+        }
     }
 
     fn needs_network(&self) -> bool {
         // Offline, it still runs: the crates may all be here.
-        !self.clients.offline && !self.crates.is_empty()
+        !self.clients.offline && self.crates.as_ref().is_none_or(|crates| !crates.is_empty())
     }
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
+        let locked = self.crates(cx)?;
         let mut crates = Tree::default();
-        for (folder, tree) in self.trees(cx)? {
+        for (folder, tree) in self.trees(cx, &locked)? {
             crates.entries.insert(folder, Entry::Subtree(tree));
         }
-        let config = cx.store().put(configuration(&self.crates).as_bytes())?;
+        let config = cx.store().put(configuration(&locked).as_bytes())?;
         let mut vendor = Tree::default();
         vendor.entries.insert(CRATES.to_owned(), Entry::Directory(crates));
         let config = Entry::File { digest: config, executable: false };
@@ -181,11 +208,10 @@ fn judge(output: &Output) -> Result<(), BuiltinError> {
     let mismatch = ["failed to verify the checksum", "changed between lock files"]
         .iter()
         .any(|sign| stderr.contains(sign));
-    let error = FetchError::Cargo { stderr };
     Err(match (mismatch, stale) {
-        (true, _) => BuiltinError::mismatch(&error),
-        (_, true) => BuiltinError::failed(&error),
-        _ => BuiltinError::infrastructure(&error),
+        (true, _) => BuiltinError::mismatch(&FetchError::Cargo { stderr }),
+        (_, true) => BuiltinError::failed(&FetchError::Stale { stderr }),
+        _ => BuiltinError::infrastructure(&FetchError::Cargo { stderr }),
     })
 }
 
@@ -225,7 +251,9 @@ fn memo_key(store: &DiskStore, locked: &LockedCrate) -> Digest {
 }
 
 fn unpacked(store: &DiskStore, locked: &LockedCrate) -> Result<Option<Digest>, BuiltinError> {
-    let Some(tree) = crate::memo::tree(store, &memo_key(store, locked))? else { return Ok(None) };
+    let Some(tree) = crate::memo::tree(store, &memo_key(store, locked))? else {
+        return Ok(None);
+    };
     // A tree that lost blobs is unpacked again.
     Ok(store.contains_tree(&tree)?.then_some(tree))
 }
@@ -279,6 +307,32 @@ mod tests {
             "[source.vendored]\ndirectory = \"/deps/vendor/crates\"\n\
              \n[source.crates-io]\nreplace-with = \"vendored\"\n\
              \n[source.registry-1]\nregistry = \"sparse+https://own/index/\"\nreplace-with = \"vendored\"\n"
+        );
+    }
+
+    #[test]
+    fn what_cargo_says_decides_whose_fault_it_is() {
+        let check = |stderr: &str, expect: fn(&BuiltinError) -> bool, words: &str| {
+            let status = std::os::unix::process::ExitStatusExt::from_raw(101 << 8);
+            let output = Output { status, stdout: Vec::new(), stderr: stderr.into() };
+            let error = judge(&output).unwrap_err();
+            let text = error.to_string();
+            assert!(expect(&error) && text.contains(words) && text.contains(stderr), "{text}");
+        };
+        check(
+            "error: cannot update the lock file Cargo.lock because --locked was passed",
+            |error| matches!(error, BuiltinError::Failed(_)),
+            "run `cargo update --workspace`",
+        );
+        check(
+            "error: failed to verify the checksum of `a v1.0.0`",
+            |error| matches!(error, BuiltinError::Mismatch(_)),
+            "cargo could not fetch",
+        );
+        check(
+            "error: failed to download",
+            |error| matches!(error, BuiltinError::Infrastructure(_)),
+            "cargo could not fetch",
         );
     }
 }

@@ -3,14 +3,22 @@
 //! Three actions: *fetch* the crates of Cargo.lock (network, pinned by checksum), compile the
 //! *dependencies* once for the whole workspace with empty stand-ins for its own packages, then
 //! *compile* the component in a scratch copy of that layer. So a one-line edit compiles one crate.
+//! A package with `[package.metadata.component]` is compiled through a pinned cargo-component, which
+//! is a tool built from source.
 
+mod cargo_component;
 mod compile;
 mod fetch;
 mod lock;
+mod metadata;
 mod package;
+mod process;
+mod tool;
 mod workspace;
 
 pub(crate) use compile::compile;
+pub use metadata::MetadataError;
+pub(crate) use workspace::further_toolchains;
 
 use crate::path::{PathError, ProjectPath};
 
@@ -95,6 +103,9 @@ pub enum CargoError {
         /// The entry.
         name: String,
     },
+    /// `[package.metadata.component]`.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
     /// `source` is no target's root.
     #[error(
         "`{source_file}` is not the root of a target of package `{package}`; its targets are {targets}"
@@ -131,6 +142,7 @@ impl CargoError {
             Self::NotACdylib { manifest, .. } => {
                 Some(format!("add to {manifest}: [lib] crate-type = [\"cdylib\"]"))
             }
+            Self::Metadata(error) => Some(error.hint()),
             Self::Unpinned { .. } => {
                 Some("use a version of the crate from a registry, or a `path` dependency inside the project".to_owned())
             }

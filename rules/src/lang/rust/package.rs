@@ -8,7 +8,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::CargoError;
+use super::{CargoError, metadata};
 use crate::path::{self, ProjectPath};
 
 /// A package of the project, as its manifest describes it.
@@ -31,6 +31,8 @@ pub(super) struct Package {
     pub(super) unbuilt_targets: Vec<ProjectPath>,
     /// Folders of the packages that it depends on by `path`.
     pub(super) path_dependencies: BTreeSet<ProjectPath>,
+    /// Whether it is built by cargo-component.
+    pub(super) for_cargo_component: bool,
     /// Names of the dependencies it takes from `[workspace.dependencies]`.
     pub(super) inherited_dependencies: BTreeSet<String>,
 }
@@ -68,6 +70,7 @@ impl Package {
             build_script: build_script(dir, manifest, &exists),
             unbuilt_targets: unbuilt_targets(dir, manifest),
             path_dependencies: path_dependencies(dir, manifest)?,
+            for_cargo_component: metadata::section(manifest).is_some(),
             inherited_dependencies: inherited_dependencies(manifest),
             dir: dir.clone(),
         })

@@ -11,9 +11,10 @@ use std::path::Path;
 use globset::Glob;
 use toml::{Table, Value};
 
-use super::CargoError;
 use super::package::{Package, dependency_folder};
+use super::{CargoError, metadata};
 use crate::path::ProjectPath;
+use crate::toolchain::CARGO_COMPONENT;
 
 /// The packages that Cargo sees together, from the component's point of view.
 #[derive(Debug)]
@@ -100,13 +101,24 @@ impl Workspace {
     }
 }
 
+/// The toolchains that the component in `source` needs besides Rust. A manifest that can't be read
+/// asks for none: planning tells what is wrong with it.
+pub(crate) fn further_toolchains(project: &Path, source: &ProjectPath) -> &'static [&'static str] {
+    let package = source.ancestors().find(|dir| is_package(project, dir));
+    let manifest = package.and_then(|dir| read_manifest(project, &dir).ok());
+    match manifest.as_ref().and_then(metadata::section) {
+        Some(_) => &[CARGO_COMPONENT],
+        None => &[],
+    }
+}
+
 /// A manifest that cannot be read counts: its error is then the one to show.
 fn is_package(project: &Path, dir: &ProjectPath) -> bool {
     dir.join("Cargo.toml").on_disk(project).is_file()
         && read_manifest(project, dir).map_or(true, |manifest| manifest.contains_key("package"))
 }
 
-fn read_manifest(project: &Path, dir: &ProjectPath) -> Result<Table, CargoError> {
+pub(super) fn read_manifest(project: &Path, dir: &ProjectPath) -> Result<Table, CargoError> {
     let manifest = dir.join("Cargo.toml");
     let text = std::fs::read_to_string(manifest.on_disk(project))
         .map_err(|source| CargoError::Read { path: manifest.clone(), source })?;

@@ -1,0 +1,268 @@
+//! `[package.metadata.component]`: a package that is built by cargo-component.
+//!
+//! cargo-component finds the world and its packages by what the manifest says; `run` has them
+//! complete already, by what run.toml says. So the action sees a manifest whose `target` names the
+//! completed folder, and what the user's manifest says of it has to agree. Nothing is looked up in
+//! a registry.
+
+use toml::{Table, Value};
+
+use super::package::Package;
+use crate::lang::ComponentWit;
+use crate::path::ProjectPath;
+
+/// Where an action sees the completed WIT folder.
+pub(super) const WIT: &str = "deps/wit";
+
+/// What a manifest asks of cargo-component that a build here does not do.
+#[derive(Debug, thiserror::Error)]
+pub enum MetadataError {
+    /// run.toml does not say what the component's WIT is.
+    #[error("{manifest} is a package for cargo-component, whose bindings are made from `wit`")]
+    NeedsWit {
+        /// The package's manifest.
+        manifest: ProjectPath,
+        /// Where its WIT would be, as cargo-component sees it.
+        wit: ProjectPath,
+    },
+    /// The world is a package of a registry.
+    #[error(
+        "{manifest}: the `target` of `[package.metadata.component]` is `{target}`, from a registry"
+    )]
+    RegistryTarget {
+        /// The package's manifest.
+        manifest: ProjectPath,
+        /// The target.
+        target: String,
+    },
+    /// The package is to import what another component exports.
+    #[error(
+        "{manifest}: `[package.metadata.component.dependencies]` names the component `{dependency}`"
+    )]
+    ComponentDependency {
+        /// The package's manifest.
+        manifest: ProjectPath,
+        /// The component.
+        dependency: String,
+    },
+    /// The package brings an adapter.
+    #[error("{manifest}: `adapter` in `[package.metadata.component]` would not be used")]
+    Adapter {
+        /// The package's manifest.
+        manifest: ProjectPath,
+    },
+    /// Manifest and run.toml disagree.
+    #[error("{manifest} targets the {what} `{there}`, run.toml `{here}`")]
+    Disagree {
+        /// The package's manifest.
+        manifest: ProjectPath,
+        /// What they disagree on.
+        what: &'static str,
+        /// What the manifest says.
+        there: String,
+        /// What run.toml says.
+        here: String,
+    },
+}
+
+impl MetadataError {
+    /// What the user can do about it.
+    pub(super) fn hint(&self) -> String {
+        match self {
+            Self::NeedsWit { wit, .. } => format!("add `wit = \"{wit}\"` to the component"),
+            Self::RegistryTarget { target, .. } => format!(
+                "remove `target`, and write a world into the folder that `wit` names: \
+                 `world my-world {{ include {target}; }}`"
+            ),
+            Self::ComponentDependency { .. } => {
+                "import its interfaces in the component's own world, and remove the entry: \
+                 components are put together after they are built"
+                    .to_owned()
+            }
+            Self::Adapter { .. } => {
+                "remove it: components are compiled for wasm32-wasip2, which needs no adapter"
+                    .to_owned()
+            }
+            Self::Disagree { .. } => "let both say the same".to_owned(),
+        }
+    }
+}
+
+/// `[package.metadata.component]` of a manifest, if it is there.
+pub(super) fn section(manifest: &Table) -> Option<&Value> {
+    manifest.get("package")?.get("metadata")?.get("component")
+}
+
+/// Holds what the manifest asks for against what run.toml says, and gives the component's WIT.
+pub(super) fn check<'a>(
+    package: &Package,
+    manifest: &Table,
+    wit: Option<&'a ComponentWit>,
+) -> Result<&'a ComponentWit, MetadataError> {
+    let file = package.dir.join("Cargo.toml");
+    let section = section(manifest);
+    let target = section.and_then(|section| section.get("target"));
+    if let Some(target) = target.and_then(registry_target) {
+        return Err(MetadataError::RegistryTarget { manifest: file, target });
+    }
+    let dependencies = section.and_then(|s| s.get("dependencies")).and_then(Value::as_table);
+    if let Some(dependency) = dependencies.and_then(|table| table.keys().next()) {
+        let dependency = dependency.clone();
+        return Err(MetadataError::ComponentDependency { manifest: file, dependency });
+    }
+    if section.and_then(|section| section.get("adapter")).is_some() {
+        return Err(MetadataError::Adapter { manifest: file });
+    }
+    let text = |key: &str| target.and_then(|target| target.get(key)).and_then(Value::as_str);
+    let path = package.dir.resolve(text("path").unwrap_or("wit"));
+    let Some(wit) = wit else {
+        let wit = path.unwrap_or_else(|_| package.dir.join("wit"));
+        return Err(MetadataError::NeedsWit { manifest: file, wit });
+    };
+    let disagree = |what, there: &str, here: &str| {
+        let (there, here) = (there.to_owned(), here.to_owned());
+        Err(MetadataError::Disagree { manifest: file.clone(), what, there, here })
+    };
+    let same = path.is_ok_and(|path| path == wit.place || path.parent() == wit.place);
+    match (text("path"), text("world")) {
+        (Some(path), _) if !same => disagree("WIT in", path, wit.place.as_str()),
+        (_, Some(world)) if short(world) != short(&wit.world) => {
+            disagree("world", world, &wit.world)
+        }
+        _ => Ok(wit),
+    }
+}
+
+/// What a target that is not on this machine is called.
+fn registry_target(target: &Value) -> Option<String> {
+    if let Some(name) = target.as_str() {
+        return Some(name.to_owned());
+    }
+    let text = |key| target.get(key).and_then(Value::as_str);
+    let world = text("world").map_or_else(String::new, |world| format!("/{world}"));
+    Some(format!("{}{world}", text("package")?))
+}
+
+/// A world's name without its package.
+fn short(world: &str) -> &str {
+    let name = world.rsplit('/').next().unwrap_or(world);
+    name.split('@').next().unwrap_or(name)
+}
+
+/// The manifest that the action sees: its target is the completed folder, whose `deps/` has the
+/// folders `packages`.
+pub(super) fn retargeted(
+    manifest: &Table,
+    world: &str,
+    packages: impl Iterator<Item = String>,
+) -> String {
+    let path = |path: String| Value::from(Table::from_iter([("path".to_owned(), path.into())]));
+    // The keys are names for cargo-component alone: each folder says itself what package it is.
+    let packages = packages
+        .enumerate()
+        .map(|(number, folder)| (format!("deps:p{number}"), path(format!("/{WIT}/deps/{folder}"))));
+    let target = Table::from_iter([
+        ("path".to_owned(), format!("/{WIT}").into()),
+        ("world".to_owned(), world.into()),
+        ("dependencies".to_owned(), Value::Table(packages.collect())),
+    ]);
+    let mut manifest = manifest.clone();
+    let section = manifest
+        .get_mut("package")
+        .and_then(|package| package.get_mut("metadata"))
+        .and_then(|metadata| metadata.get_mut("component"))
+        .and_then(Value::as_table_mut);
+    if let Some(section) = section {
+        section.insert("target".to_owned(), Value::Table(target));
+    }
+    manifest.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(section: &str) -> (Package, Table) {
+        let text = format!("[package]\nname = \"units\"\n{section}");
+        let manifest: Table = toml::from_str(&text).unwrap();
+        let dir = ProjectPath::parse("units").unwrap();
+        (Package::read(std::path::Path::new("/nowhere"), &dir, &manifest).unwrap(), manifest)
+    }
+
+    #[test]
+    fn manifest_and_run_toml_have_to_agree() {
+        let wit = ComponentWit {
+            tree: cache::Digest::of(cache::DigestFunction::Blake3, b""),
+            world: "units".to_owned(),
+            place: ProjectPath::parse("units/wit").unwrap(),
+        };
+        let check = |section: &str, expect: Option<&str>| {
+            let (package, manifest) = parse(section);
+            let error = check(&package, &manifest, Some(&wit)).err();
+            assert_eq!(error.map(|e| e.to_string()).as_deref(), expect, "{section}");
+        };
+        check("[package.metadata.component]", None);
+        check("[package.metadata.component.target]\npath = \"wit\"\nworld = \"units\"", None);
+        check("[package.metadata.component.target]\npath = \"wit/units.wit\"", None);
+        check("[package.metadata.component.target.dependencies]\n\"wasi:io\" = \"0.2.0\"", None);
+        check("[package.metadata.component.target]\nworld = \"demo:units/units@1.0.0\"", None);
+        check(
+            "[package.metadata.component.target]\npath = \"../wit\"",
+            Some("units/Cargo.toml targets the WIT in `../wit`, run.toml `units/wit`"),
+        );
+        check(
+            "[package.metadata.component.target]\nworld = \"other\"",
+            Some("units/Cargo.toml targets the world `other`, run.toml `units`"),
+        );
+        check(
+            "[package.metadata.component]\ntarget = \"wasi:http/proxy@0.2.4\"",
+            Some(
+                "units/Cargo.toml: the `target` of `[package.metadata.component]` is \
+                 `wasi:http/proxy@0.2.4`, from a registry",
+            ),
+        );
+        check(
+            "[package.metadata.component.target]\npackage = \"a:b\"\nversion = \"1\"\nworld = \"w\"",
+            Some(
+                "units/Cargo.toml: the `target` of `[package.metadata.component]` is `a:b/w`, \
+                 from a registry",
+            ),
+        );
+        check(
+            "[package.metadata.component.dependencies]\n\"a:b\" = { path = \"b.wasm\" }",
+            Some(
+                "units/Cargo.toml: `[package.metadata.component.dependencies]` names the \
+                 component `a:b`",
+            ),
+        );
+        check(
+            "[package.metadata.component]\nadapter = \"a.wasm\"",
+            Some("units/Cargo.toml: `adapter` in `[package.metadata.component]` would not be used"),
+        );
+    }
+
+    #[test]
+    fn without_wit_the_folder_is_named() {
+        let (package, manifest) = parse("[package.metadata.component]");
+        let error = check(&package, &manifest, None).unwrap_err();
+        assert_eq!(error.hint(), "add `wit = \"units/wit\"` to the component");
+    }
+
+    #[test]
+    fn the_action_sees_the_completed_folder() {
+        let (_, manifest) = parse(
+            "[package.metadata.component.bindings]\nderives = [\"PartialEq\"]\n\
+             [package.metadata.component.target.dependencies]\n\"wasi:io\" = \"0.2.0\"",
+        );
+        let text = retargeted(&manifest, "units", ["wasi-io-0.2.4".to_owned()].into_iter());
+        let seen: Table = toml::from_str(&text).unwrap();
+        let section = section(&seen).unwrap();
+        assert_eq!(section["bindings"]["derives"][0].as_str(), Some("PartialEq"));
+        let expect: Table = toml::from_str(
+            "path = \"/deps/wit\"\nworld = \"units\"\n\
+             [dependencies]\n\"deps:p0\" = { path = \"/deps/wit/deps/wasi-io-0.2.4\" }",
+        )
+        .unwrap();
+        assert_eq!(section["target"], Value::Table(expect));
+    }
+}

@@ -1,0 +1,103 @@
+//! Rust: errors in the terms of the user, and packages for cargo-component.
+//!
+//! What Rust shares with the others is tested elsewhere: a syntax error, a missing export, a missing
+//! lockfile and a build script that wants a network in `hermetic.rs`, a crate with other bytes in
+//! `lockfile.rs`.
+
+use crate::harness::Workspace;
+
+#[test]
+fn a_wrong_type_is_told_by_the_compiler() {
+    let workspace = Workspace::example("polyglot");
+    workspace.replace("components/calc/wit/calc.wit", "add: func(a: u32,", "add: func(a: string,");
+    let run = workspace.run(["build", "-p", "calc"]).exits(1).says("calc:compile");
+    assert!(run.stderr.contains("components/calc/src/lib.rs:"), "{}", run.stderr);
+    assert!(run.stderr.contains("method `add` has an incompatible type for trait"));
+}
+
+#[test]
+fn a_stale_lockfile_is_an_error_with_the_command_that_mends_it() {
+    let workspace = Workspace::example("hello");
+    let manifest = workspace.read_text("Cargo.toml");
+    workspace.write("Cargo.toml", format!("{manifest}\n[dependencies]\nitoa = \"1\"\n"));
+    let run = workspace.run(["build"]).exits(1).says("cargo update --workspace");
+    assert!(run.stderr.contains("no matching package named `itoa` found"), "{}", run.stderr);
+}
+
+/// A workspace with a package for cargo-component and one for cargo, built with the shared store.
+fn units() -> Workspace {
+    let workspace = Workspace::example("cargo-component");
+    workspace.run(["build"]).ok();
+    workspace
+}
+
+#[test]
+fn both_kinds_of_packages_are_built_in_one_workspace() {
+    let workspace = units();
+    let component = |name: &str| workspace.read(&format!("target/wasm/{name}.wasm"));
+    for name in ["units", "table"] {
+        let features = wasmparser::WasmFeatures::all();
+        wasmparser::Validator::new_with_features(features).validate_all(&component(name)).unwrap();
+    }
+    let asynchronous = tokio::runtime::Runtime::new().unwrap();
+    asynchronous.block_on(async {
+        let runtime = runtime::Runtime::new().unwrap();
+        let units = runtime.load(&component("units")).unwrap();
+        let arguments = ["{value: 2, in: mile}", "metre"];
+        let converted = units.call(Some("demo:units/length"), "convert", &arguments).await;
+        assert_eq!(converted.unwrap().unwrap(), "{value: 3218.688, in: metre}");
+        let table = runtime.load(&component("table")).unwrap();
+        let table = table.run(&runtime::Command::default()).await.unwrap();
+        let text = String::from_utf8(table.stdout).unwrap();
+        assert_eq!(text.lines().next(), Some("1 mi = 1609.344 m"));
+    });
+}
+
+#[test]
+fn bindings_are_made_in_the_action_and_never_in_the_checkout() {
+    let workspace = units();
+    assert!(!workspace.exists("units/src/bindings.rs"));
+    // What somebody else's tools have left there is of no use.
+    workspace.write("units/src/bindings.rs", "not Rust");
+    assert_eq!(workspace.run(["build"]).ok().ran(), Vec::<&str>::new());
+    assert_eq!(workspace.read_text("units/src/bindings.rs"), "not Rust");
+}
+
+#[test]
+fn an_edit_compiles_one_package_and_the_same_code_gives_the_same_bytes() {
+    let workspace = units();
+    let before = workspace.read("target/wasm/units.wasm");
+    let comment = format!("//! Edited in {}.\n//! Lengths", workspace.root().display());
+    workspace.replace("units/src/lib.rs", "//! Lengths", &comment);
+    assert_eq!(workspace.run(["build"]).ok().ran(), ["units:compile"]);
+    assert!(workspace.read("target/wasm/units.wasm") == before);
+}
+
+#[test]
+fn an_error_in_a_package_for_cargo_component_is_the_compilers() {
+    let workspace = units();
+    workspace.replace("units/wit/units.wit", "to: %unit)", "to: %unit, digits: u8)");
+    let run = workspace.run(["build"]).exits(1).says("units:compile");
+    assert!(run.stderr.contains("units/src/lib.rs:"), "{}", run.stderr);
+    assert!(run.stderr.contains("method `convert` has 2 parameters"), "{}", run.stderr);
+}
+
+#[test]
+fn a_world_from_a_registry_is_refused_with_advice() {
+    let check = |from: &str, to: &str, expect: &[&str]| {
+        let workspace = Workspace::example("cargo-component");
+        let file = if from.starts_with("wit") { "run.toml" } else { "units/Cargo.toml" };
+        workspace.replace(file, from, to);
+        let run = workspace.run(["build"]).exits(2);
+        for text in expect {
+            assert!(run.stderr.contains(text), "no {text:?} in:\n{}", run.stderr);
+        }
+    };
+    check(
+        "path = \"wit\"\nworld = \"units\"",
+        "package = \"demo:units\"\nversion = \"1.0.0\"\nworld = \"units\"",
+        &["run.toml:10:", "`demo:units/units`, from a registry", "include demo:units/units"],
+    );
+    check("world = \"units\"", "world = \"metres\"", &["world `metres`, run.toml `units`"]);
+    check("wit = \"units/wit\"", "", &["units/Cargo.toml", "add `wit = \"units/wit\"`"]);
+}
