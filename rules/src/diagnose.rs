@@ -3,14 +3,12 @@
 //! Reads what the tool wrote, in the tool's words, and looks into the project for what it missed.
 //! The tool's message is always shown as well: a hint adds, it never replaces.
 
-mod python;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use engine::{Failure, FailureKind};
 
-use crate::lang::expected_in_go;
+use crate::lang::{LANGUAGES, ToolOutput};
 use crate::path::ProjectPath;
 
 /// What is known of the component whose action failed.
@@ -27,84 +25,34 @@ pub struct Suspect<'a> {
 /// What the user can do about a failed action.
 #[must_use]
 pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
-    let output = format!(
+    let text = format!(
         "{}\n{}",
         String::from_utf8_lossy(&failure.stderr),
         String::from_utf8_lossy(&failure.stdout)
     );
-    let output = python::translated(output, failure.command.as_ref());
-    let mut hints = python::hints(&output, failure.command.as_ref());
+    let mut output = ToolOutput { text, command: failure.command.as_ref() };
+    let mut hints: Vec<String> =
+        LANGUAGES.iter().flat_map(|rule| (rule.hints)(&mut output)).collect();
     if let Some(suspect) = suspect {
         let cwd = failure.command.as_ref().map_or("/", |command| command.cwd.as_str());
-        hints.extend(undeclared(&output, cwd, suspect));
+        hints.extend(undeclared(&output.text, cwd, suspect));
     }
-    if has(&output, &READ_ONLY) {
+    if output.has(&READ_ONLY) {
         hints.push(
             "an action can't write to its sources or its tools: only /out and /tmp are writable \
              (a build script writes to OUT_DIR)"
                 .to_owned(),
         );
     }
-    if has(&output, &NO_NETWORK) {
+    if output.has(&NO_NETWORK) {
         hints.push(
             "actions have no network: what a build downloads has to be a dependency in the \
              language's lockfile, which is fetched and checked before"
                 .to_owned(),
         );
     }
-    hints.extend(unlinked(&output));
-    if output.contains("error: invalid option: ") && output.contains("zig build -h") {
-        hints.push(
-            "`run` calls `zig build` with `-Dtarget` and `-Dbindings`: build.zig has to call \
-             `b.standardTargetOptions` and to declare `b.option([]const u8, \"bindings\", …)`"
-                .to_owned(),
-        );
-    }
-    if has(&output, &STALE_CARGO_LOCK) {
-        hints.push(
-            "Cargo.lock does not fit its Cargo.toml: run `cargo update --workspace` and commit it"
-                .to_owned(),
-        );
-    }
-    hints.extend(go(&output));
-    hints.extend(javascript(&output));
     if matches!(failure.kind, FailureKind::Offline) {
         hints.push("run it once without --offline; what it fetches stays in the store".to_owned());
-    }
-    hints
-}
-
-/// What the go command says when go.mod or go.sum does not fit the sources.
-const GO_STALE: [&str; 6] = [
-    "updates to go.mod needed",
-    "missing go.sum entry",
-    "no required module provides package",
-    "cannot find module providing package",
-    "module lookup disabled by GOPROXY=off",
-    "inconsistent vendoring",
-];
-
-/// Hints for what the go command says: functions that the world asks for, a stale go.mod.
-fn go(output: &str) -> Vec<String> {
-    let mut hints: Vec<String> = output
-        .lines()
-        .filter_map(expected_in_go)
-        .map(|(folder, signature)| {
-            let types = if signature.contains("witTypes.") {
-                ", where `witTypes` is \"go.bytecodealliance.org/pkg/wit/types\""
-            } else {
-                ""
-            };
-            format!("the world asks for `{signature}` in the package `{folder}`{types}")
-        })
-        .collect();
-    hints.dedup();
-    if has(output, &GO_STALE) {
-        hints.push(
-            "go.mod and go.sum have to name all that the sources import, as a build downloads \
-             nothing: run `go mod tidy -e` (and `go mod vendor`, if there is a folder `vendor`)"
-                .to_owned(),
-        );
     }
     hints
 }
@@ -126,72 +74,15 @@ const NO_NETWORK: [&str; 10] = [
     "os error 101",
 ];
 
-/// What Cargo says when a manifest asks for what the lockfile does not have: what the lockfile has
-/// is there, so nothing else can be missing.
-const STALE_CARGO_LOCK: [&str; 2] =
-    ["--locked was passed", "you're using offline mode (--offline)"];
-
 /// What tools say when a file is not there.
 const NO_SUCH_FILE: [&str; 5] =
     ["No such file or directory", "os error 2)", "ENOENT", "ModuleNotFoundError", "cannot find"];
-
-fn has(output: &str, signs: &[&str]) -> bool {
-    signs.iter().any(|sign| output.contains(sign))
-}
-
-/// What the tools of JavaScript and TypeScript can't know of components.
-fn javascript(output: &str) -> Option<String> {
-    let hint = if output.contains("Could not resolve \"node:") || output.contains("built into node")
-    {
-        "the modules of Node.js are not there in a component: what it may use, its WIT world imports"
-    } else if output.contains("Could not resolve \"wasi:") {
-        "a module imports an interface under the name that the WIT world has for it, with its version"
-    } else if output.contains("Could not resolve \"") {
-        "packages come from package-lock.json: add one with `npm install --package-lock-only NAME`"
-    } else if output.contains("error TS2307")
-        || output.contains("error TS7016")
-        || output.contains("error TS2688")
-    {
-        "of devDependencies only `@types/*` and `@tsconfig/*` are there: a package that the sources \
-         import belongs to `dependencies`"
-    } else if output.contains("fits-world.ts") {
-        "what `source` exports has other types than its WIT world asks for"
-    } else {
-        return None;
-    };
-    Some(hint.to_owned())
-}
-
-/// A hint for each function that the bindings call and the linker does not find, or finds with
-/// another type. Their names start like this in the bindings of C and Zig.
-fn unlinked(output: &str) -> BTreeSet<String> {
-    let after = |line: &str, sign: &str| {
-        let name = line.split(sign).nth(1)?.split_whitespace().next()?.to_owned();
-        (name.starts_with("exports_") || name == "main").then_some(name)
-    };
-    let hint = |line: &str| {
-        if let Some(name) = after(line, "function signature mismatch: ") {
-            return Some(format!(
-                "`{name}` has another type than the component's WIT says: declare it as the header of \
-                 the bindings does"
-            ));
-        }
-        match after(line, "undefined symbol: ")?.as_str() {
-            "main" => Some("the world exports wasi:cli/run: define `main`".to_owned()),
-            name => Some(format!(
-                "the world exports a function that no source of the component defines: define \
-                 `{name}` as the header of the bindings declares it"
-            )),
-        }
-    };
-    output.lines().filter_map(hint).collect()
-}
 
 /// A hint for each file that the project has and the action did not see.
 fn undeclared(output: &str, cwd: &str, suspect: &Suspect<'_>) -> Vec<String> {
     let missed: BTreeSet<ProjectPath> = output
         .lines()
-        .filter(|line| has(line, &NO_SUCH_FILE))
+        .filter(|line| NO_SUCH_FILE.iter().any(|sign| line.contains(sign)))
         .flat_map(paths)
         .filter_map(|path| in_project(path, cwd))
         .filter(|path| !path.is_root() && path.on_disk(suspect.project).exists())
@@ -297,24 +188,6 @@ mod tests {
         );
         check("connect: Network is unreachable", "actions have no network");
         check("cannot update the lock file because --locked was passed", "cargo update");
-        check("go: updates to go.mod needed; to update it:\n\tgo mod tidy", "run `go mod tidy -e`");
-        check(
-            "exports/export_ops (func Add(a uint32) uint32):1: undefined: export_ops.Add",
-            "the world asks for `func Add(a uint32) uint32` in the package `exports/export_ops`",
-        );
-        check("[ERROR] Could not resolve \"node:fs\"", "modules of Node.js");
-        check("[ERROR] Could not resolve \"wasi:cli/stdout\"", "the WIT world has for it");
-        check("[ERROR] Could not resolve \"slugify\"", "package-lock.json");
-        check("a.ts:1:8 - error TS7016: Could not find a declaration file", "@types/*");
-        check("../types/fits-world.ts:6:11 - error TS1360: Type", "its WIT world asks for");
-        check("wasm-ld: error: bindings.o: undefined symbol: exports_a_b", "define `exports_a_b`");
-        check("wasm-ld: error: bindings.o: undefined symbol: main", "define `main`");
-        check("wasm-ld: error: function signature mismatch: exports_a_b", "another type");
-        check(
-            "error: invalid option: \"bindings\"\ninfo: to access the help menu: zig build -h",
-            "b.option([]const u8, \"bindings\"",
-        );
-        assert!(unlinked("wasm-ld: error: a.o: undefined symbol: helper").is_empty());
         check(
             "no matching package named `itoa` found\nAs a reminder, you're using offline mode (--offline)",
             "cargo update",

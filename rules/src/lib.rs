@@ -15,6 +15,4 @@ pub mod toolchain;
 pub mod wasm;
 pub mod wit;
 
-pub use lang::{
-    CargoError, GoError, LangError, MetadataError, NpmError, PythonError, SourceTreeError, ZigError,
-};
+pub use lang::{Complaint, LangError, SourceTreeError};

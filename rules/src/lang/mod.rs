@@ -2,13 +2,14 @@
 //!
 //! One module each. It is given a [`Request`] and a [`Planner`], adds its actions to the graph and
 //! says which output is the result; checking against the WIT world and stamping are the same for
-//! all ([`crate::wasm::Finish`]). To add a language: a module here, an arm in [`compile`], an entry
-//! in the toolchain catalogue.
+//! all ([`crate::wasm::Finish`]). To add a language: a module here with its [`Rule`], a line in
+//! [`LANGUAGES`], an entry in the toolchain catalogue.
 
 mod bindings;
 mod go;
 mod javascript;
 mod python;
+mod rule;
 mod rust;
 mod source_tree;
 mod zig;
@@ -21,19 +22,24 @@ use cache::Digest;
 use engine::ActionId;
 use sandbox::Limits;
 
-pub use go::GoError;
-pub(crate) use go::expected as expected_in_go;
-pub use javascript::NpmError;
-pub use python::PythonError;
-pub use rust::{CargoError, MetadataError};
+pub use rule::Complaint;
+pub(crate) use rule::{LanguageError, Rule, ToolOutput};
 pub(crate) use source_tree::SourceTree;
 pub use source_tree::SourceTreeError;
-pub use zig::ZigError;
 
-use crate::manifest::Language;
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
-use crate::toolchain::{COMPONENTIZE_PY, GO, RUST, ZIG};
+
+/// All languages, in the order of the documentation.
+pub(crate) static LANGUAGES: [&Rule; 8] = [
+    &rust::RULE,
+    &python::RULE,
+    &go::RULE,
+    &javascript::RULE,
+    &javascript::TYPESCRIPT_RULE,
+    &zig::RULE,
+    &zig::C_RULE,
+    &zig::CPP_RULE,
+];
 
 /// A component to compile, as its language needs to know it.
 #[derive(Debug)]
@@ -84,21 +90,9 @@ impl Compiled {
 /// Why a component's actions can't be planned.
 #[derive(Debug, thiserror::Error)]
 pub enum LangError {
-    /// The Cargo package.
+    /// The language has something to say.
     #[error(transparent)]
-    Cargo(#[from] CargoError),
-    /// The Python project.
-    #[error(transparent)]
-    Python(#[from] PythonError),
-    /// The Go module.
-    #[error(transparent)]
-    Go(#[from] GoError),
-    /// The npm package.
-    #[error(transparent)]
-    Npm(#[from] NpmError),
-    /// The Zig project.
-    #[error(transparent)]
-    Zig(#[from] ZigError),
+    Language(Complaint),
     /// The source files.
     #[error(transparent)]
     Sources(#[from] SourceTreeError),
@@ -115,52 +109,16 @@ impl LangError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Cargo(error) => error.hint(),
-            Self::Python(error) => error.hint(),
-            Self::Go(error) => error.hint(),
-            Self::Npm(error) => error.hint(),
-            Self::Zig(error) => error.hint(),
+            Self::Language(complaint) => complaint.hint(),
             Self::NeedsWit { .. } => Some("add `wit = \"wit\"` to the component".to_owned()),
             Self::Sources(_) => None,
         }
     }
 }
 
-/// The toolchains that a component of a project needs, by its language and by what its sources say.
-pub(crate) fn toolchains(
-    language: Language,
-    project: &Path,
-    source: &ProjectPath,
-) -> Vec<&'static str> {
-    let further = match language {
-        Language::Rust => rust::further_toolchains(project, source),
-        _ => &[],
-    };
-    let usual: &[_] = match language {
-        Language::Rust => &[RUST],
-        Language::Python => &[COMPONENTIZE_PY],
-        Language::Go => &[GO],
-        Language::JavaScript => javascript::JAVASCRIPT_TOOLCHAINS,
-        Language::TypeScript => javascript::TYPESCRIPT_TOOLCHAINS,
-        Language::Zig | Language::C | Language::Cpp => &[ZIG],
-    };
-    [usual, further].concat()
-}
-
-/// Adds the actions that compile a component.
-pub(crate) fn compile(
-    planner: &mut Planner<'_>,
-    language: Language,
-    request: &Request<'_>,
-) -> Result<Compiled, PlanError> {
-    match language {
-        Language::Rust => rust::compile(planner, request),
-        Language::Python => python::compile(planner, request),
-        Language::Go => go::compile(planner, request),
-        Language::JavaScript | Language::TypeScript => {
-            javascript::compile(planner, language, request)
-        }
-        Language::Zig | Language::C | Language::Cpp => zig::compile(planner, language, request),
+impl<E: LanguageError> From<E> for LangError {
+    fn from(error: E) -> Self {
+        Self::Language(error.into())
     }
 }
 

@@ -147,7 +147,8 @@ fn read_origin(
             let language = read_language(reader, source.as_ref(), language);
             // An invalid language is reported, so this one never leaves with a manifest; it lets the
             // rest of the component be checked.
-            let language = language.unwrap_or(Setting::implied(Language::Rust));
+            let any = || Setting::implied(Language::all().next().expect("there are languages"));
+            let language = language.unwrap_or_else(any);
             Some(Origin::Source { file: source?, language })
         }
         (None, Some(_)) => {
@@ -182,7 +183,7 @@ fn read_language(
         (Some(written), _) => Some(written.into()),
         (None, Some(implied)) => Some(Setting::implied(implied)),
         (None, None) => {
-            let languages = suggest::all_of(Language::ALL.map(Language::as_str));
+            let languages = suggest::all_of(Language::names());
             reader.report_missing(
                 &["language"],
                 Diagnostic::error(

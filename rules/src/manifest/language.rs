@@ -5,89 +5,57 @@ use std::path::Path;
 use std::str::FromStr;
 
 use super::invalid::Invalid;
+use crate::lang::{LANGUAGES, Rule};
 
 /// A language `run` can compile to a component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Language {
-    /// `rust`
-    Rust,
-    /// `python`
-    Python,
-    /// `go`
-    Go,
-    /// `javascript`
-    JavaScript,
-    /// `typescript`
-    TypeScript,
-    /// `zig`
-    Zig,
-    /// `c`
-    C,
-    /// `cpp`
-    Cpp,
-}
-
-/// What people write instead of the names, with what they mean.
-const NICKNAMES: [(&str, Language); 11] = [
-    ("rs", Language::Rust),
-    ("py", Language::Python),
-    ("python3", Language::Python),
-    ("golang", Language::Go),
-    ("tinygo", Language::Go),
-    ("js", Language::JavaScript),
-    ("node", Language::JavaScript),
-    ("ts", Language::TypeScript),
-    ("c++", Language::Cpp),
-    ("cxx", Language::Cpp),
-    ("cc", Language::Cpp),
-];
+#[derive(Clone, Copy)]
+pub struct Language(&'static Rule);
 
 impl Language {
     /// All languages, in the order of the documentation.
-    pub const ALL: [Self; 8] = [
-        Self::Rust,
-        Self::Python,
-        Self::Go,
-        Self::JavaScript,
-        Self::TypeScript,
-        Self::Zig,
-        Self::C,
-        Self::Cpp,
-    ];
+    pub fn all() -> impl Iterator<Item = Self> {
+        LANGUAGES.into_iter().map(Self)
+    }
 
     /// The name used in `run.toml`.
+    #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Rust => "rust",
-            Self::Python => "python",
-            Self::Go => "go",
-            Self::JavaScript => "javascript",
-            Self::TypeScript => "typescript",
-            Self::Zig => "zig",
-            Self::C => "c",
-            Self::Cpp => "cpp",
-        }
+        self.0.name
+    }
+
+    /// What its module does.
+    pub(crate) const fn rule(self) -> &'static Rule {
+        self.0
     }
 
     /// The language whose sources have the ending of this file name, if that is unambiguous.
     pub fn of_source(path: &str) -> Option<Self> {
-        match Path::new(path).extension()?.to_str()? {
-            "rs" => Some(Self::Rust),
-            "py" => Some(Self::Python),
-            "go" => Some(Self::Go),
-            "js" | "mjs" => Some(Self::JavaScript),
-            "ts" | "mts" => Some(Self::TypeScript),
-            "zig" => Some(Self::Zig),
-            "c" => Some(Self::C),
-            "cc" | "cpp" | "cxx" => Some(Self::Cpp),
-            _ => None,
-        }
+        let ending = Path::new(path).extension()?.to_str()?;
+        Self::all().find(|language| language.0.endings.contains(&ending))
     }
 
     /// Whether this language's compiler can read a source written in `other`.
     pub(super) fn reads(self, other: Self) -> bool {
-        let also = [(Self::TypeScript, Self::JavaScript), (Self::Cpp, Self::C)];
-        self == other || also.contains(&(self, other))
+        self == other || self.0.also_reads.contains(&other.as_str())
+    }
+
+    /// The names of all languages.
+    pub(super) fn names() -> Vec<&'static str> {
+        Self::all().map(Self::as_str).collect()
+    }
+}
+
+impl PartialEq for Language {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Language {}
+
+impl fmt::Debug for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -101,13 +69,16 @@ impl FromStr for Language {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        if let Some(language) = Self::ALL.into_iter().find(|language| language.as_str() == text) {
+        if let Some(language) = Self::all().find(|language| language.as_str() == text) {
             return Ok(language);
         }
-        let unknown = Invalid::unknown("language", text, &Self::ALL.map(Self::as_str));
+        let unknown = Invalid::unknown("language", text, &Self::names());
         let nickname = text.to_ascii_lowercase();
-        Err(match NICKNAMES.iter().find(|(name, _)| *name == nickname) {
-            Some((_, meant)) => {
+        let meant = |language: &Self| {
+            language.as_str() == nickname || language.0.nicknames.contains(&nickname.as_str())
+        };
+        Err(match Self::all().find(meant) {
+            Some(meant) => {
                 Invalid { help: vec![], ..unknown }.help(format!("did you mean `{meant}`?"))
             }
             None => unknown,
@@ -121,7 +92,7 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        for language in Language::ALL {
+        for language in Language::all() {
             assert_eq!(language.as_str().parse(), Ok(language));
         }
     }
@@ -143,18 +114,20 @@ mod tests {
 
     #[test]
     fn endings_name_the_language() {
-        let check = |path, expected| assert_eq!(Language::of_source(path), expected, "{path}");
-        check("src/lib.rs", Some(Language::Rust));
-        check("app.py", Some(Language::Python));
-        check("a.b/main.go", Some(Language::Go));
-        check("x.mjs", Some(Language::JavaScript));
-        check("x.ts", Some(Language::TypeScript));
-        check("main.zig", Some(Language::Zig));
-        check("sort.c", Some(Language::C));
+        let check = |path, expected| {
+            assert_eq!(Language::of_source(path).map(Language::as_str), expected, "{path}");
+        };
+        check("src/lib.rs", Some("rust"));
+        check("app.py", Some("python"));
+        check("a.b/main.go", Some("go"));
+        check("x.mjs", Some("javascript"));
+        check("x.ts", Some("typescript"));
+        check("main.zig", Some("zig"));
+        check("sort.c", Some("c"));
         check("sort.h", None);
-        check("sort.cc", Some(Language::Cpp));
-        check("sort.cpp", Some(Language::Cpp));
-        check("sort.cxx", Some(Language::Cpp));
+        check("sort.cc", Some("cpp"));
+        check("sort.cpp", Some("cpp"));
+        check("sort.cxx", Some("cpp"));
         check("x.RS", None);
         check("Makefile", None);
         check(".rs", None);

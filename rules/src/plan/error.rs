@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::lang::{CargoError, GoError, LangError, NpmError, PythonError, SourceTreeError};
+use crate::lang::{LangError, LanguageError, SourceTreeError};
 use crate::manifest::{Component, Diagnostic, Invalid, Span};
 use crate::path::PathError;
 use crate::toolchain;
@@ -58,26 +58,8 @@ pub enum PlanError {
     Store(#[from] cache::StoreError),
 }
 
-impl From<CargoError> for PlanError {
-    fn from(error: CargoError) -> Self {
-        Self::Lang(error.into())
-    }
-}
-
-impl From<PythonError> for PlanError {
-    fn from(error: PythonError) -> Self {
-        Self::Lang(error.into())
-    }
-}
-
-impl From<GoError> for PlanError {
-    fn from(error: GoError) -> Self {
-        Self::Lang(error.into())
-    }
-}
-
-impl From<NpmError> for PlanError {
-    fn from(error: NpmError) -> Self {
+impl<E: LanguageError> From<E> for PlanError {
+    fn from(error: E) -> Self {
         Self::Lang(error.into())
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use planner::Planner;
 pub use selection::{Selection, UnknownComponent, needed_by, toolchains};
 
 use crate::environment;
-use crate::lang::{self, Compiled, Request};
+use crate::lang::{Compiled, Request};
 use crate::manifest::{Component, Diagnostic, Manifest, Origin};
 use crate::toolchain::Images;
 use crate::wasm::{Finish, Stamp};
@@ -151,7 +151,7 @@ fn plan_component(
                 release: options.release,
             };
             let Compiled { action, output, checks } =
-                lang::compile(planner, language.value, &request)?;
+                (language.value.rule().compile)(planner, &request)?;
             let built = Source::output(action, output);
             (built, Some(facts(planner.manifest(), component)), checks)
         }

@@ -141,17 +141,24 @@ impl<'a> Planner<'a> {
     }
 
     /// The sources of all enabled components in a language.
-    pub(crate) fn sources_in(&self, wanted: Language) -> Vec<ProjectPath> {
+    pub(crate) fn sources_in(&self, language: &str) -> Vec<ProjectPath> {
+        let sources = self.all_sources().filter(|(_, written)| written.as_str() == language);
+        sources.map(|(file, _)| file.clone()).collect()
+    }
+
+    /// The sources of all enabled components.
+    pub(crate) fn sources(&self) -> Vec<ProjectPath> {
+        self.all_sources().map(|(file, _)| file.clone()).collect()
+    }
+
+    fn all_sources(&self) -> impl Iterator<Item = (&ProjectPath, Language)> {
         let components = self.project.manifest.components.iter();
-        let sources = components.filter(|component| *component.enabled).filter_map(|component| {
+        components.filter(|component| *component.enabled).filter_map(|component| {
             match &component.origin {
-                Origin::Source { file, language } if **language == wanted => {
-                    Some(file.value.clone())
-                }
-                _ => None,
+                Origin::Source { file, language } => Some((&file.value, language.value)),
+                Origin::Prebuilt { .. } => None,
             }
-        });
-        sources.collect()
+        })
     }
 
     /// The files of the checkout that `patterns` match, sorted.

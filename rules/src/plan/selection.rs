@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::lang;
 use crate::manifest::{Component, Manifest, Origin, suggest};
 use crate::toolchain::{CatalogueError, Toolchains};
 
@@ -62,7 +61,7 @@ pub fn needed_by<'a>(
     let mut needed: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
     for component in manifest.components.iter().filter(|component| *component.enabled) {
         if let Origin::Source { file, language } = &component.origin {
-            for toolchain in lang::toolchains(**language, folder, &file.value) {
+            for toolchain in (language.value.rule().toolchains)(folder, &file.value) {
                 needed.entry(toolchain).or_default().push(component.name.as_str());
             }
         }
@@ -82,7 +81,7 @@ pub fn toolchains(
     let mut needed = Toolchains::new();
     for component in selection.components(manifest) {
         if let Origin::Source { file, language } = &component.origin {
-            for toolchain in lang::toolchains(**language, folder, &file.value) {
+            for toolchain in (language.value.rule().toolchains)(folder, &file.value) {
                 needed.need(toolchain)?;
             }
         }

@@ -156,7 +156,7 @@ impl Layout {
 
 /// The folder and signature that a line of the compiler's output asks for: the path as it stands
 /// there, and `func Add(a uint32) uint32`.
-pub(crate) fn expected(line: &str) -> Option<(&str, &str)> {
+pub(super) fn expected(line: &str) -> Option<(&str, &str)> {
     let (folder, rest) = line.trim().split_once(" (func ")?;
     let (signature, _) = rest.split_once("):1: ")?;
     let start = line.find(signature)? - "func ".len();

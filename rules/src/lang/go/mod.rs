@@ -8,6 +8,7 @@
 mod bindings;
 mod compile;
 mod fetch;
+mod hints;
 mod imports;
 mod manifest;
 mod module;
@@ -16,15 +17,25 @@ mod seal;
 mod sums;
 mod tinygo;
 
-pub(crate) use bindings::expected;
 pub(super) use bindings::{Layout, NotLinked};
-pub(super) use compile::compile;
 
+use super::{LanguageError, Rule};
 use crate::path::{PathError, ProjectPath};
+use crate::toolchain::GO;
+
+pub(super) const RULE: Rule = Rule {
+    name: "go",
+    endings: &["go"],
+    nicknames: &["golang", "tinygo"],
+    also_reads: &[],
+    toolchains: |_, _| vec![GO],
+    compile: compile::compile,
+    hints: hints::hints,
+};
 
 /// What is wrong with a Go component before any action runs.
 #[derive(Debug, thiserror::Error)]
-pub enum GoError {
+pub(super) enum GoError {
     /// There is no module around the source file.
     #[error("`{source_file}` belongs to no Go module: there is no go.mod beside or above it")]
     NoModule {
@@ -142,9 +153,8 @@ pub enum GoError {
     },
 }
 
-impl GoError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl LanguageError for GoError {
+    fn hint(&self) -> Option<String> {
         // `-e`, as bindings are only there in a build.
         let tidy = |dir: &ProjectPath| Some(format!("write it with: go -C {dir} mod tidy -e"));
         match self {

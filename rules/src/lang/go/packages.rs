@@ -168,6 +168,7 @@ fn relative(from: &ProjectPath, to: &ProjectPath) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lang::LanguageError as _;
 
     fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();

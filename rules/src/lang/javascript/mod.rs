@@ -11,6 +11,7 @@ mod bundle;
 mod check;
 mod engine;
 mod fetch;
+mod hints;
 mod package;
 mod world;
 
@@ -18,20 +19,42 @@ use engine::PreparedEngine;
 use package::Package;
 use world::World;
 
-use super::{Compiled, LangError, Request};
-use crate::manifest::Language;
+use super::{Compiled, LangError, LanguageError, Request, Rule};
 use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
 use crate::toolchain::{ESBUILD, JCO, TYPESCRIPT};
 
-/// The toolchains of JavaScript.
-pub(super) const JAVASCRIPT_TOOLCHAINS: &[&str] = &[ESBUILD, JCO];
-/// The toolchains of TypeScript.
-pub(super) const TYPESCRIPT_TOOLCHAINS: &[&str] = &[ESBUILD, JCO, TYPESCRIPT];
+pub(super) const RULE: Rule = Rule {
+    name: "javascript",
+    endings: &["js", "mjs"],
+    nicknames: &["js", "node"],
+    also_reads: &[],
+    toolchains: |_, _| vec![ESBUILD, JCO],
+    compile: |planner, request| compile(planner, request, Dialect::JavaScript),
+    hints: hints::hints,
+};
+
+pub(super) const TYPESCRIPT_RULE: Rule = Rule {
+    name: "typescript",
+    endings: &["ts", "mts"],
+    nicknames: &["ts"],
+    also_reads: &["javascript"],
+    toolchains: |_, _| vec![ESBUILD, JCO, TYPESCRIPT],
+    compile: |planner, request| compile(planner, request, Dialect::TypeScript),
+    // Those of JavaScript.
+    hints: |_| Vec::new(),
+};
+
+/// Which of the two languages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    JavaScript,
+    TypeScript,
+}
 
 /// What is wrong with an npm package before any action runs.
 #[derive(Debug, thiserror::Error)]
-pub enum NpmError {
+pub(super) enum NpmError {
     /// A manifest or lockfile can't be read.
     #[error("cannot read `{path}`")]
     Read {
@@ -72,9 +95,8 @@ pub enum NpmError {
     },
 }
 
-impl NpmError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl LanguageError for NpmError {
+    fn hint(&self) -> Option<String> {
         let install = |file: &ProjectPath| {
             let folder = file.parent();
             let place =
@@ -97,13 +119,13 @@ impl NpmError {
 }
 
 /// Adds the actions that make `request`'s component.
-pub(super) fn compile(
+fn compile(
     planner: &mut Planner<'_>,
-    language: Language,
     request: &Request<'_>,
+    dialect: Dialect,
 ) -> Result<Compiled, PlanError> {
-    let typed = language == Language::TypeScript;
-    let name = if typed { "typescript" } else { "javascript" };
+    let typed = dialect == Dialect::TypeScript;
+    let name = if typed { TYPESCRIPT_RULE.name } else { RULE.name };
     let wit = request.wit.ok_or(LangError::NeedsWit { language: name })?;
     let world = World::of(planner, wit)?;
     let package = Package::discover(planner.project(), request.source);

@@ -7,6 +7,7 @@
 mod compile;
 mod fetch;
 mod guest;
+mod hints;
 mod lock;
 mod marker;
 mod module;
@@ -14,13 +15,23 @@ mod pyproject;
 mod requirement;
 mod wheel;
 
-pub(crate) use compile::compile;
-
+use super::{LanguageError, Rule};
 use crate::path::{PathError, ProjectPath};
+use crate::toolchain::COMPONENTIZE_PY;
+
+pub(super) const RULE: Rule = Rule {
+    name: "python",
+    endings: &["py"],
+    nicknames: &["py", "python3"],
+    also_reads: &[],
+    toolchains: |_, _| vec![COMPONENTIZE_PY],
+    compile: compile::compile,
+    hints: hints::hints,
+};
 
 /// What is wrong with a Python component before any action runs.
 #[derive(Debug, thiserror::Error)]
-pub enum PythonError {
+pub(super) enum PythonError {
     /// The file's name is none that Python can import.
     #[error("`{source_file}` can't be imported: `{module}` is no name of a Python module")]
     NotAModule {
@@ -123,9 +134,8 @@ pub enum PythonError {
     },
 }
 
-impl PythonError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl LanguageError for PythonError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::NotAModule { .. } => Some("rename it to letters, digits and `_`".to_owned()),
             Self::SearchPath { .. } => {

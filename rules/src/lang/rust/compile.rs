@@ -14,7 +14,6 @@ use super::workspace::Workspace;
 use super::{CargoError, lock};
 use crate::lang::source_tree::{SourceTree, Without};
 use crate::lang::{Compiled, Request};
-use crate::manifest::Language;
 use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
 use crate::toolchain::RUST;
@@ -115,7 +114,7 @@ fn selections(
     workspace: &Workspace,
 ) -> Result<BTreeSet<Selection>, PlanError> {
     let mut found = BTreeSet::new();
-    for source in planner.sources_in(Language::Rust) {
+    for source in planner.sources_in(super::RULE.name) {
         let inside = source.ancestors().find_map(|dir| workspace.packages.get(&dir));
         let Some(package) = inside else { continue };
         found.insert(select(package, &source)?);

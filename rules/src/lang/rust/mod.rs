@@ -16,15 +16,24 @@ mod process;
 mod tool;
 mod workspace;
 
-pub(crate) use compile::compile;
-pub use metadata::MetadataError;
-pub(crate) use workspace::further_toolchains;
+use metadata::MetadataError;
 
+use super::{LanguageError, Rule, ToolOutput};
 use crate::path::{PathError, ProjectPath};
+
+pub(super) const RULE: Rule = Rule {
+    name: "rust",
+    endings: &["rs"],
+    nicknames: &["rs"],
+    also_reads: &[],
+    toolchains: workspace::toolchains,
+    compile: compile::compile,
+    hints,
+};
 
 /// What is wrong with a Rust component before any action runs.
 #[derive(Debug, thiserror::Error)]
-pub enum CargoError {
+pub(super) enum CargoError {
     /// There is no package around the source file.
     #[error(
         "`{source_file}` belongs to no Cargo package: there is no Cargo.toml beside or above it"
@@ -128,9 +137,8 @@ pub enum CargoError {
     },
 }
 
-impl CargoError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl LanguageError for CargoError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::NoManifest { source_file } => Some(format!(
                 "make one with: cargo init --lib {}",
@@ -152,4 +160,15 @@ impl CargoError {
             _ => None,
         }
     }
+}
+
+/// What Cargo says when a manifest asks for what the lockfile does not have: what the lockfile has
+/// is there, so nothing else can be missing.
+const STALE_LOCK: [&str; 2] = ["--locked was passed", "you're using offline mode (--offline)"];
+
+/// What a person can do about what Cargo says.
+fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
+    let stale =
+        "Cargo.lock does not fit its Cargo.toml: run `cargo update --workspace` and commit it";
+    output.has(&STALE_LOCK).then(|| stale.to_owned()).into_iter().collect()
 }

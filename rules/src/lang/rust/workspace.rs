@@ -14,7 +14,7 @@ use toml::{Table, Value};
 use super::package::{Package, dependency_folder};
 use super::{CargoError, metadata};
 use crate::path::ProjectPath;
-use crate::toolchain::CARGO_COMPONENT;
+use crate::toolchain::{CARGO_COMPONENT, RUST};
 
 /// The packages that Cargo sees together, from the component's point of view.
 #[derive(Debug)]
@@ -101,14 +101,14 @@ impl Workspace {
     }
 }
 
-/// The toolchains that the component in `source` needs besides Rust. A manifest that can't be read
-/// asks for none: planning tells what is wrong with it.
-pub(crate) fn further_toolchains(project: &Path, source: &ProjectPath) -> &'static [&'static str] {
+/// The toolchains that the component in `source` needs. A manifest that can't be read asks for none
+/// but Rust: planning tells what is wrong with it.
+pub(super) fn toolchains(project: &Path, source: &ProjectPath) -> Vec<&'static str> {
     let package = source.ancestors().find(|dir| is_package(project, dir));
     let manifest = package.and_then(|dir| read_manifest(project, &dir).ok());
     match manifest.as_ref().and_then(metadata::section) {
-        Some(_) => &[CARGO_COMPONENT],
-        None => &[],
+        Some(_) => vec![RUST, CARGO_COMPONENT],
+        None => vec![RUST],
     }
 }
 

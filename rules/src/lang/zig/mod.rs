@@ -10,19 +10,52 @@ mod c;
 mod fetch;
 mod file;
 mod glue;
+mod hints;
 mod layer;
 mod project;
 mod tool;
 mod zon;
 
-use super::{Compiled, Request};
-use crate::manifest::Language;
+use super::{Compiled, LanguageError, Request, Rule};
 use crate::path::{PathError, ProjectPath};
 use crate::plan::{PlanError, Planner};
+use crate::toolchain::ZIG;
+
+pub(super) const RULE: Rule = Rule {
+    name: "zig",
+    endings: &["zig"],
+    nicknames: &[],
+    also_reads: &[],
+    toolchains: |_, _| vec![ZIG],
+    compile,
+    hints: hints::hints,
+};
+
+pub(super) const C_RULE: Rule = Rule {
+    name: "c",
+    endings: &["c"],
+    nicknames: &[],
+    also_reads: &[],
+    toolchains: |_, _| vec![ZIG],
+    compile: |planner, request| c::compile(planner, c::Dialect::C, request),
+    // Those of Zig.
+    hints: |_| Vec::new(),
+};
+
+pub(super) const CPP_RULE: Rule = Rule {
+    name: "cpp",
+    endings: &["cc", "cpp", "cxx"],
+    nicknames: &["c++", "cxx", "cc"],
+    also_reads: &["c"],
+    toolchains: |_, _| vec![ZIG],
+    compile: |planner, request| c::compile(planner, c::Dialect::Cpp, request),
+    // Those of Zig.
+    hints: |_| Vec::new(),
+};
 
 /// What is wrong with a Zig project before any action runs.
 #[derive(Debug, thiserror::Error)]
-pub enum ZigError {
+pub(super) enum ZigError {
     /// A file of the project can't be read.
     #[error("cannot read `{path}`")]
     Read {
@@ -75,9 +108,8 @@ pub enum ZigError {
     },
 }
 
-impl ZigError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl LanguageError for ZigError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::NoHash { manifest, dependency, url } => {
                 let folder = manifest.parent();
@@ -93,26 +125,17 @@ impl ZigError {
 }
 
 /// Adds the actions that compile `request`'s component to a core module.
-pub(super) fn compile(
-    planner: &mut Planner<'_>,
-    language: Language,
-    request: &Request<'_>,
-) -> Result<Compiled, PlanError> {
-    match language {
-        Language::C => c::compile(planner, c::Dialect::C, request),
-        Language::Cpp => c::compile(planner, c::Dialect::Cpp, request),
-        _ => match project::find(planner.project(), request.source) {
-            Some(folder) => project::compile(planner, &folder, request),
-            None => file::compile(planner, request),
-        },
+fn compile(planner: &mut Planner<'_>, request: &Request<'_>) -> Result<Compiled, PlanError> {
+    match project::find(planner.project(), request.source) {
+        Some(folder) => project::compile(planner, &folder, request),
+        None => file::compile(planner, request),
     }
 }
 
-/// Whether a file or folder below `folder` may be a source of the component `source`: what belongs
 /// to another component of the project, which stands in the same folder or below it, is not.
 fn foreign(planner: &Planner<'_>, folder: &ProjectPath, source: &ProjectPath) -> Vec<ProjectPath> {
-    let all = Language::ALL.into_iter().flat_map(|language| planner.sources_in(language));
-    let others = all.filter(|other| other != source && other.is_in(folder));
+    let others =
+        planner.sources().into_iter().filter(|other| other != source && other.is_in(folder));
     let apart = |other: ProjectPath| match other.parent() {
         parent if source.is_in(&parent) => other,
         parent => parent,

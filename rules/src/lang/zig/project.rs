@@ -282,6 +282,7 @@ fn sources(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lang::LanguageError as _;
 
     #[test]
     fn imports_of_files_are_found() {

@@ -43,7 +43,7 @@ fn every_word_is_documented() {
     let words = sections
         .chain(keys::DEPENDENCY.iter().copied())
         .chain(CapabilityKind::ALL.map(CapabilityKind::as_str))
-        .chain(Language::ALL.map(Language::as_str))
+        .chain(Language::all().map(Language::as_str))
         .chain(OptLevel::ALL.iter().map(|level| level.as_str()))
         .chain(TargetType::ALL.iter().map(|target| target.as_str()))
         .chain(LogLevel::ALL.iter().map(|level| level.as_str()));

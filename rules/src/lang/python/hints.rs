@@ -5,6 +5,8 @@
 
 use engine::CommandReport;
 
+use crate::lang::ToolOutput;
+
 /// The folders that are searched, as the action has them; `None` if no Python was compiled.
 fn search(command: &CommandReport) -> Option<Vec<String>> {
     if !command.argv.iter().any(|word| word == "componentize") {
@@ -19,7 +21,7 @@ fn search(command: &CommandReport) -> Option<Vec<String>> {
 }
 
 /// The output with the paths that the action has in the place of the interpreter's.
-pub(super) fn translated(output: String, command: Option<&CommandReport>) -> String {
+fn translated(output: String, command: Option<&CommandReport>) -> String {
     let folders = command.and_then(search).unwrap_or_default();
     folders.iter().enumerate().fold(output, |text, (number, folder)| {
         let text = text.replace(&format!("\"/{number}/"), &format!("\"{folder}/"));
@@ -27,11 +29,13 @@ pub(super) fn translated(output: String, command: Option<&CommandReport>) -> Str
     })
 }
 
-/// What a person can do about it. `output` is translated.
-pub(super) fn hints(output: &str, command: Option<&CommandReport>) -> Vec<String> {
-    let Some(command) = command.filter(|command| search(command).is_some()) else {
+/// What a person can do about it. The paths in `output` become those that the action has.
+pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
+    let Some(command) = output.command.filter(|command| search(command).is_some()) else {
         return Vec::new();
     };
+    output.text = translated(std::mem::take(&mut output.text), Some(command));
+    let output = output.text.as_str();
     let module = command.argv.iter().skip_while(|word| *word != "componentize").nth(1);
     let module = module.map_or("", String::as_str);
     let mut hints: Vec<String> = location(output).into_iter().collect();
@@ -117,8 +121,8 @@ mod tests {
     #[track_caller]
     fn check(output: &str, expect: &[&str]) {
         let command = command();
-        let output = translated(output.to_owned(), Some(&command));
-        let got = hints(&output, Some(&command));
+        let text = output.to_owned();
+        let got = hints(&mut ToolOutput { text, command: Some(&command) });
         assert_eq!(got.len(), expect.len(), "{got:?}");
         for (hint, expect) in got.iter().zip(expect) {
             assert!(hint.contains(expect), "no {expect:?} in {hint:?}");
@@ -181,11 +185,10 @@ mod tests {
     fn other_tools_are_left_alone() {
         let mut command = command();
         command.argv = vec!["cargo".to_owned(), "-p".to_owned(), ".".to_owned()];
-        let text = "File \"/0/app.py\", line 2".to_owned();
-        assert_eq!(translated(text.clone(), Some(&command)), text);
-        assert_eq!(
-            hints("ModuleNotFoundError: No module named 'x'", Some(&command)),
-            Vec::<String>::new()
-        );
+        let text =
+            "File \"/0/app.py\", line 2, ModuleNotFoundError: No module named 'x'".to_owned();
+        let mut output = ToolOutput { text: text.clone(), command: Some(&command) };
+        assert_eq!(hints(&mut output), Vec::<String>::new());
+        assert_eq!(output.text, text);
     }
 }

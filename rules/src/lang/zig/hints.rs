@@ -1,0 +1,64 @@
+//! What zig and its linker say, in the project's terms.
+
+use std::collections::BTreeSet;
+
+use crate::lang::ToolOutput;
+
+/// What a person can do about it.
+pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
+    let mut hints: Vec<String> = unlinked(&output.text).into_iter().collect();
+    if output.text.contains("error: invalid option: ") && output.text.contains("zig build -h") {
+        hints.push(
+            "`run` calls `zig build` with `-Dtarget` and `-Dbindings`: build.zig has to call \
+             `b.standardTargetOptions` and to declare `b.option([]const u8, \"bindings\", …)`"
+                .to_owned(),
+        );
+    }
+    hints
+}
+
+/// A hint for each function that the bindings call and the linker does not find, or finds with
+/// another type. Their names start like this in the bindings of C and Zig.
+fn unlinked(output: &str) -> BTreeSet<String> {
+    let after = |line: &str, sign: &str| {
+        let name = line.split(sign).nth(1)?.split_whitespace().next()?.to_owned();
+        (name.starts_with("exports_") || name == "main").then_some(name)
+    };
+    let hint = |line: &str| {
+        if let Some(name) = after(line, "function signature mismatch: ") {
+            return Some(format!(
+                "`{name}` has another type than the component's WIT says: declare it as the header of \
+                 the bindings does"
+            ));
+        }
+        match after(line, "undefined symbol: ")?.as_str() {
+            "main" => Some("the world exports wasi:cli/run: define `main`".to_owned()),
+            name => Some(format!(
+                "the world exports a function that no source of the component defines: define \
+                 `{name}` as the header of the bindings declares it"
+            )),
+        }
+    };
+    output.lines().filter_map(hint).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_of_zig_are_explained() {
+        let check = |text: &str, expect: &str| {
+            let got = hints(&mut ToolOutput { text: text.to_owned(), command: None });
+            assert!(got.len() == 1 && got[0].contains(expect), "{text}: {got:?}");
+        };
+        check("wasm-ld: error: bindings.o: undefined symbol: exports_a_b", "define `exports_a_b`");
+        check("wasm-ld: error: bindings.o: undefined symbol: main", "define `main`");
+        check("wasm-ld: error: function signature mismatch: exports_a_b", "another type");
+        check(
+            "error: invalid option: \"bindings\"\ninfo: to access the help menu: zig build -h",
+            "b.option([]const u8, \"bindings\"",
+        );
+        assert!(unlinked("wasm-ld: error: a.o: undefined symbol: helper").is_empty());
+    }
+}
