@@ -219,6 +219,12 @@ fn errors_in_the_sources_are_told_in_the_users_terms() {
              `exports/export_demo_sums_ops`",
         ],
     );
+    let parse = "func Parse(text string) Result[uint32, string] {";
+    let other = parse.replace("Parse", "other");
+    let wrong = format!("func Parse(text string) int {{ return 1 }}\n\n{other}");
+    workspace.replace(OPS_GO, parse, &wrong);
+    workspace.fails(1, &["(type int has no field", "the world asks for `func Parse(text string)"]);
+    workspace.write(OPS_GO, OPS);
     workspace.replace(OPS_GO, "func Parse(", "func Read(");
     workspace.fails(
         1,

@@ -12,7 +12,7 @@ use super::go;
 use crate::wit::{self, InvalidWit, ResolvedWit, WitFile, WorldError};
 
 /// What the code below does besides what its inputs say; the tests hold it against Cargo.lock.
-const VERSION: &str = "3 wit-bindgen-c 0.63.0 wit-bindgen-go 0.63.0 wit-parser 0.262.0";
+const VERSION: &str = "4 wit-bindgen-c 0.63.0 wit-bindgen-go 0.63.0 wit-parser 0.262.0";
 
 /// Which language the bindings are in.
 #[derive(Clone, Debug, PartialEq, Eq)]

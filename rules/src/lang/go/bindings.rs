@@ -81,7 +81,7 @@ impl Layout {
         stubs.retain(|path, _| path.ends_with("wit_bindings.go") && is_export(path));
         // Other than go.mod, these are for tests without WebAssembly.
         all.retain(|path, _| path != "go.mod" && !path.ends_with(".s"));
-        let signatures = signatures(&stubs);
+        let signatures = signatures(&stubs, &all);
         for (path, text) in &mut all {
             if path.ends_with("wit_exports.go") {
                 *text = self.with_signatures(text, &signatures);
@@ -136,19 +136,21 @@ impl Layout {
             None => self.folder.clone(),
         };
         let mut annotated = String::new();
+        let mut inside = false;
         for (number, line) in text.lines().enumerate() {
             let called = signatures.iter().find(|(name, _)| line.contains(&format!("{name}(")));
-            let lines = match called {
-                Some((name, signature)) => {
-                    let package = folder.join(name.split('.').next().unwrap_or_default());
-                    let next = number + 2;
-                    format!(
-                        "//line /src/{package} ({signature}):1\n{line}\n//line wit_exports.go:{next}\n"
-                    )
-                }
-                None => format!("{line}\n"),
-            };
-            annotated.push_str(&lines);
+            if let Some((name, signature)) = called {
+                let package = folder.join(name.split('.').next().unwrap_or_default());
+                annotated.push_str(&format!("//line /src/{package} ({signature}):1\n"));
+                inside = true;
+            }
+            annotated.push_str(line);
+            annotated.push('\n');
+            // What the function returns is used until here.
+            if inside && line == "}" {
+                annotated.push_str(&format!("//line wit_exports.go:{}\n", number + 2));
+                inside = false;
+            }
         }
         annotated
     }
@@ -157,10 +159,14 @@ impl Layout {
 /// The folder and signature that a line of the compiler's output asks for: the path as it stands
 /// there, and `func Add(a uint32) uint32`.
 pub(super) fn expected(line: &str) -> Option<(&str, &str)> {
-    let (folder, rest) = line.trim().split_once(" (func ")?;
-    let (signature, _) = rest.split_once("):1: ")?;
-    let start = line.find(signature)? - "func ".len();
-    Some((folder, &line[start..start + "func ".len() + signature.len()]))
+    let line = line.trim();
+    let start = line.find(" (func ")?;
+    let rest = &line[start + " (".len()..];
+    let end = rest.match_indices("):").map(|(end, _)| end).find(|end| {
+        let place = rest[end + "):".len()..].trim_start_matches(|c: char| c.is_ascii_digit());
+        place.starts_with(": ")
+    })?;
+    Some((&line[..start], &rest[..end]))
 }
 
 fn texts(files: Vec<(String, Vec<u8>)>) -> BTreeMap<String, String> {
@@ -209,16 +215,21 @@ pub(super) fn vendored_runtime(modules: &str, version: &str) -> String {
     format!("# {RUNTIME} {version}\n## explicit; go 1.24\n{}", packages.concat())
 }
 
-/// The signatures that stubs have: `export_demo_calc_ops.Add` → `func Add(a uint32) uint32`.
-fn signatures(stubs: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+/// The signatures of functions that only stubs have, and the user is to write:
+/// `export_demo_calc_ops.Add` → `func Add(a uint32) uint32`.
+fn signatures(
+    stubs: &BTreeMap<String, String>,
+    bindings: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for (path, text) in stubs {
-        let package = package_of(path);
-        for line in text.lines().filter_map(|line| line.strip_prefix("func ")) {
-            let Some((name, _)) = line.split_once('(') else { continue };
+        let generated = bindings.get(path).map_or("", String::as_str);
+        for line in text.lines().filter(|line| !generated.contains(line)) {
+            let Some(declared) = line.strip_prefix("func ") else { continue };
+            let Some((name, _)) = declared.split_once('(') else { continue };
             let signature =
                 line.trim_end_matches(['{', ' ']).replace("(_", "(").replace(", _", ", ");
-            found.insert(format!("{package}.{name}"), format!("func {signature}"));
+            found.insert(format!("{}.{name}", package_of(path)), signature);
         }
     }
     found
@@ -240,12 +251,18 @@ mod tests {
             "package export_demo_calc_ops\n\nfunc Add(_a uint32, _b uint32) uint32 {\n}\n"
                 .to_owned(),
         )]);
-        let text = "a\n\tresult := export_demo_calc_ops.Add(uint32(arg0), uint32(arg1))\nb\n";
+        let text = "func wasm_export_add() {\n\tresult := export_demo_calc_ops.Add(arg0, arg1)\n\
+                    \treturn result\n}\nb\n";
+        let known = BTreeMap::from([(
+            "exports/export_demo_calc_ops/wit_bindings.go".to_owned(),
+            "func generated() {}\n".to_owned(),
+        )]);
         assert_eq!(
-            layout().with_signatures(text, &signatures(&stubs)),
-            "a\n//line /src/shop/exports/export_demo_calc_ops (func Add(a uint32, b uint32) uint32):1\n\
-             \tresult := export_demo_calc_ops.Add(uint32(arg0), uint32(arg1))\n\
-             //line wit_exports.go:3\nb\n"
+            layout().with_signatures(text, &signatures(&stubs, &known)),
+            "func wasm_export_add() {\n\
+             //line /src/shop/exports/export_demo_calc_ops (func Add(a uint32, b uint32) uint32):1\n\
+             \tresult := export_demo_calc_ops.Add(arg0, arg1)\n\treturn result\n}\n\
+             //line wit_exports.go:5\nb\n"
         );
     }
 
@@ -255,6 +272,10 @@ mod tests {
         check(
             "exports/export_ops (func Add(a uint32) uint32):1: undefined: export_ops.Add",
             Some(("exports/export_ops", "func Add(a uint32) uint32")),
+        );
+        check(
+            "exports/export_ops (func Get() string):12: cannot use result (variable of type int)",
+            Some(("exports/export_ops", "func Get() string")),
         );
         check("exports/export_ops/ops.go:3:1: undefined: x", None);
     }
