@@ -38,6 +38,13 @@ const SHARED: &[&str] = &[
 /// What cargo is configured by, and rustup, which may stand in its place.
 pub(crate) const CARGO: &[&str] = &["CARGO_*", "RUSTUP_*"];
 
+/// What pip is configured by, and what may stand in Python's place.
+pub(crate) const PIP: &[&str] =
+    &["PIP_*", "PYTHON*", "PYENV_*", "VIRTUAL_ENV", "REQUESTS_CA_BUNDLE"];
+
+/// What apt and gpgv are configured by.
+pub(crate) const APT: &[&str] = &["APT_CONFIG", "GNUPGHOME"];
+
 /// The variables that all clients share and those that `own` names, in the way of [`SHARED`].
 pub(crate) fn for_client(variables: &Variables, own: &[&str]) -> Variables {
     let fits = |name: &OsStr| {

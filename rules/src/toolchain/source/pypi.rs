@@ -7,8 +7,9 @@ use std::process::Command;
 use cache::{Digest, DigestFunction};
 
 use super::{Resolved, Session, SourceError};
+use crate::environment::PIP;
 use crate::toolchain::catalogue::Wheel;
-use crate::toolchain::fetch::{Client, ClientError, run};
+use crate::toolchain::fetch::{Client, ClientError};
 use crate::toolchain::lock::{Package, Pin, SourceKind};
 use crate::toolchain::{Event, Platform, Purl};
 
@@ -94,7 +95,7 @@ fn download(
         command.arg(scratch.path()).args(what);
     };
     let client = Client { program: python, install: INSTALL };
-    run(client, configure, &|| session.cancelled())?.succeeded().map_err(without_pip)?;
+    session.run(client, PIP, configure)?.succeeded().map_err(without_pip)?;
     only_file(scratch.path(), &from.requirement)
 }
 
