@@ -38,8 +38,15 @@ const SHARED: &[&str] = &[
 /// What cargo is configured by, and rustup, which may stand in its place.
 pub(crate) const CARGO: &[&str] = &["CARGO_*", "RUSTUP_*"];
 
-/// What pip is configured by, and Python, whatever finds it.
-pub(crate) const PIP: &[&str] = &["PIP_*", "PYTHON*", "PYENV_*", "REQUESTS_CA_BUNDLE"];
+/// What pip is configured by, and what may stand in Python's place.
+pub(crate) const PIP: &[&str] =
+    &["PIP_*", "PYTHON*", "PYENV_*", "VIRTUAL_ENV", "REQUESTS_CA_BUNDLE"];
+
+/// What apt and gpgv are configured by.
+pub(crate) const APT: &[&str] = &["APT_CONFIG", "GNUPGHOME"];
+
+/// What npm is configured by, and the Node.js that runs it.
+pub(crate) const NPM: &[&str] = &["NPM_*", "npm_*", "NODE_*", "NVM_*", "VOLTA_*"];
 
 /// The variables that all clients share and those that `own` names, in the way of [`SHARED`].
 pub(crate) fn for_client(variables: &Variables, own: &[&str]) -> Variables {

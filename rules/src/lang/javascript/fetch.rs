@@ -5,7 +5,7 @@
 //! stays out. Each package is unpacked once, whatever project asks for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use engine::{Action, Artifact, Builtin, BuiltinContext, BuiltinError, Label, Sou
 
 use super::NpmError;
 use super::package::{self, Package};
+use crate::environment::NPM;
 use crate::plan::{Clients, PlanError, Planner};
 use crate::toolchain::source::npm::{
     Dependencies, Integrity, Npm, PackageLock, Placed, Spec, Tarballs,
@@ -131,21 +132,13 @@ impl FetchPackages {
             return Err(BuiltinError::failed(&FetchError::Offline(specs[0].clone())));
         }
         cx.status("npm cache add");
-        let variables = self.variables();
         let npm = Npm {
             program: OsStr::new("npm"),
-            variables: Some(&variables),
+            variables: self.clients.for_client(NPM),
             folder: &self.folder,
             cancelled: &|| cx.cancelled(),
         };
         npm.download(cx.store(), &specs).map_err(|error| judged(&error))
-    }
-
-    /// What npm gets of the user's environment: everything but our own.
-    fn variables(&self) -> BTreeMap<OsString, OsString> {
-        let own = |name: &OsStr| name.to_string_lossy().starts_with("RUN_");
-        let variables = self.clients.variables.iter().filter(|(name, _)| !own(name));
-        variables.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 }
 

@@ -335,4 +335,17 @@ mod tests {
             "cargo could not fetch",
         );
     }
+
+    #[test]
+    fn cargo_sees_what_it_is_configured_by() {
+        let set = [("RUN_AUTH_TOKEN", "s3cr3t"), ("NPM_TOKEN", "x"), ("CARGO_HTTP_PROXY", "proxy")];
+        let variables = set.map(|(name, value)| (name.into(), value.into())).into();
+        let clients = Arc::new(Clients { variables, offline: false });
+        let fetch = FetchCrates::of_sources(ProjectPath::root(), Arc::clone(&clients));
+        let cached = CrateCache::of(&clients.variables, || "/home/cargo".into());
+        let command = fetch.cargo(Path::new("/rust/bin"), Path::new("/src/Cargo.toml"), &cached);
+        let seen: Vec<_> = command.get_envs().filter(|(_, value)| value.is_some()).collect();
+        let names: Vec<_> = seen.iter().map(|(name, _)| name.to_str().unwrap()).collect();
+        assert_eq!(names, ["CARGO_HOME", "CARGO_HTTP_PROXY", "CARGO_TERM_COLOR", "PATH", "RUSTC"]);
+    }
 }

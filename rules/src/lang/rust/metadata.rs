@@ -16,7 +16,7 @@ pub(super) const WIT: &str = "deps/wit";
 
 /// What a manifest asks of cargo-component that a build here does not do.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum MetadataError {
+pub(in crate::lang) enum MetadataError {
     /// run.toml does not say what the component's WIT is.
     #[error("{manifest} is a package for cargo-component, whose bindings are made from `wit`")]
     NeedsWit {

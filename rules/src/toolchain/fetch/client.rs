@@ -1,7 +1,6 @@
 //! Runs the client of a registry, such as pip or rustup, and waits for it.
 //!
-//! A client sees the user's environment: its configuration, proxies and credentials are there. The one
-//! secret that is not for clients, the token of the user's own cache, is taken out.
+//! What a client sees of the user's environment is said by whoever runs it.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};

@@ -9,7 +9,7 @@ pub(crate) mod pip;
 mod redact;
 
 pub use client::ClientError;
-pub(crate) use client::{Client, run};
+pub(crate) use client::{Client, Ended, run};
 pub(crate) use crate_cache::{CrateCache, sha256_of};
 pub(crate) use http::{Http, Request};
 pub use http::{HttpError, Transient};

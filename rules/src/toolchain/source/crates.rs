@@ -12,9 +12,9 @@ use cache::{Digest, DigestFunction};
 use serde::Deserialize;
 
 use super::{Resolved, Session, SourceError};
-use crate::environment::{self, CARGO};
+use crate::environment::CARGO;
 use crate::toolchain::catalogue::CratePackage;
-use crate::toolchain::fetch::{Client, ClientError, CrateCache, run};
+use crate::toolchain::fetch::{Client, ClientError, CrateCache};
 use crate::toolchain::lock::{Package, Pin, SourceKind};
 use crate::toolchain::{Event, Purl};
 
@@ -113,11 +113,10 @@ impl<'a> Cargo<'a> {
         self.session.events.event(Event::Client { client: "cargo", what: &note });
         let configure = |command: &mut Command| {
             command.args(arguments).arg("--quiet").current_dir(self.scratch.path());
-            command.env_clear().envs(environment::for_client(&registries.variables, CARGO));
             command.env("CARGO_HOME", self.cache.home()).env("CARGO_TERM_COLOR", "never");
         };
         let client = Client { program: &registries.clients.cargo, install: INSTALL };
-        run(client, configure, &|| self.session.cancelled())?.succeeded()?;
+        self.session.run(client, CARGO, configure)?.succeeded()?;
         Ok(())
     }
 }

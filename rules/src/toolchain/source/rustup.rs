@@ -19,8 +19,9 @@ use cache::{Digest, ScratchDir, StoreError};
 use serde::Deserialize;
 
 use super::{Resolved, Session, SourceError};
+use crate::environment::CARGO;
 use crate::toolchain::catalogue::{Layer, RustComponents};
-use crate::toolchain::fetch::{Client, ClientError, run};
+use crate::toolchain::fetch::{Client, ClientError};
 use crate::toolchain::lock::{Package, Pin, SourceKind};
 use crate::toolchain::unpack::Contents;
 use crate::toolchain::{Event, Platform, Purl, Recipe, host_platform};
@@ -225,7 +226,7 @@ fn find_installed(
     let show_home = |command: &mut std::process::Command| {
         command.args(["show", "home"]);
     };
-    let home = run(client(session), show_home, &|| session.cancelled())?.succeeded()?;
+    let home = session.run(client(session), CARGO, show_home)?.succeeded()?;
     let home = PathBuf::from(String::from_utf8_lossy(&home).trim());
     let host = recipe.platform.rust_host();
     for channel in [recipe.version.as_str(), "stable"] {
@@ -262,7 +263,7 @@ fn install(
             command.arg("--force-non-host");
         }
     };
-    run(client(session), configure, &|| session.cancelled())?.succeeded()?;
+    session.run(client(session), CARGO, configure)?.succeeded()?;
     let folder = home.0.path().join("toolchains").join(&toolchain);
     let manifest = channel_manifest(&folder);
     Release::open(folder, Some(home))?

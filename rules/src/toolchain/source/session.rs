@@ -1,14 +1,16 @@
 //! What one sync or install shares: the store, connections, and the one way to a package's files.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cache::{Digest, DigestFunction, DiskStore, Entry, StoreError, Tree};
 
 use super::{SourceError, crates, debian, npm, path, pypi, rustup, url};
+use crate::environment;
 use crate::toolchain::catalogue::{Layer, Origin};
-use crate::toolchain::fetch::Http;
+use crate::toolchain::fetch::{Client, ClientError, Ended, Http, run};
 use crate::toolchain::lock::{Package, Pin, TREE_FUNCTION};
 use crate::toolchain::unpack::{
     Blob, Contents, Format, Limits, Naming, Node, Placement, UnpackError, Unpacker,
@@ -82,6 +84,22 @@ impl<'a> Session<'a> {
         let fresh = Arc::new(Http::new(&self.registries.network)?);
         *http = Some(Arc::clone(&fresh));
         Ok(fresh)
+    }
+
+    /// Runs the client of a registry to its end, however it ends. Of the user's environment it sees
+    /// what all clients share and the variables that `own` names.
+    pub(super) fn run(
+        &self,
+        client: Client<'_>,
+        own: &[&str],
+        configure: impl FnOnce(&mut Command),
+    ) -> Result<Ended, ClientError> {
+        let variables = environment::for_client(&self.registries.variables, own);
+        let configure = |command: &mut Command| {
+            command.env_clear().envs(variables);
+            configure(command);
+        };
+        run(client, configure, &|| self.cancelled())
     }
 
     /// Does some work for each item, a few at a time; gives the results in the items' order. After a

@@ -140,6 +140,19 @@ fn a_wheel_comes_through_pip() {
 }
 
 #[test]
+fn no_client_sees_a_token_of_ours() {
+    let mut machine = Machine::with_wheels();
+    let python = machine.path("python");
+    script(&python, &format!("#!/bin/sh\nenv > {}\nexit 1\n", machine.path("seen").display()));
+    for (name, value) in [("RUN_AUTH_TOKEN", "s3cr3t"), ("PIP_TIMEOUT", "pip's own")] {
+        machine.registries.variables.insert(name.into(), value.into());
+    }
+    machine.sync(&machine.store("store", DigestFunction::Blake3), &Log::default()).unwrap_err();
+    let seen = fs::read_to_string(machine.path("seen")).unwrap();
+    assert!(seen.contains("PIP_TIMEOUT=pip's own") && !seen.contains("s3cr3t"), "{seen}");
+}
+
+#[test]
 fn pip_or_the_wheel_may_be_missing() {
     let mut machine = Machine::with_wheels();
     let store = machine.store("store", DigestFunction::Blake3);

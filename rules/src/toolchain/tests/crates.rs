@@ -52,12 +52,6 @@ fn answer(mut stream: TcpStream, folder: &std::path::Path) {
     let _ = stream.write_all(&body);
 }
 
-/// A value of this process's environment.
-#[expect(clippy::disallowed_methods, reason = "the test's cargo is the machine's own")]
-fn variable(name: &str) -> Option<(std::ffi::OsString, std::ffi::OsString)> {
-    Some((name.into(), std::env::var_os(name)?))
-}
-
 impl Machine {
     /// A machine whose cargo takes all crates from a registry of its own.
     fn with_crates() -> Self {
@@ -72,9 +66,6 @@ impl Machine {
             )
             .as_bytes(),
         );
-        // Where rustup stands in for cargo, it has to know its toolchains.
-        let known = ["PATH", "HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
-        machine.registries.variables = known.into_iter().filter_map(variable).collect();
         let home = machine.path("cargo").into_os_string();
         machine.registries.variables.insert("CARGO_HOME".into(), home);
         machine

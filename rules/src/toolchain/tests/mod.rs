@@ -8,6 +8,8 @@ mod npm;
 mod sync;
 mod verify;
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -45,6 +47,19 @@ impl Events for Log {
 
 const PLATFORM: Platform = Platform::X86_64Linux;
 
+/// The machine's own environment, as far as its clients need it: where rustup and pyenv stand in for
+/// cargo and Python, they have to know what is installed.
+#[expect(clippy::disallowed_methods, reason = "the tests' clients are the machine's own")]
+fn variables() -> BTreeMap<OsString, OsString> {
+    let named = |name: &OsString| {
+        let name = name.to_string_lossy();
+        ["PATH", "HOME"].contains(&&*name)
+            || name.starts_with("RUSTUP_")
+            || name.starts_with("PYENV_")
+    };
+    std::env::vars_os().filter(|(name, _)| named(name)).collect()
+}
+
 impl Machine {
     fn with(catalogue: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -54,6 +69,7 @@ impl Machine {
             clients: Clients { keyrings, ..Clients::default() },
             mirrors: Mirrors { debian: Some(mirror) },
             folder: folder.path().to_owned(),
+            variables: variables(),
             ..Registries::default()
         };
         Self {

@@ -22,8 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cache::StoreError;
 
 use super::{Resolved, Session};
+use crate::environment::APT;
 use crate::toolchain::catalogue::DebianPackages;
-use crate::toolchain::fetch::{Client, ClientError, Http, HttpError, Request, run};
+use crate::toolchain::fetch::{Client, ClientError, Http, HttpError, Request};
 use crate::toolchain::lock::{Package, Pin, SourceKind};
 use crate::toolchain::unpack::decompress;
 use crate::toolchain::{Platform, Proxy, Purl};
@@ -308,7 +309,7 @@ fn apt_proxies(session: &Session<'_>, program: &OsStr) -> Result<Vec<Proxy>, Deb
     let configure = |command: &mut Command| {
         command.arg("dump").env("LC_ALL", "C");
     };
-    match run(client, configure, &|| session.cancelled()) {
+    match session.run(client, APT, configure) {
         Ok(ended) => Ok(apt::proxies(&String::from_utf8_lossy(&ended.succeeded()?))),
         Err(ClientError::Missing { .. }) => Ok(Vec::new()),
         Err(error) => Err(error.into()),

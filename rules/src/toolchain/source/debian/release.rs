@@ -9,8 +9,9 @@ use cache::{Digest, DigestFunction};
 
 use super::DebianError;
 use super::stanza;
+use crate::environment::APT;
 use crate::toolchain::Event;
-use crate::toolchain::fetch::{Client, ClientError, run};
+use crate::toolchain::fetch::{Client, ClientError};
 use crate::toolchain::source::Session;
 
 const BEGIN: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
@@ -122,17 +123,13 @@ fn check(
     let unusable = |path: PathBuf| move |source| DebianError::Configuration { path, source };
     fs::write(&input, signed).map_err(unusable(input.clone()))?;
     let client = Client { program: &session.registries.clients.gpgv, install: "install gpgv" };
-    let ended = run(
-        client,
-        |command| {
-            command.args(["--status-fd", "1", "--output"]).arg(&output);
-            for keyring in keyrings {
-                command.arg("--keyring").arg(keyring);
-            }
-            command.arg(&input);
-        },
-        &|| session.cancelled(),
-    )?;
+    let ended = session.run(client, APT, |command| {
+        command.args(["--status-fd", "1", "--output"]).arg(&output);
+        for keyring in keyrings {
+            command.arg("--keyring").arg(keyring);
+        }
+        command.arg(&input);
+    })?;
     // One of several signatures by a key that this machine does not know yet is no harm.
     let said = ended.text();
     let has = |word: &str| said.lines().any(|line| line.starts_with(&format!("[GNUPG:] {word} ")));

@@ -22,6 +22,7 @@ pub use tarballs::NpmError;
 pub(crate) use tarballs::{Npm, Spec, Tarballs};
 
 use super::{Resolved, Session, SourceError};
+use crate::environment::{self, NPM};
 use crate::toolchain::catalogue::{Layer, NpmPackages};
 use crate::toolchain::lock::{Package, Pin, SourceKind};
 use crate::toolchain::unpack::npm_manifest;
@@ -167,7 +168,8 @@ fn client<'a>(
     folder: &'a Path,
     cancelled: &'a dyn Fn() -> bool,
 ) -> Npm<'a> {
-    Npm { program: &session.registries.clients.npm, variables: None, folder, cancelled }
+    let variables = environment::for_client(&session.registries.variables, NPM);
+    Npm { program: &session.registries.clients.npm, variables, folder, cancelled }
 }
 
 fn online(session: &Session<'_>, specs: &[Spec]) -> Result<(), HttpError> {

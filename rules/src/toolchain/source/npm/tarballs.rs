@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cache::{DiskStore, ScratchDir, StoreError};
 
 use super::integrity::Integrity;
+use crate::environment::Variables;
 use crate::toolchain::fetch::{Client, ClientError, run};
 use crate::toolchain::unpack::npm_manifest;
 
@@ -27,12 +28,11 @@ const INSTALL: &str = "install npm (Debian: npm)";
 const BATCH: usize = 1000;
 
 /// npm, and how it is run.
-#[derive(Clone, Copy)]
 pub(crate) struct Npm<'a> {
     /// The program: a name to look up in `PATH`, or a path.
     pub(crate) program: &'a OsStr,
-    /// The variables it gets; those of this process if `None`.
-    pub(crate) variables: Option<&'a BTreeMap<OsString, OsString>>,
+    /// The variables it gets.
+    pub(crate) variables: Variables,
     /// The folder it is run in: the `.npmrc` of the project there counts, beside the user's.
     pub(crate) folder: &'a Path,
     /// Whether to stop.
@@ -142,10 +142,7 @@ impl Npm<'_> {
     /// It can't be run, or failed.
     pub(super) fn run(&self, arguments: &[OsString]) -> Result<(), NpmError> {
         let configure = |command: &mut Command| {
-            if let Some(variables) = self.variables {
-                command.env_clear().envs(variables);
-            }
-            command.current_dir(self.folder).args(arguments);
+            command.env_clear().envs(&self.variables).current_dir(self.folder).args(arguments);
             command.args(["--ignore-scripts", "--loglevel=error", "--no-progress"]);
             command.args(["--no-audit", "--no-fund", "--no-update-notifier", "--no-global"]);
         };
