@@ -4,7 +4,7 @@
 //! of the manifests. Each package is kept once per hash, whatever project asks for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -16,9 +16,8 @@ use super::zon::Manifest;
 use crate::path::ProjectPath;
 use crate::plan::Clients;
 
-/// The action that fetches packages. Inputs: `image` (the zig toolchain), `cache` (the archive of
-/// the layer with the program behind `zig build`) and `src` (the project's manifests); output:
-/// [`FetchPackages::OUTPUT`].
+/// The action that fetches packages. Inputs: `image` (the zig toolchain), `maker` (the program
+/// behind `zig build`) and `src` (the project's manifests); output: [`FetchPackages::OUTPUT`].
 pub(super) struct FetchPackages {
     /// What the project's own manifests pin: hash → URL.
     pub(super) pinned: BTreeMap<String, String>,
@@ -74,22 +73,29 @@ struct Known {
 impl FetchPackages {
     pub(super) const OUTPUT: &'static str = "packages";
 
-    /// Runs zig in a copy of nothing but the manifests; what it fetches comes to lie in `packages`.
+    /// Runs zig where nothing but the manifests is; what it fetches comes to lie in `packages`.
+    ///
+    /// `zig build` would compile its maker again, for this machine: so that is called as zig does.
     fn run_zig(&self, cx: &BuiltinContext, packages: &Path) -> Result<(), BuiltinError> {
         cx.status("zig build --fetch");
         let scratch = cx.store().scratch()?;
-        let prepared = |error| BuiltinError::infrastructure(&FetchError::Prepare(error));
-        let global = scratch.path().join("global");
-        let archive = std::fs::File::open(cx.path("cache")?).map_err(prepared)?;
-        tar::Archive::new(archive).unpack(&global).map_err(prepared)?;
-        let mut command = Command::new(cx.path("image")?.join("usr/lib/zig/zig"));
+        let zig = cx.path("image")?.join("usr/lib/zig");
+        let option = |name: &str, path: &Path| {
+            let mut option = OsString::from(name);
+            option.push(path);
+            option
+        };
+        let mut command = Command::new(cx.path("maker")?);
         command
-            .args(["build", "--fetch=all", "--pkg-dir"])
+            .arg("build")
+            .arg(option("--zig-lib=", &zig.join("lib")))
+            .arg(option("--zig=", &zig.join("zig")))
+            .arg(option("--global-cache=", &scratch.path().join("global")))
+            .args(["--seed=0x0", "--fetch=all", "--pkg-dir"])
             .arg(packages)
             .current_dir(self.folder.on_disk(&cx.path("src")?))
             .env_clear()
             .env("HOME", scratch.path())
-            .env("ZIG_GLOBAL_CACHE_DIR", &global)
             .env("ZIG_LOCAL_CACHE_DIR", scratch.path().join("local"));
         for name in CLIENT_VARIABLES {
             if let Some(value) = self.clients.variables.get(OsStr::new(name)) {

@@ -5,7 +5,7 @@
 //! it zig notes the inodes of the image's files, so an archive that was made on another machine is
 //! still right, but spares less work.
 
-use engine::{Input, Label, Source};
+use engine::{ActionId, Input, Label, Source};
 
 use super::tool::{GLOBAL_CACHE, TARGET, Zig};
 use crate::lang::source_tree::SourceTree;
@@ -18,6 +18,9 @@ pub(super) const LIBC: [&str; 3] = ["libc.a", "libzigc.a", "libcompiler_rt.a"];
 pub(super) const LIBCXX: [&str; 5] =
     ["libc++.a", "libc++abi.a", "libc.a", "libzigc.a", "libcompiler_rt.a"];
 
+/// The program that zig starts for `zig build`.
+const MAKER: &str = "maker";
+
 /// Something that is compiled once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layer {
@@ -29,11 +32,8 @@ pub(super) enum Layer {
     Std,
     /// The program behind `zig translate-c`.
     TranslateC,
-    /// The program behind `zig build`, and the libraries as it compiles them.
-    Build {
-        /// With libraries for an optimised program.
-        release: bool,
-    },
+    /// The program behind `zig build`, and the libraries as it compiles them in either mode.
+    Build,
 }
 
 /// The stubs, and what stands in for the start of a program.
@@ -53,15 +53,14 @@ impl Layer {
             Self::Libcxx => "libcxx",
             Self::Std => "std",
             Self::TranslateC => "translate-c",
-            Self::Build { release: true } => "build-runner",
-            Self::Build { release: false } => "build-runner-debug",
+            Self::Build => "build-runner",
         }
     }
 
     fn output(self) -> &'static str {
         match self {
             Self::Libc | Self::Libcxx => "sysroot",
-            Self::Std | Self::TranslateC | Self::Build { .. } => "cache.tar",
+            Self::Std | Self::TranslateC | Self::Build => "cache.tar",
         }
     }
 
@@ -69,12 +68,13 @@ impl Layer {
     fn place(self) -> &'static str {
         match self {
             Self::Libc | Self::Libcxx => "sysroot",
-            Self::Std | Self::TranslateC | Self::Build { .. } => "deps/cache.tar",
+            Self::Std | Self::TranslateC | Self::Build => "deps/cache.tar",
         }
     }
 
     fn script(self) -> String {
         let archive = |what| format!("busybox tar -cf /out/cache.tar -C {GLOBAL_CACHE} {what}");
+        let build = "zig build -Dtarget=wasm32-wasi --prefix /tmp/stub";
         match self {
             Self::Libc => libraries("-lc", "stub.c"),
             Self::Libcxx => libraries("-lc -lc++", "stub.cc"),
@@ -85,9 +85,9 @@ impl Layer {
             Self::TranslateC => {
                 format!("zig translate-c {TARGET} -lc stub.h > /tmp/stub.zig\n{}", archive("b h o"))
             }
-            Self::Build { release } => format!(
-                "zig build -Dtarget=wasm32-wasi{} --prefix /tmp/stub\n{}",
-                if release { " --release=small" } else { "" },
+            Self::Build => format!(
+                "{build}\n{build} --release=small\n{}\n\
+                 busybox cp $(busybox find {GLOBAL_CACHE}/o -type f -name {MAKER}) /out/{MAKER}",
                 archive("b h o z")
             ),
         }
@@ -117,22 +117,28 @@ pub(super) fn input(
     zig: &Zig,
     layer: Layer,
 ) -> Result<Input, PlanError> {
-    Ok(Input::new(layer.place(), source(planner, zig, layer)?))
+    let action = action(planner, zig, layer)?;
+    Ok(Input::new(layer.place(), Source::output(action, layer.output())))
 }
 
-/// The layer as an input of another name.
-pub(super) fn source(
-    planner: &mut Planner<'_>,
-    zig: &Zig,
-    layer: Layer,
-) -> Result<Source, PlanError> {
-    let action = planner.once(&format!("zig {}", layer.step()), |planner| {
+/// The program behind `zig build`, as an input of another name.
+pub(super) fn maker(planner: &mut Planner<'_>, zig: &Zig) -> Result<Source, PlanError> {
+    let action = action(planner, zig, Layer::Build)?;
+    Ok(Source::output(action, MAKER))
+}
+
+/// The action that makes a layer.
+fn action(planner: &mut Planner<'_>, zig: &Zig, layer: Layer) -> Result<ActionId, PlanError> {
+    planner.once(&format!("zig {}", layer.step()), |planner| {
         let stubs = stubs(planner)?;
         let label = Label::new("zig", layer.step());
         let action = zig.action(label, &layer.script(), "stub", &Default::default());
-        planner.add(action.input(stubs).output(layer.output()))
-    })?;
-    Ok(Source::output(action, layer.output()))
+        let action = action.input(stubs).output(layer.output());
+        planner.add(match layer {
+            Layer::Build => action.output(MAKER),
+            _ => action,
+        })
+    })
 }
 
 /// The folder of stubs.

@@ -43,7 +43,7 @@ pub(super) fn compile(
     let zig = Zig::new(planner)?;
     let bindings = glue::input(planner, &zig, request, "zig", true)?;
     let packages = packages(planner.project(), folder).map_err(LangError::from)?;
-    let runner = layer::input(planner, &zig, Layer::Build { release: request.release })?;
+    let runner = layer::input(planner, &zig, Layer::Build)?;
     let third_party = fetch(planner, &zig, folder, &packages)?;
     let scripts = scripts(planner, &packages, request)?;
     let sources = sources(planner, &packages, request)?;
@@ -169,13 +169,13 @@ fn fetch(
         manifests.generated(folder.join("build.zig"), "");
     }
     let manifests = planner.store_tree(manifests)?;
-    let runner = layer::source(planner, zig, Layer::Build { release: true })?;
+    let maker = layer::maker(planner, zig)?;
     let fetch = planner.once(&format!("zig packages {folder}"), |planner| {
         let owner = if folder.is_root() { "zig".to_owned() } else { format!("zig {folder}") };
         let fetch = FetchPackages { pinned, folder: folder.clone(), clients: planner.clients() };
         let action = Action::builtin(Label::new(owner, "fetch"), fetch)
             .input(Input::new("image", zig.image()))
-            .input(Input::new("cache", runner))
+            .input(Input::new("maker", maker))
             .input(Input::new("src", Source::Tree(manifests)))
             .output(FetchPackages::OUTPUT);
         planner.add(action)
