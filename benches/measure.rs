@@ -18,8 +18,18 @@ pub(crate) fn compare(
     (name_b, mut b): (&str, impl FnMut()),
 ) {
     // The first of each warms caches and does not count.
-    sample(&mut a);
-    sample(&mut b);
+    a();
+    b();
+    measured(title, rounds, (name_a, a), (name_b, b));
+}
+
+/// The same from the first run on.
+pub(crate) fn measured(
+    title: &str,
+    rounds: usize,
+    (name_a, mut a): (&str, impl FnMut()),
+    (name_b, mut b): (&str, impl FnMut()),
+) {
     let pairs: Vec<(Sample, Sample)> =
         (0..rounds).map(|_| (sample(&mut a), sample(&mut b))).collect();
     let column = |pick: fn(&(Sample, Sample)) -> f64| median(pairs.iter().map(pick).collect());
