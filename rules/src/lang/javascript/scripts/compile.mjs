@@ -58,12 +58,12 @@ function explained(text) {
   return located((end < 0 ? text : text.slice(0, end)).trim());
 }
 
-/** Adds to each place in the bundle the file that this part of it was made of. */
+/** Drops places in the engine, and adds to each one in the bundle the file that this part was made of. */
 function located(text) {
   const lines = readFileSync(`${folder}/${module}`, 'utf8').split('\n');
-  const own = text.split('\n').filter((line) => !line.includes('/engine/initializer.js'));
+  const own = text.replaceAll(/\/engine\/initializer\.js(?::\d+)* ?/g, '');
   const place = new RegExp(`(${RegExp.escape(module)}):(\\d+):\\d+`, 'g');
-  return own.join('\n').replaceAll(place, (all, _, line) => {
+  return own.replaceAll(place, (all, _, line) => {
     // esbuild heads each part of a bundle with a comment that names its file.
     const heads = lines.slice(0, Number(line)).filter((line) => /^\/\/ \S+\.\w+$/.test(line));
     const file = heads.at(-1)?.slice(3);
