@@ -32,7 +32,7 @@ pub(crate) struct Config {
     pub(crate) offline: bool,
     /// Prints for people or programs.
     pub(crate) printer: Printer,
-    /// The environment for clients of registries (pip, cargo, rustup, apt).
+    /// The environment for clients of registries (pip, npm, cargo, rustup, apt).
     pub(crate) client_environment: BTreeMap<OsString, OsString>,
     /// `[mirrors] debian` of the user's configuration.
     pub(crate) debian_mirror: Option<String>,

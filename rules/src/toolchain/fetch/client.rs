@@ -1,6 +1,7 @@
 //! Runs the client of a registry, such as pip or rustup, and waits for it.
 //!
-//! A client sees the user's environment: its configuration, proxies and credentials are there.
+//! A client sees the user's environment: its configuration, proxies and credentials are there. The one
+//! secret that is not for clients, the token of the user's own cache, is taken out.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
@@ -11,6 +12,9 @@ use std::time::Duration;
 
 /// How often it is asked whether the client has ended, and whether to stop.
 const POLL: Duration = Duration::from_millis(20);
+
+/// The variable with the token of the remote cache: no client's business.
+const TOKEN: &str = "RUN_AUTH_TOKEN";
 
 /// How many lines of what a failed client said go into the error.
 const LINES: usize = 12;
@@ -102,6 +106,7 @@ pub(crate) fn run(
     let program = client.program.to_string_lossy().into_owned();
     let mut command = Command::new(client.program);
     configure(&mut command);
+    command.env_remove(TOKEN);
     // A group of its own, so that what the client starts can be stopped with it.
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(|source| match source.kind() {
@@ -195,6 +200,17 @@ mod tests {
         let client = Client { program: OsStr::new("no-such-client"), install: "install it" };
         let error = run(client, |_| {}, &|| false).unwrap_err();
         assert_eq!(error.to_string(), "`no-such-client` is not installed; install it");
+    }
+
+    #[test]
+    fn the_token_of_the_cache_is_kept_from_it() {
+        let client = Client { program: OsStr::new("sh"), install: "install dash" };
+        let configure = |command: &mut Command| {
+            command.args(["-c", "echo ${RUN_AUTH_TOKEN-none} $OTHER"]);
+            command.env(TOKEN, "secret").env("OTHER", "seen");
+        };
+        let output = run(client, configure, &|| false).unwrap().succeeded().unwrap();
+        assert_eq!(output, b"none seen\n");
     }
 
     #[test]

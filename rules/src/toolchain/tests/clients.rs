@@ -34,7 +34,7 @@ const RUST: &str = r#"
 
 /// Writes an executable script. A child does the writing: a file that this process holds open for
 /// writing while another thread starts a program can't be executed.
-fn script(path: &FilePath, text: &str) {
+pub(super) fn script(path: &FilePath, text: &str) {
     let mut command = Command::new("sh");
     command.args(["-c", "printf %s \"$1\" > \"$0\" && chmod +x \"$0\""]).arg(path).arg(text);
     assert!(command.status().unwrap().success());

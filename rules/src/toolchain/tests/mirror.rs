@@ -69,7 +69,7 @@ impl Machine {
     }
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     use std::io::Write as _;
 
     let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -2,6 +2,7 @@
 
 mod clients;
 mod mirror;
+mod npm;
 
 use std::fs;
 use std::path::PathBuf;

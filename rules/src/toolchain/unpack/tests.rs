@@ -134,6 +134,31 @@ fn an_honest_tape_is_unpacked() {
 }
 
 #[test]
+fn an_npm_package_is_unpacked_as_npm_does() {
+    let manifest = br#"{ "name": "tool", "bin": { "tool": "./cli.js" }, "scripts": {} }"#;
+    let bytes = tape(&[
+        Member { name: b"package/", ..FOLDER },
+        Member { name: b"package/package.json", data: manifest, ..FILE },
+        Member { name: b"package/cli.js", ..FILE },
+        Member { name: b"other/lib/native", mode: 0o755, ..FILE },
+        Member { name: b"package/lib/index.js", mode: 0, ..FILE },
+        Member { name: b"package/link", target: b"/etc/passwd", ..LINK },
+        Member { name: b"package/hard", target: b"/etc/passwd", ..HARD_LINK },
+        Member { name: b"stray", ..FILE },
+    ]);
+    let fixture = Fixture::new();
+    let contents = fixture.unpacker(&|| false).npm("node_modules/@a/tool", &bytes).unwrap();
+    let expect = ["cli.js*", "lib/index.js", "lib/native*", "package.json"];
+    let expect: Vec<_> = expect.iter().map(|name| format!("node_modules/@a/tool/{name}")).collect();
+    assert_eq!(listing(&contents), expect);
+    assert_eq!(listing(&fixture.unpacker(&|| false).npm("", &bytes).unwrap())[0], "cli.js*");
+
+    let bytes = tape(&[Member { name: b"package/../../x", ..FILE }]);
+    let error = fixture.unpacker(&|| false).npm("node_modules/a", &bytes).unwrap_err();
+    assert_eq!(error.to_string(), "`node_modules/a/../../x` leads out of the archive");
+}
+
+#[test]
 fn hostile_tapes_are_refused() {
     let check = |members: &[Member<'_>], expect: &str| {
         let error = Fixture::new().unpack(Format::Tar, &tape(members)).unwrap_err();

@@ -220,7 +220,11 @@ impl PackageLock {
                     if optional {
                         continue;
                     }
-                    return Err(format!("`{name}` is needed by `{place}`, but is not in it"));
+                    let by = match place {
+                        "" => "the project".to_owned(),
+                        place => format!("`{place}`"),
+                    };
+                    return Err(format!("`{name}` is needed by {by}, but is not in it"));
                 };
                 if found.link {
                     return Err(format!("`{place}` is a link, not a package of a registry"));
@@ -265,4 +269,152 @@ fn folder_name(place: &str) -> Option<&str> {
         None => is_name(name),
     };
     (good && (above.is_empty() || folder_name(above).is_some())).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const INTEGRITY: &str = "sha256-15Z3GIaH57MrQ96dI2Wh/4rm8anj1JRxm+VCOU2Z990=";
+
+    /// A lockfile of a project that depends on `needs`, with these packages.
+    fn lock(needs: Value, packages: Value) -> PackageLock {
+        let mut places = json!({ "": { "name": "project", "dependencies": needs } });
+        for (place, locked) in packages.as_object().unwrap() {
+            places[place] = json!({ "version": "1.0.0", "integrity": INTEGRITY });
+            let fields = locked.as_object().unwrap().clone();
+            places[place].as_object_mut().unwrap().extend(fields);
+            places[place].as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        }
+        let text = json!({ "lockfileVersion": 3, "packages": places }).to_string();
+        PackageLock::parse(&text).unwrap()
+    }
+
+    fn places(lock: &PackageLock, platform: Platform) -> Vec<String> {
+        let placed = lock.placed(platform).unwrap();
+        placed.iter().map(|placed| format!("{} = {}", placed.place, placed.spec)).collect()
+    }
+
+    #[test]
+    fn two_versions_of_a_package_have_two_places() {
+        let lock = lock(
+            json!({ "a": "^1.0.0", "@s/b": "^1.0.0" }),
+            json!({
+                "node_modules/a": { "dependencies": { "c": "^1.0.0", "d": "*" } },
+                "node_modules/@s/b": { "dependencies": { "c": "^2.0.0", "d": "*" } },
+                "node_modules/@s/b/node_modules/c": {
+                    "version": "2.0.0",
+                    "dependencies": { "d": "*", "e": "*" },
+                },
+                "node_modules/@s/b/node_modules/e": {},
+                "node_modules/c": {},
+                "node_modules/d": { "name": "@s/real", "version": "3.0.0-rc.1" },
+                "node_modules/e": { "version": "9.0.0" },
+            }),
+        );
+        let expect = [
+            "node_modules/@s/b = @s/b@1.0.0",
+            "node_modules/@s/b/node_modules/c = c@2.0.0",
+            "node_modules/@s/b/node_modules/e = e@1.0.0",
+            "node_modules/a = a@1.0.0",
+            "node_modules/c = c@1.0.0",
+            "node_modules/d = @s/real@3.0.0-rc.1",
+        ];
+        assert_eq!(places(&lock, Platform::X86_64Linux), expect);
+    }
+
+    #[test]
+    fn packages_for_other_platforms_are_left_out_with_what_they_need() {
+        let lock = lock(
+            json!({ "a": "*", "inner": "*" }),
+            json!({
+                "node_modules/a": {
+                    "optionalDependencies": {
+                        "a-linux-arm64": "1", "a-linux-x64": "1", "a-linux-x64-musl": "1",
+                        "a-wasm": "1", "a-not-windows": "1", "a-gone": "1",
+                    },
+                    "peerDependencies": { "never-installed": "*" },
+                },
+                "node_modules/a-linux-arm64": { "optional": true, "os": ["linux"], "cpu": ["arm64"] },
+                "node_modules/a-linux-x64": {
+                    "optional": true, "os": "linux", "cpu": ["x64"], "libc": ["glibc"],
+                },
+                "node_modules/a-linux-x64-musl": {
+                    "optional": true, "os": ["linux"], "cpu": ["x64"], "libc": ["musl"],
+                },
+                "node_modules/a-wasm": {
+                    "optional": true, "cpu": ["wasm32"], "dependencies": { "runtime": "*" },
+                },
+                "node_modules/runtime": { "optional": true },
+                "node_modules/a-not-windows": { "os": ["!win32"], "cpu": ["any"] },
+                "node_modules/inner": { "dependencies": { "bundled": "*" } },
+                "node_modules/inner/node_modules/bundled": { "inBundle": true, "integrity": null },
+                "node_modules/unused": {},
+            }),
+        );
+        let expect = |native: &str| {
+            ["a", native, "a-not-windows", "inner"]
+                .map(|name| format!("node_modules/{name} = {name}@1.0.0"))
+        };
+        assert_eq!(places(&lock, Platform::X86_64Linux), expect("a-linux-x64"));
+        assert_eq!(places(&lock, Platform::Aarch64Linux), expect("a-linux-arm64"));
+    }
+
+    #[test]
+    fn what_can_not_be_installed_is_told() {
+        let check = |packages: Value, expect: &str| {
+            let error = lock(json!({ "a": "*" }), packages).placed(Platform::X86_64Linux);
+            assert_eq!(error.unwrap_err(), expect);
+        };
+        check(json!({}), "`a` is needed by the project, but is not in it");
+        check(
+            json!({ "node_modules/a": { "dependencies": { "b": "*" } } }),
+            "`b` is needed by `node_modules/a`, but is not in it",
+        );
+        check(
+            json!({ "node_modules/a": { "os": ["darwin"] } }),
+            "`node_modules/a` is not made for x86_64-linux",
+        );
+        check(
+            json!({ "node_modules/a": { "link": true } }),
+            "`node_modules/a` is a link, not a package of a registry",
+        );
+        check(
+            json!({ "node_modules/a": { "integrity": null } }),
+            "node_modules/a: it has no `integrity`, as only packages of a registry have",
+        );
+        check(
+            json!({ "node_modules/a": { "integrity": "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=" } }),
+            "node_modules/a: `sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=` is no integrity by SHA-512, SHA-384 or SHA-256",
+        );
+        check(
+            json!({ "node_modules/a": { "version": "file:../a" } }),
+            "node_modules/a: `a@file:../a` is no package of an npm registry",
+        );
+    }
+
+    #[test]
+    fn only_lockfiles_with_places_are_read() {
+        let check = |text: &str, expect: &str| {
+            assert_eq!(PackageLock::parse(text).unwrap_err(), expect);
+        };
+        check(r#"{ "lockfileVersion": 1 }"#, "lockfileVersion is 1, expected 2 or 3");
+        check("{}", "missing field `lockfileVersion` at line 1 column 2");
+        let empty = PackageLock::parse(r#"{ "lockfileVersion": 3 }"#).unwrap();
+        assert_eq!(empty.placed(Platform::X86_64Linux).unwrap_err(), "it has no `packages`");
+    }
+
+    #[test]
+    fn folders_are_places_only_below_node_modules() {
+        let check = |place: &str, expect: Option<&str>| assert_eq!(folder_name(place), expect);
+        check("node_modules/a", Some("a"));
+        check("node_modules/@s/a/node_modules/@t/b", Some("@t/b"));
+        check("packages/a", None);
+        check("node_modules/..", None);
+        check("node_modules/a/b", None);
+        check("node_modules/../node_modules/a", None);
+        check("node_modules/@s/..", None);
+    }
 }

@@ -10,7 +10,7 @@ mod closure;
 mod integrity;
 mod tarballs;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -107,11 +107,13 @@ fn closure(
     from: &NpmPackages,
     platform: Platform,
 ) -> Result<Vec<Placed>, SourceError> {
-    let wanted = from.packages.iter().chain(&from.overrides);
-    let wanted: Vec<Spec> =
-        wanted.map(|(name, version)| Spec::new(name, version)).collect::<Result<_, _>>()?;
-    online(session, &wanted)?;
-    let note = format!("resolve {}", listed(&wanted));
+    let specs = |versions: &BTreeMap<String, String>| -> Result<Vec<Spec>, NpmError> {
+        versions.iter().map(|(name, version)| Spec::new(name, version)).collect()
+    };
+    let asked = specs(&from.packages)?;
+    specs(&from.overrides)?;
+    online(session, &asked)?;
+    let note = format!("resolve {}", listed(&asked));
     session.events.event(Event::Client { client: "npm", what: &note });
     let scratch = session.store.scratch()?;
     let project = serde_json::json!({
@@ -174,6 +176,7 @@ fn listed(specs: &[Spec]) -> String {
     match specs {
         [] => String::new(),
         [one] => one.to_string(),
+        [one, _] => format!("{one} and another package"),
         [one, more @ ..] => format!("{one} and {} more packages", more.len()),
     }
 }
@@ -205,5 +208,79 @@ fn in_hexadecimal(error: NpmError, file: &str, expected: &Digest) -> SourceError
         package: file.to_owned(),
         expected: format!("sha256:{}", expected.hex()),
         actual: hex,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::toolchain::Origin;
+
+    fn versions(versions: &[(&str, &str)]) -> BTreeMap<String, String> {
+        versions.iter().map(|(name, version)| ((*name).into(), (*version).into())).collect()
+    }
+
+    fn package(from: &str, name: &str, version: &str) -> Package {
+        Package {
+            toolchain: "tool".into(),
+            platform: Platform::X86_64Linux,
+            purl: Purl::npm(name, version),
+            source: SourceKind::Npm,
+            from: from.into(),
+            file: None,
+            pin: Pin::File(Digest::empty(DigestFunction::Sha256)),
+        }
+    }
+
+    fn layer(at: &str, from: &NpmPackages) -> Layer {
+        Layer {
+            from: Origin::Npm(from.clone()),
+            at: at.into(),
+            rename: BTreeMap::new(),
+            exclude: Vec::new(),
+            executable: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn packages_belong_to_the_layer_of_their_folder() {
+        let from = NpmPackages { packages: BTreeMap::new(), overrides: BTreeMap::new() };
+        let check = |at: &str, from_: &str, expect: Option<&str>| {
+            let package = package(from_, "a", "1.0.0");
+            assert_eq!(place(&layer(at, &from), &package), expect, "{at} {from_}");
+        };
+        check("usr/lib/x", "usr/lib/x/node_modules/a", Some("node_modules/a"));
+        check("", "node_modules/@a/b", Some("node_modules/@a/b"));
+        check("usr/lib/x", "usr/lib/xy/node_modules/a", None);
+        check("usr/lib/x", "node_modules/a", None);
+        check("", "usr/lib/x/node_modules/a", None);
+    }
+
+    #[test]
+    fn locked_packages_serve_until_another_version_is_asked_for() {
+        let locked = [
+            package("node_modules/a", "a", "1.0.0"),
+            package("node_modules/b", "b", "2.0.0"),
+            package("node_modules/b/node_modules/alias", "c", "3.0.0"),
+        ];
+        let locked: Vec<&Package> = locked.iter().collect();
+        let check = |packages: &[(&str, &str)], overrides: &[(&str, &str)], expect: bool| {
+            let from = NpmPackages { packages: versions(packages), overrides: versions(overrides) };
+            assert_eq!(serves(&from, &layer("", &from), &locked), expect, "{from:?}");
+        };
+        check(&[("a", "1.0.0")], &[], true);
+        check(&[("a", "1.0.0"), ("b", "2.0.0")], &[("c", "3.0.0"), ("absent", "1.0.0")], true);
+        check(&[("a", "1.0.1")], &[], false);
+        check(&[("a", "1.0.0"), ("c", "3.0.0")], &[], false);
+        check(&[("a", "1.0.0")], &[("c", "3.0.1")], false);
+    }
+
+    #[test]
+    fn files_are_named_as_npm_names_them() {
+        let check = |name: &str, expect: &str| {
+            assert_eq!(file_name(&Spec::new(name, "1.0.0").unwrap()), expect);
+        };
+        check("esbuild", "esbuild-1.0.0.tgz");
+        check("@esbuild/linux-x64", "esbuild-linux-x64-1.0.0.tgz");
     }
 }
