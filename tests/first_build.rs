@@ -16,7 +16,7 @@ fn built() -> Workspace {
 fn every_component_is_valid_and_gives_the_right_answer() {
     let workspace = built();
     let component = |name: &str| workspace.read(&format!("target/wasm/{name}.wasm"));
-    for name in ["api", "calc", "greeter", "report", "legacy"] {
+    for name in ["api", "calc", "greeter", "report", "slug", "quote", "legacy"] {
         let features = wasmparser::WasmFeatures::all();
         wasmparser::Validator::new_with_features(features).validate_all(&component(name)).unwrap();
     }
@@ -28,10 +28,14 @@ fn every_component_is_valid_and_gives_the_right_answer() {
         let text = String::from_utf8(legacy.stdout).unwrap();
         assert_eq!(text, "Hello from a component that somebody else built!\n");
         check_calls(&load("calc"), &load("greeter")).await;
+        check_slug(&load("slug")).await;
         check_answers(&load("api"), "/", 200, "Hello from Rust over HTTP!\n").await;
         check_answers(&load("api"), "/nothing", 404, "not found\n").await;
         let report = "{\"language\": \"python\", \"path\": \"/x\"}\n";
         check_answers(&load("report"), "/x", 200, report).await;
+        let quote = "That brain of mine is something more than merely mortal.\n";
+        check_answers(&load("quote"), "/quotes/ada", 200, quote).await;
+        check_answers(&load("quote"), "/quotes/nobody", 404, "nothing is known\n").await;
     });
 }
 
@@ -43,6 +47,12 @@ async fn check_calls(calc: &runtime::Loaded, greeter: &runtime::Loaded) {
     let greet = Some("demo:greeter/greet@0.1.0");
     let greeting = greeter.call(greet, "greet", &["\"Ada\""]).await.unwrap();
     assert_eq!(greeting, answer("\"Hello, Ada, from Python!\""));
+}
+
+async fn check_slug(slug: &runtime::Loaded) {
+    let text = Some("demo:slug/text@0.1.0");
+    let answer = slug.call(text, "slug", &["\"Hello, World!\""]).await.unwrap();
+    assert_eq!(answer, Some("\"hello-world\"".to_owned()));
 }
 
 async fn check_answers(service: &runtime::Loaded, path: &'static str, status: u16, body: &str) {

@@ -8,6 +8,7 @@ mod configuration;
 mod first_build;
 mod harness;
 mod hermetic;
+mod languages;
 mod lockfile;
 mod reproducible;
 mod robust;

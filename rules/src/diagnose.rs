@@ -87,8 +87,10 @@ fn has(output: &str, signs: &[&str]) -> bool {
 
 /// What the tools of JavaScript and TypeScript can't know of components.
 fn javascript(output: &str) -> Option<String> {
-    let hint = if output.contains("Could not resolve \"node:") || output.contains("built into node")
-    {
+    let hint = if output.contains("Error loading module \"http") {
+        "nothing is downloaded while a component is made: a module is a file of the project or of a \
+         package in package-lock.json"
+    } else if output.contains("Could not resolve \"node:") || output.contains("built into node") {
         "the modules of Node.js are not there in a component: what it may use, its WIT world imports"
     } else if output.contains("Could not resolve \"wasi:") {
         "a module imports an interface under the name that the WIT world has for it, with its version"
@@ -218,6 +220,7 @@ mod tests {
         );
         check("connect: Network is unreachable", "actions have no network");
         check("cannot update the lock file because --locked was passed", "cargo update");
+        check("Error loading module \"https://192.0.2.1/a.js\"", "nothing is downloaded");
         check("[ERROR] Could not resolve \"node:fs\"", "modules of Node.js");
         check("[ERROR] Could not resolve \"wasi:cli/stdout\"", "the WIT world has for it");
         check("[ERROR] Could not resolve \"slugify\"", "package-lock.json");

@@ -86,6 +86,12 @@ pub enum LangError {
         /// The language.
         language: &'static str,
     },
+    /// The world can't be joined with the JavaScript engine, which has the same version of an
+    /// interface with more in it.
+    #[error(
+        "the JavaScript engine has another form of `{0}`, so a world can't import that version"
+    )]
+    EngineVersion(&'static str),
     /// The language's rule has not been written yet.
     #[error("components in {0} can't be built by this version")]
     Unsupported(Language),
@@ -98,6 +104,10 @@ impl LangError {
         match self {
             Self::Cargo(error) => error.hint(),
             Self::Npm(error) => error.hint(),
+            Self::EngineVersion(_) => Some(
+                "take another version of WASI 0.2, such as 0.2.9 or 0.2.12: hosts treat them alike"
+                    .to_owned(),
+            ),
             Self::NeedsWit { .. } => Some("add `wit = \"wit\"` to the component".to_owned()),
             Self::Unsupported(_) => Some(
                 "build it with the language's own tools and name the result by `path`".to_owned(),

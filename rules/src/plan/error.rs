@@ -104,6 +104,7 @@ impl PlanError {
                 let mut inputs = component.inputs.iter();
                 inputs.find(|input| input.as_str() == pattern).map(|input| input.span)
             }
+            Self::Lang(LangError::EngineVersion(_)) => world.or(wit),
             Self::Lang(LangError::Unsupported(_)) => match &component.origin {
                 Origin::Source { language, .. } => language.span,
                 Origin::Prebuilt { .. } => None,

@@ -115,7 +115,7 @@ pub(super) fn compile(
         true => vec![check::plan(planner, request, wit, &world, &sources, packages.as_ref())?],
         false => Vec::new(),
     };
-    let action = engine.compile(request, wit, bundle);
+    let action = engine.compile(request, bundle);
     Ok(Compiled { action: planner.add(action)?, output: engine::OUTPUT.to_owned(), checks })
 }
 

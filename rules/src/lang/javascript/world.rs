@@ -6,7 +6,7 @@
 
 use cache::{Digest, DiskStore};
 
-use crate::lang::ComponentWit;
+use crate::lang::{ComponentWit, LangError};
 use crate::memo;
 use crate::plan::{PlanError, Planner};
 use crate::wit::{self, ResolvedWit};
@@ -17,6 +17,9 @@ pub(super) struct World {
     /// The names of its imports, as a module imports them: `wasi:http/types@0.2.4`, `log`.
     pub(super) imports: Vec<String>,
 }
+
+/// The engine was built with a part of this version that is behind a gate in its WIT.
+const SOCKETS: &str = "wasi:sockets/network@0.2.10";
 
 /// The engine's features, and the interfaces that each is built on.
 const FEATURES: [(&str, &[&str]); 4] = [
@@ -50,7 +53,11 @@ impl World {
         let ResolvedWit { resolve, package } = wit::resolve(&files)?;
         let world = wit::select_world(&resolve, package, Some(&wit.world), "")?;
         let imports = resolve.worlds[world].imports.keys();
-        Ok(Self { imports: imports.map(|key| resolve.name_world_key(key)).collect() })
+        let imports: Vec<String> = imports.map(|key| resolve.name_world_key(key)).collect();
+        match imports.iter().any(|name| name == SOCKETS) {
+            true => Err(LangError::EngineVersion(SOCKETS).into()),
+            false => Ok(Self { imports }),
+        }
     }
 
     /// The engine's features that the world has everything for.
