@@ -33,6 +33,7 @@ fn every_component_is_valid_and_gives_the_right_answer() {
         assert_eq!(text, "Hello from a component that somebody else built!\n");
         check_calls(&load("calc"), &load("greeter")).await;
         check_zig_and_c(&load("checksum"), &load("sort"), &load("banner")).await;
+        check_slug(&load("slug")).await;
         check_answers(&load("api"), "/", 200, "Hello from Rust over HTTP!\n").await;
         check_answers(&load("api"), "/nothing", 404, "not found\n").await;
         let report = "{\"language\": \"python\", \"path\": \"/x\"}\n";
@@ -40,6 +41,9 @@ fn every_component_is_valid_and_gives_the_right_answer() {
         let tea = "{\"name\":\"tea\",\"cents\":450}\n";
         check_answers(&load("shop"), "/tea", 200, tea).await;
         check_answers(&load("shop"), "/coffee", 404, "there is no coffee\n").await;
+        let quote = "That brain of mine is something more than merely mortal.\n";
+        check_answers(&load("quote"), "/quotes/ada", 200, quote).await;
+        check_answers(&load("quote"), "/quotes/nobody", 404, "nothing is known\n").await;
     });
 }
 
@@ -69,6 +73,12 @@ async fn check_zig_and_c(
     let frame = banner.run(&runtime::Command::default()).await.unwrap();
     let text = String::from_utf8(frame.stdout).unwrap();
     assert_eq!(text, "+---------------+\n| Hello from C! |\n+---------------+\n");
+}
+
+async fn check_slug(slug: &runtime::Loaded) {
+    let text = Some("demo:slug/text@0.1.0");
+    let answer = slug.call(text, "slug", &["\"Hello, World!\""]).await.unwrap();
+    assert_eq!(answer, Some("\"hello-world\"".to_owned()));
 }
 
 async fn check_answers(service: &runtime::Loaded, path: &'static str, status: u16, body: &str) {

@@ -42,6 +42,11 @@ pub(crate) struct ToolOutput<'a> {
 pub(crate) trait LanguageError: Error + Send + Sync + 'static {
     /// What the user can do about it.
     fn hint(&self) -> Option<String>;
+
+    /// Whether the component's WIT is what is wrong, and not its source.
+    fn is_about_wit(&self) -> bool {
+        false
+    }
 }
 
 /// A [`LanguageError`] of any language.
@@ -51,6 +56,10 @@ pub struct Complaint(Box<dyn LanguageError>);
 impl Complaint {
     pub(super) fn hint(&self) -> Option<String> {
         self.0.hint()
+    }
+
+    pub(crate) fn is_about_wit(&self) -> bool {
+        self.0.is_about_wit()
     }
 }
 

@@ -98,6 +98,7 @@ impl PlanError {
                 let mut inputs = component.inputs.iter();
                 inputs.find(|input| input.as_str() == pattern).map(|input| input.span)
             }
+            Self::Lang(LangError::Language(complaint)) if complaint.is_about_wit() => world.or(wit),
             _ => None,
         }
         .unwrap_or_else(|| component.origin.file().span)

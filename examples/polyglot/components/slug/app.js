@@ -1,7 +1,5 @@
-// Titles as they stand in URLs.
+// Titles as they stand in the address of a section.
 
-import slugify from "slugify";
+import { slug } from "github-slugger";
 
-export const text = {
-    slug: (title) => slugify(title, { lower: true, strict: true }),
-};
+export const text = { slug };

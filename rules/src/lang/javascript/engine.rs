@@ -39,7 +39,6 @@ pub(super) struct PreparedEngine {
     node: Node,
     engine: Source,
     cache: Source,
-    features: Vec<&'static str>,
 }
 
 impl Node {
@@ -94,21 +93,14 @@ impl PreparedEngine {
             planner.add(action)
         })?;
         let (engine, cache) = (Source::output(layer, "engine"), Source::output(layer, "cache"));
-        Ok(Self { node, engine, cache, features })
+        Ok(Self { node, engine, cache })
     }
 
     /// The action that leaves the component as a core module: [`OUTPUT`].
-    pub(super) fn compile(
-        &self,
-        request: &Request<'_>,
-        wit: &ComponentWit,
-        bundle: Source,
-    ) -> Action {
+    pub(super) fn compile(&self, request: &Request<'_>, bundle: Source) -> Action {
         let module = module_name(request);
-        let arguments = [module.as_str(), &wit.world].into_iter();
-        let arguments = arguments.chain(self.features.iter().copied());
         self.node
-            .action(Label::new(request.name, "compile"), "compile.mjs", arguments)
+            .action(Label::new(request.name, "compile"), "compile.mjs", [module.as_str()])
             .input(Input::new("engine", self.engine.clone()))
             .input(Input::new("cache", self.cache.clone()))
             .input(Input::new("bundle", bundle))

@@ -4,7 +4,10 @@ use crate::lang::ToolOutput;
 
 /// What the tools of JavaScript and TypeScript can't know of components.
 pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
-    let hint = if output.text.contains("Could not resolve \"node:")
+    let hint = if output.text.contains("Error loading module \"http") {
+        "nothing is downloaded while a component is made: a module is a file of the project or of a \
+         package in package-lock.json"
+    } else if output.text.contains("Could not resolve \"node:")
         || output.text.contains("built into node")
     {
         "the modules of Node.js are not there in a component: what it may use, its WIT world imports"
@@ -36,6 +39,7 @@ mod tests {
             let got = hints(&mut ToolOutput { text: text.to_owned(), command: None });
             assert!(got.len() == 1 && got[0].contains(expect), "{text}: {got:?}");
         };
+        check("Error loading module \"https://192.0.2.1/a.js\"", "nothing is downloaded");
         check("[ERROR] Could not resolve \"node:fs\"", "modules of Node.js");
         check("[ERROR] Could not resolve \"wasi:cli/stdout\"", "the WIT world has for it");
         check("[ERROR] Could not resolve \"slugify\"", "package-lock.json");

@@ -93,6 +93,12 @@ pub(super) enum NpmError {
         /// Why.
         reason: String,
     },
+    /// The world can't be joined with the engine, which has the same version of an interface with
+    /// more in it.
+    #[error(
+        "the JavaScript engine has another form of `{0}`, so a world can't import that version"
+    )]
+    EngineVersion(&'static str),
 }
 
 impl LanguageError for NpmError {
@@ -113,8 +119,16 @@ impl LanguageError for NpmError {
                  files of the project are imported by their relative paths"
                     .to_owned(),
             ),
+            Self::EngineVersion(_) => Some(
+                "take another version of WASI 0.2, such as 0.2.9 or 0.2.12: hosts treat them alike"
+                    .to_owned(),
+            ),
             Self::Read { .. } | Self::Parse { .. } => None,
         }
+    }
+
+    fn is_about_wit(&self) -> bool {
+        matches!(self, Self::EngineVersion(_))
     }
 }
 
@@ -137,7 +151,7 @@ fn compile(
         true => vec![check::plan(planner, request, wit, &world, &sources, packages.as_ref())?],
         false => Vec::new(),
     };
-    let action = engine.compile(request, wit, bundle);
+    let action = engine.compile(request, bundle);
     Ok(Compiled { action: planner.add(action)?, output: engine::OUTPUT.to_owned(), checks })
 }
 

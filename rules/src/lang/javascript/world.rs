@@ -6,6 +6,7 @@
 
 use cache::{Digest, DiskStore};
 
+use super::NpmError;
 use crate::lang::ComponentWit;
 use crate::memo;
 use crate::plan::{PlanError, Planner};
@@ -17,6 +18,9 @@ pub(super) struct World {
     /// The names of its imports, as a module imports them: `wasi:http/types@0.2.4`, `log`.
     pub(super) imports: Vec<String>,
 }
+
+/// The engine was built with a part of this version that is behind a gate in its WIT.
+const SOCKETS: &str = "wasi:sockets/network@0.2.10";
 
 /// The engine's features, and the interfaces that each is built on.
 const FEATURES: [(&str, &[&str]); 4] = [
@@ -50,7 +54,11 @@ impl World {
         let ResolvedWit { resolve, package } = wit::resolve(&files)?;
         let world = wit::select_world(&resolve, package, Some(&wit.world), "")?;
         let imports = resolve.worlds[world].imports.keys();
-        Ok(Self { imports: imports.map(|key| resolve.name_world_key(key)).collect() })
+        let imports: Vec<String> = imports.map(|key| resolve.name_world_key(key)).collect();
+        match imports.iter().any(|name| name == SOCKETS) {
+            true => Err(NpmError::EngineVersion(SOCKETS).into()),
+            false => Ok(Self { imports }),
+        }
     }
 
     /// The engine's features that the world has everything for.

@@ -1,12 +1,13 @@
 // Runs a bundle in the prepared engine and leaves the result, a core module, in /out/core.wasm:
-// `node compile.mjs MODULE WORLD FEATURE…`.
+// `node compile.mjs MODULE`.
 //
-// What componentize-js does after it has prepared the engine, with its own parts.
+// What componentize-js does after it has prepared the engine. It puts the stubs in at the very end, which takes as
+// long as all the rest; here they are in a second engine, and the state is put into that.
 
 import { readFileSync, writeFileSync } from 'node:fs';
-import { fail, initialise, splicer } from './tools.mjs';
+import { fail, initialise, sections } from './tools.mjs';
 
-const [module, world, ...features] = process.argv.slice(2);
+const [module] = process.argv.slice(2);
 const engine = '/engine';
 const folder = '/bundle';
 const out = '/tmp/initialised.wasm';
@@ -17,10 +18,23 @@ if (wizer.error) throw wizer.error;
 if (wizer.status !== 0) fail(explained(wizer.stderr));
 process.stderr.write(wizer.stderr);
 
-const bytes = readFileSync(out);
-await check(bytes);
-const stubbed = (await splicer()).stubWasi(bytes, features, undefined, `${engine}/wit`, world);
-writeFileSync('/out/core.wasm', stubbed);
+const initialised = readFileSync(out);
+await check(initialised);
+const [before, stubbed] = ['engine', 'stubbed'].map((name) => readFileSync(`${engine}/${name}.wasm`));
+writeFileSync('/out/core.wasm', withState(stubbed, before, initialised));
+
+/** The stubbed engine, with what wizer changed in the engine from `before` to `after`. */
+function withState(stubbed, before, after) {
+  const [memory, exports, data, count] = [5, 7, 11, 12];
+  const state = new Map();
+  const old = new Map(sections(before).map(({ id, bytes }) => [id, bytes]));
+  for (const { id, bytes } of sections(after)) {
+    if ([memory, exports, data, count].includes(id)) state.set(id, bytes);
+    else if (id && !bytes.equals(old.get(id))) throw new Error(`wizer changed section ${id} of the engine`);
+  }
+  const kept = sections(stubbed).map(({ id, bytes }) => state.get(id) ?? bytes);
+  return Buffer.concat([stubbed.subarray(0, 8), ...kept]);
+}
 
 /** Asks the initialised engine whether it found the world's exports in the module. */
 async function check(bytes) {
@@ -58,12 +72,12 @@ function explained(text) {
   return located((end < 0 ? text : text.slice(0, end)).trim());
 }
 
-/** Adds to each place in the bundle the file that this part of it was made of. */
+/** Drops places in the engine, and adds to each one in the bundle the file that this part was made of. */
 function located(text) {
   const lines = readFileSync(`${folder}/${module}`, 'utf8').split('\n');
-  const own = text.split('\n').filter((line) => !line.includes('/engine/initializer.js'));
+  const own = text.replaceAll(/\/engine\/initializer\.js(?::\d+)* ?/g, '');
   const place = new RegExp(`(${RegExp.escape(module)}):(\\d+):\\d+`, 'g');
-  return own.join('\n').replaceAll(place, (all, _, line) => {
+  return own.replaceAll(place, (all, _, line) => {
     // esbuild heads each part of a bundle with a comment that names its file.
     const heads = lines.slice(0, Number(line)).filter((line) => /^\/\/ \S+\.\w+$/.test(line));
     const file = heads.at(-1)?.slice(3);

@@ -1,7 +1,8 @@
 // Prepares the JavaScript engine for a world: `node engine.mjs WORLD FEATURE…`.
 //
-// Leaves in /out/engine the engine with the world's functions knitted in, and in /out/cache the same compiled
-// for this machine. Both depend on the WIT alone, and they are most of what making a component takes.
+// Leaves in /out/engine the engine with the world's functions knitted in, and the same with stubs in the place of
+// what the features need that are off; in /out/cache the engine compiled for this machine. All of it depends on the
+// WIT alone, and is most of what making a component takes.
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -14,15 +15,17 @@ const cache = '/out/cache';
 const wit = join(engine, 'wit');
 copyOpened('/wit', wit);
 
+const { spliceBindings, stubWasi } = await splicer();
 let spliced;
 try {
-  spliced = (await splicer()).spliceBindings(readFileSync(released), features, undefined, wit, world, false);
+  spliced = spliceBindings(readFileSync(released), features, undefined, wit, world, false);
 } catch (error) {
   fail(`the world can't be expressed in JavaScript: ${error.message ?? error}`);
 }
 writeFileSync(join(engine, 'engine.wasm'), spliced.wasm);
 writeFileSync(join(engine, 'initializer.js'), spliced.jsBindings);
 const environment = variables(spliced);
+writeFileSync(join(engine, 'stubbed.wasm'), stubbed());
 writeFileSync(join(engine, 'environment.json'), JSON.stringify(environment, null, 1));
 
 // No module exports what the world wants yet: it is the compiling that counts.
@@ -31,6 +34,12 @@ writeFileSync('/tmp/empty.js', '');
 const out = '/tmp/initialised.wasm';
 const { stderr } = await initialise({ engine, environment, cache, folder: '/tmp', module: 'empty.js', out });
 if (tidy(cache) !== 1) fail(`wizer left no compiled engine in its cache:\n${stderr}`);
+
+/** The engine with stubs. A stub of a clock that is off always says the same: the time it was made at. */
+function stubbed() {
+  Date.now = () => Number(process.env.SOURCE_DATE_EPOCH) * 1000;
+  return stubWasi(spliced.wasm, features, undefined, wit, world);
+}
 
 /** What the engine is told about the world, as componentize-js tells it. */
 function variables({ exports, imports }) {
@@ -64,7 +73,8 @@ function copyOpened(from, to) {
     const copy = join(to, relative(from, path));
     const text = readFileSync(path, 'utf8');
     mkdirSync(dirname(copy), { recursive: true });
-    writeFileSync(copy, text.replaceAll(/@unstable\(feature *= *network-error-code\)/g, ''));
+    const same = /^package wasi:sockets@0\.2\.10;/m.test(text);
+    writeFileSync(copy, same ? text.replaceAll(/@unstable\(feature *= *network-error-code\)/g, '') : text);
   }
 }
 

@@ -43,6 +43,26 @@ export async function initialise({ engine, environment, cache, folder, module, o
   });
 }
 
+/** The sections of a module, by id, in their order: https://webassembly.github.io/spec/core/binary/modules.html. */
+export function sections(module) {
+  const found = [];
+  for (let at = 8; at < module.length; ) {
+    const start = at;
+    const id = module[at++];
+    let size = 0;
+    let shift = 0;
+    let byte;
+    do {
+      byte = module[at++];
+      size += (byte & 0x7f) * 2 ** shift;
+      shift += 7;
+    } while (byte & 0x80);
+    at += size;
+    found.push({ id, bytes: module.subarray(start, at) });
+  }
+  return found;
+}
+
 /** Ends the program with a message for the user. */
 export function fail(message) {
   console.error(message);

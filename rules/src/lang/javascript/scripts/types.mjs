@@ -51,6 +51,6 @@ function fits(texts) {
 import * as component from '${entry}';
 interface World {
 ${members.join('')}}
-component satisfies World;
+({ ...component }) satisfies World;
 `;
 }

@@ -463,4 +463,48 @@ mod tests {
         check("node_modules/../node_modules/a", None);
         check("node_modules/@s/..", None);
     }
+
+    #[test]
+    fn of_what_a_project_is_developed_with_what_is_asked_for_is_placed() {
+        let text = json!({
+            "lockfileVersion": 3,
+            "packages": {
+                "": { "devDependencies": { "@types/a": "*", "tester": "*" } },
+                "node_modules/@types/a": { "version": "1.0.0", "integrity": INTEGRITY, "dev": true },
+                "node_modules/tester": { "version": "1.0.0", "integrity": INTEGRITY, "dev": true },
+            },
+        });
+        let lock = PackageLock::parse(&text.to_string()).unwrap();
+        let check = |develops: &dyn Fn(&str) -> bool, expect: &[&str]| {
+            let placed = lock.placed(Platform::X86_64Linux, develops).unwrap();
+            let places: Vec<&str> = placed.iter().map(|placed| placed.place.as_str()).collect();
+            assert_eq!(places, expect);
+        };
+        check(&|_| false, &[]);
+        check(&|name| name.starts_with("@types/"), &["node_modules/@types/a"]);
+    }
+
+    #[test]
+    fn a_lockfile_is_held_against_the_manifest() {
+        let check = |manifest: Value, expect: Option<&str>| {
+            let locked = lock(json!({ "a": "^1.0.0" }), json!({ "node_modules/a": {} }));
+            let manifest: Dependencies = serde_json::from_value(manifest).unwrap();
+            assert_eq!(locked.difference(&manifest).as_deref(), expect);
+        };
+        check(json!({ "name": "project", "dependencies": { "a": "^1.0.0" } }), None);
+        check(
+            json!({ "dependencies": { "a": "^2.0.0" } }),
+            Some("`a` ^2.0.0 is asked for, and it was made for ^1.0.0"),
+        );
+        check(json!({ "dependencies": { "a": "^1.0.0", "b": "*" } }), Some("it lacks `b` *"));
+        check(json!({}), Some("it has `a`, which is not asked for any more"));
+        check(
+            json!({ "devDependencies": { "a": "^1.0.0" } }),
+            Some("it has `a` among other dependencies"),
+        );
+        // npm leaves a package that is optional out of the others.
+        let both =
+            json!({ "dependencies": { "a": "^1.0.0" }, "optionalDependencies": { "a": "^1.0.0" } });
+        check(both, Some("it has `a` among other dependencies"));
+    }
 }
