@@ -132,13 +132,43 @@ fn compile(planner: &mut Planner<'_>, request: &Request<'_>) -> Result<Compiled,
     }
 }
 
-/// to another component of the project, which stands in the same folder or below it, is not.
+/// What below `folder` belongs to other components of the project, and so not to the one whose
+/// source is `source`.
 fn foreign(planner: &Planner<'_>, folder: &ProjectPath, source: &ProjectPath) -> Vec<ProjectPath> {
-    let others =
-        planner.sources().into_iter().filter(|other| other != source && other.is_in(folder));
-    let apart = |other: ProjectPath| match other.parent() {
+    apart(folder, source, planner.sources().into_iter())
+}
+
+/// Of each other source its folder, or the file alone where `source` lies in that folder as well.
+fn apart(
+    folder: &ProjectPath,
+    source: &ProjectPath,
+    all: impl Iterator<Item = ProjectPath>,
+) -> Vec<ProjectPath> {
+    let others = all.filter(|other| other != source && other.is_in(folder));
+    let place = |other: ProjectPath| match other.parent() {
         parent if source.is_in(&parent) => other,
         parent => parent,
     };
-    others.map(apart).collect()
+    others.map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_to_other_components_is_left_out() {
+        let check = |folder: &str, source: &str, expected: &[&str]| {
+            let path = |text: &str| ProjectPath::parse(text).unwrap();
+            let all = ["main.c", "other.c", "lib/a/a.zig", "lib/b/b.c", "lib/b/deep/c.rs"];
+            let folder = if folder.is_empty() { ProjectPath::root() } else { path(folder) };
+            let found = apart(&folder, &path(source), all.map(path).into_iter());
+            let found: Vec<&str> = found.iter().map(ProjectPath::as_str).collect();
+            assert_eq!(found, expected, "{source}");
+        };
+        check("", "main.c", &["other.c", "lib/a", "lib/b", "lib/b/deep"]);
+        check("lib/b", "lib/b/b.c", &["lib/b/deep"]);
+        check("lib/b/deep", "lib/b/deep/c.rs", &[]);
+        check("lib", "lib/b/deep/c.rs", &["lib/a", "lib/b/b.c"]);
+    }
 }
