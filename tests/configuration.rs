@@ -67,13 +67,9 @@ fn what_is_not_wasm_is_refused() {
 }
 
 #[test]
-fn languages_without_a_rule_are_refused_with_advice() {
-    let workspace = Workspace::new()
-        .file(
-            "run.toml",
-            "[project]\nname = \"p\"\nversion = \"0.1.0\"\n\n\
-             [[component]]\nname = \"g\"\nsource = \"main.go\"\nlanguage = \"go\"\n",
-        )
-        .file("main.go", "package main");
-    workspace.run(["build"]).exits(2).says("run.toml:8:").says("`path`");
+fn a_component_whose_bindings_need_wit_is_refused_without() {
+    let workspace = Workspace::example("polyglot");
+    workspace.replace("run.toml", "wit = \"components/shop/wit\"\n", "");
+    let run = workspace.run(["build", "-p", "shop"]).exits(2);
+    run.says("run.toml:").says("a go component needs `wit`").says("add `wit = \"wit\"`");
 }
