@@ -2,27 +2,33 @@
 
 use crate::harness::{Workspace, repository};
 
-/// The components of the polyglot example in Rust, Zig and C.
-const COMPONENTS: [&str; 5] = ["api", "calc", "checksum", "sort", "banner"];
+/// The components of the polyglot example in Rust, Go, Zig and C.
+const SAME: [&str; 6] = ["api", "calc", "shop", "checksum", "sort", "banner"];
 
-/// Builds them.
+/// Those in Python, JavaScript and TypeScript: their tools keep the state of an interpreter, which
+/// has seen random numbers and clocks. One that is the same everywhere belongs to the others.
+const NOT_YET: [&str; 4] = ["greeter", "report", "slug", "quote"];
+
+/// Builds the components that are the same everywhere.
 fn arguments(jobs: &str) -> Vec<&str> {
-    let components = COMPONENTS.iter().flat_map(|name| ["-p", name]);
+    let components = SAME.iter().flat_map(|name| ["-p", name]);
     ["build", "-j", jobs].into_iter().chain(components).collect()
 }
 
-fn read(workspace: &Workspace) -> Vec<Vec<u8>> {
-    COMPONENTS.iter().map(|name| workspace.read(&format!("target/wasm/{name}.wasm"))).collect()
+fn read<const N: usize>(workspace: &Workspace, names: [&str; N]) -> [Vec<u8>; N] {
+    names.map(|name| workspace.read(&format!("target/wasm/{name}.wasm")))
 }
 
-fn bytes(workspace: &Workspace, jobs: &str) -> Vec<Vec<u8>> {
+fn bytes(workspace: &Workspace, jobs: &str) -> [Vec<u8>; SAME.len()] {
     workspace.run_all(&arguments(jobs)).ok();
-    read(workspace)
+    read(workspace, SAME)
 }
 
 #[test]
 fn components_are_byte_identical_everywhere() {
-    let reference = bytes(&Workspace::example("polyglot"), "4");
+    let first = Workspace::example("polyglot");
+    first.run(["build", "-j4"]).ok();
+    let reference = read(&first, SAME);
 
     // From nothing: no result of an earlier build, one job, another path, another user.
     let other_user = Workspace::example("polyglot").private_store().user(54_321);
@@ -30,26 +36,20 @@ fn components_are_byte_identical_everywhere() {
 
     // Another clock, and again no cache.
     let other_time = Workspace::example("polyglot").private_store();
-    other_time.run_through(&["faketime", "-f", "+400d"], &arguments("4")).ok();
-    assert!(read(&other_time) == reference, "another clock");
+    other_time.run_through(&["faketime", "-f", "+400d"], &["build", "-j4"]).ok();
+    assert!(read(&other_time, SAME) == reference, "another clock");
+
+    let both = read(&first, NOT_YET).into_iter().zip(read(&other_time, NOT_YET));
+    let differ = NOT_YET.into_iter().zip(both).filter(|(_, (one, other))| one != other);
+    let differ: Vec<&str> = differ.map(|(name, _)| name).collect();
+    eprintln!("not byte-identical yet: {}", differ.join(", "));
+    assert_eq!(differ, NOT_YET, "a component that is the same everywhere belongs to `SAME`");
 
     // With the cache, from another path: nothing runs at all.
     let cached = Workspace::example("polyglot");
     let run = cached.run_all(&arguments("2")).ok();
     assert_eq!(run.ran(), Vec::<&str>::new());
-    assert!(read(&cached) == reference, "from the cache");
-}
-
-#[test]
-fn go_components_are_byte_identical_everywhere() {
-    let arguments = ["build", "-p", "shop", "-j1"];
-    let reference = Workspace::example("polyglot");
-    reference.run(["build", "-p", "shop"]).ok();
-    // Another path and clock, one job, and no result of an earlier build.
-    let other = Workspace::example("polyglot").private_store();
-    let run = other.run_through(&["faketime", "-f", "+400d"], &arguments).ok();
-    assert!(run.ran().contains(&"go:standard library"), "{:?}", run.ran());
-    assert!(other.read("target/wasm/shop.wasm") == reference.read("target/wasm/shop.wasm"));
+    assert!(read(&cached, SAME) == reference, "from the cache");
 }
 
 #[test]
