@@ -7,9 +7,7 @@ use crate::harness::Workspace;
 
 /// The example, built with the shared store.
 fn built() -> Workspace {
-    let workspace = Workspace::example("polyglot");
-    workspace.run(["build"]).ok();
-    workspace
+    Workspace::built("polyglot")
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
@@ -55,6 +56,16 @@ impl Workspace {
         let this = Self::new();
         copy(&repository().join("examples").join(name), &this.project);
         this
+    }
+
+    /// A copy of an example, built with the shared store. One test at a time builds: what the store
+    /// does not have yet is then made once, and the others find it.
+    pub(crate) fn built(name: &str) -> Self {
+        static ONE: Mutex<()> = Mutex::new(());
+        let workspace = Self::example(name);
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        workspace.run(["build"]).ok();
+        workspace
     }
 
     /// Writes a file of the project.

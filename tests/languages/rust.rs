@@ -26,9 +26,7 @@ fn a_stale_lockfile_is_an_error_with_the_command_that_mends_it() {
 
 /// A workspace with a package for cargo-component and one for cargo, built with the shared store.
 fn units() -> Workspace {
-    let workspace = Workspace::example("cargo-component");
-    workspace.run(["build"]).ok();
-    workspace
+    Workspace::built("cargo-component")
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! of the manifests. Each package is kept once per hash, whatever project asks for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -25,20 +25,6 @@ pub(super) struct FetchPackages {
     pub(super) folder: ProjectPath,
     pub(super) clients: Arc<Clients>,
 }
-
-/// The user's variables that the client may see.
-const CLIENT_VARIABLES: [&str; 10] = [
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-];
 
 /// What zig says when a server is at fault, or the way to it.
 const NETWORK: [&str; 8] =
@@ -95,13 +81,9 @@ impl FetchPackages {
             .arg(packages)
             .current_dir(self.folder.on_disk(&cx.path("src")?))
             .env_clear()
+            .envs(self.clients.for_client(&[]))
             .env("HOME", scratch.path())
             .env("ZIG_LOCAL_CACHE_DIR", scratch.path().join("local"));
-        for name in CLIENT_VARIABLES {
-            if let Some(value) = self.clients.variables.get(OsStr::new(name)) {
-                command.env(name, value);
-            }
-        }
         let output = command
             .output()
             .map_err(|error| BuiltinError::infrastructure(&FetchError::Spawn(error)))?;
