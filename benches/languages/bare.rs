@@ -134,8 +134,9 @@ impl Place {
     }
 
     fn rust(&self, cache: &Path) -> Command {
+        let bin = self.image("rust").join("usr/lib/rust/bin");
         let mut command = self.command(
-            "cargo",
+            bin.join("cargo"),
             &[
                 "build",
                 "--quiet",
@@ -146,7 +147,7 @@ impl Place {
                 self.name,
             ],
         );
-        command.env("CARGO_TARGET_DIR", cache);
+        command.env("CARGO_TARGET_DIR", cache).env("RUSTC", bin.join("rustc"));
         command
     }
 

@@ -2,9 +2,9 @@
 //! an edited line; against the bare tool with its own warm caches, on the same machine in turn.
 //!
 //! `cargo bench -p run --bench languages [-- LANGUAGE …]`. The bare tools are those of the images
-//! that the example's lock pins (Cargo: the machine's own), started without a sandbox, with the
-//! bindings and packages laid out beforehand: what `run` does beyond them — checking, stamping, the
-//! bindings — is in its figures, and not in theirs.
+//! that the example's lock pins, started without a sandbox, with the bindings and packages laid out
+//! beforehand: what `run` does beyond them — checking, stamping, the bindings — is in its figures, and
+//! not in theirs.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
