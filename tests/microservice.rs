@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::first_build::get;
-use crate::harness::{Workspace, repository};
+use crate::harness::{Workspace, imports, repository};
 
 #[test]
 fn its_configuration_is_that_of_the_page() {
@@ -49,23 +49,6 @@ fn check_imports(component: &[u8], world: &[&str]) {
     for name in world {
         assert!(imports.iter().any(|import| import.starts_with(name)), "{name}: {imports:?}");
     }
-}
-
-fn imports(component: &[u8]) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut depth = 0;
-    for payload in wasmparser::Parser::new(0).parse_all(component) {
-        match payload.unwrap() {
-            wasmparser::Payload::Version { .. } => depth += 1,
-            wasmparser::Payload::End(_) => depth -= 1,
-            wasmparser::Payload::ComponentImportSection(section) if depth == 1 => {
-                names
-                    .extend(section.into_iter().map(|import| import.unwrap().name.name.to_owned()));
-            }
-            _ => {}
-        }
-    }
-    names
 }
 
 async fn check_api(api: &runtime::Loaded) {

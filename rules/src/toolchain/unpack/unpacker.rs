@@ -140,10 +140,7 @@ pub(crate) fn tarball(
 ) -> Result<Tree, UnpackError> {
     let placement = Placement::plain().below(top);
     let unpacker = Unpacker { store, placement: &placement, limits: Limits::default(), cancelled };
-    let contents = unpacker.archive(Format::Tar, bytes)?;
-    let mut tree = Tree::default();
-    contents.add_to(&mut tree, Naming::Stored)?;
-    Ok(tree)
+    tree(&unpacker.archive(Format::Tar, bytes)?)
 }
 
 /// Unpacks the tarball of an npm package, without the folder that all its entries lie in.
@@ -157,9 +154,7 @@ pub(crate) fn npm_package(
 ) -> Result<Tree, UnpackError> {
     let placement = Placement::plain();
     let unpacker = Unpacker { store, placement: &placement, limits: Limits::default(), cancelled };
-    let mut tree = Tree::default();
-    unpacker.npm("", bytes)?.add_to(&mut tree, Naming::Stored)?;
-    Ok(tree)
+    tree(&unpacker.npm("", bytes)?)
 }
 
 /// Unpacks what can be imported of a wheel, as it stands in a folder of packages.
@@ -175,9 +170,7 @@ pub(crate) fn importable(
     let unpacker = Unpacker { store, placement: &placement, limits: Limits::default(), cancelled };
     let mut collector = Collector::new(unpacker, Some(bytes.len()));
     zip::unpack(&mut collector, bytes, |name| Some((wheel::imported(name)?, false)))?;
-    let mut tree = Tree::default();
-    collector.finish().add_to(&mut tree, Naming::Stored)?;
-    Ok(tree)
+    tree(&collector.finish())
 }
 
 /// Unpacks the zip of a Go module, whose entries all lie in the folder `module@version`, without
@@ -189,7 +182,11 @@ pub(crate) fn module_zip(store: &DiskStore, bytes: &[u8], top: &str) -> Result<T
     let placement = Placement::plain().below(top);
     let (limits, cancelled) = (Limits::default(), &|| false);
     let unpacker = Unpacker { store, placement: &placement, limits, cancelled };
-    let contents = unpacker.archive(Format::Zip, bytes)?;
+    tree(&unpacker.archive(Format::Zip, bytes)?)
+}
+
+/// What was unpacked, as a tree by the store's digests.
+fn tree(contents: &Contents) -> Result<Tree, UnpackError> {
     let mut tree = Tree::default();
     contents.add_to(&mut tree, Naming::Stored)?;
     Ok(tree)
