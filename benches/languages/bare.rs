@@ -70,6 +70,11 @@ impl Bare {
             let mut command = Command::new(step.get_program());
             command.args(step.get_args()).stdin(Stdio::null()).stdout(Stdio::null());
             command.current_dir(step.get_current_dir().expect("every step has one"));
+            // What the running cargo sets for this benchmark would lead rustc to cargo's own libraries.
+            command.env_clear();
+            for name in ["HOME", "PATH"] {
+                command.env(name, std::env::var_os(name).unwrap_or_default());
+            }
             for (name, value) in step.get_envs() {
                 command.env(name, value.unwrap_or_default());
             }
@@ -163,7 +168,7 @@ impl Place {
             "python3",
             &["-c", entry, "-q", "-d", "wit", "-w", self.name, "componentize", "app", "-p", "."],
         );
-        command.args(["-p", "site-packages", "-o", "component.wasm"]).env_remove("RUST_BACKTRACE");
+        command.args(["-p", "site-packages", "-o", "component.wasm"]);
         command.env("PYTHONPATH", self.image("componentize-py").join("usr/lib/componentize-py"));
         command
     }

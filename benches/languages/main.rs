@@ -55,7 +55,7 @@ const CASES: [Case; 7] = [
         language: "javascript",
         component: "slug",
         file: "components/slug/app.js",
-        line: ("lower: true", |number| format!("lower: true, edit: {number}")),
+        line: ("= { slug }", |number| format!("= {{ slug: (text) => slug(text) + {number} }}")),
         rounds: 3,
     },
     Case {

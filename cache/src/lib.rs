@@ -18,7 +18,7 @@ pub use digest::{Digest, DigestFunction, ParseDigestError};
 pub use directory::EncodedDirectory;
 pub use hasher::{Hasher, digest_file};
 pub use store::{
-    BlobWriter, DiskStore, ExportError, FIXED_MTIME, Health, IngestError, MaterialiseError,
+    BlobWriter, DiskStore, ExportError, FIXED_MTIME, Health, IngestError, MaterialiseError, OnDisk,
     Quarantined, ScratchDir, StoreError, TreeHealth, remove_tree,
 };
 pub use tree::{Entry, MAX_DEPTH, Tree, TreeError};

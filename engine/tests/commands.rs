@@ -17,6 +17,7 @@ crate::tests![
     nothing_undeclared_is_there,
     inputs_stand_where_they_are_declared,
     a_writable_input_stays_as_it_was,
+    what_a_touched_tree_gives_does_not_count,
     images_are_merged,
     a_failed_command_is_reported_and_not_cached,
     every_way_a_command_fails,
@@ -192,6 +193,38 @@ fn a_writable_input_stays_as_it_was() {
     assert_eq!(ran.ends(), "a ran, b ran", "{:?}", ran.ok().failures);
     assert_eq!(workspace.text(ran.artifact(&graph, "a")), "libnew\n");
     assert_eq!(workspace.text(ran.artifact(&graph, "b")), "lib.a\nlib");
+}
+
+/// The command begins before its trees are checked.
+fn what_a_touched_tree_gives_does_not_count() {
+    let workspace = Workspace::new();
+    let words = |text: &str| {
+        let mut tree = Tree::default();
+        let digest = workspace.store.put(text.as_bytes()).unwrap();
+        tree.insert("word", Entry::File { digest, executable: false }).unwrap();
+        workspace.store.put_tree(&tree).unwrap()
+    };
+    let tree = words("right");
+    let build = |line: &str| {
+        // A process that has checked nothing yet.
+        let workspace = Workspace::at(workspace.folder());
+        let mut graph = Graph::new();
+        let inputs = [image(&workspace.store), Input::new("in", Source::Tree(tree))];
+        shell(&mut graph, "use", line, inputs);
+        let ran = workspace.build(&graph).of(&["use"]).run();
+        assert_eq!(ran.ends(), "use ran", "{line}");
+        workspace.text(ran.artifact(&graph, "use"))
+    };
+    assert_eq!(build("cat /in/word > /out/o"), "right");
+    // Other bytes, and none at all, so that the command fails: neither is seen in the end.
+    let path = workspace.store.materialise(&tree).unwrap().join("word");
+    for (number, touch) in [Some("wrong"), None].into_iter().enumerate() {
+        fs::remove_file(&path).unwrap();
+        if let Some(text) = touch {
+            fs::write(&path, text).unwrap();
+        }
+        assert_eq!(build(&format!("cat /in/word > /out/o || exit 1; : {number}")), "right");
+    }
 }
 
 fn images_are_merged() {

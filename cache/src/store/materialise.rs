@@ -8,7 +8,8 @@
 //! system can't link.
 //!
 //! The first use of a tree in a process checks it (see `recheck`); a tree that somebody touched is
-//! built anew and exchanged.
+//! built anew and exchanged. Who can throw away what comes of a touched tree may begin to work with it
+//! at once and have it checked meanwhile: see [`DiskStore::on_disk`].
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -60,7 +61,44 @@ impl CheckedTrees {
     }
 }
 
+/// A tree that lies on disk, as far as this process knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnDisk {
+    /// The folder.
+    pub path: PathBuf,
+    /// Whether this process has checked it: then it is as good as a
+    /// [materialised](DiskStore::materialise) one.
+    pub is_checked: bool,
+}
+
 impl DiskStore {
+    /// The folder of a tree if there is one, without a look at what is in it. Unless it
+    /// [is checked](OnDisk::is_checked), nothing that comes of it counts before
+    /// [`DiskStore::is_intact`] has said yes.
+    pub fn on_disk(&self, tree: &Digest) -> Option<OnDisk> {
+        let path = self.layout().tree(tree);
+        let slot = self.inner.trees.slot(tree);
+        let generation = self.inner.quarantine.generation();
+        // Somebody is about to check it, or to build it anew, if that can't be had.
+        let is_checked = slot.try_lock().is_ok_and(|checked| *checked == Some(generation));
+        path.is_dir().then_some(OnDisk { path, is_checked })
+    }
+
+    /// Whether the tree's folder is as it was built; it is left as it is.
+    pub fn is_intact(&self, tree: &Digest) -> Result<bool, StoreError> {
+        let slot = self.inner.trees.slot(tree);
+        let mut checked = wait_for(&slot);
+        let generation = self.inner.quarantine.generation();
+        if checked.as_deref() == Some(&Some(generation)) {
+            return Ok(true);
+        }
+        let is_intact = tree_is_intact(&self.layout().tree(tree), &self.folders(tree)?);
+        if is_intact && let Some(checked) = &mut checked {
+            **checked = Some(generation);
+        }
+        Ok(is_intact)
+    }
+
     /// The folder with the content of the stored tree, complete and checked. It must not be written
     /// to: mount it read-only.
     ///

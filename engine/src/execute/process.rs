@@ -4,10 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use cache::{ScratchDir, StoreError};
+use cache::{Digest, ScratchDir, StoreError};
 use sandbox::{Mount, MountSource, Sandbox, SandboxError, Spec, Status};
 
-use super::stage::{self, StageError};
+use super::stage::{self, Haste, StageError, Staged};
 use super::{Done, Executor, Job, Stop, failed, infrastructure};
 use crate::failure::{CommandReport, Failure, FailureKind, KeptSandbox};
 use crate::success::OUT;
@@ -25,12 +25,11 @@ struct Ended {
 
 impl Executor {
     pub(super) fn process(&self, job: &Job, process: &Process) -> Result<Done, Stop> {
-        let sandbox = self.sandbox()?;
-        let scratch = self.store.scratch().map_err(|error| infrastructure(&job.action, &error))?;
-        let spec = self.spec(job, process, scratch.path())?;
-        let outcome =
-            sandbox.run(&spec, &self.cancel).map_err(|error| not_run(job, process, &error))?;
-        let ended = Ended { spec, scratch, outcome };
+        let ended = match self.run(job, process, Haste::Ahead)? {
+            Some(ended) => ended,
+            // A tree was touched. Now all are checked, and mended, before the command begins.
+            None => self.run(job, process, Haste::None)?.expect("all was checked beforehand"),
+        };
         if let Some(kind) = complaint(process, ended.outcome.status)? {
             return Err(self.report(job, process, kind, ended));
         }
@@ -39,6 +38,25 @@ impl Executor {
             Err(Stop::Failed(failure)) => Err(self.report(job, process, failure.kind, ended)),
             Err(end) => Err(end),
         }
+    }
+
+    /// Runs the command, and checks meanwhile what was mounted unchecked. `None` if somebody has
+    /// touched any of that: then nothing of the run counts, not even its failure.
+    fn run(&self, job: &Job, process: &Process, haste: Haste) -> Result<Option<Ended>, Stop> {
+        let sandbox = self.sandbox()?;
+        let scratch = self.store.scratch().map_err(|error| infrastructure(&job.action, &error))?;
+        let (spec, unchecked) = self.spec(job, process, scratch.path(), haste)?;
+        let (outcome, intact) = std::thread::scope(|scope| {
+            let check = || unchecked.iter().all(|tree| self.store.is_intact(tree).unwrap_or(false));
+            let check = (!unchecked.is_empty()).then(|| scope.spawn(check));
+            let outcome = sandbox.run(&spec, &self.cancel);
+            (outcome, check.is_none_or(|check| check.join().unwrap_or(false)))
+        });
+        if !intact {
+            return Ok(None);
+        }
+        let outcome = outcome.map_err(|error| not_run(job, process, &error))?;
+        Ok(Some(Ended { spec, scratch, outcome }))
     }
 
     /// The sandbox, started if this is the first to ask for it.
@@ -50,21 +68,30 @@ impl Executor {
         Ok(self.sandbox.get().expect("was just set"))
     }
 
-    fn spec(&self, job: &Job, process: &Process, scratch: &Path) -> Result<Spec, Stop> {
-        let mut mounts = stage::mounts(&self.store, &job.action, &job.inputs, scratch)
-            .map_err(|error| self.not_staged(job, error))?;
+    /// What to run, and which of the trees in it are still to be checked.
+    fn spec(
+        &self,
+        job: &Job,
+        process: &Process,
+        scratch: &Path,
+        haste: Haste,
+    ) -> Result<(Spec, Vec<Digest>), Stop> {
+        let Staged { mut mounts, unchecked } =
+            stage::stage(&self.store, &job.action, &job.inputs, scratch, haste)
+                .map_err(|error| self.not_staged(job, error))?;
         let out =
             prepare(job, scratch, &mounts).map_err(|error| infrastructure(&job.action, &error))?;
         mounts.push(Mount { target: Path::new("/").join(OUT), source: MountSource::Writable(out) });
         let variable = |(name, value): (&String, &String)| (name.into(), value.into());
-        Ok(Spec {
+        let spec = Spec {
             argv: process.argv.iter().map(Into::into).collect(),
             env: process.env.iter().map(variable).collect(),
             cwd: Path::new("/").join(&process.cwd),
             mounts,
             limits: process.limits.clone(),
             output_cap: OUTPUT_CAP,
-        })
+        };
+        Ok((spec, unchecked))
     }
 
     fn not_staged(&self, job: &Job, error: StageError) -> Stop {

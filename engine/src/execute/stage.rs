@@ -3,11 +3,15 @@
 //! Every input is one mount of a tree or blob that lies read-only in the store, so staging takes as
 //! long for ten thousand files as for ten. A tree whose entries stand at the root becomes one mount
 //! for each of them; several such trees are merged by digest before that.
+//!
+//! Before a tree is used it is checked, file by file. A command need not wait for that: it can be
+//! [staged ahead](Haste::Ahead) while somebody checks the trees, and whatever it gives is thrown away
+//! if one of them turns out to be touched.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use cache::{Digest, DiskStore, Entry, MaterialiseError, StoreError, TreeError};
+use cache::{Digest, DiskStore, Entry, MaterialiseError, OnDisk, StoreError, TreeError};
 use sandbox::{Mount, MountSource};
 
 use crate::{Access, Action, Artifact};
@@ -56,79 +60,116 @@ impl From<MaterialiseError> for StageError {
     }
 }
 
-/// The mounts for an action's `inputs`. Writable ones keep what is written to them below `scratch`.
-pub(super) fn mounts(
+/// Whether staging waits for the checks of trees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Haste {
+    /// Every tree is checked, and built anew if it was touched.
+    None,
+    /// Trees that lie on disk are taken as they are.
+    Ahead,
+}
+
+/// What a sandbox mounts.
+#[derive(Debug, Default)]
+pub(super) struct Staged {
+    pub(super) mounts: Vec<Mount>,
+    /// The trees among them that nobody has checked yet.
+    pub(super) unchecked: Vec<Digest>,
+}
+
+/// Stages an action's `inputs`. Writable ones keep what is written to them below `scratch`.
+pub(super) fn stage(
     store: &DiskStore,
     action: &Action,
     inputs: &[Artifact],
     scratch: &Path,
-) -> Result<Vec<Mount>, StageError> {
-    let (mut images, mut mounts) = (Vec::new(), Vec::new());
+    haste: Haste,
+) -> Result<Staged, StageError> {
+    let mut stage = Stage { store, haste, staged: Staged::default() };
+    let mut images = Vec::new();
     for (place, (input, content)) in action.inputs.iter().zip(inputs).enumerate() {
         match (input.at.as_str(), content) {
             ("", Artifact::Tree(tree)) => images.push(*tree),
             ("", Artifact::File { .. }) => return Err(StageError::RootFile),
             (at, content) => {
                 let upper = scratch.join(format!("scratch-{place}"));
-                let source = source(store, at, content, (input.access, upper))?;
-                mounts.push(Mount { target: Path::new("/").join(at), source });
+                let source = stage.source(at, content, (input.access, upper))?;
+                stage.mount(Path::new("/").join(at), source);
             }
         }
     }
     let taken: BTreeSet<&str> = action.inputs.iter().map(|input| first_name(&input.at)).collect();
-    mounts.extend(image_mounts(store, &images, &taken)?);
-    Ok(mounts)
+    stage.images(&images, &taken)?;
+    Ok(stage.staged)
 }
 
-fn source(
-    store: &DiskStore,
-    at: &str,
-    content: &Artifact,
-    (access, upper): (Access, PathBuf),
-) -> Result<MountSource, StageError> {
-    match (content, access) {
-        (Artifact::Tree(tree), Access::ReadOnly) => {
-            Ok(MountSource::ReadOnly(store.materialise(tree)?))
-        }
-        (Artifact::Tree(tree), Access::Scratch) => {
-            Ok(MountSource::Scratch { lower: store.materialise(tree)?, upper })
-        }
-        (Artifact::File { digest, executable }, Access::ReadOnly) => {
-            let blob = store.blob_path(digest, *executable)?;
-            blob.map(MountSource::ReadOnly).ok_or(StageError::Missing(*digest))
-        }
-        (Artifact::File { .. }, Access::Scratch) => Err(StageError::WritableFile(at.to_owned())),
+struct Stage<'a> {
+    store: &'a DiskStore,
+    haste: Haste,
+    staged: Staged,
+}
+
+impl Stage<'_> {
+    fn mount(&mut self, target: PathBuf, source: MountSource) {
+        self.staged.mounts.push(Mount { target, source });
     }
-}
 
-/// The mounts for trees whose entries stand at the root.
-fn image_mounts(
-    store: &DiskStore,
-    images: &[Digest],
-    taken: &BTreeSet<&str>,
-) -> Result<Vec<Mount>, StageError> {
-    let image = match images {
-        [] => return Ok(Vec::new()),
-        [image] => *image,
-        images => merge(store, images)?,
-    };
-    let directory = store.directory(&image)?.ok_or(StageError::Missing(image))?;
-    let folder = store.materialise(&image)?;
-    let mut mounts = Vec::new();
-    for (name, entry) in directory.entries {
-        if OWN.contains(&name.as_str()) {
-            continue;
+    /// The folder of a tree.
+    fn tree(&mut self, tree: &Digest) -> Result<PathBuf, StageError> {
+        if self.haste == Haste::Ahead
+            && let Some(OnDisk { path, is_checked }) = self.store.on_disk(tree)
+        {
+            self.staged.unchecked.extend((!is_checked).then_some(*tree));
+            return Ok(path);
         }
-        if taken.contains(name.as_str()) {
-            return Err(StageError::Taken(name));
+        Ok(self.store.materialise(tree)?)
+    }
+
+    fn source(
+        &mut self,
+        at: &str,
+        content: &Artifact,
+        (access, upper): (Access, PathBuf),
+    ) -> Result<MountSource, StageError> {
+        match (content, access) {
+            (Artifact::Tree(tree), Access::ReadOnly) => Ok(MountSource::ReadOnly(self.tree(tree)?)),
+            (Artifact::Tree(tree), Access::Scratch) => {
+                Ok(MountSource::Scratch { lower: self.tree(tree)?, upper })
+            }
+            (Artifact::File { digest, executable }, Access::ReadOnly) => {
+                let blob = self.store.blob_path(digest, *executable)?;
+                blob.map(MountSource::ReadOnly).ok_or(StageError::Missing(*digest))
+            }
+            (Artifact::File { .. }, Access::Scratch) => {
+                Err(StageError::WritableFile(at.to_owned()))
+            }
         }
-        let source = match entry {
-            Entry::Symlink { target } => MountSource::Symlink(target.into()),
-            _ => MountSource::ReadOnly(folder.join(&name)),
+    }
+
+    /// Trees whose entries stand at the root.
+    fn images(&mut self, images: &[Digest], taken: &BTreeSet<&str>) -> Result<(), StageError> {
+        let image = match images {
+            [] => return Ok(()),
+            [image] => *image,
+            images => merge(self.store, images)?,
         };
-        mounts.push(Mount { target: Path::new("/").join(name), source });
+        let directory = self.store.directory(&image)?.ok_or(StageError::Missing(image))?;
+        let folder = self.tree(&image)?;
+        for (name, entry) in directory.entries {
+            if OWN.contains(&name.as_str()) {
+                continue;
+            }
+            if taken.contains(name.as_str()) {
+                return Err(StageError::Taken(name));
+            }
+            let source = match entry {
+                Entry::Symlink { target } => MountSource::Symlink(target.into()),
+                _ => MountSource::ReadOnly(folder.join(&name)),
+            };
+            self.mount(Path::new("/").join(name), source);
+        }
+        Ok(())
     }
-    Ok(mounts)
 }
 
 fn merge(store: &DiskStore, images: &[Digest]) -> Result<Digest, StageError> {
