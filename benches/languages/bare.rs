@@ -1,5 +1,6 @@
 //! The same component by its language's own tool: a copy of the sources, bindings and packages in
-//! place, the tool's caches kept between builds.
+//! place, the tool's caches kept between builds. What a tool leaves as a core module is encoded by the
+//! library that `run` uses too.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,16 +8,27 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use cache::{Digest, DigestFunction, DiskStore};
+use rules::wasm::componentize;
 use rules::wit::{self, Request, ResolvedWit};
+use wit_bindgen_core::wit_parser::{Resolve, WorldId};
 use wit_bindgen_core::{Files, WorldGenerator};
 
 /// A prepared copy of one component.
 pub(crate) struct Bare {
+    /// How a core module becomes a component, if the tool leaves one.
+    last: Option<Encode>,
     /// The copy of the project.
     folder: tempfile::TempDir,
     /// Where the tool keeps what it wants to find again.
     caches: Vec<PathBuf>,
     steps: Vec<Command>,
+}
+
+/// The step after a tool that makes core modules: `wasm-tools component new`, in process.
+struct Encode {
+    module: PathBuf,
+    resolve: Resolve,
+    world: WorldId,
 }
 
 /// What the steps are made from.
@@ -48,6 +60,7 @@ impl Bare {
             lock: lock.parse().expect("the lock is TOML"),
         };
         let cache = folder.path().join("cache");
+        let last = ["go", "zig", "c"].contains(&language).then(|| place.encode());
         let steps = match language {
             "rust" => vec![place.rust(&cache)],
             "python" => vec![place.python()],
@@ -57,7 +70,7 @@ impl Bare {
             "zig" => vec![place.zig(&cache)],
             _ => vec![place.c(&cache)],
         };
-        Self { folder, caches: vec![cache], steps }
+        Self { last, folder, caches: vec![cache], steps }
     }
 
     pub(crate) fn project(&self) -> &Path {
@@ -81,6 +94,11 @@ impl Bare {
             let output = command.output().unwrap_or_else(|error| panic!("{step:?}: {error}"));
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{step:?}:\n{said}");
+        }
+        if let Some(Encode { module, resolve, world }) = &self.last {
+            let bytes = fs::read(module).expect("the tool has left a module");
+            let component = componentize(&bytes, resolve, *world, None).expect("it fits");
+            fs::write(module.with_file_name("component.wasm"), component).expect("it is ours");
         }
     }
 
@@ -123,6 +141,12 @@ impl Place {
         let mut files = Files::default();
         generator.generate(&mut resolve, world, &mut files).expect("the world has bindings");
         files.iter().for_each(|(path, bytes)| self.write(&format!("{folder}/{path}"), bytes));
+    }
+
+    fn encode(&self) -> Encode {
+        let ResolvedWit { resolve, package } = self.wit();
+        let world = wit::select_world(&resolve, package, None, self.name).expect("it has a world");
+        Encode { module: self.component.join("core.wasm"), resolve, world }
     }
 
     fn write(&self, path: &str, bytes: &[u8]) {

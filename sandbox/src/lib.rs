@@ -10,6 +10,7 @@
 //!
 //! This crate knows no digest, no action graph, no store and no language.
 
+mod determinism;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 #[cfg(target_os = "linux")]
@@ -18,6 +19,7 @@ mod outcome;
 mod spec;
 mod unsupported;
 
+pub use determinism::Determinism;
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{Cancel, Sandbox, reclaim, run_spawner_if_asked, shell_command};
 #[cfg(target_os = "linux")]

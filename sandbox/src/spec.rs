@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::Determinism;
+
 /// Names the fixed part of what a command sees. It changes when that part changes, so it belongs in
 /// an action key.
 ///
@@ -33,6 +35,8 @@ pub struct Spec {
     pub mounts: Vec<Mount>,
     /// What the command may use.
     pub limits: Limits,
+    /// Whether what differs from run to run is hidden from the command, and how.
+    pub determinism: Option<Determinism>,
     /// How many bytes of standard output, and as many of standard error, are kept. Beyond that the
     /// middle is dropped.
     pub output_cap: usize,
@@ -219,6 +223,7 @@ mod tests {
             cwd: "/".into(),
             mounts: mounts.iter().map(mount).collect(),
             limits: Limits::STANDARD,
+            determinism: None,
             output_cap: 1024,
         }
     }

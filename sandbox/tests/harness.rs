@@ -53,6 +53,7 @@ const STORIES: &[(&str, &[Test])] = &[
     ("lifetime", stories::lifetime::TESTS),
     ("errors", stories::errors::TESTS),
     ("debug", stories::debug::TESTS),
+    ("determinism", stories::determinism::TESTS),
 ];
 
 /// Runs the tests whose name contains one of `filters` as this user, and if that is root as two
@@ -234,6 +235,7 @@ pub(crate) fn spec(argv: &[&str]) -> Spec {
         env: vec![("PATH".into(), "/usr/bin:/bin".into())],
         cwd: "/".into(),
         mounts: system_folders(),
+        determinism: None,
         limits: Limits { processes: 200, tmp_bytes: 64 << 20, ..Limits::STANDARD },
         output_cap: 1 << 20,
     }

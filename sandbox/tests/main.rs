@@ -13,6 +13,7 @@ mod harness;
 #[cfg(target_os = "linux")]
 mod stories {
     pub(crate) mod debug;
+    pub(crate) mod determinism;
     pub(crate) mod errors;
     pub(crate) mod escape;
     pub(crate) mod lifetime;

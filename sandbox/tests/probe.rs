@@ -1,16 +1,20 @@
 //! What this binary does inside a sandbox: try something, and print how it went.
 #![expect(clippy::print_stdout, reason = "the test reads standard output")]
 
+use std::collections::hash_map::RandomState;
 use std::fs::{self, File, OpenOptions, Permissions};
+use std::hash::BuildHasher as _;
 use std::hint::black_box;
-use std::io;
+use std::io::{self, Read as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixStream};
-use std::process::Command;
-use std::thread::sleep;
-use std::time::{Duration, SystemTime};
+use std::process::{Command, Stdio};
+use std::ptr;
+use std::sync::{Condvar, Mutex, mpsc};
+use std::thread::{self, available_parallelism, sleep};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::syscall::{answer, fork, name, pointer};
 
@@ -24,6 +28,8 @@ pub(crate) fn run(what: &str, words: &[&str]) {
         "spawn" => spawn(words[0].parse().unwrap()),
         "start" => start(),
         "eat" => eat(words[0].parse().unwrap(), words[1].parse().unwrap()),
+        "facts" => facts(words[0]),
+        "waits" => waits(),
         "share" => share(words[0].parse().unwrap(), words[1].parse().unwrap()),
         _ => panic!("there is no probe {what}"),
     }
@@ -183,4 +189,69 @@ fn touched(mebibytes: usize) -> Vec<u8> {
     let mut memory = vec![0_u8; mebibytes << 20];
     memory.chunks_mut(4096).for_each(|page| page[0] = 1);
     memory
+}
+
+/// What differs from run to run, one line each; `folder` has files.
+fn facts(folder: &str) {
+    let nanoseconds =
+        |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
+    let fact = |name: &str, value: &dyn std::fmt::Debug| println!("{name} {value:?}");
+    let mut random = [0_u8; 8];
+    answer(libc::SYS_getrandom, &[random.as_mut_ptr() as i64, 8, 0]);
+    fact("random", &random);
+    fact("hash", &RandomState::new().hash_one(1));
+    for device in ["/dev/random", "/dev/urandom"] {
+        File::open(device).unwrap().read_exact(&mut random).unwrap();
+        fact(device, &random);
+    }
+    fact("clock", &nanoseconds(SystemTime::now()));
+    let mut time = [0_i64; 2];
+    answer(libc::SYS_clock_gettime, &[libc::CLOCK_BOOTTIME.into(), time.as_mut_ptr() as i64]);
+    fact("raw-clock", &time);
+    let begin = Instant::now();
+    sleep(Duration::from_millis(20));
+    fact("slept", &begin.elapsed());
+    File::create("/tmp/new").unwrap();
+    for (name, path) in [("new", "/tmp/new"), ("input", folder)] {
+        let metadata = fs::symlink_metadata(path).unwrap();
+        let times = [metadata.modified(), metadata.accessed(), metadata.created()];
+        fact(&format!("{name}-times"), &times.map(|time| time.ok().map(nanoseconds)));
+        fact(&format!("{name}-change"), &(metadata.ctime(), metadata.ctime_nsec()));
+    }
+    let names = |folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    fact("order", &names(folder).collect::<Vec<_>>());
+    let local = 0_u8;
+    let addresses = [ptr::from_ref(&local), Box::into_raw(Box::new(0_u8)), facts as *const u8];
+    fact("addresses", &addresses);
+    fact("cpus", &available_parallelism().unwrap());
+    for file in ["uptime", "meminfo", "loadavg", "version", "sys/kernel/random/uuid"] {
+        fact(file, &fs::read_to_string(format!("/proc/{file}")).unwrap());
+    }
+    // Who is first changes nothing.
+    let threads =
+        [0; 8].map(|_| thread::spawn(|| (RandomState::new().hash_one(1), SystemTime::now())));
+    fact("threads", &threads.map(|thread| thread.join().unwrap()));
+    let children = [0; 4].map(|_| {
+        let mut child = Command::new("/bin/sh");
+        child.args(["-c", "od -An -tx1 -N8 /dev/urandom; date +%s.%N; mktemp -u; uname -r"]);
+        child.stdout(Stdio::piped()).spawn().unwrap()
+    });
+    fact("children", &children.map(|child| child.wait_with_output().unwrap().stdout));
+}
+
+/// Ways to wait, all of which come to their end.
+fn waits() {
+    let begin = Instant::now();
+    sleep(Duration::from_millis(5));
+    thread::park_timeout(Duration::from_millis(5));
+    let (_sender, receiver) = mpsc::channel::<()>();
+    receiver.recv_timeout(Duration::from_millis(300)).unwrap_err();
+    let (lock, condition) = (Mutex::new(()), Condvar::new());
+    let (_guard, result) =
+        condition.wait_timeout(lock.lock().unwrap(), Duration::from_secs(1)).unwrap();
+    assert!(result.timed_out());
+    while begin.elapsed() < Duration::from_millis(500) {}
+    let mut set = libc::pollfd { fd: -1, events: 0, revents: 0 };
+    answer(libc::SYS_poll, &[&raw mut set as i64, 1, 30]);
+    println!("done");
 }

@@ -89,6 +89,7 @@ impl Executor {
             cwd: Path::new("/").join(&process.cwd),
             mounts,
             limits: process.limits.clone(),
+            determinism: None,
             output_cap: OUTPUT_CAP,
         };
         Ok((spec, unchecked))

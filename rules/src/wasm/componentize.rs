@@ -11,6 +11,7 @@ use wit_parser::{
 };
 
 use super::check::{Gap, WorldMismatch, world_name};
+use super::inspect::{InvalidWasm, validate};
 
 /// The translation of WASI 0.1 calls, which core modules make, to those of WASI 0.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,13 +110,19 @@ fn encode(
             .map_err(said)?;
     }
     let mut encoder = ComponentEncoder::default();
-    encoder.validate(true).module(&module).map_err(said)?;
+    encoder.validate(false).module(&module).map_err(said)?;
     if let Some(adapter) = adapter {
         encoder
             .adapter(adapters::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter.bytes())
             .map_err(said)?;
     }
-    encoder.encode().map_err(said)
+    let component = encoder.encode().map_err(said)?;
+    // In place of the encoder's own validation, which is not parallel.
+    match validate(&component) {
+        Ok(_) => Ok(component),
+        Err(InvalidWasm::Malformed(error)) => Err(error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 impl Traits {

@@ -1,6 +1,10 @@
 //! What a `.wasm` file is, whether it is valid, what it imports and exports.
 
-use wasmparser::{Parser, Payload, Validator};
+use rayon::prelude::*;
+use wasmparser::{
+    FuncToValidate, FuncValidatorAllocations, FunctionBody, Parser, Payload, ValidPayload,
+    Validator, ValidatorResources,
+};
 
 /// The two kinds of WebAssembly binaries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +48,28 @@ impl Kind {
     }
 }
 
-/// Checks the whole binary against the specification.
+/// Checks the whole binary against the specification, its functions in parallel. Of several errors in
+/// them, the one of the first function is returned.
 pub fn validate(bytes: &[u8]) -> Result<Kind, InvalidWasm> {
     let kind = Kind::of(bytes)?;
-    Validator::new().validate_all(bytes)?;
-    Ok(kind)
+    let mut validator = Validator::new();
+    let mut functions = Vec::new();
+    for payload in Parser::new(0).parse_all(bytes) {
+        if let ValidPayload::Func(function, body) = validator.payload(&payload?)? {
+            functions.push((function, body));
+        }
+    }
+    let check = |allocations: &mut FuncValidatorAllocations, (function, body): Function<'_>| {
+        let mut validator = function.into_validator(std::mem::take(allocations));
+        let checked = validator.validate(&body);
+        *allocations = validator.into_allocations();
+        checked.err()
+    };
+    let errors = functions.into_par_iter().map_init(FuncValidatorAllocations::default, check);
+    errors.find_map_first(|error| error).map_or(Ok(kind), |error| Err(error.into()))
 }
+
+type Function<'a> = (FuncToValidate<ValidatorResources>, FunctionBody<'a>);
 
 /// The imports and exports of a component itself, without those of what is nested in it.
 pub fn externs(component: &[u8]) -> Result<Externs, InvalidWasm> {
@@ -109,5 +129,16 @@ mod tests {
         check(b"", Err("not a WebAssembly binary"));
         check(b"#!/bin/sh", Err("not a WebAssembly binary"));
         check(b"\0asm\x01\0\0\0\xff", Err("not valid WebAssembly"));
+    }
+
+    #[test]
+    fn every_function_is_checked() {
+        for (bodies, right) in [("(func) (func)", true), ("(func) (func i32.add)", false)] {
+            for text in
+                [format!("(module {bodies})"), format!("(component (core module {bodies}))")]
+            {
+                assert_eq!(validate(&wat::parse_str(&text).unwrap()).is_ok(), right, "{text}");
+            }
+        }
     }
 }

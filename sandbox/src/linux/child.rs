@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, mkdir, open, openat, symlink};
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, mkdir, open, openat, symlink, unlink};
 use rustix::io::{Errno, write};
 use rustix::mount::{
     MountAttrFlags, MountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind, open_tree, unmount,
@@ -31,7 +31,7 @@ use rustix::thread::{
 use super::channel;
 use super::identity::INNER;
 use super::init;
-use super::launch::{Inherited, Prepared, PreparedKind, PreparedMount, Streams};
+use super::launch::{Deterministic, Inherited, Prepared, PreparedKind, PreparedMount, Streams};
 use super::stage::attach;
 use super::step::{At, Failure, Step};
 use super::sys::{self, MountAttributes, mount_setattr};
@@ -61,7 +61,11 @@ pub(super) fn become_command(prepared: &Prepared, inherited: Inherited<'_>) {
     let started =
         set_up(prepared, inherited.spawner).and_then(|()| start_program(prepared, inherited));
     let (channel, report) = match started {
-        Ok(program) => (keep_only(inherited.channel), init::wait(program, prepared.bounds)),
+        // From here on memory may be asked for: this is an ordinary process with one thread.
+        Ok(program) => {
+            let tracer = prepared.determinism.as_ref().map(|layer| layer.tracer(program));
+            (keep_only(inherited.channel), init::wait(program, prepared.bounds, tracer))
+        }
         Err(failure) => (inherited.channel, Report::Failed(failure)),
     };
     // In vain only if the caller is gone, and then nobody asks.
@@ -87,6 +91,9 @@ fn set_up(prepared: &Prepared, spawner: BorrowedFd<'_>) -> Done {
     write_system_files().at(Step::SystemFiles)?;
     mount_dev(&stage).at(Step::Devices)?;
     mount_proc().at(Step::Proc)?;
+    if let Some(Deterministic { files, .. }) = &prepared.determinism {
+        hide(files).at(Step::HideMachine)?;
+    }
     mount_tmp(&prepared.tmp_options).at(Step::Tmp)?;
     // 5. What was asked for, outer folders first.
     for (index, mount) in prepared.mounts.iter().enumerate() {
@@ -181,6 +188,28 @@ fn mount_dev(stage: &OwnedFd) -> rustix::io::Result<()> {
 fn mount_proc() -> rustix::io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount(c"proc", c"/proc", c"proc", flags, None)
+}
+
+/// Puts files in the place of others; of those that the kernel has.
+fn hide(files: &[(&'static CStr, Vec<u8>)]) -> rustix::io::Result<()> {
+    const NEW: &CStr = c"/file";
+    for (path, content) in files {
+        if open_existing(path, OFlags::empty()) == Err(Errno::NOENT) {
+            continue;
+        }
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = open(NEW, flags, Mode::from_raw_mode(0o444))?;
+        let mut rest = content.as_slice();
+        while !rest.is_empty() {
+            let length = write(&file, rest)?;
+            rest = &rest[length..];
+        }
+        drop(file);
+        mount_bind(NEW, *path)?;
+        seal(path)?;
+        unlink(NEW)?;
+    }
+    Ok(())
 }
 
 /// One tmpfs, and so one limit, for `/tmp` and `/dev/shm`.
@@ -318,6 +347,10 @@ fn start_program(prepared: &Prepared, inherited: Inherited<'_>) -> Result<Pid, F
 fn become_program(prepared: &Prepared, inherited: Inherited<'_>) -> Done {
     setsid().at(Step::Stdio)?;
     connect_stdio(inherited.streams).at(Step::Stdio)?;
+    if prepared.determinism.is_some() && !prepared.trial {
+        sys::trace::fix_addresses().at(Step::Trace)?;
+        sys::trace::trace_me().at(Step::Trace)?;
+    }
     sys::set_seccomp_filter(inherited.filter).at(Step::Filter)?;
     sys::close_from(3).at(Step::Stdio)?;
     if prepared.trial {

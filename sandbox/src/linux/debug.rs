@@ -17,7 +17,7 @@ use std::process::exit;
 use super::cancel::Cancel;
 use super::sandbox::Sandbox;
 use super::session::Io;
-use crate::{Limits, Mount, MountSource, Outcome, SandboxError, Spec, Status};
+use crate::{Determinism, Limits, Mount, MountSource, Outcome, SandboxError, Spec, Status};
 
 /// The first argument of the line.
 const COMMAND: &str = "__sandbox";
@@ -100,6 +100,9 @@ fn arguments(spec: &Spec) -> Vec<OsString> {
             add(option, &[limit.to_string().as_ref()]);
         }
     }
+    if let Some(Determinism { epoch, seed }) = spec.determinism {
+        add("--determinism", &[epoch.to_string().as_ref(), seed.to_string().as_ref()]);
+    }
     add("--cwd", &[spec.cwd.as_ref()]);
     for (name, value) in &spec.env {
         add("--env", &[name, value]);
@@ -127,6 +130,7 @@ fn parse(mut words: VecDeque<OsString>) -> Option<Spec> {
         cwd: "/".into(),
         mounts: Vec::new(),
         limits: Limits::STANDARD,
+        determinism: None,
         output_cap: 0,
     };
     while let Some(option) = words.pop_front() {
@@ -139,6 +143,10 @@ fn parse(mut words: VecDeque<OsString>) -> Option<Spec> {
             "--processes" => limits.processes = number(word()?)?,
             "--tmp-bytes" => limits.tmp_bytes = number(word()?)?,
             "--open-files" => limits.open_files = number(word()?)?,
+            "--determinism" => {
+                let (epoch, seed) = (number(word()?)?, number(word()?)?);
+                spec.determinism = Some(Determinism { epoch, seed });
+            }
             "--cwd" => spec.cwd = word()?.into(),
             "--env" => spec.env.push((word()?, word()?)),
             "--" => {
@@ -209,6 +217,7 @@ mod tests {
                 mount("/lib64", MountSource::Symlink("usr/lib64".into())),
             ],
             limits: Limits { memory: Some(1 << 30), cpus: Some(2), ..Limits::STANDARD },
+            determinism: Some(Determinism { epoch: 1, seed: 2 }),
             output_cap: 0,
         }
     }

@@ -14,6 +14,7 @@ use rustix::io::read;
 use rustix::param::page_size;
 use rustix::process::Pid;
 
+use super::determinism::Tracer;
 use super::step::{At, Failure, Step};
 use super::sys;
 use super::wire::Report;
@@ -30,51 +31,86 @@ pub(super) struct Bounds {
 
 /// Waits for the end of `program` or of what it is allowed, and then for that of all other
 /// processes.
-pub(super) fn wait(program: Pid, bounds: Bounds) -> Report {
+pub(super) fn wait(program: Pid, bounds: Bounds, tracer: Option<Tracer>) -> Report {
+    let mut children = Children { program, tracer };
     let report = match bounds {
         Bounds { memory: None, timeout: None } => loop {
-            if let Some(status) = bury(program, 0) {
+            if let Next::Ended(status) = children.next(0) {
                 break Report::Ended(status);
             }
         },
-        _ => wait_bounded(program, bounds).unwrap_or_else(Report::Failed),
+        _ => wait_bounded(&mut children, bounds).unwrap_or_else(Report::Failed),
     };
     end_all();
     report
 }
 
-/// Buries one child, or with `WNOHANG` all that are dead; the wait status if `program` was among
-/// them.
-fn bury(program: Pid, options: i32) -> Option<i32> {
-    loop {
-        match sys::wait4(None, options) {
-            Ok(Some((pid, status, _))) if pid == program => return Some(status),
-            Ok(Some(_)) => {}
-            _ => return None,
+/// All processes of the command: those that this one has inherited, and those that it traces.
+struct Children {
+    program: Pid,
+    tracer: Option<Tracer>,
+}
+
+/// What has happened to a child.
+enum Next {
+    /// Nothing.
+    Nothing,
+    /// Something that has been dealt with.
+    Something,
+    /// The program has ended, with this wait status.
+    Ended(i32),
+}
+
+impl Children {
+    /// Deals with one event, waiting for it unless `options` has `WNOHANG`.
+    fn next(&mut self, options: i32) -> Next {
+        let Ok(Some((pid, status, _))) = sys::wait4(None, options) else { return Next::Nothing };
+        match &mut self.tracer {
+            Some(tracer) if libc::WIFSTOPPED(status) => tracer.stopped(pid, status),
+            Some(tracer) => tracer.ended(pid),
+            None => {}
         }
+        let has_ended = pid == self.program && !libc::WIFSTOPPED(status);
+        if has_ended { Next::Ended(status) } else { Next::Something }
     }
 }
 
-fn wait_bounded(program: Pid, bounds: Bounds) -> Result<Report, Failure> {
+/// How many events are dealt with before the bounds are looked at again.
+const EVENTS: usize = 256;
+
+fn wait_bounded(children: &mut Children, bounds: Bounds) -> Result<Report, Failure> {
     sys::set_blocked(&[libc::SIGCHLD]).at(Step::Limits)?;
-    let watch = bounds.memory.map(Watch::new).transpose()?;
+    let mut watch = bounds.memory.map(Watch::new).transpose()?;
     let deadline = bounds.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
-        if let Some(status) = bury(program, libc::WNOHANG) {
-            return Ok(Report::Ended(status));
+        let mut is_quiet = false;
+        for _ in 0..EVENTS {
+            match children.next(libc::WNOHANG) {
+                Next::Ended(status) => return Ok(Report::Ended(status)),
+                Next::Something => {}
+                Next::Nothing => {
+                    is_quiet = true;
+                    break;
+                }
+            }
         }
-        let left =
-            deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+        let now = Instant::now();
+        let left = deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(now));
         if left.is_zero() {
             return Ok(Report::TimedOut);
         }
-        let pause = match watch.as_ref().map(Watch::look) {
-            Some(Use::TooMuch) => return Ok(Report::OutOfMemory),
-            Some(Use::MuchShared) => 10 * MEMORY_INTERVAL,
-            Some(Use::Fine) => MEMORY_INTERVAL,
+        let pause = match &mut watch {
+            Some(watch) if now >= watch.next => match watch.look() {
+                Use::TooMuch => return Ok(Report::OutOfMemory),
+                Use::MuchShared => watch.rest(now, 10 * MEMORY_INTERVAL),
+                Use::Fine => watch.rest(now, MEMORY_INTERVAL),
+            },
+            Some(watch) => watch.next.saturating_duration_since(now),
             None => Duration::MAX,
         };
-        sys::wait_for_child_signal(pause.min(left));
+        if is_quiet {
+            sys::wait_for_child_signal(pause.min(left));
+        }
     }
 }
 
@@ -91,6 +127,8 @@ struct Watch {
     proc: OwnedFd,
     page: u64,
     limit: u64,
+    /// When to look the next time.
+    next: Instant,
 }
 
 enum Use {
@@ -104,7 +142,13 @@ impl Watch {
     fn new(limit: u64) -> Result<Self, Failure> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let proc = open(c"/proc", flags, Mode::empty()).at(Step::Limits)?;
-        Ok(Self { proc, page: page_size() as u64, limit })
+        Ok(Self { proc, page: page_size() as u64, limit, next: Instant::now() })
+    }
+
+    /// Looks again after this time.
+    fn rest(&mut self, now: Instant, pause: Duration) -> Duration {
+        self.next = now + pause;
+        pause
     }
 
     fn look(&self) -> Use {

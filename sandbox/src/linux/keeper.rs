@@ -153,6 +153,7 @@ fn trial(identity: &Identity) -> Plan {
             open_files: 64,
             cpus: None,
         },
+        determinism: None,
         trial: true,
     }
 }

@@ -13,12 +13,14 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, pidfd_send_signa
 use rustix::thread::{CpuSet, sched_getaffinity};
 
 use super::child;
+use super::determinism::{Tracer, hide_machine};
 use super::identity::{Account, INNER};
 use super::init::Bounds;
 use super::plan::{Plan, PlannedKind, PlannedLimits, PlannedMount};
 use super::stage::{Stage, open_source, set_attributes};
 use super::step::{At, Failure, Step};
 use super::sys::{self, StringList};
+use crate::Determinism;
 
 /// The standard streams that come with a request.
 pub(super) struct Streams {
@@ -39,9 +41,19 @@ pub(super) struct Prepared {
     pub limits: Vec<(Resource, Rlimit)>,
     pub bounds: Bounds,
     pub cpus: Option<CpuSet>,
+    pub determinism: Option<Deterministic>,
     pub trial: bool,
     /// Readable once the maps of the user namespace are written.
     pub mapped: OwnedFd,
+}
+
+/// What the determinism layer needs.
+pub(super) struct Deterministic {
+    pub settings: Determinism,
+    /// The number of CPUs that the limits name.
+    pub cpus: Option<u32>,
+    /// What stands in the place of files that tell of the machine.
+    pub files: Vec<(&'static CStr, Vec<u8>)>,
 }
 
 pub(super) struct PreparedMount {
@@ -113,9 +125,24 @@ impl Prepared {
             limits: resource_limits(&plan.limits),
             bounds: plan.limits.bounds,
             cpus: plan.limits.cpus.map(cpu_set).transpose().at(Step::Cpus)?,
+            determinism: plan.determinism.map(|determinism| {
+                Deterministic::new(determinism, plan.limits.cpus.map(|(_, count)| count))
+            }),
             trial: plan.trial,
             mapped: eventfd(0, EventfdFlags::CLOEXEC).at(Step::Request)?,
         })
+    }
+}
+
+impl Deterministic {
+    fn new(settings: Determinism, cpus: Option<u64>) -> Self {
+        let cpus = cpus.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        Self { settings, cpus, files: hide_machine(settings, cpus) }
+    }
+
+    /// The tracer of a program that has just been started.
+    pub(super) fn tracer(&self, program: Pid) -> Tracer {
+        Tracer::new(program, self.settings, self.cpus)
     }
 }
 

@@ -3,13 +3,14 @@
 //! The way of one command: [`sandbox`] validates the specification and lays its mounts out
 //! ([`layout`]), [`session`] sends the [`plan`] to the [`spawner`], which opens the sources on its
 //! [`stage`] and clones ([`launch`]); the clone sets the sandbox up ([`child`]) and waits in it
-//! ([`init`]). All that is unsafe is in [`sys`].
+//! ([`init`]), and if that is wanted traces it ([`determinism`]). All that is unsafe is in [`sys`].
 
 mod cancel;
 mod capture;
 mod channel;
 mod child;
 mod debug;
+mod determinism;
 mod diagnosis;
 mod folders;
 mod identity;

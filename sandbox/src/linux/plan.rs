@@ -8,7 +8,7 @@ use std::path::Path;
 use super::identity::Account;
 use super::init::Bounds;
 use super::layout::{Entry, Kind};
-use crate::Spec;
+use crate::{Determinism, Spec};
 
 /// One command, ready to be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub(super) struct Plan {
     pub cwd: CString,
     pub mounts: Vec<PlannedMount>,
     pub limits: PlannedLimits,
+    pub determinism: Option<Determinism>,
     /// Whether to do everything but run the program, to find out whether it works.
     pub trial: bool,
 }
@@ -74,6 +75,7 @@ impl Plan {
                 open_files: limits.open_files.into(),
                 cpus,
             },
+            determinism: spec.determinism,
             trial: false,
         }
     }

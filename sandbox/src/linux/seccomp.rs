@@ -8,7 +8,7 @@
 
 use libc::{
     BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, SECCOMP_RET_ALLOW,
-    SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, sock_filter,
+    SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_TRACE, sock_filter,
 };
 
 /// What changes the machine or other processes: refused as if for want of privilege.
@@ -83,8 +83,8 @@ const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
 const FIRST_ARGUMENT: u32 = 16;
 
-/// Assembles the filter.
-pub(super) fn filter() -> Vec<sock_filter> {
+/// Assembles the filter. The calls in `traced` stop for the tracer.
+pub(super) fn filter(traced: &[libc::c_long]) -> Vec<sock_filter> {
     let mut program = vec![
         load(ARCH),
         jump(BPF_JEQ, ARCHITECTURE, 1, 0),
@@ -93,16 +93,17 @@ pub(super) fn filter() -> Vec<sock_filter> {
         jump(BPF_JGE, X32, 0, 1),
         answer(errno(libc::ENOSYS)),
     ];
-    let mut deny = |calls: &[libc::c_long], error: i32| {
+    let mut on = |calls: &[libc::c_long], verdict: u32| {
         for &call in calls {
-            program.extend([jump(BPF_JEQ, call as u32, 0, 1), answer(errno(error))]);
+            program.extend([jump(BPF_JEQ, call as u32, 0, 1), answer(verdict)]);
         }
     };
-    deny(NOT_PERMITTED, libc::EPERM);
-    deny(NOT_THERE, libc::ENOSYS);
+    on(traced, SECCOMP_RET_TRACE);
+    on(NOT_PERMITTED, errno(libc::EPERM));
+    on(NOT_THERE, errno(libc::ENOSYS));
     // An ordinary user can't leave its groups when it enters a user namespace. This hides them:
     // success, none.
-    deny(&[libc::SYS_getgroups], 0);
+    on(&[libc::SYS_getgroups], errno(0));
     program.extend(socket_families());
     program.push(answer(SECCOMP_RET_ALLOW));
     program
@@ -147,7 +148,7 @@ mod tests {
 
     /// Runs the filter as the kernel would.
     fn verdict(arch: u32, number: i64, first_argument: i32) -> u32 {
-        let program = filter();
+        let program = filter(&[libc::SYS_getrandom]);
         let (mut at, mut value) = (0, 0);
         loop {
             let sock_filter { code, jt, jf, k } = program[at];
@@ -176,6 +177,7 @@ mod tests {
         };
         check(libc::SYS_openat, 0, SECCOMP_RET_ALLOW);
         check(libc::SYS_ptrace, 0, SECCOMP_RET_ALLOW);
+        check(libc::SYS_getrandom, 0, SECCOMP_RET_TRACE);
         check(libc::SYS_acct, 0, errno(libc::EPERM));
         check(libc::SYS_vhangup, 0, errno(libc::EPERM));
         check(libc::SYS_io_uring_setup, 0, errno(libc::ENOSYS));

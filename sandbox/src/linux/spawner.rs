@@ -30,6 +30,7 @@ use rustix::process::{
 use rustix::stdio::dup2_stdin;
 
 use super::channel;
+use super::determinism::TRACED;
 use super::launch::{Inherited, Streams, launch};
 use super::plan::Plan;
 use super::seccomp;
@@ -69,9 +70,9 @@ fn serve() -> Result<Infallible> {
     match get_ready(&control) {
         Ok(stage) => {
             let spawner = pidfd_open(getpid(), PidfdFlags::empty())?;
-            let filter = seccomp::filter();
+            let filters = Filters { plain: seccomp::filter(&[]), traced: seccomp::filter(TRACED) };
             channel::report(&control, Report::Ready, &[])?;
-            Spawner { control, spawner, stage, filter, running: Vec::new() }.run()
+            Spawner { control, spawner, stage, filters, running: Vec::new() }.run()
         }
         Err(failure) => {
             channel::report(&control, Report::Failed(failure), &[])?;
@@ -120,8 +121,15 @@ struct Spawner {
     /// This process itself.
     spawner: OwnedFd,
     stage: Stage,
-    filter: Vec<sock_filter>,
+    filters: Filters,
     running: Vec<Running>,
+}
+
+/// The system call filters.
+struct Filters {
+    plain: Vec<sock_filter>,
+    /// With stops for the determinism layer.
+    traced: Vec<sock_filter>,
 }
 
 /// A command that runs.
@@ -183,7 +191,8 @@ impl Spawner {
         let Some(channel) = fds.next() else { return Ok(()) };
         let launched = request(fds).ok_or(Failure::new(Step::Request, Errno::MFILE)).and_then(
             |(plan, streams)| {
-                let (filter, spawner) = (self.filter.as_slice(), self.spawner.as_fd());
+                let filter = self.filters.of(&plan);
+                let spawner = self.spawner.as_fd();
                 let (channel, streams) = (channel.as_fd(), &streams);
                 launch(&mut self.stage, plan, Inherited { channel, streams, filter, spawner })
             },
@@ -204,6 +213,12 @@ impl Spawner {
         self.running.iter().for_each(Running::kill);
         self.running.drain(..).for_each(Running::bury);
         sys::exit(0)
+    }
+}
+
+impl Filters {
+    fn of(&self, plan: &Plan) -> &[sock_filter] {
+        if plan.determinism.is_some() { &self.traced } else { &self.plain }
     }
 }
 

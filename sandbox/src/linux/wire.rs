@@ -12,6 +12,7 @@ use super::init::Bounds;
 use super::plan::{Plan, PlannedKind, PlannedLimits, PlannedMount};
 use super::step::{Failure, Step};
 use super::sys::Usage;
+use crate::Determinism;
 
 /// What the caller hears about a command, and about the spawner itself when that starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +108,8 @@ impl Plan {
         writer.number(self.mounts.len() as u64);
         self.mounts.iter().for_each(|mount| writer.mount(mount));
         writer.limits(&self.limits);
+        writer.optional(self.determinism.map(|determinism| determinism.epoch));
+        writer.optional(self.determinism.map(|determinism| determinism.seed));
         writer.0
     }
 
@@ -121,7 +124,9 @@ impl Plan {
         let count = reader.number()?;
         let mounts = (0..count).map(|_| reader.mount()).collect::<Option<_>>()?;
         let limits = reader.limits()?;
-        Some(Self { account, programs, argv, env, cwd, mounts, limits, trial })
+        let determinism = reader.optional()?.zip(reader.optional()?);
+        let determinism = determinism.map(|(epoch, seed)| Determinism { epoch, seed });
+        Some(Self { account, programs, argv, env, cwd, mounts, limits, determinism, trial })
     }
 }
 
@@ -256,6 +261,7 @@ mod tests {
                 open_files: 256,
                 cpus: Some((3, 2)),
             },
+            determinism: Some(Determinism { epoch: 315_532_800, seed: u64::MAX }),
             trial: false,
         }
     }

@@ -1,9 +1,11 @@
 //! The system calls that `rustix` doesn't offer, or not in the form that is needed here.
 //!
-//! The only module of this crate with `unsafe`. Each function is safe to call as documented; those
+//! The only module of this crate with `unsafe`, and [`trace`] below it. Each function is safe to call as documented; those
 //! that are only safe in the single-threaded spawner, or in a process that it has just cloned, say
 //! so.
 #![expect(unsafe_code, reason = "these system calls have no safe wrapper")]
+
+pub(super) mod trace;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem::MaybeUninit;

@@ -1,0 +1,143 @@
+//! The determinism layer: process 1 traces the command and answers what differs from run to run.
+//!
+//! The system call filter stops a thread at the few calls in [`calls`], and only there, so all
+//! others cost nothing. Some are answered without the kernel, others let through and their result
+//! mended. The tracer works on registers and memory of the thread: how the program was linked, and
+//! in which language it is written, makes no difference.
+//!
+//! What a thread gets depends on how it came to be (the first, the third child of the second, …) and
+//! on what it has asked before, never on when it runs: see [`thread`].
+//!
+//! [`Determinism::LAYER`](crate::Determinism::LAYER) says what is fixed.
+
+mod calls;
+mod clock;
+mod files;
+mod listing;
+mod program;
+mod thread;
+
+use std::collections::{HashMap, HashSet};
+
+use rustix::process::Pid;
+
+pub(super) use calls::TRACED;
+pub(super) use files::hide_machine;
+
+use self::thread::Thread;
+use super::sys::trace;
+use crate::Determinism;
+
+/// The stop of a thread at the end of a system call, as `PTRACE_O_TRACESYSGOOD` marks it.
+const CALL_STOP: i32 = libc::SIGTRAP | 0x80;
+
+/// All threads of a command.
+pub(super) struct Tracer {
+    settings: Settings,
+    threads: HashMap<Pid, Thread>,
+    /// Threads that have stopped before their parent has told of them.
+    early: HashSet<Pid>,
+}
+
+/// What holds for all threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Settings {
+    /// Seconds since 1970.
+    pub epoch: u64,
+    pub cpus: u32,
+}
+
+impl Tracer {
+    /// `program` has asked to be traced and is about to stop for the first time, as a new program.
+    pub(super) fn new(program: Pid, determinism: Determinism, cpus: Option<u32>) -> Self {
+        let first = Thread::first(determinism.seed);
+        Self {
+            settings: Settings {
+                epoch: determinism.epoch,
+                cpus: cpus.unwrap_or(Determinism::CPUS),
+            },
+            threads: HashMap::from([(program, first)]),
+            early: HashSet::new(),
+        }
+    }
+
+    /// Deals with a thread that has stopped, and lets it go on.
+    pub(super) fn stopped(&mut self, pid: Pid, status: i32) {
+        let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
+        // A thread that can't be asked or told anything has been killed in the meantime.
+        let _ = match event {
+            0 => self.signalled(pid, signal),
+            libc::PTRACE_EVENT_SECCOMP => self.calls(pid),
+            libc::PTRACE_EVENT_EXEC => self.becomes_program(pid),
+            _ => self.starts_another(pid),
+        };
+    }
+
+    /// Forgets a thread that has ended.
+    pub(super) fn ended(&mut self, pid: Pid) {
+        self.threads.remove(&pid);
+        self.early.remove(&pid);
+    }
+
+    fn signalled(&mut self, pid: Pid, signal: i32) -> rustix::io::Result<()> {
+        let Some(thread) = self.threads.get_mut(&pid) else {
+            self.early.insert(pid);
+            return Ok(());
+        };
+        match signal {
+            CALL_STOP => {
+                thread.leave_call(pid, self.settings)?;
+                trace::resume(pid, 0)
+            }
+            // The first program: until now nobody could ask for more than this.
+            libc::SIGTRAP if thread.is_new => {
+                thread.is_new = false;
+                trace::trace_all_of(pid)?;
+                program::prepare(pid, thread)?;
+                trace::resume(pid, 0)
+            }
+            // How every other thread begins.
+            libc::SIGSTOP if thread.is_new => {
+                thread.is_new = false;
+                trace::resume(pid, 0)
+            }
+            signal => trace::resume(pid, signal),
+        }
+    }
+
+    fn calls(&mut self, pid: Pid) -> rustix::io::Result<()> {
+        match self.threads.get_mut(&pid) {
+            Some(thread) => thread.enter_call(pid, self.settings),
+            None => trace::resume(pid, 0),
+        }
+    }
+
+    fn becomes_program(&mut self, pid: Pid) -> rustix::io::Result<()> {
+        // If it was not the first thread of its process, it is from now on.
+        let before = trace::event_message(pid)?;
+        let before = i32::try_from(before).ok().and_then(Pid::from_raw);
+        if let Some(thread) = before.and_then(|before| self.threads.remove(&before)) {
+            self.threads.insert(pid, thread);
+        }
+        if let Some(thread) = self.threads.get_mut(&pid) {
+            thread.call = None;
+            program::prepare(pid, thread)?;
+        }
+        trace::resume(pid, 0)
+    }
+
+    /// `fork`, `vfork` and `clone`.
+    fn starts_another(&mut self, pid: Pid) -> rustix::io::Result<()> {
+        let child = trace::event_message(pid)?;
+        let child = i32::try_from(child).ok().and_then(Pid::from_raw);
+        if let (Some(child), Some(parent)) = (child, self.threads.get_mut(&pid)) {
+            let mut thread = parent.child();
+            if self.early.remove(&child) {
+                thread.is_new = false;
+                let _ = trace::resume(child, 0);
+            }
+            self.threads.insert(child, thread);
+        }
+        trace::resume(pid, 0)
+    }
+}

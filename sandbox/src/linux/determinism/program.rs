@@ -1,0 +1,68 @@
+//! What the kernel hands to a new program beside its arguments: the auxiliary vector, see
+//! `getauxval(3)`.
+
+use rustix::io::{Errno, Result};
+use rustix::process::Pid;
+
+use super::thread::Thread;
+use crate::linux::sys::trace::{Registers, read_memory, write_memory};
+
+/// The bytes of one word.
+const WORD: u64 = 8;
+
+/// More words than a program can have of arguments and variables.
+const MOST_WORDS: u64 = 1 << 22;
+
+/// Prepares a program that has not begun yet: it makes system calls for the time, as it knows of no
+/// other way, and has random bytes of ours.
+pub(super) fn prepare(pid: Pid, thread: &mut Thread) -> Result<()> {
+    let mut stack = Stack { pid, base: 0, words: Vec::new() };
+    let arguments = Registers::of(pid)?.stack_pointer();
+    // The number of arguments, they and a null, the variables and a null.
+    let mut at = arguments + WORD * (stack.word(arguments)? + 2);
+    let mut count = 0;
+    while stack.word(at)? != 0 {
+        at += WORD;
+        count += 1;
+        if count > MOST_WORDS {
+            return Err(Errno::TOOBIG);
+        }
+    }
+    at += WORD;
+    loop {
+        let (kind, value) = (stack.word(at)?, stack.word(at + WORD)?);
+        match kind {
+            libc::AT_NULL => return Ok(()),
+            libc::AT_SYSINFO_EHDR => write_memory(pid, at, &libc::AT_IGNORE.to_ne_bytes())?,
+            libc::AT_RANDOM => {
+                let mut bytes = [0; 16];
+                thread.fill(&mut bytes);
+                write_memory(pid, value, &bytes)?;
+            }
+            _ => {}
+        }
+        at += 2 * WORD;
+    }
+}
+
+/// The stack of a new program, read in pieces.
+struct Stack {
+    pid: Pid,
+    base: u64,
+    words: Vec<u8>,
+}
+
+impl Stack {
+    fn word(&mut self, at: u64) -> Result<u64> {
+        let is_there = at >= self.base && at + WORD <= self.base + self.words.len() as u64;
+        if !is_there {
+            self.base = at;
+            self.words.resize(4096, 0);
+            let length = read_memory(self.pid, at, &mut self.words)?;
+            self.words.truncate(length);
+        }
+        let start = (at - self.base) as usize;
+        let word = self.words.get(start..start + WORD as usize).ok_or(Errno::FAULT)?;
+        Ok(u64::from_ne_bytes(word.try_into().expect("a word has eight bytes")))
+    }
+}

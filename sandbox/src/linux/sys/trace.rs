@@ -1,0 +1,185 @@
+//! Watching other processes: the parts of `ptrace(2)` that the determinism layer needs.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::raw::c_int;
+use std::ptr;
+
+use rustix::io::Result;
+use rustix::process::Pid;
+
+use super::{check, last_error};
+
+/// What a tracer is told of, beside signals.
+const OPTIONS: c_int = libc::PTRACE_O_EXITKILL
+    | libc::PTRACE_O_TRACESYSGOOD
+    | libc::PTRACE_O_TRACESECCOMP
+    | libc::PTRACE_O_TRACEEXEC
+    | libc::PTRACE_O_TRACECLONE
+    | libc::PTRACE_O_TRACEFORK
+    | libc::PTRACE_O_TRACEVFORK;
+
+/// Has the parent trace this process, from the next program that it becomes.
+pub(in crate::linux) fn trace_me() -> Result<()> {
+    // SAFETY: concerns no memory.
+    check(unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) })
+}
+
+/// Chooses what is told of a stopped thread and of those that it starts.
+pub(in crate::linux) fn trace_all_of(thread: Pid) -> Result<()> {
+    request(libc::PTRACE_SETOPTIONS, thread, OPTIONS as usize)
+}
+
+/// Lets a stopped thread go on, with a signal or with none (0).
+pub(in crate::linux) fn resume(thread: Pid, signal: c_int) -> Result<()> {
+    request(libc::PTRACE_CONT, thread, signal as usize)
+}
+
+/// Lets a thread that stopped on its way into a system call go on to the end of that.
+pub(in crate::linux) fn resume_to_exit(thread: Pid) -> Result<()> {
+    request(libc::PTRACE_SYSCALL, thread, 0)
+}
+
+/// The number that comes with an event: the thread that was started, or that became a program.
+pub(in crate::linux) fn event_message(thread: Pid) -> Result<u64> {
+    let mut message: libc::c_ulong = 0;
+    request(libc::PTRACE_GETEVENTMSG, thread, &raw mut message as usize)?;
+    Ok(message)
+}
+
+fn request(kind: libc::c_uint, thread: Pid, data: usize) -> Result<()> {
+    let thread = thread.as_raw_nonzero().get();
+    // SAFETY: the requests of this module read nothing of this process, and write at most where a
+    // caller in this module has made room.
+    check(unsafe { libc::ptrace(kind, thread, 0_usize, data) })
+}
+
+/// The registers of a stopped thread, as far as they are about its system call.
+pub(in crate::linux) struct Registers(libc::user_regs_struct);
+
+impl Registers {
+    pub(in crate::linux) fn of(thread: Pid) -> Result<Self> {
+        let mut registers = MaybeUninit::<libc::user_regs_struct>::zeroed();
+        let mut place = libc::iovec {
+            iov_base: registers.as_mut_ptr().cast(),
+            iov_len: size_of::<libc::user_regs_struct>(),
+        };
+        register_set(libc::PTRACE_GETREGSET, thread, NT_PRSTATUS, &mut place)?;
+        // SAFETY: all-zero is valid for a structure of integers, and the kernel has filled it.
+        Ok(Self(unsafe { registers.assume_init() }))
+    }
+
+    fn write(&mut self, thread: Pid) -> Result<()> {
+        let mut place = libc::iovec {
+            iov_base: ptr::from_mut(&mut self.0).cast(),
+            iov_len: size_of::<libc::user_regs_struct>(),
+        };
+        register_set(libc::PTRACE_SETREGSET, thread, NT_PRSTATUS, &mut place)
+    }
+}
+
+const NT_PRSTATUS: c_int = 1;
+
+fn register_set(
+    kind: libc::c_uint,
+    thread: Pid,
+    set: c_int,
+    place: &mut libc::iovec,
+) -> Result<()> {
+    let (thread, set) = (thread.as_raw_nonzero().get(), set as usize);
+    // SAFETY: `place` names memory of this process, which the kernel fills or reads.
+    check(unsafe { libc::ptrace(kind, thread, set, ptr::from_mut(place)) })
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Registers {
+    /// The number of the system call.
+    pub(in crate::linux) fn call(&self) -> i64 {
+        self.0.orig_rax as i64
+    }
+
+    pub(in crate::linux) fn arguments(&self) -> [u64; 6] {
+        let Self(r) = self;
+        [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9]
+    }
+
+    /// What the system call has returned.
+    pub(in crate::linux) fn result(&self) -> i64 {
+        self.0.rax as i64
+    }
+
+    pub(in crate::linux) fn stack_pointer(&self) -> u64 {
+        self.0.rsp
+    }
+
+    /// Skips the system call that the thread is about to make; it will have returned `result`.
+    pub(in crate::linux) fn answer(mut self, thread: Pid, result: i64) -> Result<()> {
+        self.0.orig_rax = u64::MAX;
+        self.0.rax = result as u64;
+        self.write(thread)
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+impl Registers {
+    /// The number of the system call.
+    pub(in crate::linux) fn call(&self) -> i64 {
+        self.0.regs[8] as i64
+    }
+
+    pub(in crate::linux) fn arguments(&self) -> [u64; 6] {
+        std::array::from_fn(|index| self.0.regs[index])
+    }
+
+    /// What the system call has returned.
+    pub(in crate::linux) fn result(&self) -> i64 {
+        self.0.regs[0] as i64
+    }
+
+    pub(in crate::linux) fn stack_pointer(&self) -> u64 {
+        self.0.sp
+    }
+
+    /// Skips the system call that the thread is about to make; it will have returned `result`.
+    pub(in crate::linux) fn answer(mut self, thread: Pid, result: i64) -> Result<()> {
+        const NT_ARM_SYSTEM_CALL: c_int = 0x404;
+        let mut none: c_int = -1;
+        let mut place =
+            libc::iovec { iov_base: ptr::from_mut(&mut none).cast(), iov_len: size_of::<c_int>() };
+        register_set(libc::PTRACE_SETREGSET, thread, NT_ARM_SYSTEM_CALL, &mut place)?;
+        self.0.regs[0] = result as u64;
+        self.write(thread)
+    }
+}
+
+/// Reads memory of a traced process; the number of bytes that could be read.
+pub(in crate::linux) fn read_memory(thread: Pid, from: u64, buffer: &mut [u8]) -> Result<usize> {
+    let there = libc::iovec { iov_base: from as *mut libc::c_void, iov_len: buffer.len() };
+    let here = IoSliceMut::new(buffer);
+    let thread = thread.as_raw_nonzero().get();
+    let (here, there) = (ptr::from_ref(&here).cast(), ptr::from_ref(&there));
+    // SAFETY: `IoSliceMut` is an `iovec` of memory that is ours; the other is not of this process.
+    let count = unsafe { libc::process_vm_readv(thread, here, 1, there, 1, 0) };
+    usize::try_from(count).map_err(|_| last_error())
+}
+
+/// Writes memory of a traced process; all of it or an error.
+pub(in crate::linux) fn write_memory(thread: Pid, to: u64, bytes: &[u8]) -> Result<()> {
+    let there = libc::iovec { iov_base: to as *mut libc::c_void, iov_len: bytes.len() };
+    let here = IoSlice::new(bytes);
+    let thread = thread.as_raw_nonzero().get();
+    let (here, there) = (ptr::from_ref(&here).cast(), ptr::from_ref(&there));
+    // SAFETY: `IoSlice` is an `iovec` of memory that is ours; the other is not of this process.
+    let count = unsafe { libc::process_vm_writev(thread, here, 1, there, 1, 0) };
+    match usize::try_from(count) {
+        Ok(count) if count == bytes.len() => Ok(()),
+        Ok(_) => Err(rustix::io::Errno::FAULT),
+        Err(_) => Err(last_error()),
+    }
+}
+
+/// Gives this process, and what it starts, the same addresses each time.
+pub(in crate::linux) fn fix_addresses() -> Result<()> {
+    // SAFETY: a flag for programs that are started later.
+    check(unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) }.into())
+}

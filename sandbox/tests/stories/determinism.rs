@@ -1,0 +1,138 @@
+//! What a command sees of time, chance and the machine under the determinism layer.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use sandbox::MountSource::ReadOnly;
+use sandbox::{Determinism, Spec, Status};
+
+use crate::harness::{Lab, With, text};
+
+crate::tests![
+    every_run_sees_the_same,
+    the_seed_and_the_epoch_decide,
+    static_programs_and_scripts,
+    waiting_comes_to_an_end,
+    failures_are_those_of_the_program,
+    limits_hold,
+];
+
+/// 2001-09-09.
+const EPOCH: u64 = 1_000_000_000;
+
+fn deterministic(spec: Spec) -> Spec {
+    Spec { determinism: Some(Determinism { epoch: EPOCH, seed: 1 }), ..spec }
+}
+
+/// A probe that tells what it sees, with a folder of files that were made in this order.
+fn facts(lab: &Lab, order: &[&str]) -> Spec {
+    let folder = format!("files-{}", order[0]);
+    for name in order {
+        lab.file(&format!("{folder}/{name}"), name);
+    }
+    lab.probe(&["facts", "/files"]).with("/files", ReadOnly(lab.root.join(folder)))
+}
+
+fn lines(text: &str) -> BTreeMap<&str, &str> {
+    text.lines().filter_map(|line| line.split_once(' ')).collect()
+}
+
+fn every_run_sees_the_same(lab: &Lab) {
+    let specs = [facts(lab, &["a", "b", "c", "d"]), facts(lab, &["d", "b", "a", "c"])];
+    let [one, two] = specs.clone().map(|spec| lab.stdout(&deterministic(spec)));
+    for (name, value) in lines(&one) {
+        assert_eq!(lines(&two)[name], value, "{name}");
+    }
+    // Without the layer everything differs that can, and the rest tells of the machine.
+    let [one, two] = specs.map(|spec| lab.stdout(&spec));
+    let (one, two) = (lines(&one), lines(&two));
+    for name in [
+        "random",
+        "hash",
+        "/dev/random",
+        "/dev/urandom",
+        "clock",
+        "raw-clock",
+        "slept",
+        "new-times",
+        "new-change",
+        "input-change",
+        "addresses",
+        "uptime",
+        "sys/kernel/random/uuid",
+        "threads",
+        "children",
+    ] {
+        assert_ne!(one[name], two[name], "{name}");
+    }
+}
+
+fn the_seed_and_the_epoch_decide(lab: &Lab) {
+    let spec = facts(lab, &["a", "b"]);
+    let run = |epoch, seed| {
+        lab.stdout(&Spec { determinism: Some(Determinism { epoch, seed }), ..spec.clone() })
+    };
+    let (first, seed, epoch) = (run(EPOCH, 1), run(EPOCH, 2), run(EPOCH + 1, 1));
+    let (first, seed, epoch) = (lines(&first), lines(&seed), lines(&epoch));
+    for name in ["random", "hash", "/dev/urandom", "sys/kernel/random/uuid"] {
+        assert_ne!(first[name], seed[name], "{name}");
+        assert_eq!(first[name], epoch[name], "{name}");
+    }
+    assert!(first["clock"].starts_with("1000000000") && epoch["clock"].starts_with("1000000001"));
+    let files = "[Some(1000000000000000000), Some(1000000000000000000), Some(1000000000000000000)]";
+    assert_eq!(first["new-times"], files);
+    assert_eq!(first["input-times"], files, "it was made just now");
+    assert_eq!(first["cpus"], Determinism::CPUS.to_string());
+    let one = lab.stdout(&deterministic(spec.clone().limited(|limits| limits.cpus = Some(1))));
+    assert_eq!(lines(&one)["cpus"], "1");
+}
+
+/// The layer needs no help of the program, and children of children are under it.
+fn static_programs_and_scripts(lab: &Lab) {
+    let script = "
+        for i in 1 2 3; do mktemp -u; done
+        (date +%s%N; sh -c 'date +%s%N; cat /proc/sys/kernel/random/boot_id') | sort
+        stat -c '%X %Y %Z %W' /tmp /bin/sh
+        touch -d 1990-01-01T00:00:00Z /tmp/old; stat -c %Y /tmp/old
+        uname -a; nproc
+        ls -U /tmp";
+    let run = || lab.stdout(&deterministic(lab.sh(script)));
+    let said = run();
+    assert_eq!(said, run());
+    assert!(said.contains("\n631152000\n"), "a time before the epoch is that of the file: {said}");
+    assert!(said.contains(" 6.1.0 #1 "), "{said}");
+}
+
+fn waiting_comes_to_an_end(lab: &Lab) {
+    let begin = Instant::now();
+    assert_eq!(lab.stdout(&deterministic(lab.probe(&["waits"]))), "done\n");
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+}
+
+fn failures_are_those_of_the_program(lab: &Lab) {
+    let run = |script: &str| lab.run(&deterministic(lab.sh(script)));
+    assert_eq!(run("exit 7").status, Status::Exited(7));
+    assert_eq!(run("kill -TERM $$").status, Status::Signalled(libc::SIGTERM));
+    assert_eq!(run("kill -SEGV $$").status, Status::Signalled(libc::SIGSEGV));
+    let outcome = run("(sleep 600 &) ; (trap '' TERM; sleep 600) & kill -STOP $! ; echo left");
+    assert_eq!((outcome.status, text(&outcome.stdout).as_str()), (Status::Exited(0), "left\n"));
+    let missing = deterministic(Spec { argv: vec!["/nowhere".into()], ..lab.sh("") });
+    let plain = Spec { determinism: None, ..missing.clone() };
+    assert_eq!(lab.error(&missing), lab.error(&plain));
+    let script = deterministic(lab.sh("no-such-program; echo $?"));
+    assert_eq!(lab.stdout(&script), "127\n");
+}
+
+fn limits_hold(lab: &Lab) {
+    let busy = "while :; do date > /dev/null; done";
+    let spec = deterministic(lab.sh(busy)).limited(|limits| {
+        limits.timeout = Some(Duration::from_millis(500));
+        limits.memory = Some(1 << 30);
+    });
+    let begin = Instant::now();
+    assert_eq!(lab.run(&spec).status, Status::TimedOut);
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    let eat = lab.probe(&["eat", "400", "1"]);
+    let spec = deterministic(eat).limited(|limits| limits.memory = Some(100 << 20));
+    assert_eq!(lab.run(&spec).status, Status::OutOfMemory);
+}
