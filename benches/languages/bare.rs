@@ -83,10 +83,9 @@ impl Bare {
             let mut command = Command::new(step.get_program());
             command.args(step.get_args()).stdin(Stdio::null()).stdout(Stdio::null());
             command.current_dir(step.get_current_dir().expect("every step has one"));
-            // What the running cargo sets for this benchmark would lead rustc to cargo's own libraries.
-            command.env_clear();
-            for name in ["HOME", "PATH"] {
-                command.env(name, std::env::var_os(name).unwrap_or_default());
+            // What the running cargo sets leads rustc to cargo's own libraries.
+            for name in ["LD_LIBRARY_PATH", "RUSTUP_TOOLCHAIN", "RUST_BACKTRACE"] {
+                command.env_remove(name);
             }
             for (name, value) in step.get_envs() {
                 command.env(name, value.unwrap_or_default());
