@@ -26,7 +26,7 @@ Exit codes:
     0  success                         36  the machine lacks something (sandbox, a client)
     1  a build failed                  37  a bug in run
     2  wrong usage or configuration   102  bytes are not the pinned ones
-    8  interrupted
+    8  interrupted                    104  not the same bytes each time
 
 The project is the folder with the nearest run.toml. See `run <command> --help`.";
 
@@ -82,6 +82,9 @@ pub(crate) enum Command {
     /// Build the project's components.
     #[command(visible_alias = "b", after_help = BUILD_EXAMPLES)]
     Build(Build),
+    /// Build components twice more, as on two other machines, and compare the bytes.
+    #[command(after_help = VERIFY_HELP)]
+    Verify(Verify),
     /// Remove what `run build` wrote into the project; caches stay.
     Clean,
     /// Show the project as it is understood: components, dependencies, toolchains, store.
@@ -98,9 +101,9 @@ Examples:
     run build --release -j1       optimised, one action at a time
     run build --frozen            in CI: nothing resolved, nothing fetched";
 
-/// Arguments of `run build`.
+/// What is built, and how: arguments of every command that builds.
 #[derive(Debug, Args)]
-pub(crate) struct Build {
+pub(crate) struct What {
     /// Build only this component (may be given more than once).
     #[arg(short = 'p', long = "component", value_name = "NAME")]
     pub(crate) components: Vec<String>,
@@ -113,12 +116,37 @@ pub(crate) struct Build {
     /// How many actions run at once [default: the number of processors].
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
+}
+
+/// Arguments of `run build`.
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    #[command(flatten)]
+    pub(crate) what: What,
     /// Go on with what does not depend on a failed action.
     #[arg(short, long)]
     pub(crate) keep_going: bool,
     /// Keep the sandbox of a failed action and print how to enter it.
     #[arg(long)]
     pub(crate) sandbox_debug: bool,
+}
+
+const VERIFY_HELP: &str = "\
+What `run build` leaves is compared with two builds from nothing: no result of an earlier build is
+used but what was fetched, which is pinned. They see another path, the clock one and two days ahead,
+other random numbers, another number of CPUs, and folders listed in another order. A component that
+differs is printed with the parts in which it does, and both files are kept in .run/verify.
+
+Examples:
+    run verify                 every enabled component
+    run verify -p api          one of them
+    run verify --message-format json";
+
+/// Arguments of `run verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) what: What,
 }
 
 /// Optimisation of the components.
@@ -138,7 +166,7 @@ pub(crate) enum Toolchain {
     #[command(visible_alias = "ls", after_help = LIST_EXAMPLES)]
     List,
     /// Hash every file of the pinned toolchains in the store, and every package that is kept.
-    #[command(after_help = VERIFY_EXAMPLES)]
+    #[command(after_help = TOOLCHAIN_VERIFY_HELP)]
     Verify(ToolchainVerify),
     /// Pin a toolchain that the catalogue lacks: an archive or a folder.
     #[command(after_help = ADD_EXAMPLES)]
@@ -183,7 +211,7 @@ Examples:
     run toolchain list
     run toolchain list --message-format json   one object a line: `toolchain`, then `available`";
 
-const VERIFY_EXAMPLES: &str = "\
+const TOOLCHAIN_VERIFY_HELP: &str = "\
 A damaged file is printed with the package it came with, and set aside; the next build that needs it
 makes it again. What is not in the store is no damage: it is installed when something needs it.
 Exit code 102 if anything is damaged.

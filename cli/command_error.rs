@@ -19,6 +19,8 @@ pub(crate) enum Kind {
     Internal,
     /// Bytes are not the pinned ones.
     ChecksumMismatch,
+    /// A component is not the same each time it is built.
+    NotReproducible,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
             Self::Environment => 36,
             Self::Internal => 37,
             Self::ChecksumMismatch => 102,
+            Self::NotReproducible => 104,
         })
     }
 }

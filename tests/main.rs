@@ -14,3 +14,4 @@ mod microservice;
 mod reproducible;
 mod robust;
 mod toolchain;
+mod verify;

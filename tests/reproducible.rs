@@ -2,12 +2,9 @@
 
 use crate::harness::{Workspace, repository};
 
-/// The components of the polyglot example in Rust, Go, Zig and C.
-const SAME: [&str; 6] = ["api", "calc", "shop", "checksum", "sort", "banner"];
-
-/// Those in Python, JavaScript and TypeScript: their tools keep the state of an interpreter, which
-/// has seen random numbers and clocks. One that is the same everywhere belongs to the others.
-const NOT_YET: [&str; 4] = ["greeter", "report", "slug", "quote"];
+/// The components of the polyglot example: Rust, Python, Go, JavaScript, TypeScript, Zig and C.
+const ALL: [&str; 10] =
+    ["api", "calc", "greeter", "report", "shop", "slug", "quote", "checksum", "sort", "banner"];
 
 /// The component whose toolchain comes through cargo, which a user without Rust does not have.
 const NEEDS_CARGO: &str = "shop";
@@ -22,43 +19,86 @@ fn read(workspace: &Workspace, names: &[&str]) -> Vec<Vec<u8>> {
     names.iter().map(|name| workspace.read(&format!("target/wasm/{name}.wasm"))).collect()
 }
 
+/// Names every component that is not the same.
+#[track_caller]
+fn assert_same(one: &Workspace, other: &Workspace, names: &[&str], what: &str) {
+    let both = read(one, names).into_iter().zip(read(other, names));
+    let differ = names.iter().zip(both).filter(|(_, (one, other))| one != other);
+    let differ: Vec<&str> = differ.map(|(name, _)| *name).collect();
+    assert!(differ.is_empty(), "{what}: {}", differ.join(", "));
+}
+
 #[test]
 fn components_are_byte_identical_everywhere() {
     let first = Workspace::built("polyglot");
-    let reference = read(&first, &SAME);
 
     // From nothing: no result of an earlier build, one job, another path, another user.
     let other_user = Workspace::example("polyglot").private_store().user(54_321);
-    let names: Vec<&str> = SAME.into_iter().filter(|name| *name != NEEDS_CARGO).collect();
+    let names: Vec<&str> = ALL.into_iter().filter(|name| *name != NEEDS_CARGO).collect();
     other_user.run_all(&arguments(&names, "1")).ok();
-    let same = read(&other_user, &names) == read(&first, &names);
-    assert!(same, "another user, path, store and -j1");
+    assert_same(&first, &other_user, &names, "another user, path, store and -j1");
 
     // Another clock, and again no cache.
     let other_time = Workspace::example("polyglot").private_store();
     other_time.run_through(&["faketime", "-f", "+400d"], &["build", "-j4"]).ok();
-    assert!(read(&other_time, &SAME) == reference, "another clock");
-
-    let both = read(&first, &NOT_YET).into_iter().zip(read(&other_time, &NOT_YET));
-    let differ = NOT_YET.into_iter().zip(both).filter(|(_, (one, other))| one != other);
-    let differ: Vec<&str> = differ.map(|(name, _)| name).collect();
-    eprintln!("not byte-identical yet: {}", differ.join(", "));
-    assert_eq!(differ, NOT_YET, "a component that is the same everywhere belongs to `SAME`");
+    assert_same(&first, &other_time, &ALL, "another clock");
 
     // With the cache, from another path: nothing runs at all.
     let cached = Workspace::example("polyglot");
-    let run = cached.run_all(&arguments(&SAME, "2")).ok();
+    let run = cached.run_all(&arguments(&ALL, "2")).ok();
     assert_eq!(run.ran(), Vec::<&str>::new());
-    assert!(read(&cached, &SAME) == reference, "from the cache");
+    assert_same(&first, &cached, &ALL, "from the cache");
 }
 
 #[test]
 fn no_path_of_the_host_is_in_a_component() {
     let workspace = Workspace::built("polyglot");
-    for bytes in read(&workspace, &SAME) {
+    for bytes in read(&workspace, &ALL) {
         let text = String::from_utf8_lossy(&bytes);
         for path in [workspace.root().to_str().unwrap(), repository().to_str().unwrap()] {
             assert!(!text.contains(path), "{path}");
+        }
+    }
+}
+
+/// What the tools see of chance is fixed; what a component sees when it runs is not.
+#[test]
+fn chance_is_left_to_run_time() {
+    let workspace = Workspace::example("polyglot");
+    workspace.write(
+        "components/greeter/phrases.py",
+        "import os\nimport random\nimport secrets\nimport uuid\n\n\ndef greeting(name: str) -> str:\n    \
+         draws = (random.random(), random.SystemRandom().random(), secrets.token_hex(), uuid.uuid4())\n    \
+         return \"\\n\".join(str(draw) for draw in (*draws, os.urandom(8).hex()))\n",
+    );
+    workspace.write(
+        "components/slug/wit/slug.wit",
+        "package demo:slug@0.1.0;\n\ninterface text {\n    slug: func(title: string) -> string;\n}\n\n\
+         world slug {\n    import wasi:random/random@0.2.9;\n    export text;\n}\n",
+    );
+    workspace.write(
+        "components/slug/app.js",
+        "export const text = {\n    slug: () => `${Math.random()}\\n${crypto.randomUUID()}`,\n};\n",
+    );
+    workspace.run(["build", "-p", "greeter", "-p", "slug"]).ok();
+    let draw = |component: &str, (interface, function): (&str, &str)| {
+        let bytes = workspace.read(&format!("target/wasm/{component}.wasm"));
+        let asynchronous = tokio::runtime::Runtime::new().unwrap();
+        let drawn = asynchronous.block_on(async {
+            let runtime = runtime::Runtime::new().unwrap();
+            let loaded = runtime.load(&bytes).unwrap();
+            loaded.call(Some(interface), function, &["\"\""]).await.unwrap().unwrap()
+        });
+        drawn.trim_matches('"').split("\\n").map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (component, call, count) in [
+        ("greeter", ("demo:greeter/greet@0.1.0", "greet"), 5),
+        ("slug", ("demo:slug/text@0.1.0", "slug"), 2),
+    ] {
+        let (one, two) = (draw(component, call), draw(component, call));
+        assert_eq!(one.len(), count, "{one:?}");
+        for (one, two) in one.iter().zip(&two) {
+            assert_ne!(one, two, "{component}");
         }
     }
 }

@@ -2,148 +2,51 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Instant;
 
-use cache::DiskStore;
-use engine::{Build, Export, Failure, Label, Options, Outcome, Status, Target};
+use engine::{Export, Failure, Label, Options, Outcome, Status};
 use rules::diagnose::{self, Suspect};
-use rules::manifest::{Diagnostics, OptLevel};
-use rules::plan::{self, Plan, PlannedComponent, Project, Selection};
-use rules::toolchain::{Images, host_platform};
+use rules::plan::Plan;
 
-use super::session::{self, Session};
-use super::toolchain;
-use crate::arguments::{self, Build as Arguments};
+use super::session::Session;
+use super::workshop::Workshop;
+use crate::arguments::Build as Arguments;
 use crate::command_error::{CommandError, Kind};
 use crate::config::Config;
-use crate::signals;
-use crate::ui::{self, Progress};
-
-/// How many downloads run at once.
-const DOWNLOADS: usize = 4;
+use crate::ui;
 
 /// Runs `run build`.
 pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, CommandError> {
     let started = Instant::now();
-    let session = Session::open(config)?;
-    let selection = selection(&session, &arguments.components)?;
-    let store = session::store(config)?;
-    let cancel = signals::cancel_on_signal()?;
-    let lock = toolchain::lock_for_build(config, &session, &store, &selection, &cancel)?;
-    let mut state = session.state(&store)?;
-    let images = Arc::new(Images {
-        lock,
-        platform: host_platform(),
-        function: store.function(),
-        registries: session::registries(config, &session),
-    });
-    let project = Project { folder: &session.folder, manifest: &session.manifest, images: &images };
-    let options = plan::Options {
-        selection: &selection,
-        release: is_release(arguments, &session),
-        clients: session::clients(config),
-    };
-    let plan = plan::plan(project, &store, state.sources(), &options)
-        .map_err(|problems| refuse(config, &session, problems))?;
-    let exports = exports(&session, &plan);
-    let progress = Arc::new(Progress::new(config.printer));
-    let build = Build {
-        graph: &plan.graph,
-        targets: &targets(&plan),
-        exports: &exports,
-        options: engine_options(arguments, config),
-        store: &store,
-        state: &mut state,
-        events: progress.clone(),
-        cancel,
-    };
-    let outcome = build.run();
-    progress.clear();
-    let outcome = outcome.map_err(CommandError::from)?;
-    sweep(config, &store, &outcome);
-    Report { config, session: &session, plan: &plan, exports: &exports, started }.finish(&outcome)
-}
-
-/// Removes what killed builds left in the store, unless there was nothing to do.
-fn sweep(config: &Config, store: &DiskStore, outcome: &Outcome) {
-    if outcome.summary.ran > 0
-        && let Err(error) = store.sweep()
-    {
-        config.printer.warning(&format!("cannot tidy up the store: {error}"));
-    }
-}
-
-fn selection(session: &Session, names: &[String]) -> Result<Selection, CommandError> {
-    Selection::new(&session.manifest, names).map_err(|error| {
-        let nearest = error.nearest.as_ref().map(|name| format!("did you mean `{name}`?"));
-        let error = CommandError::from_error(Kind::Usage, &error);
-        match nearest {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
-    })
-}
-
-fn is_release(arguments: &Arguments, session: &Session) -> bool {
-    match arguments.opt_level {
-        Some(level) => level == arguments::OptLevel::Release,
-        None => arguments.release || *session.manifest.build.opt_level == OptLevel::Release,
-    }
-}
-
-/// Prints what can't be planned, each at its place in run.toml.
-fn refuse(
-    config: &Config,
-    session: &Session,
-    problems: Vec<rules::manifest::Diagnostic>,
-) -> CommandError {
-    let mut diagnostics = Diagnostics::new(session.manifest.source());
-    problems.into_iter().for_each(|problem| diagnostics.push(problem));
-    session::report(config, &diagnostics);
-    CommandError::silent(Kind::Usage)
-}
-
-fn exports(session: &Session, plan: &Plan) -> Vec<Export> {
-    let folder = session.manifest.output_dir();
-    let export = |component: &PlannedComponent| Export {
-        action: component.action,
-        output: component.output.clone(),
-        to: folder.join(format!("{}.wasm", component.name)),
-    };
-    plan.components.iter().map(export).collect()
-}
-
-fn targets(plan: &Plan) -> Vec<Target> {
-    let last = |component: &PlannedComponent| {
-        std::iter::once(component.action).chain(component.checks.clone())
-    };
-    plan.components.iter().flat_map(last).map(Target::known).collect()
-}
-
-fn engine_options(arguments: &Arguments, config: &Config) -> Options {
-    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-    Options {
-        jobs: arguments.jobs.map_or_else(processors, usize::from),
-        downloads: DOWNLOADS,
+    let workshop = Workshop::open(config, &arguments.what)?;
+    let session = &workshop.session;
+    let mut state = session.state(&workshop.store)?;
+    let plan = workshop.plan(&session.folder, &session.manifest, state.sources())?;
+    let exports = workshop.exports(&plan);
+    let options = Options {
         keep_going: arguments.keep_going,
-        offline: config.offline,
         keep_sandbox: arguments.sandbox_debug,
-    }
+        ..workshop.options()
+    };
+    let outcome = workshop.build(&plan, &mut state, &exports, options)?;
+    let report = Report { config, session, plan: &plan, exports: &exports, started };
+    report.finish(&outcome)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What is printed when a build is over.
-struct Report<'a> {
-    config: &'a Config,
-    session: &'a Session,
-    plan: &'a Plan,
-    exports: &'a [Export],
+pub(super) struct Report<'a> {
+    pub(super) config: &'a Config,
+    pub(super) session: &'a Session,
+    pub(super) plan: &'a Plan,
+    pub(super) exports: &'a [Export],
     /// When the command began: planning is part of what the user waits for.
-    started: Instant,
+    pub(super) started: Instant,
 }
 
 impl Report<'_> {
-    fn finish(&self, outcome: &Outcome) -> Result<ExitCode, CommandError> {
+    /// Prints it; an error if the build did not succeed.
+    pub(super) fn finish(&self, outcome: &Outcome) -> Result<(), CommandError> {
         let printer = &self.config.printer;
         for failure in &outcome.failures {
             let suspect = self.suspect(&failure.label);
@@ -160,7 +63,7 @@ impl Report<'_> {
         }
         self.summary(outcome);
         match outcome.status {
-            Status::Succeeded => Ok(ExitCode::SUCCESS),
+            Status::Succeeded => Ok(()),
             Status::Interrupted => Err(CommandError::silent(Kind::Interrupted)),
             Status::Failed => Err(CommandError::silent(kind(&outcome.failures))),
         }

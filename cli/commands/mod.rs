@@ -5,6 +5,8 @@ mod clean;
 mod info;
 mod session;
 mod toolchain;
+mod verify;
+mod workshop;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
         Command::Build(build) => build::run(build, config),
         Command::Clean => clean::run(config),
         Command::Info => info::run(config),
+        Command::Verify(verify) => verify::run(verify, config),
         Command::Toolchain(verb) => toolchain::run(verb, config),
     }
 }

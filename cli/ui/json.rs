@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use engine::{Event, Failure, Finish, Hit, Label, Progress, Summary};
+use rules::wasm::{Change, Difference};
 use serde_json::{Value, json};
 
 /// Writes one line.
@@ -38,6 +39,34 @@ pub(crate) fn build_finished(outputs: &[(String, String)], success: bool) -> Val
     let components: Vec<Value> =
         outputs.iter().map(|(name, path)| json!({"name": name, "path": path})).collect();
     json!({"event": "result", "success": success, "components": components})
+}
+
+/// What came of the comparison of one component.
+pub(crate) fn verified(component: &str, differences: &[Difference], kept: &[String]) -> Value {
+    let differences: Vec<Value> = differences.iter().map(difference).collect();
+    json!({
+        "event": "verified",
+        "component": component,
+        "identical": differences.is_empty(),
+        "differences": differences,
+        "kept": kept,
+    })
+}
+
+fn difference(difference: &Difference) -> Value {
+    let mut value = json!({"place": difference.place, "text": difference.to_string()});
+    match &difference.change {
+        Change::Missing(size) => value["only_in_first_bytes"] = (*size).into(),
+        Change::Added(size) => value["only_in_second_bytes"] = (*size).into(),
+        Change::Bytes { sizes, at, in_file, address, bytes: _, count } => {
+            value["sizes"] = json!([sizes.0, sizes.1]);
+            value["first_at"] = (*at).into();
+            value["first_at_file_offset"] = (*in_file).into();
+            value["first_at_memory_address"] = (*address).into();
+            value["differing_bytes"] = (*count).into();
+        }
+    }
+    value
 }
 
 /// An error or warning about a configuration file, as it is printed for people.

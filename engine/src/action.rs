@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use cache::Digest;
-use sandbox::Limits;
+use sandbox::{Determinism, Limits};
 
 use crate::{ActionId, Builtin, Label};
 
@@ -115,6 +115,9 @@ pub struct Process {
     pub cwd: String,
     /// What it may use up. Exceeding a limit fails the action.
     pub limits: Limits,
+    /// Whether what differs from run to run is hidden from it, and how. Costs a few microseconds for
+    /// each look at a clock or a file's times.
+    pub determinism: Option<Determinism>,
 }
 
 /// One thing an action may see.

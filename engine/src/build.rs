@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cache::DiskStore;
-use sandbox::{Cancel, Unsupported};
+use sandbox::{Cancel, Determinism, Unsupported};
 
 use crate::{
     ActionId, Artifact, Events, Export, ExportError, Failure, Graph, Label, State, StateError,
@@ -41,6 +41,10 @@ pub struct Target {
 }
 
 /// The conditions of a build. None of them feeds a key.
+///
+/// With [`Options::anew`], nothing is taken from the caches but what was fetched, as that is pinned, and
+/// no result goes into them: it is known to the outcome alone. Commands without a determinism layer
+/// get this one, so that two builds with two of them see two different machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// How many actions run at once, at least 1. With 1, nothing runs beside anything else, and the
@@ -54,6 +58,8 @@ pub struct Options {
     pub offline: bool,
     /// Whether to keep the sandbox folder of a failed command.
     pub keep_sandbox: bool,
+    /// Whether to run again what has a result, and under which other conditions.
+    pub anew: Option<Determinism>,
 }
 
 /// What came of a build.

@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use cache::{Digest, DiskStore, StoreError};
-use sandbox::{Cancel, Sandbox, Unsupported};
+use sandbox::{Cancel, Determinism, Sandbox, Unsupported};
 
 use crate::failure::{Failure, FailureKind};
 use crate::key::Keyed;
@@ -28,6 +28,7 @@ pub(crate) struct Executor {
     events: Arc<dyn Events>,
     cancel: Cancel,
     keep_sandbox: bool,
+    anew: Option<Determinism>,
     sandbox: Arc<OnceLock<Sandbox>>,
 }
 
@@ -73,6 +74,7 @@ impl Executor {
             events: Arc::clone(&build.events),
             cancel: build.cancel.clone(),
             keep_sandbox: build.options.keep_sandbox,
+            anew: build.options.anew,
             sandbox: Arc::default(),
         }
     }
@@ -115,6 +117,9 @@ impl Executor {
             };
             for (_, message) in &job.keyed.messages {
                 self.store.put(message)?;
+            }
+            if self.anew.is_some() && !job.action.work.needs_network() {
+                return Ok(success);
             }
             let result = success.to_result(&self.store, usage.wall)?;
             self.store.put_action_result(&job.keyed.key.0, &result)?;

@@ -292,6 +292,7 @@ mod tests {
             env: BTreeMap::new(),
             cwd: String::new(),
             limits: Limits::STANDARD,
+            determinism: None,
         };
         Action::process(Label::new("c", step), process)
     }

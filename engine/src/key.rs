@@ -10,6 +10,7 @@
 //! | operating system and processor | yes, for processes | native tools give other bytes elsewhere |
 //! | sandbox mode | yes, for processes | a weaker sandbox may let other things in |
 //! | output paths | yes, sorted and unique | what is not declared is not collected |
+//! | determinism layer, its epoch and seed | yes, for processes that have it | decide what the command sees |
 //! | timeout and limits | yes | a result may depend on what was allowed |
 //! | writable places | yes | what can be written can be read back |
 //! | builtin name, version, arguments | yes | decide what is done |
@@ -33,7 +34,7 @@ use std::time::Duration;
 
 use cache::{Digest, DigestFunction, Entry, Tree, TreeError, reapi};
 use prost::Message as _;
-use sandbox::Limits;
+use sandbox::{Determinism, Limits};
 
 use crate::{Access, Action, Artifact, Process, Work};
 
@@ -96,6 +97,11 @@ fn visit_process(action: &Action, process: &Process, visitor: &mut dyn KeyVisito
     properties.insert("cwd", process.cwd.clone());
     properties.insert("sandbox", sandbox::VIEW.to_owned());
     properties.insert("scratch", scratch_paths(action));
+    if let Some(determinism) = process.determinism {
+        let Determinism { epoch, seed, cpus, listing } = determinism;
+        let settings = format!("epoch {epoch} seed {seed} cpus {cpus} listing {listing:?}");
+        properties.insert("determinism", format!("{} {settings}", Determinism::LAYER));
+    }
     properties.iter().for_each(|(name, value)| visitor.property(name, value));
     if let Some(timeout) = process.limits.timeout {
         visitor.timeout(timeout);

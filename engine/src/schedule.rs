@@ -156,6 +156,9 @@ impl<'a> Scheduler<'a> {
         action: &Action,
         keyed: &Keyed,
     ) -> Result<Option<(Success, Hit)>, BuildError> {
+        if self.build.options.anew.is_some() && !action.work.needs_network() {
+            return Ok(None);
+        }
         if let Some(success) = self.build.state.result(&action.label, keyed.key) {
             return Ok(Some((success.clone(), Hit::State)));
         }

@@ -14,8 +14,14 @@ use engine::{
 use sandbox::{Cancel, Limits};
 
 /// One job, stop at the first failure.
-pub(crate) const OPTIONS: Options =
-    Options { jobs: 1, downloads: 1, keep_going: false, offline: false, keep_sandbox: false };
+pub(crate) const OPTIONS: Options = Options {
+    jobs: 1,
+    downloads: 1,
+    keep_going: false,
+    offline: false,
+    keep_sandbox: false,
+    anew: None,
+};
 
 /// A folder with a project and a store.
 pub(crate) struct Workspace {
@@ -332,6 +338,7 @@ pub(crate) fn sh(line: &str) -> Process {
         env: BTreeMap::from(env.map(|(name, value)| (name.to_owned(), value.to_owned()))),
         cwd: String::new(),
         limits: Limits::STANDARD,
+        determinism: None,
     }
 }
 

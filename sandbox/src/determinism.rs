@@ -7,6 +7,19 @@ pub struct Determinism {
     pub epoch: u64,
     /// What the command's random numbers come from.
     pub seed: u64,
+    /// The number of CPUs that the command sees, unless its limits say another one.
+    pub cpus: u32,
+    /// The order in which a folder's entries are listed.
+    pub listing: Listing,
+}
+
+/// An order of names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Listing {
+    /// Byte by byte.
+    Sorted,
+    /// The reverse of that: to find out who relies on an order.
+    Reversed,
 }
 
 impl Determinism {
@@ -15,20 +28,25 @@ impl Determinism {
     /// Every process of the command is traced, however it calls the kernel: static binaries and raw
     /// system calls as well. Fixed are:
     /// - random numbers: `getrandom`, `/dev/random`, `/dev/urandom`, the kernel's `AT_RANDOM` bytes;
-    ///   each thread has a sequence of its own;
+    ///   each process has a sequence of its own, and all threads that it starts have the same one, so
+    ///   that it makes no difference which of them does a piece of work;
     /// - clocks: they begin at the epoch and go on with each look at them, and by the time that a
-    ///   thread sleeps; the kernel's fast way round system calls (vDSO) is switched off;
-    /// - times of files: none is later than the epoch, access times and inode times are the epoch;
-    /// - the order in which a folder's entries are listed, up to some thousand of them;
+    ///   thread sleeps; the kernel's way round system calls for the time (vDSO) is replaced;
+    /// - files: no time is later than the epoch, access times and inode times are the epoch; inodes and
+    ///   devices are numbered as they are seen; links are not counted, and folders have one size;
+    /// - the order in which a folder's entries are listed;
     /// - addresses: no address space layout randomisation;
     /// - the number of CPUs, the kernel's version, memory, load and times used.
     ///
     /// Not fixed are the order in which threads and processes run, process ids as far as they depend
-    /// on it, inode numbers, and what the CPU itself tells (time stamp counter, features).
+    /// on it, and what the CPU itself tells (time stamp counter, features).
     ///
     /// What runs is an ordinary process in all other respects, but can't be debugged by another one.
     pub const LAYER: &'static str = "determinism-1";
 
-    /// The number of CPUs that a command sees, unless its limits say another one.
-    pub const CPUS: u32 = 4;
+    /// The layer as builds use it: with four CPUs, as many compilers can make use of.
+    #[must_use]
+    pub const fn at(epoch: u64) -> Self {
+        Self { epoch, seed: 0, cpus: 4, listing: Listing::Sorted }
+    }
 }

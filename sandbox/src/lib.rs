@@ -19,7 +19,7 @@ mod outcome;
 mod spec;
 mod unsupported;
 
-pub use determinism::Determinism;
+pub use determinism::{Determinism, Listing};
 #[cfg(not(target_os = "linux"))]
 pub use elsewhere::{Cancel, Sandbox, reclaim, run_spawner_if_asked, shell_command};
 #[cfg(target_os = "linux")]

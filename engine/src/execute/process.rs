@@ -89,7 +89,7 @@ impl Executor {
             cwd: Path::new("/").join(&process.cwd),
             mounts,
             limits: process.limits.clone(),
-            determinism: None,
+            determinism: process.determinism.or(self.anew),
             output_cap: OUTPUT_CAP,
         };
         Ok((spec, unchecked))

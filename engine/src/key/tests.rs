@@ -1,6 +1,8 @@
 //! Each row of the table at the top of the module.
 
 use super::*;
+use sandbox::Listing;
+
 use crate::{Builtin, BuiltinContext, BuiltinError, Input, Label, Source};
 
 const FUNCTION: DigestFunction = DigestFunction::Blake3;
@@ -29,6 +31,7 @@ fn given() -> Given {
         env: [("PATH", "/usr/bin"), ("TZ", "UTC")].map(|(n, v)| (n.into(), v.into())).into(),
         cwd: "src".to_owned(),
         limits: Limits::STANDARD,
+        determinism: None,
     };
     let inputs = vec![
         (Input::root(from("image")), tree("image")),
@@ -83,6 +86,13 @@ fn what_is_in_the_key_of_a_process() {
     check("file size", true, |g| g.process.limits.file_size = Some(1));
     check("open files", true, |g| g.process.limits.open_files = 1);
     check("CPUs", true, |g| g.process.limits.cpus = Some(1));
+    let layer = Determinism::at(0);
+    check("determinism layer", true, |g| g.process.determinism = Some(layer));
+    check("epoch", true, |g| g.process.determinism = Some(Determinism::at(1)));
+    check("seed", true, |g| g.process.determinism = Some(Determinism { seed: 1, ..layer }));
+    check("seen CPUs", true, |g| g.process.determinism = Some(Determinism { cpus: 1, ..layer }));
+    let reversed = Determinism { listing: Listing::Reversed, ..layer };
+    check("listing", true, |g| g.process.determinism = Some(reversed));
 }
 
 #[test]

@@ -19,8 +19,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use cache::Digest;
-use engine::ActionId;
-use sandbox::Limits;
+use engine::{ActionId, Process};
+use sandbox::{Determinism, Limits};
 
 pub use rule::Complaint;
 pub(crate) use rule::{LanguageError, Rule, ToolOutput};
@@ -28,6 +28,7 @@ pub(crate) use source_tree::SourceTree;
 pub use source_tree::SourceTreeError;
 
 use crate::path::ProjectPath;
+use crate::plan::DEFAULT_EPOCH;
 
 /// All languages, in the order of the documentation.
 pub(crate) static LANGUAGES: [&Rule; 8] = [
@@ -143,6 +144,9 @@ impl Request<'_> {
     }
 }
 
+/// Where tools that write times look for one.
+pub(crate) const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+
 /// The environment of every action: fixed locale, time zone and home, and nothing of the user's.
 fn base_environment() -> BTreeMap<String, String> {
     [
@@ -151,14 +155,25 @@ fn base_environment() -> BTreeMap<String, String> {
         ("LANG", "C.UTF-8"),
         ("LC_ALL", "C.UTF-8"),
         ("TZ", "UTC"),
-        ("SOURCE_DATE_EPOCH", "315532800"),
+        (SOURCE_DATE_EPOCH, &DEFAULT_EPOCH.to_string()),
         ("ZERO_AR_DATE", "1"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into()
 }
 
-/// What a compiler may use up: generous, so that only a runaway one meets a limit.
-fn limits() -> Limits {
-    Limits { timeout: Some(Duration::from_secs(3600)), ..Limits::STANDARD }
+/// A command that sees what it is given, and is let to look at the clock. `cwd` is below the root.
+fn process(argv: Vec<String>, env: BTreeMap<String, String>, cwd: impl Into<String>) -> Process {
+    // Generous, so that only a runaway compiler meets a limit.
+    let limits = Limits { timeout: Some(Duration::from_secs(3600)), ..Limits::STANDARD };
+    Process { argv, env, cwd: cwd.into(), limits, determinism: None }
+}
+
+/// A command whose result would hold what it has seen of chance and time.
+fn deterministic_process(
+    argv: Vec<String>,
+    env: BTreeMap<String, String>,
+    cwd: impl Into<String>,
+) -> Process {
+    Process { determinism: Some(Determinism::at(DEFAULT_EPOCH)), ..process(argv, env, cwd) }
 }

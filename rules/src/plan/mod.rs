@@ -64,7 +64,14 @@ pub struct Options<'a> {
     pub release: bool,
     /// How registries are reached.
     pub clients: Arc<Clients>,
+    /// If no command may see what differs from run to run: the time that commands see, in seconds since
+    /// 1970. Otherwise only those don't whose results would show it.
+    pub epoch: Option<u64>,
 }
+
+/// The time that is used where there is no better one: 1980-01-01, the first that a ZIP archive can
+/// hold.
+pub const DEFAULT_EPOCH: u64 = 315_532_800;
 
 /// The actions of a build.
 #[derive(Debug)]
@@ -213,8 +220,12 @@ mod tests {
             registries: Registries::default(),
         });
         let project = Project { folder: project, manifest: &manifest, images: &images };
-        let options =
-            Options { selection: &Selection::default(), release: true, clients: Arc::default() };
+        let options = Options {
+            selection: &Selection::default(),
+            release: true,
+            clients: Arc::default(),
+            epoch: None,
+        };
         plan(project, &store, state.sources(), &options)
     }
 

@@ -9,11 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cache::{Digest, DiskStore, Tree};
-use engine::{Action, ActionId, Artifact, Graph, Source, SourceFile, Sources};
+use engine::{Action, ActionId, Artifact, Graph, Source, SourceFile, Sources, Work};
+use sandbox::Determinism;
 use walkdir::WalkDir;
 
 use super::{Clients, Options, PlanError, Project};
-use crate::lang::SourceTree;
+use crate::lang::{SOURCE_DATE_EPOCH, SourceTree};
 use crate::manifest::{Language, Origin, Pattern, PatternSet, Spanned};
 use crate::path::ProjectPath;
 use crate::toolchain;
@@ -29,6 +30,8 @@ pub(crate) struct Planner<'a> {
     shared: BTreeMap<String, ActionId>,
     /// Folders of the project that builds write to.
     outputs: Vec<ProjectPath>,
+    /// See [`Options::epoch`].
+    epoch: Option<u64>,
 }
 
 impl<'a> Planner<'a> {
@@ -46,6 +49,7 @@ impl<'a> Planner<'a> {
             graph: Graph::new(),
             shared: BTreeMap::new(),
             outputs: vec![project.manifest.build.output_dir.value.clone()],
+            epoch: options.epoch,
         }
     }
 
@@ -78,7 +82,12 @@ impl<'a> Planner<'a> {
     }
 
     /// Adds an action.
-    pub(crate) fn add(&mut self, action: Action) -> Result<ActionId, PlanError> {
+    pub(crate) fn add(&mut self, mut action: Action) -> Result<ActionId, PlanError> {
+        if let (Some(epoch), Work::Process(process)) = (self.epoch, &mut action.work) {
+            process.determinism = Some(Determinism::at(epoch));
+            let variable = process.env.get_mut(SOURCE_DATE_EPOCH);
+            variable.into_iter().for_each(|value| *value = epoch.to_string());
+        }
         Ok(self.graph.add(action)?)
     }
 

@@ -6,6 +6,7 @@
 mod check;
 mod compare;
 mod componentize;
+mod difference;
 mod finish;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -14,6 +15,7 @@ mod stamp;
 
 pub use check::{CheckError, Gap, WorldMismatch, check_world};
 pub use componentize::{Adapter, ComponentizeError, componentize};
+pub use difference::{Change, Difference, differences};
 pub use finish::{Finish, FinishError};
 pub use inspect::{Externs, InvalidWasm, Kind, externs, validate};
 pub use stamp::{Stamp, StampError, stamp};

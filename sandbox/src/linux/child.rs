@@ -8,12 +8,12 @@
 //! to wait for it and for orphans (see [`init`](super::init)).
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, mkdir, open, openat, symlink, unlink};
-use rustix::io::{Errno, write};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
 use rustix::mount::{
     MountAttrFlags, MountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind, open_tree, unmount,
 };
@@ -53,8 +53,10 @@ const SYSTEM_FILES: [(&CStr, &str); 5] = [
     (c"/etc/resolv.conf", ""),
 ];
 
-/// Where [`Report`]s go in this process once it has given up all other descriptors.
+/// Where [`Report`]s go in this process, and where the calls of a traced program arrive, once it has
+/// given up all other descriptors.
 const CHANNEL: i32 = 3;
+const LISTENER: i32 = 4;
 
 /// Sets the sandbox up, runs the program and reports its end.
 pub(super) fn become_command(prepared: &Prepared, inherited: Inherited<'_>) {
@@ -62,9 +64,11 @@ pub(super) fn become_command(prepared: &Prepared, inherited: Inherited<'_>) {
         set_up(prepared, inherited.spawner).and_then(|()| start_program(prepared, inherited));
     let (channel, report) = match started {
         // From here on memory may be asked for: this is an ordinary process with one thread.
-        Ok(program) => {
-            let tracer = prepared.determinism.as_ref().map(|layer| layer.tracer(program));
-            (keep_only(inherited.channel), init::wait(program, prepared.bounds, tracer))
+        Ok((program, listener)) => {
+            let (channel, listener) = keep_only(inherited.channel, listener);
+            let layer = prepared.determinism.as_ref().zip(listener);
+            let tracer = layer.map(|(layer, listener)| layer.tracer(program, listener));
+            (channel, init::wait(program, prepared.bounds, tracer))
         }
         Err(failure) => (inherited.channel, Report::Failed(failure)),
     };
@@ -323,18 +327,25 @@ fn drop_privileges() -> rustix::io::Result<()> {
     set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
 }
 
-/// Starts process number 2, which becomes the program.
-fn start_program(prepared: &Prepared, inherited: Inherited<'_>) -> Result<Pid, Failure> {
+/// Starts process number 2, which becomes the program. If that is traced, this is where its calls
+/// arrive, too.
+fn start_program(
+    prepared: &Prepared,
+    inherited: Inherited<'_>,
+) -> Result<(Pid, Option<OwnedFd>), Failure> {
+    let is_traced = prepared.determinism.is_some() && !prepared.trial;
+    let handover = is_traced.then(channel::pair).transpose().at(Step::Trace)?;
     // Shared with the new process. 0 stands for no failure.
     let failure = AtomicU64::new(0);
     let program = || {
-        if let Err(Failure { step, errno, .. }) = become_program(prepared, inherited) {
+        let tracer = handover.as_ref().map(|(_, to)| to.as_fd());
+        if let Err(Failure { step, errno, .. }) = become_program(prepared, inherited, tracer) {
             failure.store(u64::from(errno as u32) << 8 | step as u64, Ordering::SeqCst);
         }
     };
     let pid = sys::clone_sharing_memory(&program).at(Step::Fork)?;
     match failure.into_inner() {
-        0 => Ok(pid),
+        0 => Ok((pid, handover.map(|(from, _)| take_listener(&from)).transpose()?)),
         code => Err(Failure {
             step: Step::try_from(code as u8).unwrap_or(Step::Execute),
             index: 0,
@@ -343,15 +354,29 @@ fn start_program(prepared: &Prepared, inherited: Inherited<'_>) -> Result<Pid, F
     }
 }
 
+fn take_listener(from: &OwnedFd) -> Result<OwnedFd, Failure> {
+    let (_, fds) = channel::receive(from, &mut [0]).at(Step::Trace)?;
+    fds.into_iter().next().ok_or(Failure::new(Step::Trace, Errno::BADF))
+}
+
 /// Returns only after a failure or a trial.
-fn become_program(prepared: &Prepared, inherited: Inherited<'_>) -> Done {
+fn become_program(
+    prepared: &Prepared,
+    inherited: Inherited<'_>,
+    tracer: Option<BorrowedFd<'_>>,
+) -> Done {
     setsid().at(Step::Stdio)?;
     connect_stdio(inherited.streams).at(Step::Stdio)?;
-    if prepared.determinism.is_some() && !prepared.trial {
-        sys::trace::fix_addresses().at(Step::Trace)?;
-        sys::trace::trace_me().at(Step::Trace)?;
+    match tracer {
+        None => sys::set_seccomp_filter(inherited.filter).at(Step::Filter)?,
+        Some(tracer) => {
+            sys::trace::fix_addresses().at(Step::Trace)?;
+            sys::trace::trace_me().at(Step::Trace)?;
+            let listener = sys::notify::set_filter_with_listener(inherited.filter);
+            let listener = listener.at(Step::Filter)?;
+            channel::send(tracer, &[0], &[listener.as_fd()]).at(Step::Trace)?;
+        }
     }
-    sys::set_seccomp_filter(inherited.filter).at(Step::Filter)?;
     sys::close_from(3).at(Step::Stdio)?;
     if prepared.trial {
         return Ok(());
@@ -387,9 +412,27 @@ fn execute(prepared: &Prepared) -> Errno {
 }
 
 /// Gives up all other descriptors, so that pipes end when the last process of the command does.
-fn keep_only(channel: BorrowedFd<'_>) -> BorrowedFd<'static> {
-    match sys::place(channel, CHANNEL).and_then(|()| sys::close_from(4)) {
-        Ok(()) => sys::placed(CHANNEL),
+fn keep_only(
+    channel: BorrowedFd<'_>,
+    listener: Option<OwnedFd>,
+) -> (BorrowedFd<'static>, Option<BorrowedFd<'static>>) {
+    let is_traced = listener.is_some();
+    // No owner closes what is put in its place.
+    let keep = || match listener.map(IntoRawFd::into_raw_fd) {
+        None => {
+            sys::place(channel, CHANNEL)?;
+            sys::close_from(4)
+        }
+        Some(listener) => {
+            // The two could be in each other's places.
+            let channel = fcntl_dupfd_cloexec(channel, 5)?.into_raw_fd();
+            sys::place(sys::placed(listener), LISTENER)?;
+            sys::place(sys::placed(channel), CHANNEL)?;
+            sys::close_from(5)
+        }
+    };
+    match keep() {
+        Ok(()) => (sys::placed(CHANNEL), is_traced.then(|| sys::placed(LISTENER))),
         Err(_) => sys::exit(1),
     }
 }

@@ -17,7 +17,9 @@ use std::process::exit;
 use super::cancel::Cancel;
 use super::sandbox::Sandbox;
 use super::session::Io;
-use crate::{Determinism, Limits, Mount, MountSource, Outcome, SandboxError, Spec, Status};
+use crate::{
+    Determinism, Limits, Listing, Mount, MountSource, Outcome, SandboxError, Spec, Status,
+};
 
 /// The first argument of the line.
 const COMMAND: &str = "__sandbox";
@@ -100,8 +102,10 @@ fn arguments(spec: &Spec) -> Vec<OsString> {
             add(option, &[limit.to_string().as_ref()]);
         }
     }
-    if let Some(Determinism { epoch, seed }) = spec.determinism {
-        add("--determinism", &[epoch.to_string().as_ref(), seed.to_string().as_ref()]);
+    if let Some(Determinism { epoch, seed, cpus, listing }) = spec.determinism {
+        let is_reversed = u64::from(listing == Listing::Reversed);
+        let numbers = [epoch, seed, cpus.into(), is_reversed].map(|number| number.to_string());
+        add("--determinism", &numbers.each_ref().map(OsStr::new));
     }
     add("--cwd", &[spec.cwd.as_ref()]);
     for (name, value) in &spec.env {
@@ -144,8 +148,12 @@ fn parse(mut words: VecDeque<OsString>) -> Option<Spec> {
             "--tmp-bytes" => limits.tmp_bytes = number(word()?)?,
             "--open-files" => limits.open_files = number(word()?)?,
             "--determinism" => {
-                let (epoch, seed) = (number(word()?)?, number(word()?)?);
-                spec.determinism = Some(Determinism { epoch, seed });
+                let (epoch, seed, cpus) = (number(word()?)?, number(word()?)?, number(word()?)?);
+                let listing = match number(word()?)? {
+                    0_u64 => Listing::Sorted,
+                    _ => Listing::Reversed,
+                };
+                spec.determinism = Some(Determinism { epoch, seed, cpus, listing });
             }
             "--cwd" => spec.cwd = word()?.into(),
             "--env" => spec.env.push((word()?, word()?)),
@@ -217,7 +225,11 @@ mod tests {
                 mount("/lib64", MountSource::Symlink("usr/lib64".into())),
             ],
             limits: Limits { memory: Some(1 << 30), cpus: Some(2), ..Limits::STANDARD },
-            determinism: Some(Determinism { epoch: 1, seed: 2 }),
+            determinism: Some(Determinism {
+                seed: 2,
+                listing: Listing::Reversed,
+                ..Determinism::at(1)
+            }),
             output_cap: 0,
         }
     }

@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, RawDir, open, openat};
 use rustix::io::read;
 use rustix::param::page_size;
@@ -34,7 +35,7 @@ pub(super) struct Bounds {
 pub(super) fn wait(program: Pid, bounds: Bounds, tracer: Option<Tracer>) -> Report {
     let mut children = Children { program, tracer };
     let report = match bounds {
-        Bounds { memory: None, timeout: None } => loop {
+        Bounds { memory: None, timeout: None } if children.tracer.is_none() => loop {
             if let Next::Ended(status) = children.next(0) {
                 break Report::Ended(status);
             }
@@ -75,11 +76,40 @@ impl Children {
     }
 }
 
-/// How many events are dealt with before the bounds are looked at again.
+/// How many events of one kind are dealt with before others are looked at.
 const EVENTS: usize = 256;
+
+impl Children {
+    /// Waits for an event, at most `timeout`, and answers calls that arrive meanwhile.
+    fn rest(&mut self, signals: &OwnedFd, timeout: Duration) {
+        let Some(tracer) = &mut self.tracer else { return sys::wait_for_child_signal(timeout) };
+        let timeout = Timespec::try_from(timeout).ok();
+        let listener = tracer.listener();
+        for _ in 0..EVENTS {
+            let mut events =
+                [PollFd::new(signals, PollFlags::IN), PollFd::new(&listener, PollFlags::IN)];
+            if !matches!(poll(&mut events, timeout.as_ref()), Ok(1..)) {
+                return;
+            }
+            if events[1].revents().contains(PollFlags::IN) {
+                tracer.answer();
+            }
+            if !events[0].revents().is_empty() {
+                // Which of them it was is asked for by `next`.
+                let _ = read(signals, &mut [0; 128]);
+                return;
+            }
+            if events[1].revents() == PollFlags::HUP {
+                // Nobody is left who could call.
+                return sys::wait_for_child_signal(Duration::from_millis(1));
+            }
+        }
+    }
+}
 
 fn wait_bounded(children: &mut Children, bounds: Bounds) -> Result<Report, Failure> {
     sys::set_blocked(&[libc::SIGCHLD]).at(Step::Limits)?;
+    let signals = sys::child_signals().at(Step::Limits)?;
     let mut watch = bounds.memory.map(Watch::new).transpose()?;
     let deadline = bounds.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
@@ -109,7 +139,7 @@ fn wait_bounded(children: &mut Children, bounds: Bounds) -> Result<Report, Failu
             None => Duration::MAX,
         };
         if is_quiet {
-            sys::wait_for_child_signal(pause.min(left));
+            children.rest(&signals, pause.min(left));
         }
     }
 }

@@ -141,8 +141,8 @@ impl Deterministic {
     }
 
     /// The tracer of a program that has just been started.
-    pub(super) fn tracer(&self, program: Pid) -> Tracer {
-        Tracer::new(program, self.settings, self.cpus)
+    pub(super) fn tracer(&self, program: Pid, listener: BorrowedFd<'static>) -> Tracer {
+        Tracer::new(program, listener, self.settings, self.cpus)
     }
 }
 

@@ -8,7 +8,8 @@
 
 use libc::{
     BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, SECCOMP_RET_ALLOW,
-    SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_TRACE, sock_filter,
+    SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_TRACE, SECCOMP_RET_USER_NOTIF,
+    sock_filter,
 };
 
 /// What changes the machine or other processes: refused as if for want of privilege.
@@ -83,8 +84,17 @@ const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
 const FIRST_ARGUMENT: u32 = 16;
 
-/// Assembles the filter. The calls in `traced` stop for the tracer.
-pub(super) fn filter(traced: &[libc::c_long]) -> Vec<sock_filter> {
+/// Calls of interest to the determinism layer.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Watched<'a> {
+    /// They are answered by process 1.
+    pub notified: &'a [libc::c_long],
+    /// They stop for the tracer.
+    pub traced: &'a [libc::c_long],
+}
+
+/// Assembles the filter.
+pub(super) fn filter(watched: Watched<'_>) -> Vec<sock_filter> {
     let mut program = vec![
         load(ARCH),
         jump(BPF_JEQ, ARCHITECTURE, 1, 0),
@@ -98,7 +108,8 @@ pub(super) fn filter(traced: &[libc::c_long]) -> Vec<sock_filter> {
             program.extend([jump(BPF_JEQ, call as u32, 0, 1), answer(verdict)]);
         }
     };
-    on(traced, SECCOMP_RET_TRACE);
+    on(watched.notified, SECCOMP_RET_USER_NOTIF);
+    on(watched.traced, SECCOMP_RET_TRACE);
     on(NOT_PERMITTED, errno(libc::EPERM));
     on(NOT_THERE, errno(libc::ENOSYS));
     // An ordinary user can't leave its groups when it enters a user namespace. This hides them:
@@ -148,7 +159,8 @@ mod tests {
 
     /// Runs the filter as the kernel would.
     fn verdict(arch: u32, number: i64, first_argument: i32) -> u32 {
-        let program = filter(&[libc::SYS_getrandom]);
+        let watched = Watched { notified: &[libc::SYS_getrandom], traced: &[libc::SYS_nanosleep] };
+        let program = filter(watched);
         let (mut at, mut value) = (0, 0);
         loop {
             let sock_filter { code, jt, jf, k } = program[at];
@@ -177,7 +189,8 @@ mod tests {
         };
         check(libc::SYS_openat, 0, SECCOMP_RET_ALLOW);
         check(libc::SYS_ptrace, 0, SECCOMP_RET_ALLOW);
-        check(libc::SYS_getrandom, 0, SECCOMP_RET_TRACE);
+        check(libc::SYS_getrandom, 0, SECCOMP_RET_USER_NOTIF);
+        check(libc::SYS_nanosleep, 0, SECCOMP_RET_TRACE);
         check(libc::SYS_acct, 0, errno(libc::EPERM));
         check(libc::SYS_vhangup, 0, errno(libc::EPERM));
         check(libc::SYS_io_uring_setup, 0, errno(libc::ENOSYS));

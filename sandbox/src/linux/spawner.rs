@@ -30,10 +30,10 @@ use rustix::process::{
 use rustix::stdio::dup2_stdin;
 
 use super::channel;
-use super::determinism::TRACED;
+use super::determinism::{NOTIFIED, TRACED};
 use super::launch::{Inherited, Streams, launch};
 use super::plan::Plan;
-use super::seccomp;
+use super::seccomp::{self, Watched};
 use super::stage::Stage;
 use super::step::{At, Failure, Step};
 use super::sys;
@@ -70,7 +70,7 @@ fn serve() -> Result<Infallible> {
     match get_ready(&control) {
         Ok(stage) => {
             let spawner = pidfd_open(getpid(), PidfdFlags::empty())?;
-            let filters = Filters { plain: seccomp::filter(&[]), traced: seccomp::filter(TRACED) };
+            let filters = Filters::new();
             channel::report(&control, Report::Ready, &[])?;
             Spawner { control, spawner, stage, filters, running: Vec::new() }.run()
         }
@@ -128,8 +128,8 @@ struct Spawner {
 /// The system call filters.
 struct Filters {
     plain: Vec<sock_filter>,
-    /// With stops for the determinism layer.
-    traced: Vec<sock_filter>,
+    /// With those calls singled out that the determinism layer is about.
+    watched: Vec<sock_filter>,
 }
 
 /// A command that runs.
@@ -217,8 +217,14 @@ impl Spawner {
 }
 
 impl Filters {
+    fn new() -> Self {
+        let watched = Watched { notified: NOTIFIED, traced: TRACED };
+        let plain = seccomp::filter(Watched::default());
+        Self { plain, watched: seccomp::filter(watched) }
+    }
+
     fn of(&self, plan: &Plan) -> &[sock_filter] {
-        if plan.determinism.is_some() { &self.traced } else { &self.plain }
+        if plan.determinism.is_some() { &self.watched } else { &self.plain }
     }
 }
 

@@ -12,7 +12,7 @@ use super::init::Bounds;
 use super::plan::{Plan, PlannedKind, PlannedLimits, PlannedMount};
 use super::step::{Failure, Step};
 use super::sys::Usage;
-use crate::Determinism;
+use crate::{Determinism, Listing};
 
 /// What the caller hears about a command, and about the spawner itself when that starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,8 +108,7 @@ impl Plan {
         writer.number(self.mounts.len() as u64);
         self.mounts.iter().for_each(|mount| writer.mount(mount));
         writer.limits(&self.limits);
-        writer.optional(self.determinism.map(|determinism| determinism.epoch));
-        writer.optional(self.determinism.map(|determinism| determinism.seed));
+        writer.determinism(self.determinism);
         writer.0
     }
 
@@ -124,8 +123,7 @@ impl Plan {
         let count = reader.number()?;
         let mounts = (0..count).map(|_| reader.mount()).collect::<Option<_>>()?;
         let limits = reader.limits()?;
-        let determinism = reader.optional()?.zip(reader.optional()?);
-        let determinism = determinism.map(|(epoch, seed)| Determinism { epoch, seed });
+        let determinism = reader.determinism()?;
         Some(Self { account, programs, argv, env, cwd, mounts, limits, determinism, trial })
     }
 }
@@ -169,6 +167,13 @@ impl Writer {
     fn tagged(&mut self, tag: u64, strings: &[&CString]) {
         self.number(tag);
         strings.iter().for_each(|text| self.string(text));
+    }
+
+    fn determinism(&mut self, determinism: Option<Determinism>) {
+        self.number(determinism.is_some().into());
+        if let Some(Determinism { epoch, seed, cpus, listing }) = determinism {
+            self.numbers(&[epoch, seed, cpus.into(), (listing == Listing::Reversed).into()]);
+        }
     }
 
     fn limits(&mut self, limits: &PlannedLimits) {
@@ -224,6 +229,15 @@ impl Reader<'_> {
         Some(PlannedMount { target, kind })
     }
 
+    fn determinism(&mut self) -> Option<Option<Determinism>> {
+        if !self.flag()? {
+            return Some(None);
+        }
+        let (epoch, seed, cpus) = (self.number()?, self.number()?, self.number()? as u32);
+        let listing = if self.flag()? { Listing::Reversed } else { Listing::Sorted };
+        Some(Some(Determinism { epoch, seed, cpus, listing }))
+    }
+
     fn limits(&mut self) -> Option<PlannedLimits> {
         let (memory, timeout) = (self.optional()?, self.optional()?.map(Duration::from_nanos));
         let (bounds, file_size) = (Bounds { memory, timeout }, self.optional()?);
@@ -261,7 +275,11 @@ mod tests {
                 open_files: 256,
                 cpus: Some((3, 2)),
             },
-            determinism: Some(Determinism { epoch: 315_532_800, seed: u64::MAX }),
+            determinism: Some(Determinism {
+                seed: u64::MAX,
+                listing: Listing::Reversed,
+                ..Determinism::at(315_532_800)
+            }),
             trial: false,
         }
     }

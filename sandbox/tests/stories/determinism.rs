@@ -21,7 +21,7 @@ crate::tests![
 const EPOCH: u64 = 1_000_000_000;
 
 fn deterministic(spec: Spec) -> Spec {
-    Spec { determinism: Some(Determinism { epoch: EPOCH, seed: 1 }), ..spec }
+    Spec { determinism: Some(Determinism::at(EPOCH)), ..spec }
 }
 
 /// A probe that tells what it sees, with a folder of files that were made in this order.
@@ -70,7 +70,8 @@ fn every_run_sees_the_same(lab: &Lab) {
 fn the_seed_and_the_epoch_decide(lab: &Lab) {
     let spec = facts(lab, &["a", "b"]);
     let run = |epoch, seed| {
-        lab.stdout(&Spec { determinism: Some(Determinism { epoch, seed }), ..spec.clone() })
+        let determinism = Determinism { seed, ..Determinism::at(epoch) };
+        lab.stdout(&Spec { determinism: Some(determinism), ..spec.clone() })
     };
     let (first, seed, epoch) = (run(EPOCH, 1), run(EPOCH, 2), run(EPOCH + 1, 1));
     let (first, seed, epoch) = (lines(&first), lines(&seed), lines(&epoch));
@@ -82,7 +83,7 @@ fn the_seed_and_the_epoch_decide(lab: &Lab) {
     let files = "[Some(1000000000000000000), Some(1000000000000000000), Some(1000000000000000000)]";
     assert_eq!(first["new-times"], files);
     assert_eq!(first["input-times"], files, "it was made just now");
-    assert_eq!(first["cpus"], Determinism::CPUS.to_string());
+    assert_eq!(first["cpus"], Determinism::at(EPOCH).cpus.to_string());
     let one = lab.stdout(&deterministic(spec.clone().limited(|limits| limits.cpus = Some(1))));
     assert_eq!(lines(&one)["cpus"], "1");
 }

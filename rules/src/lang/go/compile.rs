@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cache::Digest;
-use engine::{Action, ActionId, Input, Label, Process, Source};
+use engine::{Action, ActionId, Input, Label, Source};
 
 use super::bindings::{Layout, PLACE, RUNTIME_FOLDER, vendored_runtime};
 use super::fetch::{FetchModules, MODULES};
@@ -13,7 +13,7 @@ use super::seal::SealCache;
 use super::tinygo::{self, TINYGO};
 use crate::lang::bindings::{Bindings, Generator};
 use crate::lang::source_tree::SourceTree;
-use crate::lang::{Compiled, ComponentWit, LangError, Request, base_environment, limits};
+use crate::lang::{Compiled, ComponentWit, LangError, Request, base_environment, process};
 use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
 use crate::toolchain::GO;
@@ -132,7 +132,7 @@ fn standard_library(planner: &mut Planner<'_>) -> Result<ActionId, PlanError> {
         let argv = ["install", "-pkgdir=/out/std", "std"].map(str::to_owned).to_vec();
         let mut env = environment();
         env.insert("GOCACHE".to_owned(), "/tmp/cache".to_owned());
-        let process = Process { argv: go(argv), env, cwd: String::new(), limits: limits() };
+        let process = process(go(argv), env, "");
         let action = Action::process(Label::new("go", "standard library"), process);
         planner.add(action.input(Input::root(image)).output(STD))
     })
@@ -218,7 +218,7 @@ impl Go<'_> {
         argv.extend(packages.third_party.iter().cloned());
         let mut env = self.environment();
         env.insert("GOCACHE".to_owned(), format!("/out/{CACHE}"));
-        let process = Process { argv, env, cwd: place(&self.module.dir), limits: limits() };
+        let process = process(argv, env, place(&self.module.dir));
         let action = Action::process(Label::new(name, "packages"), process);
         self.inputs(action, skeleton).output(CACHE)
     }
@@ -236,7 +236,7 @@ impl Go<'_> {
         let mut env = self.environment();
         env.insert("GOCACHE".to_owned(), format!("/{CACHE}"));
         env.extend(request.env.clone());
-        let process = Process { argv, env, cwd: place(&self.layout.folder), limits: limits() };
+        let process = process(argv, env, place(&self.layout.folder));
         let action = Action::process(Label::new(request.name, "compile"), process);
         self.inputs(action, sources).input(Input::scratch(CACHE, layer)).output("core.wasm")
     }

@@ -6,14 +6,14 @@
 //! called is tested; the real one has not been tried.
 
 use cache::Digest;
-use engine::{Action, Input, Label, Process, Source};
+use engine::{Action, Input, Label, Source};
 
 use super::compile::{environment, fetch, module_cache, place};
 use super::module::Module;
 use super::packages::Packages;
 use super::{GoError, fetch::MODULES};
 use crate::lang::source_tree::SourceTree;
-use crate::lang::{Compiled, ComponentWit, Request, limits};
+use crate::lang::{Compiled, ComponentWit, Request, process};
 use crate::plan::{PlanError, Planner};
 use crate::toolchain::GO;
 
@@ -65,8 +65,7 @@ fn action(
     env.insert("GOMODCACHE".to_owned(), module_cache(modules.is_some()));
     env.extend(request.env.clone());
     let cwd = place(&request.source.parent());
-    let process =
-        Process { argv: command(&wit.world, request.release), env, cwd, limits: limits() };
+    let process = process(command(&wit.world, request.release), env, cwd);
     let action = Action::process(Label::new(request.name, "compile"), process)
         .input(Input::new("src", Source::Tree(sources)))
         .input(Input::new("wit", Source::Tree(wit.tree)))

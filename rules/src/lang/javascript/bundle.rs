@@ -4,12 +4,12 @@
 //! types and files that nothing imports do not reach the engine.
 
 use cache::Digest;
-use engine::{Action, Input, Label, Process, Source};
+use engine::{Action, Input, Label, Source};
 
 use super::fetch::MODULES;
 use super::module_name;
 use super::world::World;
-use crate::lang::{Request, base_environment, limits};
+use crate::lang::{Request, base_environment, process};
 use crate::plan::{PlanError, Planner};
 use crate::toolchain::ESBUILD;
 
@@ -29,8 +29,7 @@ pub(super) fn plan(
 ) -> Result<Source, PlanError> {
     let mut env = base_environment();
     env.extend(request.env.clone());
-    let process =
-        Process { argv: arguments(request, world), env, cwd: "src".to_owned(), limits: limits() };
+    let process = process(arguments(request, world), env, "src");
     let mut action = Action::process(Label::new(request.name, "bundle"), process)
         .input(Input::root(planner.image(ESBUILD)?))
         .input(Input::new("src", Source::Tree(sources)))

@@ -4,7 +4,7 @@
 //! Nothing waits for the check, as esbuild only drops types; but a build in which it fails has failed.
 //! Besides the project's own code it looks at whether the module's exports fit the world.
 
-use engine::{Action, ActionId, Input, Label, Process, Source};
+use engine::{Action, ActionId, Input, Label, Source};
 use serde_json::{Value, json};
 
 use super::engine::Node;
@@ -12,7 +12,7 @@ use super::fetch::MODULES;
 use super::package::PackageSources;
 use super::world::World;
 use crate::lang::source_tree::SourceTree;
-use crate::lang::{ComponentWit, Request, base_environment, limits};
+use crate::lang::{ComponentWit, Request, base_environment, process};
 use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
 use crate::toolchain::TYPESCRIPT;
@@ -39,12 +39,7 @@ pub(super) fn plan(
     configuration.generated(ProjectPath::parse("tsconfig.json")?, text);
     let configuration = planner.store_tree(configuration)?;
     let argv = ["/usr/bin/tsc", "--project", "/check/tsconfig.json", "--pretty"];
-    let process = Process {
-        argv: argv.map(str::to_owned).to_vec(),
-        env: base_environment(),
-        cwd: "src".to_owned(),
-        limits: limits(),
-    };
+    let process = process(argv.map(str::to_owned).to_vec(), base_environment(), "src");
     let mut action = Action::process(Label::new(request.name, "check"), process)
         .input(Input::root(planner.image(TYPESCRIPT)?))
         .input(Input::new("src", Source::Tree(sources.tree)))

@@ -5,12 +5,12 @@
 //! engine and compiling the engine for this machine depends on the WIT alone and takes most of the
 //! time, so it is a layer; an edit runs the rest.
 
-use engine::{Action, Input, Label, Process, Source};
+use engine::{Action, Input, Label, Source};
 
 use super::module_name;
 use super::world::World;
 use crate::lang::source_tree::SourceTree;
-use crate::lang::{ComponentWit, Request, base_environment, limits};
+use crate::lang::{ComponentWit, Request, base_environment, deterministic_process};
 use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
 use crate::toolchain::JCO;
@@ -65,8 +65,7 @@ impl Node {
             .chain([format!("/scripts/{script}")])
             .chain(arguments.into_iter().map(str::to_owned))
             .collect();
-        let process =
-            Process { argv, env: base_environment(), cwd: String::new(), limits: limits() };
+        let process = deterministic_process(argv, base_environment(), "");
         Action::process(label, process)
             .input(Input::root(self.image.clone()))
             .input(Input::new("scripts", self.scripts.clone()))

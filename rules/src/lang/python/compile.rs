@@ -7,14 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use engine::{Action, Input, Label, Process, Source};
+use engine::{Action, Input, Label, Source};
 
 use super::PythonError;
 use super::fetch::FetchWheels;
 use super::lock::{self, Lock};
 use super::module::{self, Module, PYTHONPATH};
 use crate::lang::source_tree::{SourceTree, Without};
-use crate::lang::{Compiled, LangError, Request, base_environment, limits};
+use crate::lang::{Compiled, LangError, Request, base_environment, deterministic_process};
 use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
 use crate::toolchain::COMPONENTIZE_PY;
@@ -41,12 +41,8 @@ pub(crate) fn compile(
     let mut search: Vec<String> =
         further.iter().map(|folder| format!("/{}", in_action(folder))).collect();
     search.extend(packages.is_some().then(|| format!("/{PACKAGES}")));
-    let process = Process {
-        argv: argv(&wit.world, &module.name, search),
-        env: environment(request),
-        cwd: in_action(&module.root),
-        limits: limits(),
-    };
+    let argv = argv(&wit.world, &module.name, search);
+    let process = deterministic_process(argv, environment(request), in_action(&module.root));
     let mut action = Action::process(Label::new(request.name, "compile"), process)
         .input(Input::root(image))
         .input(Input::new("src", Source::Tree(sources)))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::Process;
 
-use crate::lang::{base_environment, limits};
+use crate::lang::{base_environment, process};
 use crate::path::ProjectPath;
 
 /// Where Cargo's target folder stands in every action: the same place for a layer and for what is
@@ -29,5 +29,5 @@ pub(super) fn cargo_process(
     env.extend(own);
     let cwd = if workspace.is_root() { "src".to_owned() } else { format!("src/{workspace}") };
     let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
-    Process { argv, env, cwd, limits: limits() }
+    process(argv, env, cwd)
 }

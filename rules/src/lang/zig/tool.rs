@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Action, Input, Label, Process, Source};
+use engine::{Action, Input, Label, Source};
 
-use crate::lang::{base_environment, limits};
+use crate::lang::{base_environment, process};
 use crate::plan::{PlanError, Planner};
 use crate::toolchain::ZIG;
 
@@ -49,7 +49,7 @@ impl Zig {
         env.extend(fixed.map(|(name, value)| (name.to_owned(), value.to_owned())));
         env.extend(own.clone());
         let argv = ["/usr/bin/sh", "-ec", script].map(str::to_owned).to_vec();
-        let process = Process { argv, env, cwd: cwd.to_owned(), limits: limits() };
+        let process = process(argv, env, cwd);
         Action::process(label, process).input(Input::root(self.image.clone()))
     }
 }

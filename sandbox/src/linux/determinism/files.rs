@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 use std::fmt::Write as _;
 
-use super::calls::{KERNEL, MEMORY};
+use super::answers::{KERNEL, MEMORY};
 use super::thread::Random;
 use crate::Determinism;
 
@@ -16,7 +16,7 @@ pub(in crate::linux) fn hide_machine(
     determinism: Determinism,
     cpus: Option<u32>,
 ) -> Vec<(&'static CStr, Vec<u8>)> {
-    let cpus = cpus.unwrap_or(Determinism::CPUS);
+    let cpus = cpus.unwrap_or(determinism.cpus);
     let mut random = Random(determinism.seed ^ u64::from_be_bytes(*b"/dev/ran"));
     let bytes: Vec<u8> = (0..RANDOM_BYTES / 8).flat_map(|_| random.next().to_le_bytes()).collect();
     let (boot, epoch) = (uuid(&mut random), determinism.epoch);
@@ -68,8 +68,8 @@ mod tests {
 
     #[test]
     fn the_seed_decides_and_the_cpus_are_counted() {
-        let files = |seed, cpus| hide_machine(Determinism { epoch: 5, seed }, cpus);
-        assert_eq!(files(1, None), files(1, Some(Determinism::CPUS)));
+        let files = |seed, cpus| hide_machine(Determinism { seed, ..Determinism::at(5) }, cpus);
+        assert_eq!(files(1, None), files(1, Some(Determinism::at(5).cpus)));
         assert_ne!(files(1, None), files(2, None));
         let text = |path: &CStr| {
             let file = files(1, Some(3)).into_iter().find(|(name, _)| *name == path).unwrap();

@@ -1,33 +1,43 @@
 //! The entries of a folder, as `getdents64` lists them, in the order of their names.
 
+use crate::Listing;
+
 /// Where the fields of a `linux_dirent64` are.
+const INODE: std::ops::Range<usize> = 0..8;
 const OFFSET: std::ops::Range<usize> = 8..16;
 const LENGTH: std::ops::Range<usize> = 16..18;
 const NAME: usize = 19;
 
-/// Sorts what one call has listed; `None` if it is not a listing.
+/// The entries of a whole listing, one by one in their new order; `None` if it is not a listing.
 ///
-/// The positions stay in their old order: to go on from the last one of them is to go on after all
-/// of these entries.
-pub(super) fn sorted(listing: &[u8]) -> Option<Vec<u8>> {
+/// The positions stay in their old order, so that they still grow, and the last one is the end.
+pub(super) fn sorted(listing: &[u8], order: Listing) -> Option<Vec<Vec<u8>>> {
     let mut entries = Vec::new();
     let mut rest = listing;
     while !rest.is_empty() {
         let length = u16::from_ne_bytes(rest.get(LENGTH)?.try_into().ok()?);
         let (entry, after) = rest.split_at_checked(length.into())?;
-        entries.push(entry);
+        entries.push(entry.to_vec());
         rest = after;
         name(entry)?;
     }
-    let positions: Vec<&[u8]> = entries.iter().map(|entry| &entry[OFFSET]).collect();
-    entries.sort_by_key(|entry| name(entry));
-    let mut sorted = Vec::with_capacity(listing.len());
-    for (entry, position) in entries.into_iter().zip(positions) {
-        let start = sorted.len();
-        sorted.extend_from_slice(entry);
-        sorted[start + OFFSET.start..start + OFFSET.end].copy_from_slice(position);
+    let positions: Vec<Vec<u8>> = entries.iter().map(|entry| entry[OFFSET].to_vec()).collect();
+    entries.sort_by(|one, other| name(one).cmp(&name(other)));
+    if order == Listing::Reversed {
+        entries.reverse();
     }
-    Some(sorted)
+    for (entry, position) in entries.iter_mut().zip(positions) {
+        entry[OFFSET].copy_from_slice(&position);
+    }
+    Some(entries)
+}
+
+/// Gives the entries other file numbers.
+pub(super) fn renumber(entries: &mut [Vec<u8>], mut number: impl FnMut(u64) -> u64) {
+    for entry in entries {
+        let old = entry[INODE].try_into().expect("it is eight bytes");
+        entry[INODE].copy_from_slice(&number(u64::from_ne_bytes(old)).to_ne_bytes());
+    }
 }
 
 fn name(entry: &[u8]) -> Option<&[u8]> {
@@ -57,16 +67,19 @@ mod tests {
     fn names_are_sorted_and_positions_are_not() {
         let mixed = listing(&[("b", 30), ("a-long-name-of-a-file", 10), ("..", 99), ("bb", 40)]);
         let right = listing(&[("..", 30), ("a-long-name-of-a-file", 10), ("b", 99), ("bb", 40)]);
-        assert_eq!(sorted(&mixed).unwrap(), right);
-        assert_eq!(sorted(&right).unwrap(), right);
-        assert_eq!(sorted(&[]).unwrap(), Vec::<u8>::new());
+        let sorted = |listing: &[u8]| sorted(listing, Listing::Sorted).unwrap().concat();
+        assert_eq!(sorted(&mixed), right);
+        assert_eq!(sorted(&right), right);
+        assert_eq!(sorted(&[]), Vec::<u8>::new());
+        let reversed = listing(&[("bb", 30), ("b", 10), ("a-long-name-of-a-file", 99), ("..", 40)]);
+        assert_eq!(super::sorted(&mixed, Listing::Reversed).unwrap().concat(), reversed);
     }
 
     #[test]
     fn what_is_no_listing_is_left_alone() {
         let whole = listing(&[("a", 1), ("b", 2)]);
-        assert_eq!(sorted(&whole[..whole.len() - 1]), None);
-        assert_eq!(sorted(&[0; 24]), None);
-        assert_eq!(sorted(&[1; 3]), None);
+        for bytes in [&whole[..whole.len() - 1], &[0; 24], &[1; 3]] {
+            assert_eq!(sorted(bytes, Listing::Sorted), None);
+        }
     }
 }

@@ -1,30 +1,43 @@
 //! The determinism layer: process 1 traces the command and answers what differs from run to run.
 //!
-//! The system call filter stops a thread at the few calls in [`calls`], and only there, so all
-//! others cost nothing. Some are answered without the kernel, others let through and their result
-//! mended. The tracer works on registers and memory of the thread: how the program was linked, and
-//! in which language it is written, makes no difference.
+//! The system call filter singles out a few calls; all others cost nothing. Most of them are
+//! answered in the kernel's place, by seccomp's user notification ([`answers`]); for a few the thread
+//! stops at both ends of the call, by `ptrace` ([`calls`]), which costs more. Process 1 works on memory
+//! and registers of the thread: how the program was linked, and in which language it is written,
+//! makes no difference.
 //!
-//! What a thread gets depends on how it came to be (the first, the third child of the second, …) and
-//! on what it has asked before, never on when it runs: see [`thread`].
+//! What a thread gets depends on how its process came to be (the first, the third child of the second,
+//! …) and on what it has asked before, never on when it runs: see [`thread`].
 //!
 //! [`Determinism::LAYER`](crate::Determinism::LAYER) says what is fixed.
 
+mod answers;
 mod calls;
 mod clock;
 mod files;
+mod folders;
+mod inodes;
 mod listing;
+mod paths;
 mod program;
 mod thread;
+#[cfg(target_arch = "x86_64")]
+mod vdso;
 
 use std::collections::{HashMap, HashSet};
+use std::os::fd::BorrowedFd;
 
 use rustix::process::Pid;
 
+pub(super) use answers::NOTIFIED;
 pub(super) use calls::TRACED;
 pub(super) use files::hide_machine;
 
+use self::calls::Call;
+use self::folders::Folders;
+use self::inodes::Inodes;
 use self::thread::Thread;
+use super::sys::notify::{self, Answer};
 use super::sys::trace;
 use crate::Determinism;
 
@@ -34,6 +47,10 @@ const CALL_STOP: i32 = libc::SIGTRAP | 0x80;
 /// All threads of a command.
 pub(super) struct Tracer {
     settings: Settings,
+    /// Where calls arrive that are answered.
+    listener: BorrowedFd<'static>,
+    folders: Folders,
+    inodes: Inodes,
     threads: HashMap<Pid, Thread>,
     /// Threads that have stopped before their parent has told of them.
     early: HashSet<Pid>,
@@ -49,13 +66,19 @@ pub(super) struct Settings {
 
 impl Tracer {
     /// `program` has asked to be traced and is about to stop for the first time, as a new program.
-    pub(super) fn new(program: Pid, determinism: Determinism, cpus: Option<u32>) -> Self {
+    pub(super) fn new(
+        program: Pid,
+        listener: BorrowedFd<'static>,
+        determinism: Determinism,
+        cpus: Option<u32>,
+    ) -> Self {
+        notify::stay_on_one_processor(listener);
         let first = Thread::first(determinism.seed);
         Self {
-            settings: Settings {
-                epoch: determinism.epoch,
-                cpus: cpus.unwrap_or(Determinism::CPUS),
-            },
+            settings: Settings { epoch: determinism.epoch, cpus: cpus.unwrap_or(determinism.cpus) },
+            listener,
+            folders: Folders::new(determinism.listing),
+            inodes: Inodes::default(),
             threads: HashMap::from([(program, first)]),
             early: HashSet::new(),
         }
@@ -69,8 +92,29 @@ impl Tracer {
             0 => self.signalled(pid, signal),
             libc::PTRACE_EVENT_SECCOMP => self.calls(pid),
             libc::PTRACE_EVENT_EXEC => self.becomes_program(pid),
-            _ => self.starts_another(pid),
+            event => self.starts_another(pid, event),
         };
+    }
+
+    /// Where calls arrive.
+    pub(super) fn listener(&self) -> BorrowedFd<'static> {
+        self.listener
+    }
+
+    /// Answers a call that has arrived.
+    pub(super) fn answer(&mut self) {
+        // What can't be received or answered any more is the call of a thread that was killed.
+        let Ok(notification) = notify::receive(self.listener) else { return };
+        let thread = Pid::from_raw(notification.thread);
+        let thread = thread.and_then(|pid| Some((pid, self.threads.get_mut(&pid)?)));
+        let answer = match thread {
+            Some((pid, thread)) => {
+                let context = (self.settings, &mut self.folders, &mut self.inodes);
+                answers::answer(pid, thread, context, &notification)
+            }
+            None => Answer::Continue,
+        };
+        let _ = notify::answer(self.listener, notification.id, answer);
     }
 
     /// Forgets a thread that has ended.
@@ -93,7 +137,7 @@ impl Tracer {
             libc::SIGTRAP if thread.is_new => {
                 thread.is_new = false;
                 trace::trace_all_of(pid)?;
-                program::prepare(pid, thread)?;
+                program::prepare(pid, thread, self.settings)?;
                 trace::resume(pid, 0)
             }
             // How every other thread begins.
@@ -119,19 +163,20 @@ impl Tracer {
         if let Some(thread) = before.and_then(|before| self.threads.remove(&before)) {
             self.threads.insert(pid, thread);
         }
+        // Until the call that made it a program returns, it can make no other.
         if let Some(thread) = self.threads.get_mut(&pid) {
-            thread.call = None;
-            program::prepare(pid, thread)?;
+            thread.call = Some(Call::Program);
         }
-        trace::resume(pid, 0)
+        trace::resume_to_exit(pid)
     }
 
     /// `fork`, `vfork` and `clone`.
-    fn starts_another(&mut self, pid: Pid) -> rustix::io::Result<()> {
+    fn starts_another(&mut self, pid: Pid, event: i32) -> rustix::io::Result<()> {
         let child = trace::event_message(pid)?;
         let child = i32::try_from(child).ok().and_then(Pid::from_raw);
         if let (Some(child), Some(parent)) = (child, self.threads.get_mut(&pid)) {
-            let mut thread = parent.child();
+            let is_thread = event == libc::PTRACE_EVENT_CLONE;
+            let mut thread = if is_thread { parent.another() } else { parent.child() };
             if self.early.remove(&child) {
                 thread.is_new = false;
                 let _ = trace::resume(child, 0);
@@ -139,5 +184,25 @@ impl Tracer {
             self.threads.insert(child, thread);
         }
         trace::resume(pid, 0)
+    }
+}
+
+/// Other processors have their own code; there, programs make system calls for the time.
+#[cfg(not(target_arch = "x86_64"))]
+mod vdso {
+    use rustix::io::{Errno, Result};
+    use rustix::process::Pid;
+
+    #[derive(Clone, Copy)]
+    pub(super) struct Clocks;
+
+    impl Clocks {
+        pub(super) fn install(_: Pid, _: u64, _: (u64, u64)) -> Result<Self> {
+            Err(Errno::NOSYS)
+        }
+
+        pub(super) fn advance(self, _: Pid, _: u64) -> Result<()> {
+            Ok(())
+        }
     }
 }

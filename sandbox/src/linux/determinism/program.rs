@@ -4,7 +4,9 @@
 use rustix::io::{Errno, Result};
 use rustix::process::Pid;
 
+use super::Settings;
 use super::thread::Thread;
+use super::vdso::Clocks;
 use crate::linux::sys::trace::{Registers, read_memory, write_memory};
 
 /// The bytes of one word.
@@ -13,9 +15,10 @@ const WORD: u64 = 8;
 /// More words than a program can have of arguments and variables.
 const MOST_WORDS: u64 = 1 << 22;
 
-/// Prepares a program that has not begun yet: it makes system calls for the time, as it knows of no
-/// other way, and has random bytes of ours.
-pub(super) fn prepare(pid: Pid, thread: &mut Thread) -> Result<()> {
+/// Prepares a program that has not begun yet: it has random bytes of ours, and asks our clocks. If
+/// those can't be installed, it makes system calls for the time, as it knows of no other way.
+pub(super) fn prepare(pid: Pid, thread: &mut Thread, settings: Settings) -> Result<()> {
+    thread.clocks = None;
     let mut stack = Stack { pid, base: 0, words: Vec::new() };
     let arguments = Registers::of(pid)?.stack_pointer();
     // The number of arguments, they and a null, the variables and a null.
@@ -33,7 +36,13 @@ pub(super) fn prepare(pid: Pid, thread: &mut Thread) -> Result<()> {
         let (kind, value) = (stack.word(at)?, stack.word(at + WORD)?);
         match kind {
             libc::AT_NULL => return Ok(()),
-            libc::AT_SYSINFO_EHDR => write_memory(pid, at, &libc::AT_IGNORE.to_ne_bytes())?,
+            libc::AT_SYSINFO_EHDR => {
+                let start = (super::clock::START, settings.epoch);
+                thread.clocks = Clocks::install(pid, value, start).ok();
+                if thread.clocks.is_none() {
+                    write_memory(pid, at, &libc::AT_IGNORE.to_ne_bytes())?;
+                }
+            }
             libc::AT_RANDOM => {
                 let mut bytes = [0; 16];
                 thread.fill(&mut bytes);

@@ -4,32 +4,54 @@ use rustix::process::Pid;
 
 use super::calls::Call;
 use super::clock::Clock;
+use super::folders::Process;
+use super::vdso::Clocks;
 use super::{Settings, calls};
 
 pub(super) struct Thread {
+    /// What the random numbers of its process come from.
+    seed: u64,
     random: Random,
     pub(super) clock: Clock,
-    /// How many processes and threads it has started.
+    /// Where its program looks for the time.
+    pub(super) clocks: Option<Clocks>,
+    /// How many processes it has started.
     children: u64,
     /// Whether its first stop is still to come.
     pub(super) is_new: bool,
     /// The system call that it is in, if the end of that is waited for.
     pub(super) call: Option<Call>,
+    /// The process that it belongs to, once that was asked for; nothing if it could not be found.
+    pub(super) process: Option<Option<Process>>,
 }
 
 impl Thread {
+    /// The first thread of a process.
     pub(super) fn first(seed: u64) -> Self {
-        let clock = Clock::default();
-        Self { random: Random(seed), clock, children: 0, is_new: true, call: None }
+        Self {
+            seed,
+            random: Random(seed),
+            clock: Clock::default(),
+            clocks: None,
+            children: 0,
+            is_new: true,
+            call: None,
+            process: None,
+        }
     }
 
-    /// The next thread that this one starts.
+    /// Another thread of its process. All that are started have the same numbers to come: which of
+    /// several workers is given a task depends on the moment, and must make no difference.
+    pub(super) fn another(&self) -> Self {
+        let worker = Random(self.seed ^ u64::from_be_bytes(*b"a thread")).next();
+        Self { random: Random(worker), clocks: self.clocks, ..Self::first(self.seed) }
+    }
+
+    /// The first thread of the next process that this one starts.
     pub(super) fn child(&mut self) -> Self {
         self.children += 1;
-        // Away from the parent's own sequence.
-        let mut random = Random(self.random.0 ^ self.children.rotate_left(32));
-        random.0 = random.next();
-        Self { random, clock: self.clock, children: 0, is_new: true, call: None }
+        let seed = Random(self.seed ^ self.children.rotate_left(32)).next();
+        Self { clock: self.clock, clocks: self.clocks, ..Self::first(seed) }
     }
 
     pub(super) fn fill(&mut self, buffer: &mut [u8]) {
@@ -78,13 +100,14 @@ mod tests {
         );
     }
 
+    fn draw(thread: &mut Thread) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        thread.fill(&mut bytes);
+        bytes
+    }
+
     #[test]
-    fn every_thread_has_a_sequence_of_its_own_that_its_descent_decides() {
-        let draw = |thread: &mut Thread| {
-            let mut bytes = [0; 16];
-            thread.fill(&mut bytes);
-            bytes
-        };
+    fn every_process_has_a_sequence_of_its_own_that_its_descent_decides() {
         let family = |seed| {
             let mut first = Thread::first(seed);
             let mut second = first.child();
@@ -99,9 +122,19 @@ mod tests {
         for (index, bytes) in drawn.iter().enumerate() {
             assert!(!drawn[..index].contains(bytes), "{index}");
         }
-        let mut first = Thread::first(7);
         let mut bytes = [0; 3];
-        first.fill(&mut bytes);
+        Thread::first(7).fill(&mut bytes);
         assert_eq!(bytes, drawn[1][..3]);
+    }
+
+    #[test]
+    fn it_makes_no_difference_which_worker_is_given_a_task() {
+        let mut first = Thread::first(7);
+        let (mut one, mut other) = (first.another(), first.another());
+        let drawn = draw(&mut one);
+        assert_ne!(draw(&mut first), drawn);
+        assert_eq!(draw(&mut other), drawn);
+        let [mut one, mut other] = [&mut one, &mut other].map(Thread::child);
+        assert_eq!(draw(&mut one), draw(&mut other));
     }
 }

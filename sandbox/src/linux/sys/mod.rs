@@ -1,10 +1,12 @@
 //! The system calls that `rustix` doesn't offer, or not in the form that is needed here.
 //!
-//! The only module of this crate with `unsafe`, and [`trace`] below it. Each function is safe to call as documented; those
+//! The only module of this crate with `unsafe`, but for [`files`], [`notify`] and [`trace`] below it. Each function is safe to call as documented; those
 //! that are only safe in the single-threaded spawner, or in a process that it has just cloned, say
 //! so.
 #![expect(unsafe_code, reason = "these system calls have no safe wrapper")]
 
+pub(super) mod files;
+pub(super) mod notify;
 pub(super) mod trace;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -241,6 +243,16 @@ pub(super) fn wait_for_child_signal(timeout: Duration) {
     };
     // SAFETY: both are initialised, and details of the signal aren't asked for.
     unsafe { libc::sigtimedwait(&raw const set, ptr::null_mut(), &raw const timeout) };
+}
+
+/// A descriptor that is readable when a child's end has been signalled. The signal must be blocked.
+pub(super) fn child_signals() -> Result<OwnedFd> {
+    let set = signal_set(&[libc::SIGCHLD]);
+    // SAFETY: the set is initialised.
+    let fd = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
+    check(fd.into())?;
+    // SAFETY: the kernel has just opened this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 fn signal_set(signals: &[c_int]) -> libc::sigset_t {

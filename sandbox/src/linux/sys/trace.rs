@@ -93,6 +93,40 @@ fn register_set(
 
 #[cfg(target_arch = "x86_64")]
 impl Registers {
+    /// Has a thread that stopped outside of a system call make one, by the instruction at `place`;
+    /// what that returns. The thread is where it was afterwards.
+    pub(in crate::linux) fn make_call(
+        mut self,
+        thread: Pid,
+        place: u64,
+        (call, [a, b, c, d, e, f]): (i64, [u64; 6]),
+    ) -> Result<i64> {
+        let registers = libc::user_regs_struct {
+            rip: place,
+            orig_rax: u64::MAX,
+            rax: call as u64,
+            rdi: a,
+            rsi: b,
+            rdx: c,
+            r10: d,
+            r8: e,
+            r9: f,
+            ..self.0
+        };
+        Self(registers).write(thread)?;
+        request(libc::PTRACE_SINGLESTEP, thread, 0)?;
+        // Only this thread is waited for: what others do stays to be told.
+        super::wait4(Some(thread), libc::__WALL)?;
+        let result = Self::of(thread)?.result();
+        self.write(thread)?;
+        Ok(result)
+    }
+
+    /// Where the thread's own memory begins.
+    pub(in crate::linux) fn thread_pointer(&self) -> u64 {
+        self.0.fs_base
+    }
+
     /// The number of the system call.
     pub(in crate::linux) fn call(&self) -> i64 {
         self.0.orig_rax as i64
@@ -176,6 +210,13 @@ pub(in crate::linux) fn write_memory(thread: Pid, to: u64, bytes: &[u8]) -> Resu
         Ok(_) => Err(rustix::io::Errno::FAULT),
         Err(_) => Err(last_error()),
     }
+}
+
+/// Writes a word of a stopped thread's memory, even where that is not writable.
+pub(in crate::linux) fn poke(thread: Pid, at: u64, word: u64) -> Result<()> {
+    let thread = thread.as_raw_nonzero().get();
+    // SAFETY: the address is one of another process.
+    check(unsafe { libc::ptrace(libc::PTRACE_POKEDATA, thread, at as usize, word as usize) })
 }
 
 /// Gives this process, and what it starts, the same addresses each time.

@@ -1,0 +1,186 @@
+//! What the commands that build have in common: the project with everything that it is built with.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use cache::DiskStore;
+use engine::{Build, Export, Options, Outcome, Sources, State, Target};
+use rules::manifest::{Diagnostics, Manifest, OptLevel};
+use rules::plan::{self, Plan, PlannedComponent, Project, Selection};
+use rules::toolchain::{Images, host_platform};
+use sandbox::Cancel;
+
+use super::session::{self, Session};
+use super::toolchain;
+use crate::arguments::{self, What};
+use crate::command_error::{CommandError, Kind};
+use crate::config::Config;
+use crate::signals;
+use crate::ui::Progress;
+
+/// How many downloads run at once.
+const DOWNLOADS: usize = 4;
+
+/// A project, its pinned toolchains and the store, and what of it is to be built.
+pub(super) struct Workshop<'a> {
+    pub(super) config: &'a Config,
+    pub(super) session: Session,
+    pub(super) store: DiskStore,
+    pub(super) cancel: Cancel,
+    selection: Selection,
+    images: Arc<Images>,
+    release: bool,
+    jobs: usize,
+    epoch: Option<u64>,
+}
+
+impl<'a> Workshop<'a> {
+    /// Reads the project and its lock, which is completed if need be.
+    pub(super) fn open(config: &'a Config, what: &What) -> Result<Self, CommandError> {
+        let session = Session::open(config)?;
+        let selection = selection(&session, &what.components)?;
+        let store = session::store(config)?;
+        let cancel = signals::cancel_on_signal()?;
+        let lock = toolchain::lock_for_build(config, &session, &store, &selection, &cancel)?;
+        let images = Arc::new(Images {
+            lock,
+            platform: host_platform(),
+            function: store.function(),
+            registries: session::registries(config, &session),
+        });
+        let release = is_release(what, &session);
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        let jobs = what.jobs.map_or_else(processors, usize::from);
+        let epoch = match *session.manifest.build.reproducible {
+            true => Some(epoch(config, &session.folder)?),
+            false => None,
+        };
+        Ok(Self { config, session, store, cancel, selection, images, release, jobs, epoch })
+    }
+
+    /// Plans the build of the project as it lies in a folder.
+    pub(super) fn plan(
+        &self,
+        folder: &Path,
+        manifest: &Manifest,
+        sources: &mut Sources,
+    ) -> Result<Plan, CommandError> {
+        let project = Project { folder, manifest, images: &self.images };
+        let options = plan::Options {
+            selection: &self.selection,
+            release: self.release,
+            clients: session::clients(self.config),
+            epoch: self.epoch,
+        };
+        plan::plan(project, &self.store, sources, &options).map_err(|problems| {
+            let mut diagnostics = Diagnostics::new(manifest.source());
+            problems.into_iter().for_each(|problem| diagnostics.push(problem));
+            session::report(self.config, &diagnostics);
+            CommandError::silent(Kind::Usage)
+        })
+    }
+
+    /// The conditions of a build, but for what its own flags say.
+    pub(super) fn options(&self) -> Options {
+        Options {
+            jobs: self.jobs,
+            downloads: DOWNLOADS,
+            keep_going: false,
+            offline: self.config.offline,
+            keep_sandbox: false,
+            anew: None,
+        }
+    }
+
+    /// Builds, with progress.
+    pub(super) fn build(
+        &self,
+        plan: &Plan,
+        state: &mut State,
+        exports: &[Export],
+        options: Options,
+    ) -> Result<Outcome, CommandError> {
+        let progress = Arc::new(Progress::new(self.config.printer));
+        let build = Build {
+            graph: &plan.graph,
+            targets: &targets(plan),
+            exports,
+            options,
+            store: &self.store,
+            state,
+            events: progress.clone(),
+            cancel: self.cancel.clone(),
+        };
+        let outcome = build.run();
+        progress.clear();
+        let outcome = outcome.map_err(CommandError::from)?;
+        self.sweep(&outcome);
+        Ok(outcome)
+    }
+
+    /// Removes what killed builds left in the store, unless there was nothing to do.
+    fn sweep(&self, outcome: &Outcome) {
+        if outcome.summary.ran > 0
+            && let Err(error) = self.store.sweep()
+        {
+            self.config.printer.warning(&format!("cannot tidy up the store: {error}"));
+        }
+    }
+
+    /// Where the components are written to.
+    pub(super) fn exports(&self, plan: &Plan) -> Vec<Export> {
+        let folder = self.session.manifest.output_dir();
+        let export = |component: &PlannedComponent| Export {
+            action: component.action,
+            output: component.output.clone(),
+            to: folder.join(format!("{}.wasm", component.name)),
+        };
+        plan.components.iter().map(export).collect()
+    }
+}
+
+fn selection(session: &Session, names: &[String]) -> Result<Selection, CommandError> {
+    Selection::new(&session.manifest, names).map_err(|error| {
+        let nearest = error.nearest.as_ref().map(|name| format!("did you mean `{name}`?"));
+        let error = CommandError::from_error(Kind::Usage, &error);
+        match nearest {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    })
+}
+
+/// The time that reproducible builds see: `SOURCE_DATE_EPOCH` if that is set, or else that of the last
+/// commit, or else a fixed one (see <https://reproducible-builds.org/specs/source-date-epoch/>).
+fn epoch(config: &Config, folder: &Path) -> Result<u64, CommandError> {
+    let last_commit = || {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(folder).args(["log", "-1", "--format=%ct"]);
+        let output = git.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+        String::from_utf8(output.stdout).ok()
+    };
+    if let Some(text) = config.variable("SOURCE_DATE_EPOCH") {
+        return text.parse().map_err(|_| {
+            CommandError::usage(format!("`SOURCE_DATE_EPOCH` is `{text}`"))
+                .hint("it has to be a time in seconds since 1970, such as the output of: date +%s")
+        });
+    }
+    // Without git, or without a commit, there is none.
+    let commit = last_commit().and_then(|text| text.trim().parse().ok());
+    Ok(commit.unwrap_or(plan::DEFAULT_EPOCH))
+}
+
+fn is_release(what: &What, session: &Session) -> bool {
+    match what.opt_level {
+        Some(level) => level == arguments::OptLevel::Release,
+        None => what.release || *session.manifest.build.opt_level == OptLevel::Release,
+    }
+}
+
+fn targets(plan: &Plan) -> Vec<Target> {
+    let last = |component: &PlannedComponent| {
+        std::iter::once(component.action).chain(component.checks.clone())
+    };
+    plan.components.iter().flat_map(last).map(Target::known).collect()
+}

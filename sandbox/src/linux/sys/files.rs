@@ -1,0 +1,59 @@
+//! What the kernel tells of files, as the bytes in which it tells it.
+
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::raw::c_int;
+
+use rustix::io::Result;
+
+use super::check;
+
+/// The size of a `stat` of 64-bit Linux, and of a `statx`.
+pub(in crate::linux) const STAT: usize = size_of::<libc::stat>();
+pub(in crate::linux) const STATX: usize = size_of::<libc::statx>();
+
+/// `newfstatat(2)`.
+pub(in crate::linux) fn stat(at: BorrowedFd<'_>, path: &CStr, flags: c_int) -> Result<[u8; STAT]> {
+    let mut buffer = [0; STAT];
+    // SAFETY: the buffer is as large as what the kernel writes.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_newfstatat,
+            at.as_raw_fd(),
+            path.as_ptr(),
+            buffer.as_mut_ptr(),
+            flags,
+        )
+    };
+    check(result).map(|()| buffer)
+}
+
+/// `statx(2)`.
+pub(in crate::linux) fn statx(
+    at: BorrowedFd<'_>,
+    path: &CStr,
+    (flags, mask): (c_int, u32),
+) -> Result<[u8; STATX]> {
+    let mut buffer = [0; STATX];
+    // SAFETY: the buffer is as large as what the kernel writes.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_statx,
+            at.as_raw_fd(),
+            path.as_ptr(),
+            flags,
+            mask,
+            buffer.as_mut_ptr(),
+        )
+    };
+    check(result).map(|()| buffer)
+}
+
+/// `getdents64(2)`: the number of bytes that were written, 0 at the end.
+pub(in crate::linux) fn list(folder: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
+    // SAFETY: the kernel writes no more than the size that is passed.
+    let result = unsafe {
+        libc::syscall(libc::SYS_getdents64, folder.as_raw_fd(), buffer.as_mut_ptr(), buffer.len())
+    };
+    check(result).map(|()| result as usize)
+}
