@@ -42,6 +42,34 @@ fn files_of_the_host_are_not_there() {
 }
 
 #[test]
+fn a_component_that_exceeds_its_limits_is_stopped() {
+    let limited = |limit: &str, script: &str| {
+        let workspace = hello("fn main() {}").file("build.rs", script);
+        workspace.replace("run.toml", "wit = \"wit\"", &format!("wit = \"wit\"\n{limit}"));
+        workspace
+    };
+    let endless = "fn main() { std::thread::sleep(std::time::Duration::from_secs(600)); }";
+    refused(
+        &limited("timeout = \"4s\"", endless),
+        &["ran into its time limit of 4 s", "`timeout` of component `hello` at run.toml:7"],
+    );
+    let greedy = "fn main() { let all = vec![1_u8; 3 << 30]; \
+                  std::thread::sleep(std::time::Duration::from_secs(600)); drop(all); }";
+    refused(
+        &limited("memory = \"2GiB\"", greedy),
+        &["ran out of memory (its limit is 2147483648 bytes)", "`memory` of component `hello`"],
+    );
+    let counts =
+        "fn main() { assert_eq!(std::thread::available_parallelism().unwrap().get(), 1); }";
+    limited("cpu = 1", counts).run(["build"]).ok();
+    limited("memory = \"2 gigabytes\"", "fn main() {}")
+        .run(["build"])
+        .exits(2)
+        .says("`2 gigabytes` is not a size")
+        .says("expected a size like `512MiB` or `2GiB`");
+}
+
+#[test]
 fn a_build_script_has_no_network() {
     let workspace = hello("fn main() {}")
         .file("build.rs", "fn main() { std::net::TcpStream::connect(\"192.0.2.1:80\").unwrap(); }");

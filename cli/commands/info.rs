@@ -47,6 +47,14 @@ fn describe(session: &Session, store: &DiskStore, lock: Option<&Lock>) -> Value 
             "output_dir": manifest.build.output_dir.value.to_string(),
             "opt_level": manifest.build.opt_level.value.to_string(),
             "reproducible": manifest.build.reproducible.value,
+            "determinism": {
+                "layer": sandbox::Determinism::LAYER,
+                "commands": if *manifest.build.reproducible {
+                    "all"
+                } else {
+                    "python, javascript, typescript"
+                },
+            },
         },
         "registry": {
             "url": registry.url.value.to_string(),

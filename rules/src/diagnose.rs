@@ -51,6 +51,16 @@ pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
                 .to_owned(),
         );
     }
+    let limit = match failure.kind {
+        FailureKind::TimedOut(_) => Some("timeout"),
+        FailureKind::OutOfMemory(Some(_)) => Some("memory"),
+        _ => None,
+    };
+    if let (Some(limit), Some(Suspect { component, line, .. })) = (limit, suspect) {
+        hints.push(format!(
+            "`{limit}` of component `{component}` at run.toml:{line} says how much it may use"
+        ));
+    }
     if matches!(failure.kind, FailureKind::Offline) {
         hints.push("run it once without --offline; what it fetches stays in the store".to_owned());
     }

@@ -8,6 +8,7 @@ use super::capability::{Capability, CapabilityKind};
 use super::diagnostic::Diagnostic;
 use super::invalid::Invalid;
 use super::language::Language;
+use super::limits::Limits;
 use super::name::{ComponentName, VariableName, WorldName};
 use super::pattern::Pattern;
 use super::span::{Setting, Span, Spanned};
@@ -36,6 +37,8 @@ pub struct Component {
     pub env: BTreeMap<VariableName, Spanned<String>>,
     /// Sibling components whose exports it imports.
     pub dependencies: Vec<Spanned<ComponentName>>,
+    /// What its build may use up.
+    pub limits: Limits,
     /// The place of the heading.
     pub span: Span,
 }
@@ -99,6 +102,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
     let enabled = Setting::or(reader.flag("enabled"), true);
     let inputs = reader.list("inputs");
     let env = read_env(reader);
+    let limits = Limits::read(reader);
     let span = reader.span();
     Some(Component {
         name: name?,
@@ -110,6 +114,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
         inputs,
         env,
         dependencies,
+        limits,
         span,
     })
 }
@@ -200,7 +205,7 @@ fn read_language(
 
 /// Refuses keys about compiling in a component that is not compiled.
 fn refuse_build_keys(reader: &mut Reader<'_, '_>) {
-    for key in ["language", "inputs", "env"] {
+    for key in ["language", "inputs", "env"].into_iter().chain(Limits::KEYS) {
         if let Some(span) = reader.key(key) {
             reader.report(
                 Diagnostic::error(span, format!("a component with `path` has no `{key}`"))

@@ -25,6 +25,7 @@ mod invalid;
 mod keys;
 mod language;
 mod license;
+mod limits;
 mod model;
 mod name;
 mod parts;
@@ -59,6 +60,7 @@ pub use discover::{FILE_NAME, NoProject, find_project};
 pub use invalid::Invalid;
 pub use language::Language;
 pub use license::License;
+pub use limits::Limits;
 pub use model::Manifest;
 pub use name::{
     ComponentName, Feature, PackageName, ProfileName, ProjectName, VariableName, WorldName,

@@ -130,17 +130,24 @@ impl<'t, 'f> Reader<'t, 'f> {
 
     /// A TCP port.
     pub(super) fn port(&mut self, key: &str) -> Option<Spanned<u16>> {
+        self.number(key, "port", u16::MAX)
+    }
+
+    /// A number from 1 to `most` that counts or names something.
+    pub(super) fn number(&mut self, key: &str, what: &str, most: u16) -> Option<Spanned<u16>> {
         let value = self.table.get(key)?;
         let DeValue::Integer(number) = value.get_ref() else {
             self.wrong_type(key, value, "a number");
             return None;
         };
         let digits = number.as_str().replace('_', "");
-        let port = u16::from_str_radix(&digits, number.radix()).ok().filter(|port| *port > 0);
+        let read = u16::from_str_radix(&digits, number.radix()).ok();
+        let read = read.filter(|read| (1..=most).contains(read));
         let invalid = || {
-            Invalid::new(format!("`{number}` is not a port"), "expected a number from 1 to 65535")
+            let expected = format!("expected a number from 1 to {most}");
+            Invalid::new(format!("`{number}` is not a {what}"), expected)
         };
-        self.check(value.span(), port.ok_or_else(invalid))
+        self.check(value.span(), read.ok_or_else(invalid))
     }
 
     /// An array of strings, each of which must be a value of some type; empty if it is not there.

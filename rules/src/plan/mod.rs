@@ -118,6 +118,7 @@ pub fn plan(
     let mut components = Vec::new();
     let mut problems = Vec::new();
     for component in options.selection.components(project.manifest) {
+        planner.begin(component);
         match plan_component(&mut planner, component, options) {
             Ok(Ends { finish, checks }) => components.push(PlannedComponent {
                 name: component.name.to_string(),

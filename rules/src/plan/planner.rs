@@ -15,7 +15,7 @@ use walkdir::WalkDir;
 
 use super::{Clients, Options, PlanError, Project};
 use crate::lang::{SOURCE_DATE_EPOCH, SourceTree};
-use crate::manifest::{Language, Origin, Pattern, PatternSet, Spanned};
+use crate::manifest::{self, Component, Language, Origin, Pattern, PatternSet, Spanned};
 use crate::path::ProjectPath;
 use crate::toolchain;
 
@@ -32,6 +32,8 @@ pub(crate) struct Planner<'a> {
     outputs: Vec<ProjectPath>,
     /// See [`Options::epoch`].
     epoch: Option<u64>,
+    /// The component that is being planned, and what its commands may use up.
+    limited: Option<(String, manifest::Limits)>,
 }
 
 impl<'a> Planner<'a> {
@@ -50,6 +52,7 @@ impl<'a> Planner<'a> {
             shared: BTreeMap::new(),
             outputs: vec![project.manifest.build.output_dir.value.clone()],
             epoch: options.epoch,
+            limited: None,
         }
     }
 
@@ -88,7 +91,27 @@ impl<'a> Planner<'a> {
             let variable = process.env.get_mut(SOURCE_DATE_EPOCH);
             variable.into_iter().for_each(|value| *value = epoch.to_string());
         }
+        self.limit(&mut action);
         Ok(self.graph.add(action)?)
+    }
+
+    /// From here on, commands of this component have its limits; those that it shares do not.
+    pub(super) fn begin(&mut self, component: &Component) {
+        self.limited = Some((component.name.to_string(), component.limits.clone()));
+    }
+
+    fn limit(&self, action: &mut Action) {
+        let Some((component, manifest::Limits { timeout, memory, cpu })) = &self.limited else {
+            return;
+        };
+        if let Work::Process(process) = &mut action.work
+            && action.label.owner() == component
+        {
+            let limits = &mut process.limits;
+            limits.timeout = timeout.as_ref().map(|timeout| timeout.value).or(limits.timeout);
+            limits.memory = memory.as_ref().map(|memory| memory.value).or(limits.memory);
+            limits.cpus = cpu.as_ref().map(|cpu| cpu.value.into()).or(limits.cpus);
+        }
     }
 
     /// The action known as `key`, made by `make` at the first call.

@@ -213,6 +213,7 @@ pub(in crate::linux) fn write_memory(thread: Pid, to: u64, bytes: &[u8]) -> Resu
 }
 
 /// Writes a word of a stopped thread's memory, even where that is not writable.
+#[cfg(target_arch = "x86_64")]
 pub(in crate::linux) fn poke(thread: Pid, at: u64, word: u64) -> Result<()> {
     let thread = thread.as_raw_nonzero().get();
     // SAFETY: the address is one of another process.
