@@ -89,6 +89,9 @@ pub(crate) enum Command {
     Clean,
     /// Show the project as it is understood: components, dependencies, toolchains, store.
     Info,
+    /// Show what this machine has of what builds need: sandbox, store, registries' clients.
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor,
     /// Pinned toolchains.
     #[command(subcommand)]
     Toolchain(Toolchain),
@@ -130,6 +133,14 @@ pub(crate) struct Build {
     #[arg(long)]
     pub(crate) sandbox_debug: bool,
 }
+
+const DOCTOR_HELP: &str = "\
+`missing` stops every build (exit code 36) and says what to do; `limited` is slower, or matters to some
+projects only.
+
+Examples:
+    run doctor
+    run doctor --message-format json   one object a line: name, state, text";
 
 const VERIFY_HELP: &str = "\
 What `run build` leaves is compared with two builds from nothing: no result of an earlier build is

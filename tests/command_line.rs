@@ -120,3 +120,20 @@ fn sha_256_gives_the_same_components_and_shares_the_store() {
     let wrong = prebuilt().env("RUN_DIGEST_FUNCTION", "md5");
     wrong.run(["build"]).exits(2).says("blake3 or sha256");
 }
+
+#[test]
+fn the_doctor_finds_a_machine_that_can_build() {
+    let workspace = Workspace::new();
+    let run = workspace.run(["doctor", "--message-format", "json"]).ok();
+    let checks: Vec<serde_json::Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for name in ["sandbox", "determinism", "kernel", "limits", "store", "room", "reflinks", "cargo"]
+    {
+        let check = checks.iter().find(|check| check["name"] == name);
+        assert_ne!(check.unwrap_or_else(|| panic!("no {name}"))["state"], "missing", "{check:?}");
+    }
+    // A client that is not there is no reason to fail.
+    let run = workspace.env("PATH", "/nowhere").run(["doctor"]).ok();
+    let npm = run.stdout.lines().find(|line| line.starts_with("npm ")).unwrap();
+    assert!(npm.contains("limited") && npm.contains("not found"), "{npm}");
+}

@@ -2,6 +2,7 @@
 
 mod build;
 mod clean;
+mod doctor;
 mod info;
 mod session;
 mod toolchain;
@@ -19,6 +20,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
     match &arguments.command {
         Command::Build(build) => build::run(build, config),
         Command::Clean => clean::run(config),
+        Command::Doctor => doctor::run(config),
         Command::Info => info::run(config),
         Command::Verify(verify) => verify::run(verify, config),
         Command::Toolchain(verb) => toolchain::run(verb, config),

@@ -1,0 +1,238 @@
+//! `run doctor`: what this machine has of what builds need.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use rustix::fs::{ioctl_ficlone, statvfs};
+use sandbox::{
+    Cancel, Determinism, Limits, Mount, MountSource, Outcome, Sandbox, SandboxError, Spec, Status,
+};
+use serde_json::json;
+
+use super::session;
+use crate::command_error::{CommandError, Kind};
+use crate::config::Config;
+use crate::ui;
+
+/// One thing that was looked at.
+struct Check {
+    name: &'static str,
+    state: State,
+    text: String,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It is there.
+    Good,
+    /// It isn't, and something is slower, or only some projects need it.
+    Limited,
+    /// It isn't, and nothing can be built.
+    Bad,
+}
+
+/// Runs `run doctor`.
+pub(crate) fn run(config: &Config) -> Result<ExitCode, CommandError> {
+    let mut checks = sandbox_checks();
+    checks.extend([kernel(), memory_limits()]);
+    checks.extend(store(config)?);
+    checks.extend(CLIENTS.iter().map(Client::check));
+    if config.printer.json {
+        for Check { name, state, text } in &checks {
+            let state = state.word();
+            ui::emit(&json!({"event": "check", "name": name, "state": state, "text": text}));
+        }
+    } else {
+        let heading = ["WHAT", "STATE", "FOUND"].map(str::to_owned).to_vec();
+        let rows = checks.iter().map(|check| {
+            vec![check.name.to_owned(), check.state.word().to_owned(), check.text.clone()]
+        });
+        let rows: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
+        config.printer.result(&ui::table(&rows));
+    }
+    match checks.iter().any(|check| check.state == State::Bad) {
+        true => Err(CommandError::silent(Kind::Environment)),
+        false => Ok(ExitCode::SUCCESS),
+    }
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Good => "ok",
+            Self::Limited => "limited",
+            Self::Bad => "missing",
+        }
+    }
+}
+
+impl Check {
+    fn new(name: &'static str, state: State, text: impl Into<String>) -> Self {
+        Self { name, state, text: text.into() }
+    }
+}
+
+/// Starts the sandbox, and a command in it with and without the determinism layer.
+fn sandbox_checks() -> Vec<Check> {
+    let sandbox = match Sandbox::start() {
+        Ok(sandbox) => sandbox,
+        Err(error) => {
+            let text = format!("{}; {}", error.cause, error.remedy());
+            return vec![Check::new("sandbox", State::Bad, text)];
+        }
+    };
+    let trial = |name, determinism, good: &str| match run_true(&sandbox, determinism) {
+        None => Check::new(name, State::Good, "not tried: this machine has no `true`"),
+        Some(Ok(Outcome { status: Status::Exited(0), .. })) => Check::new(name, State::Good, good),
+        Some(Ok(outcome)) => {
+            Check::new(name, State::Bad, format!("a command ended with {:?}", outcome.status))
+        }
+        Some(Err(error)) => Check::new(name, State::Bad, with_causes(&error)),
+    };
+    vec![
+        trial("sandbox", None, "namespaces"),
+        trial(
+            "determinism",
+            Some(Determinism::at(0)),
+            "user notification and ptrace; for Python, JavaScript, TypeScript and `reproducible`",
+        ),
+    ]
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// Runs this machine's own `true` in the sandbox.
+fn run_true(
+    sandbox: &Sandbox,
+    determinism: Option<Determinism>,
+) -> Option<Result<Outcome, SandboxError>> {
+    let program = Path::new("/usr/bin/true");
+    if !program.exists() {
+        return None;
+    }
+    let folder = |name: &str| {
+        let path = Path::new("/").join(name);
+        let target = fs::read_link(&path);
+        let source = match target {
+            Ok(target) => MountSource::Symlink(target.into_os_string()),
+            Err(_) => MountSource::ReadOnly(path.clone()),
+        };
+        path.exists().then_some(Mount { target: path, source })
+    };
+    let spec = Spec {
+        argv: vec![program.into()],
+        env: Vec::new(),
+        cwd: PathBuf::from("/"),
+        mounts: ["usr", "bin", "lib", "lib64"].into_iter().filter_map(folder).collect(),
+        limits: Limits::STANDARD,
+        determinism,
+        output_cap: 4096,
+    };
+    Some(sandbox.run(&spec, &Cancel::new()))
+}
+
+/// From this version on, the determinism layer stays on one processor.
+const FAST_NOTIFICATION: (u32, u32) = (6, 6);
+
+fn kernel() -> Check {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = release.trim();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    let version = numbers.next().zip(numbers.next());
+    match version {
+        Some((Ok(major), Ok(minor))) if (major, minor) < FAST_NOTIFICATION => {
+            let text = format!("Linux {release}: the determinism layer is faster from 6.6 on");
+            Check::new("kernel", State::Limited, text)
+        }
+        _ => Check::new("kernel", State::Good, format!("Linux {release}")),
+    }
+}
+
+/// How the limits of components are enforced.
+fn memory_limits() -> Check {
+    let group = if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        "there is a cgroup hierarchy, which is not used"
+    } else {
+        "there are no cgroups"
+    };
+    let text = format!(
+        "timeout by signal, memory by sampling 20 times a second, CPUs by affinity; {group}"
+    );
+    Check::new("limits", State::Good, text)
+}
+
+/// Below this, installing a few toolchains may fail.
+const ROOM: u64 = 4_000_000_000;
+
+fn store(config: &Config) -> Result<Vec<Check>, CommandError> {
+    let store = session::store(config)?;
+    let root = store.root();
+    let mut checks = vec![Check::new(
+        "store",
+        State::Good,
+        format!("{} ({})", root.display(), store.function()),
+    )];
+    if let Ok(disk) = statvfs(root) {
+        let free = disk.f_bavail * disk.f_frsize;
+        let state = if free < ROOM { State::Limited } else { State::Good };
+        checks.push(Check::new("room", state, format!("{} free", ui::size(free))));
+    }
+    checks.push(match can_share_blocks(root) {
+        Ok(true) => Check::new("reflinks", State::Good, "exports share blocks with the store"),
+        Ok(false) => Check::new("reflinks", State::Limited, "none: exports are copied"),
+        Err(error) => Check::new("store", State::Bad, format!("cannot be written to: {error}")),
+    });
+    Ok(checks)
+}
+
+fn can_share_blocks(folder: &Path) -> std::io::Result<bool> {
+    let (mut one, other) = (tempfile::tempfile_in(folder)?, tempfile::tempfile_in(folder)?);
+    std::io::Write::write_all(&mut one, &[1; 4096])?;
+    Ok(ioctl_ficlone(&other, &one).is_ok())
+}
+
+/// A program that fetches toolchains or packages.
+struct Client {
+    name: &'static str,
+    command: &'static [&'static str],
+    for_what: &'static str,
+}
+
+const CLIENTS: [Client; 5] = [
+    Client { name: "rustup", command: &["rustup", "--version"], for_what: "Rust toolchains" },
+    Client { name: "cargo", command: &["cargo", "--version"], for_what: "crates" },
+    Client {
+        name: "pip",
+        command: &["python3", "-m", "pip", "--version"],
+        for_what: "Go, Zig, componentize-py, node, wheels",
+    },
+    Client { name: "npm", command: &["npm", "--version"], for_what: "jco, esbuild, tsc, packages" },
+    Client { name: "gpgv", command: &["gpgv", "--version"], for_what: "Debian's signatures" },
+];
+
+impl Client {
+    fn check(&self) -> Check {
+        let (program, arguments) = self.command.split_first().expect("a command has a program");
+        let arguments: Vec<OsString> = arguments.iter().map(Into::into).collect();
+        let mut command = Command::new(program);
+        let output = command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output();
+        let version = output.ok().filter(|output| output.status.success());
+        let version = version.and_then(|output| String::from_utf8(output.stdout).ok());
+        match version.as_deref().and_then(|text| text.lines().next()) {
+            Some(line) => {
+                let line = line.split(" from ").next().unwrap_or(line);
+                Check::new(self.name, State::Good, format!("{line}, for {}", self.for_what))
+            }
+            None => {
+                let text = format!("not found; it fetches: {}", self.for_what);
+                Check::new(self.name, State::Limited, text)
+            }
+        }
+    }
+}
