@@ -134,6 +134,11 @@ impl Workspace {
         std::fs::create_dir(&bin).unwrap();
         std::fs::copy(&self.program, bin.join("run")).unwrap();
         std::fs::copy(find("rustup"), bin.join("rustup")).unwrap();
+        // rustup under another name is that tool of the toolchain it is told.
+        for tool in ["cargo", "rustc"] {
+            std::os::unix::fs::symlink("rustup", bin.join(tool)).unwrap();
+        }
+        self = self.env("RUSTUP_TOOLCHAIN", "1.95.0");
         self.program = bin.join("run");
         let mut path = bin.into_os_string();
         path.push(":/usr/local/bin:/usr/bin:/bin");
