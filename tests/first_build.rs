@@ -118,7 +118,7 @@ fn an_edit_runs_the_compile_and_the_finish_of_its_component() {
         "components/shop/catalogue/catalogue.go",
         "cup",
         &unique,
-        &["shop:compile", "shop:finish"],
+        &["shop:compile example.com/shop/catalogue", "shop:link", "shop:finish"],
     );
     // Back again: the results are still known.
     check("components/api/src/lib.rs", &unique, "not found", &[]);

@@ -118,6 +118,9 @@ pub struct Process {
     /// Whether what differs from run to run is hidden from it, and how. Costs a few microseconds for
     /// each look at a clock or a file's times.
     pub determinism: Option<Determinism>,
+    /// The declared output that what it writes to standard output becomes, a file. Without one that
+    /// is a message to the user.
+    pub stdout: Option<String>,
 }
 
 /// One thing an action may see.

@@ -168,6 +168,10 @@ impl Graph {
                 if !process.cwd.is_empty() && !is_plain(&process.cwd) {
                     return Err(bad_path(label, &process.cwd, "a working directory"));
                 }
+                let declared = |path: &&String| action.outputs.contains(path);
+                if let Some(path) = process.stdout.as_ref().filter(|path| !declared(path)) {
+                    return Err(bad_path(label, path, "standard output: it is not declared"));
+                }
                 check_places(label, &action.inputs)
             }
             Work::Builtin(_) => check_names(label, &action.inputs),
@@ -293,6 +297,7 @@ mod tests {
             cwd: String::new(),
             limits: Limits::STANDARD,
             determinism: None,
+            stdout: None,
         };
         Action::process(Label::new("c", step), process)
     }
@@ -320,6 +325,10 @@ mod tests {
         check(action("first").output("o"), "there are two actions `c:first`");
         check(action("a"), "`c:a` declares no output");
         check(action("a").output("/o"), "`c:a`: `/o` can't be an output");
+        let mut printing = a();
+        let Work::Process(process) = &mut printing.work else { unreachable!() };
+        process.stdout = Some("p".to_owned());
+        check(printing, "`c:a`: `p` can't be standard output: it is not declared");
         check(action("a").output("../o"), "`c:a`: `../o` can't be an output");
         check(action("a").output("d").output("d/f"), "`c:a`: `d/f` lies inside `d`");
         check(action("a").output("d").output("d"), "`c:a`: `d` lies inside `d`");

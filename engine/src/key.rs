@@ -9,7 +9,7 @@
 //! | working directory | yes | paths end up in outputs |
 //! | operating system and processor | yes, for processes | native tools give other bytes elsewhere |
 //! | sandbox mode | yes, for processes | a weaker sandbox may let other things in |
-//! | output paths | yes, sorted and unique | what is not declared is not collected |
+//! | output paths, the one of them that standard output becomes | yes, sorted and unique | what is not declared is not collected |
 //! | determinism layer, its epoch and seed | yes, for processes that have it | decide what the command sees |
 //! | timeout and limits | yes | a result may depend on what was allowed |
 //! | writable places | yes | what can be written can be read back |
@@ -97,6 +97,9 @@ fn visit_process(action: &Action, process: &Process, visitor: &mut dyn KeyVisito
     properties.insert("cwd", process.cwd.clone());
     properties.insert("sandbox", sandbox::VIEW.to_owned());
     properties.insert("scratch", scratch_paths(action));
+    if let Some(output) = &process.stdout {
+        properties.insert("stdout", output.clone());
+    }
     if let Some(determinism) = process.determinism {
         let Determinism { epoch, seed, cpus, listing } = determinism;
         let settings = format!("epoch {epoch} seed {seed} cpus {cpus} listing {listing:?}");

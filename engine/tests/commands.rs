@@ -7,13 +7,14 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use cache::{Digest, DiskStore, Entry, Tree};
-use engine::{Action, Artifact, FailureKind, Graph, Input, Source, Status};
+use engine::{Action, Artifact, FailureKind, Graph, Input, Process, Source, Status};
 
 use crate::harness::{Workspace, files_of, id, label, sh, shell};
 
 crate::tests![
     a_command_runs_once,
     outputs_are_files_and_folders,
+    standard_output_can_be_an_output,
     nothing_undeclared_is_there,
     inputs_stand_where_they_are_declared,
     a_writable_input_stays_as_it_was,
@@ -127,6 +128,22 @@ fn outputs_are_files_and_folders() {
     check("a known");
     workspace.forget_state();
     check("a cached");
+}
+
+fn standard_output_can_be_an_output() {
+    let workspace = Workspace::new();
+    let mut graph = Graph::new();
+    let process = Process { stdout: Some("o".to_owned()), ..sh("echo said; echo told >&2") };
+    let action = Action::process(label("a"), process).input(image(&workspace.store)).output("o");
+    let said = graph.add(action).unwrap();
+    let need = Input::new("said", Source::output(said, "o"));
+    shell(&mut graph, "b", "cat /said > /out/o", [image(&workspace.store), need]);
+    let to = workspace.path("o");
+    let ran = workspace.build(&graph).of(&["b"]).export("b", &to).run();
+    assert_eq!(ran.ends(), "a ran, b ran");
+    assert_eq!(fs::read_to_string(&to).unwrap(), "said\n");
+    let Some(Artifact::File { digest, .. }) = ran.ok().artifact(said, "o") else { panic!() };
+    assert_eq!(workspace.store.get(&digest).unwrap().unwrap(), b"said\n");
 }
 
 fn nothing_undeclared_is_there() {

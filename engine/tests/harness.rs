@@ -339,6 +339,7 @@ pub(crate) fn sh(line: &str) -> Process {
         cwd: String::new(),
         limits: Limits::STANDARD,
         determinism: None,
+        stdout: None,
     }
 }
 

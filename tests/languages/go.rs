@@ -173,7 +173,10 @@ fn a_module_with_other_peoples_modules_builds_and_an_edit_compiles_one_package()
 
     let unique = format!("return Err[uint32, string](\"{}\")", workspace.root().display());
     workspace.replace(OPS_GO, "return Err[uint32, string](complaint)", &unique);
-    assert_eq!(workspace.run(["build", "-j1"]).ok().ran(), ["sums:compile", "sums:finish"]);
+    // What imports it need not be compiled: it offers what it offered.
+    let compile = "sums:compile example.com/sums/exports/export_demo_sums_ops";
+    let run = workspace.run(["build", "-j1"]).ok();
+    assert_eq!(run.ran(), [compile, "sums:link", "sums:finish"]);
     // Tests and words of the user's are no business of a build.
     workspace.write("sums/main_test.go", "package main");
     workspace.write("sums/other/other.go", "not Go");
@@ -213,10 +216,10 @@ fn errors_in_the_sources_are_told_in_the_users_terms() {
     workspace.fails(
         1,
         &[
-            "sums:compile",
+            "sums:compile example.com/sums/exports/wit_exports",
             "cannot use uint32(arg0) (value of type uint32) as uint64 value",
             "the world asks for `func Add(a uint32, b uint32) uint32` in the package \
-             `exports/export_demo_sums_ops`",
+             `sums/exports/export_demo_sums_ops`",
         ],
     );
     let parse = "func Parse(text string) Result[uint32, string] {";
@@ -235,7 +238,26 @@ fn errors_in_the_sources_are_told_in_the_users_terms() {
         ],
     );
     workspace.replace(OPS_GO, "func Read(", "func Read((");
-    workspace.fails(1, &["exports/export_demo_sums_ops/ops.go:17:17: syntax error"]);
+    workspace.fails(1, &["sums/exports/export_demo_sums_ops/ops.go:17:17: syntax error"]);
+    // What the go command is to tell, where it stands.
+    workspace.write(OPS_GO, OPS.replace("\"strconv\"", "\"strconvv\""));
+    workspace.fails(1, &["sums:list", "ops.go:6:2: package strconvv is not in std"]);
+    workspace.write(OPS_GO, OPS);
+    workspace.write("sums/exports/export_demo_sums_ops/ops.s", "TEXT ·f(SB), 4, $0\n");
+    workspace.fails(1, &["`example.com/sums/exports/export_demo_sums_ops` has assembly (ops.s)"]);
+    std::fs::remove_file(workspace.path("sums/exports/export_demo_sums_ops/ops.s")).unwrap();
+    workspace.write("sums/a/a.go", "package a\n\nimport _ \"example.com/sums/b\"\n");
+    workspace.write("sums/b/b.go", "package b\n\nimport _ \"example.com/sums/a\"\n");
+    let main = "package main\n\nimport _ \"example.com/sums/a\"";
+    workspace.replace("sums/main.go", "package main\n", main);
+    let cycle = "import cycle not allowed: example.com/sums/a imports example.com/sums/b imports \
+                 example.com/sums/a";
+    workspace.fails(2, &["run.toml:7:10", cycle]);
+    // That it is one only on another system is nobody's mistake.
+    workspace.write("sums/b/b.go", "package b\n");
+    workspace.write("sums/b/b_linux.go", "package b\n\nimport _ \"example.com/sums/a\"\n");
+    workspace.write(OPS_GO, OPS);
+    workspace.run(["build"]).ok();
     // A package that nobody wrote.
     std::fs::remove_dir_all(workspace.path("sums/exports")).unwrap();
     workspace.fails(1, &["undefined: export_demo_sums_ops.Add"]);
@@ -247,6 +269,47 @@ fn errors_in_the_sources_are_told_in_the_users_terms() {
             "add `import _ \"example.com/sums/exports/",
         ],
     );
+}
+
+#[test]
+fn a_module_of_others_that_does_not_compile_is_told() {
+    let workspace = sums();
+    let folder = "sums/vendor/example.org/plus";
+    let list = "# example.org/deep v1.0.0\n## explicit; go 1.20\n\
+                # example.org/plus v1.2.0\n## explicit; go 1.20\nexample.org/plus\n";
+    workspace.write("sums/vendor/modules.txt", list);
+    workspace.write(&format!("{folder}/plus.go"), "package plus\n\nfunc Add() { return 1 }\n");
+    let complaint = "plus.go:3:21: too many return values";
+    workspace.fails(1, &["sums:layer", "`example.org/plus` does not compile", complaint]);
+}
+
+#[test]
+fn a_program_knows_how_it_was_built() {
+    let workspace = command(
+        "package main\n\nimport (\n\t\"embed\"\n\t\"fmt\"\n\t\"runtime/debug\"\n\n\
+         \t\"a.org/words\"\n)\n\n\
+         //go:embed texts all:hidden\nvar texts embed.FS\n\n\
+         func main() {\n\tinfo, ok := debug.ReadBuildInfo()\n\
+         \tfmt.Println(ok, info.Path, info.Main.Path, info.Deps[0].Path, info.Settings[0])\n\
+         \tfiles, _ := texts.ReadDir(\"texts\")\n\tdeep, _ := texts.ReadFile(\"texts/deep/b.txt\")\n\
+         \tfmt.Println(words.Greeting, len(files), string(deep))\n}\n",
+    );
+    workspace.write("sums/texts/a.txt", "a");
+    workspace.write("sums/texts/_not.txt", "no");
+    workspace.write("sums/texts/deep/b.txt", "b");
+    workspace.write("sums/hidden/c.txt", "c");
+    let first = "true example.com/hello example.com/hello a.org/words {-buildmode exe}\n";
+    assert_eq!(printed(&workspace), format!("{first}Hello from Go! 2 b\n"));
+    // What is embedded belongs to the program, and only to its package.
+    workspace.write("sums/texts/deep/b.txt", "other");
+    let run = workspace.run(["build", "-j1"]).ok();
+    assert_eq!(run.ran(), ["sums:compile", "sums:link", "sums:finish"]);
+    assert_eq!(printed(&workspace), format!("{first}Hello from Go! 2 other\n"));
+    // A line more, before what others use: they are compiled as well.
+    workspace.write("words/words.go", "package words\n\n\n\nconst Greeting = \"Good day!\"\n");
+    let run = workspace.run(["build", "-j1"]).ok();
+    let words = "sums:compile a.org/words";
+    assert_eq!(run.ran(), [words, "sums:compile", "sums:link", "sums:finish"]);
 }
 
 #[test]
@@ -314,7 +377,16 @@ fn a_folder_vendor_is_taken_instead_of_modules() {
 
 #[test]
 fn a_plain_program_is_a_command() {
-    let workspace = Workspace::new()
+    let workspace = command(
+        "package main\n\nimport (\n\t\"fmt\"\n\n\t\"a.org/words\"\n)\n\n\
+         func main() { fmt.Println(words.Greeting) }\n",
+    );
+    assert_eq!(printed(&workspace), "Hello from Go!\n");
+}
+
+/// A project with the command `main`, which may use another module of the project.
+fn command(main: &str) -> Workspace {
+    Workspace::new()
         .file("run.toml", RUN_TOML.replace("sums/wit", "sums/wit/sums.wit"))
         .file("run.lock.toml", include_str!("../../examples/polyglot/run.lock.toml"))
         .file(
@@ -328,18 +400,18 @@ fn a_plain_program_is_a_command() {
         )
         .file("words/go.mod", "module a.org/words\n\ngo 1.26\n")
         .file("words/words.go", "package words\n\nconst Greeting = \"Hello from Go!\"\n")
-        .file(
-            "sums/main.go",
-            "package main\n\nimport (\n\t\"fmt\"\n\n\t\"a.org/words\"\n)\n\n\
-             func main() { fmt.Println(words.Greeting) }\n",
-        );
+        .file("sums/main.go", main)
+}
+
+/// Builds it, and says what it prints.
+fn printed(workspace: &Workspace) -> String {
     workspace.run(["build"]).ok();
     let component = workspace.read("target/wasm/sums.wasm");
     let output = tokio::runtime::Runtime::new().unwrap().block_on(async {
         let loaded = runtime::Runtime::new().unwrap().load(&component).unwrap();
         loaded.run(&runtime::Command::default()).await.unwrap()
     });
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "Hello from Go!\n");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]

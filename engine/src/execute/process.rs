@@ -16,6 +16,9 @@ use crate::{Artifact, Messages, Process, Report, Usage};
 /// How much is kept of what a command writes to standard output, and as much of standard error.
 const OUTPUT_CAP: usize = 1 << 20;
 
+/// The same for standard output that is an output.
+const STDOUT_CAP: usize = 256 << 20;
+
 /// A command that has come to its end, and where it ran.
 struct Ended {
     spec: Spec,
@@ -25,7 +28,7 @@ struct Ended {
 
 impl Executor {
     pub(super) fn process(&self, job: &Job, process: &Process) -> Result<Done, Stop> {
-        let ended = match self.run(job, process, Haste::Ahead)? {
+        let mut ended = match self.run(job, process, Haste::Ahead)? {
             Some(ended) => ended,
             // A tree was touched. Now all are checked, and mended, before the command begins.
             None => self.run(job, process, Haste::None)?.expect("all was checked beforehand"),
@@ -33,7 +36,7 @@ impl Executor {
         if let Some(kind) = complaint(process, ended.outcome.status)? {
             return Err(self.report(job, process, kind, ended));
         }
-        match self.outputs(job, ended.scratch.path()) {
+        match self.outputs(job, process, &mut ended) {
             Ok(outputs) => Ok(done(outputs, ended.outcome)),
             Err(Stop::Failed(failure)) => Err(self.report(job, process, failure.kind, ended)),
             Err(end) => Err(end),
@@ -90,7 +93,7 @@ impl Executor {
             mounts,
             limits: process.limits.clone(),
             determinism: process.determinism.or(self.anew),
-            output_cap: OUTPUT_CAP,
+            output_cap: if process.stdout.is_some() { STDOUT_CAP } else { OUTPUT_CAP },
         };
         Ok((spec, unchecked))
     }
@@ -103,10 +106,34 @@ impl Executor {
         }
     }
 
-    fn outputs(&self, job: &Job, scratch: &Path) -> Result<Vec<(String, Artifact)>, Stop> {
-        let out = scratch.join(OUT);
-        let paths = job.action.outputs.iter();
-        paths.map(|path| Ok((path.clone(), self.collect(job, &out, path)?))).collect()
+    fn outputs(
+        &self,
+        job: &Job,
+        process: &Process,
+        ended: &mut Ended,
+    ) -> Result<Vec<(String, Artifact)>, Stop> {
+        let out = ended.scratch.path().join(OUT);
+        let mut outputs = Vec::new();
+        for path in &job.action.outputs {
+            let output = if process.stdout.as_ref() == Some(path) {
+                self.stdout(job, &mut ended.outcome)?
+            } else {
+                self.collect(job, &out, path)?
+            };
+            outputs.push((path.clone(), output));
+        }
+        Ok(outputs)
+    }
+
+    /// Makes an output of what the command wrote to standard output.
+    fn stdout(&self, job: &Job, outcome: &mut sandbox::Outcome) -> Result<Artifact, Stop> {
+        if outcome.stdout_truncated {
+            let complaint = format!("it is more than {} MiB of standard output", STDOUT_CAP >> 20);
+            return Err(failed(&job.action, FailureKind::BadOutput(Report::text(complaint))));
+        }
+        let digest = self.store.put(&std::mem::take(&mut outcome.stdout));
+        let digest = digest.map_err(|error| infrastructure(&job.action, &error))?;
+        Ok(Artifact::File { digest, executable: false })
     }
 
     /// The report on a command that ran and failed.

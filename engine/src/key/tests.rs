@@ -32,6 +32,7 @@ fn given() -> Given {
         cwd: "src".to_owned(),
         limits: Limits::STANDARD,
         determinism: None,
+        stdout: None,
     };
     let inputs = vec![
         (Input::root(from("image")), tree("image")),

@@ -12,7 +12,7 @@ use super::go;
 use crate::wit::{self, InvalidWit, ResolvedWit, WitFile, WorldError};
 
 /// What the code below does besides what its inputs say; the tests hold it against Cargo.lock.
-const VERSION: &str = "4 wit-bindgen-c 0.63.0 wit-bindgen-go 0.63.0 wit-parser 0.262.0";
+const VERSION: &str = "5 wit-bindgen-c 0.63.0 wit-bindgen-go 0.63.0 wit-parser 0.262.0";
 
 /// Which language the bindings are in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +155,7 @@ world calc { export ops; }";
         assert_eq!(
             go,
             [
+                "exports/doc.go",
                 "exports/export_demo_calc_ops/wit_bindings.go",
                 "exports/wit_exports/wit_exports.go",
                 "imports.json",
@@ -172,6 +173,7 @@ world calc { export ops; }";
             folder: crate::path::ProjectPath::parse("calc").unwrap(),
             vendor: None,
             command,
+            written: std::collections::BTreeSet::new(),
         }
     }
 

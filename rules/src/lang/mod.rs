@@ -166,7 +166,7 @@ fn base_environment() -> BTreeMap<String, String> {
 fn process(argv: Vec<String>, env: BTreeMap<String, String>, cwd: impl Into<String>) -> Process {
     // Generous, so that only a runaway compiler meets a limit.
     let limits = Limits { timeout: Some(Duration::from_secs(3600)), ..Limits::STANDARD };
-    Process { argv, env, cwd: cwd.into(), limits, determinism: None }
+    Process { argv, env, cwd: cwd.into(), limits, determinism: None, stdout: None }
 }
 
 /// A command whose result would hold what it has seen of chance and time.

@@ -5,7 +5,7 @@
 //! stand in the module: one overlay with the bindings of imports alone, for the layer that compiles
 //! them, one with all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use wit_bindgen_core::WorldGenerator;
@@ -16,6 +16,10 @@ use crate::path::ProjectPath;
 
 /// Where actions see the bindings.
 pub(super) const PLACE: &str = "bindings";
+/// The overlay with all of them.
+pub(super) const OVERLAY: &str = "overlay.json";
+/// The overlay with those that can be compiled without the user's code.
+pub(super) const IMPORTS: &str = "imports.json";
 /// Where the toolchain has the package that bindings call at run time.
 pub(super) const RUNTIME_FOLDER: &str = "/usr/lib/go-pkg";
 /// Its packages, and the files of each that count for WebAssembly.
@@ -40,6 +44,8 @@ pub(in crate::lang) struct Layout {
     pub(in crate::lang) vendor: Option<ProjectPath>,
     /// Whether the program is a command: nothing of it imports the package of exports.
     pub(in crate::lang) command: bool,
+    /// The folders of exports in which the user has written something.
+    pub(in crate::lang) written: BTreeSet<ProjectPath>,
 }
 
 /// Why a program can't be a component of its world.
@@ -93,13 +99,42 @@ impl Layout {
             all.entry(path).or_insert(package);
         }
         // Patterns of packages would otherwise match nothing in a world without imports.
-        all.insert("imports/doc.go".to_owned(), "package imports\n".to_owned());
-        let imports = overlay(self, all.keys().filter(|path| !is_export(path)));
+        for folder in ["imports", "exports"] {
+            all.insert(format!("{folder}/doc.go"), format!("package {folder}\n"));
+        }
+        let imports = overlay(self, all.keys().filter(|path| !self.needs_user(path)));
         let everything = overlay(self, all.keys());
-        all.insert("imports.json".to_owned(), imports);
-        all.insert("overlay.json".to_owned(), everything);
+        all.insert(IMPORTS.to_owned(), imports);
+        all.insert(OVERLAY.to_owned(), everything);
         all.insert("runtime.mod".to_owned(), RUNTIME_MANIFEST.to_owned());
         all.into_iter().map(|(path, text)| (path, text.into_bytes())).collect()
+    }
+
+    /// Whether a file of bindings can't be compiled without the user's code.
+    fn needs_user(&self, path: &str) -> bool {
+        let folder = self.folder.join(path).parent();
+        path.ends_with("wit_exports.go") || self.written.contains(&folder)
+    }
+
+    /// The folder of the package through which exports are called: the main one itself, in the
+    /// generator's other way.
+    pub(super) fn exports(&self) -> ProjectPath {
+        match &self.package {
+            Some(_) => self.folder.join("exports/wit_exports"),
+            None => self.folder.clone(),
+        }
+    }
+
+    /// Whether bindings may be among the files of the package in `folder`.
+    pub(super) fn has_bindings(&self, folder: &ProjectPath) -> bool {
+        *folder == self.exports()
+            || self.written.contains(folder)
+            || folder.is_in(&self.folder.join("imports"))
+    }
+
+    /// How the program is linked.
+    pub(super) const fn build_mode(&self) -> &'static str {
+        if self.command { "exe" } else { "c-shared" }
     }
 
     /// Refuses a command whose world asks for more than a command is.
@@ -156,8 +191,8 @@ impl Layout {
     }
 }
 
-/// The folder and signature that a line of the compiler's output asks for: the path as it stands
-/// there, and `func Add(a uint32) uint32`.
+/// The folder in the project and the signature that a line of the compiler's output asks for:
+/// `shop/exports/export_demo_calc_ops` and `func Add(a uint32) uint32`.
 pub(super) fn expected(line: &str) -> Option<(&str, &str)> {
     let line = line.trim();
     let start = line.find(" (func ")?;
@@ -166,7 +201,8 @@ pub(super) fn expected(line: &str) -> Option<(&str, &str)> {
         let place = rest[end + "):".len()..].trim_start_matches(|c: char| c.is_ascii_digit());
         place.starts_with(": ")
     })?;
-    Some((&line[..start], &rest[..end]))
+    let folder = &line[..start];
+    Some((folder.strip_prefix("/src/").unwrap_or(folder), &rest[..end]))
 }
 
 fn texts(files: Vec<(String, Vec<u8>)>) -> BTreeMap<String, String> {
@@ -179,7 +215,7 @@ fn package_of(path: &str) -> &str {
     path.rsplit('/').nth(1).unwrap_or_default()
 }
 
-/// Whether a file of bindings can't be compiled without the user's code.
+/// Whether a file of bindings is there for the sake of exports.
 fn is_export(path: &str) -> bool {
     path.ends_with("wit_exports.go") || path.starts_with("exports/") || path.starts_with("export_")
 }
@@ -241,7 +277,8 @@ mod tests {
 
     fn layout() -> Layout {
         let folder = ProjectPath::parse("shop").unwrap();
-        Layout { package: Some("a.org/shop".into()), folder, vendor: None, command: false }
+        let written = BTreeSet::from([folder.join("exports/export_demo_calc_ops")]);
+        Layout { package: Some("a.org/shop".into()), folder, vendor: None, command: false, written }
     }
 
     #[test]
@@ -270,14 +307,24 @@ mod tests {
     fn the_signature_is_read_again_from_a_message() {
         let check = |line: &str, expect: Option<(&str, &str)>| assert_eq!(expected(line), expect);
         check(
-            "exports/export_ops (func Add(a uint32) uint32):1: undefined: export_ops.Add",
-            Some(("exports/export_ops", "func Add(a uint32) uint32")),
+            "/src/shop/exports/export_ops (func Add(a uint32) uint32):1: undefined: export_ops.Add",
+            Some(("shop/exports/export_ops", "func Add(a uint32) uint32")),
         );
         check(
             "exports/export_ops (func Get() string):12: cannot use result (variable of type int)",
             Some(("exports/export_ops", "func Get() string")),
         );
         check("exports/export_ops/ops.go:3:1: undefined: x", None);
+    }
+
+    #[test]
+    fn bindings_wait_for_the_user_only_where_there_is_a_package_of_the_users() {
+        let check =
+            |path: &str, expect: bool| assert_eq!(layout().needs_user(path), expect, "{path}");
+        check("imports/x/wit_bindings.go", false);
+        check("exports/export_demo_calc_ops/wit_bindings.go", true);
+        check("exports/export_demo_calc_types/wit_bindings.go", false);
+        check("exports/wit_exports/wit_exports.go", true);
     }
 
     #[test]

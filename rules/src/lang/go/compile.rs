@@ -1,16 +1,20 @@
-//! The actions of a Go component: standard library, bindings, fetch, packages, compile.
+//! The actions of a Go component: standard library, bindings, fetch, the packages of others, and how
+//! the go command is called for them.
 
 use std::collections::BTreeMap;
 
 use cache::Digest;
-use engine::{Action, ActionId, Input, Label, Source};
+use engine::{Action, ActionId, Input, Label, Process, Source};
 
-use super::bindings::{Layout, PLACE, RUNTIME_FOLDER, vendored_runtime};
+use super::arrange::{Arrange, Own};
+use super::bindings::{IMPORTS, Layout, OVERLAY, PLACE, RUNTIME_FOLDER, vendored_runtime};
+use super::constraint;
 use super::fetch::{FetchModules, MODULES};
+use super::listed::{COMPILED_FIELDS, OWN_FIELDS};
 use super::module::{Module, RUNTIME, RUNTIME_VERSION, read};
 use super::packages::Packages;
-use super::seal::SealCache;
 use super::tinygo::{self, TINYGO};
+use super::tools::Tools;
 use crate::lang::bindings::{Bindings, Generator};
 use crate::lang::source_tree::SourceTree;
 use crate::lang::{Compiled, ComponentWit, LangError, Request, base_environment, process};
@@ -19,9 +23,7 @@ use crate::plan::{PlanError, Planner};
 use crate::toolchain::GO;
 
 /// Where actions see the compiled standard library, and the name of that output.
-const STD: &str = "std";
-/// Where actions see the build cache, and the name of that output.
-const CACHE: &str = "cache";
+pub(super) const STD: &str = "std";
 /// The path of a module in the generator's way for single programs.
 const STANDALONE: &str = "wit_component";
 
@@ -41,26 +43,29 @@ pub(crate) fn compile(
         Some(_) => folders_in(planner, &folder.join("exports"), ""),
         None => folders_in(planner, &folder, "export_"),
     };
-    let roots = std::iter::once(folder.clone()).chain(exports);
-    let packages = Packages::find(&project, &module, roots)?;
+    let roots = std::iter::once(folder.clone()).chain(exports.iter().cloned());
+    let mut packages = Packages::find(&project, &module, roots, constraint::excludes)?;
     let layout = Layout {
         command: package.is_some() && !packages.links_exports,
         vendor: module.vendored.then(|| module.dir.join("vendor")),
+        written: packages.own.keys().filter(|folder| exports.contains(folder)).cloned().collect(),
         package,
         folder,
     };
+    packages.add_generated(&module, &layout);
     let go = Go {
-        std: Source::output(standard_library(planner)?, STD),
         image: planner.image(GO)?,
+        std: Source::output(standard_library(planner, request)?, STD),
         bindings: bindings(planner, request.name, wit, &layout)?,
         modules: fetch(planner, &module)?,
         module: &module,
         layout: &layout,
+        request,
     };
-    let layer = layer(planner, &go, request.name, &packages)?;
-    let sources = sources(planner, &module, &packages, request)?;
-    let action = planner.add(go.compile(request, sources, layer))?;
-    Ok(Compiled::new(action, "core.wasm"))
+    let arranged = arrange(planner, &go, &packages)?;
+    let tools = Tools { go: &go, packages: &packages, arranged, platform: planner.platform()? };
+    let linked = tools.build(planner)?;
+    Ok(Compiled::new(linked, Tools::OUTPUT))
 }
 
 /// The folder of bindings.
@@ -81,22 +86,41 @@ fn bindings(
     Ok(Source::output(planner.add(action)?, Bindings::OUTPUT))
 }
 
-/// The build cache in which all is compiled but the component's own packages.
-fn layer(
+/// Has the go command say what the component is made of, and compile of that what is not the
+/// user's own; then lays out both for the compiler and the linker.
+fn arrange(
     planner: &mut Planner<'_>,
     go: &Go<'_>,
-    name: &str,
     packages: &Packages,
-) -> Result<Source, PlanError> {
+) -> Result<ActionId, PlanError> {
+    let project = planner.project().to_owned();
     // Of the project it sees which modules there are, and a folder `vendor`.
     let mut tree = SourceTree::default();
     manifests(planner, go.module, &mut tree)?;
     let skeleton = planner.store_tree(tree)?;
-    let filled = planner.add(go.packages(name, packages, skeleton))?;
-    let seal = Action::builtin(Label::new(name, "layer"), SealCache)
-        .input(Input::new(SealCache::CACHE, Source::output(filled, CACHE)))
-        .output(SealCache::CACHE);
-    Ok(Source::output(planner.add(seal)?, SealCache::CACHE))
+    let compiled = planner.add(go.packages(packages, skeleton))?;
+    let mut tree = SourceTree::default();
+    packages.add_heads(&project, planner.outputs(), &mut tree)?;
+    manifests(planner, go.module, &mut tree)?;
+    let heads = planner.store_tree(tree)?;
+    let listed = planner.add(go.list(heads))?;
+
+    let own = packages.own.iter().map(|(folder, package)| {
+        (package.path.clone(), Own { folder: folder.clone(), embeds: package.embeds() })
+    });
+    let arrange = Arrange {
+        main: go.module.import_path(&go.layout.folder),
+        own: own.collect(),
+        build_mode: go.layout.build_mode(),
+    };
+    let outputs: Vec<String> = arrange.outputs().collect();
+    let action = Action::builtin(Label::new(go.request.name, "layer"), arrange)
+        .input(Input::new(Arrange::STD, go.std.clone()))
+        .input(Input::new(Arrange::BINDINGS, go.bindings.clone()))
+        .input(Input::new(Arrange::CACHE, Source::output(compiled, Arrange::CACHE)))
+        .input(Input::new(Arrange::COMPILED, Source::output(compiled, Arrange::COMPILED)))
+        .input(Input::new(Arrange::LISTED, Source::output(listed, Arrange::LISTED)));
+    planner.add(outputs.into_iter().fold(action, Action::output))
 }
 
 /// The import path of the component's main package, and its folder. A module `wit_component` is
@@ -125,17 +149,31 @@ fn folders_in(planner: &Planner<'_>, folder: &ProjectPath, prefix: &str) -> Vec<
     names.iter().map(|name| folder.join(name)).collect()
 }
 
-/// The action that compiles the standard library, once for all components.
-fn standard_library(planner: &mut Planner<'_>) -> Result<ActionId, PlanError> {
-    planner.once("go standard library", |planner| {
+/// The action that compiles the standard library, once for all components that want the same of it.
+fn standard_library(
+    planner: &mut Planner<'_>,
+    request: &Request<'_>,
+) -> Result<ActionId, PlanError> {
+    let settings = settings(request);
+    planner.once(&format!("go standard library {settings:?}"), |planner| {
         let image = planner.image(GO)?;
         let argv = ["install", "-pkgdir=/out/std", "std"].map(str::to_owned).to_vec();
         let mut env = environment();
         env.insert("GOCACHE".to_owned(), "/tmp/cache".to_owned());
+        let owner = if settings.is_empty() { "go" } else { request.name };
+        env.extend(settings);
         let process = process(go(argv), env, "");
-        let action = Action::process(Label::new("go", "standard library"), process);
+        let action = Action::process(Label::new(owner, "standard library"), process);
         planner.add(action.input(Input::root(image)).output(STD))
     })
+}
+
+/// The variables of a component's `env` that decide what code Go makes. All of a program has to be
+/// compiled with the same.
+fn settings(request: &Request<'_>) -> BTreeMap<String, String> {
+    let env =
+        request.env.iter().filter(|(name, _)| ["GOEXPERIMENT", "GOWASM"].contains(&name.as_str()));
+    env.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// The action that fetches other people's modules, if there are any.
@@ -177,76 +215,67 @@ fn manifests(
     Ok(())
 }
 
-fn sources(
-    planner: &mut Planner<'_>,
-    module: &Module,
-    packages: &Packages,
-    request: &Request<'_>,
-) -> Result<Digest, PlanError> {
-    let project = planner.project().to_owned();
-    let mut tree = SourceTree::default();
-    packages.add_to(&project, planner.outputs(), &mut tree)?;
-    tree.file(request.source.clone());
-    request.add_inputs(&mut tree);
-    manifests(planner, module, &mut tree)?;
-    planner.store_tree(tree)
-}
-
-/// How the go command is called for one component.
-struct Go<'a> {
-    image: Source,
-    std: Source,
-    bindings: Source,
+/// How Go's tools are called for one component.
+pub(super) struct Go<'a> {
+    pub(super) image: Source,
+    pub(super) std: Source,
+    pub(super) bindings: Source,
     modules: Option<Source>,
     module: &'a Module,
-    layout: &'a Layout,
+    pub(super) layout: &'a Layout,
+    pub(super) request: &'a Request<'a>,
 }
 
 impl Go<'_> {
     /// Compiles the bindings of imports and other people's packages. What can't be compiled here is
-    /// passed over: an import may be for another system. The compile tells what really is missing.
-    fn packages(&self, name: &str, packages: &Packages, skeleton: Digest) -> Action {
-        let ours = match &self.layout.package {
-            Some(package) => format!("{package}/imports/..."),
-            None => format!("{STANDALONE}/..."),
-        };
-        let mut argv = self.command("list", "imports.json");
-        argv.extend(["-e", "-export", "-f", "{{with .Error}}{{.}}{{end}}"].map(str::to_owned));
-        // The index of the standard library's packages is worth keeping as well.
-        argv.extend([STD.to_owned(), ours]);
+    /// passed over, as a package may be imported by a file that does not count; [`Arrange`] tells
+    /// what really is missing.
+    fn packages(&self, packages: &Packages, skeleton: Digest) -> Action {
+        let mut argv = self.command("list", IMPORTS);
+        argv.extend(["-e", "-deps", "-export"].map(str::to_owned));
+        argv.extend([format!("-pkgdir=/{STD}"), format!("-json={COMPILED_FIELDS}")]);
+        match &self.layout.package {
+            Some(package) => {
+                argv.extend(["imports", "exports"].map(|below| format!("{package}/{below}/...")));
+            }
+            None => argv.push(format!("{STANDALONE}/...")),
+        }
         argv.extend(["runtime", "types"].map(|name| format!("{RUNTIME}/wit/{name}")));
         argv.extend(packages.third_party.iter().cloned());
         let mut env = self.environment();
-        env.insert("GOCACHE".to_owned(), format!("/out/{CACHE}"));
-        let process = process(argv, env, place(&self.module.dir));
-        let action = Action::process(Label::new(name, "packages"), process);
-        self.inputs(action, skeleton).output(CACHE)
+        env.insert("GOCACHE".to_owned(), format!("/out/{}", Arrange::CACHE));
+        let process = Process {
+            stdout: Some(Arrange::COMPILED.to_owned()),
+            ..process(argv, env, place(&self.module.dir))
+        };
+        let action = Action::process(Label::new(self.request.name, "packages"), process);
+        self.inputs(action, skeleton)
+            .input(Input::new(STD, self.std.clone()))
+            .output(Arrange::CACHE)
+            .output(Arrange::COMPILED)
     }
 
-    /// Compiles the component's own packages and links them with what the layer has.
-    fn compile(&self, request: &Request<'_>, sources: Digest, layer: Source) -> Action {
-        let mut argv = self.command("build", "overlay.json");
-        if !self.layout.command {
-            argv.push("-buildmode=c-shared".to_owned());
-        }
-        // The run-time package reaches for functions of Go's own run time.
-        let stripped = if request.release { "-s -w " } else { "" };
-        argv.push(format!("-ldflags={stripped}-buildid= -checklinkname=0"));
-        argv.extend(["-o", "/out/core.wasm", "."].map(str::to_owned));
+    /// Has the go command say of which files and packages the component is made. It sees the heads
+    /// of the files, so only an edit of these asks it again.
+    fn list(&self, heads: Digest) -> Action {
+        let mut argv = self.command("list", OVERLAY);
+        argv.extend(["-deps".to_owned(), format!("-json={OWN_FIELDS}"), ".".to_owned()]);
         let mut env = self.environment();
-        env.insert("GOCACHE".to_owned(), format!("/{CACHE}"));
-        env.extend(request.env.clone());
-        let process = process(argv, env, place(&self.layout.folder));
-        let action = Action::process(Label::new(request.name, "compile"), process);
-        self.inputs(action, sources).input(Input::scratch(CACHE, layer)).output("core.wasm")
+        env.insert("GOCACHE".to_owned(), "/tmp/cache".to_owned());
+        env.extend(self.request.env.clone());
+        let process = Process {
+            stdout: Some(Arrange::LISTED.to_owned()),
+            ..process(argv, env, place(&self.layout.folder))
+        };
+        let action = Action::process(Label::new(self.request.name, "list"), process);
+        self.inputs(action, heads).output(Arrange::LISTED)
     }
 
     fn inputs(&self, action: Action, sources: Digest) -> Action {
         let action = action
             .input(Input::root(self.image.clone()))
             .input(Input::new("src", Source::Tree(sources)))
-            .input(Input::new(PLACE, self.bindings.clone()))
-            .input(Input::new(STD, self.std.clone()));
+            .input(Input::new(PLACE, self.bindings.clone()));
         match &self.modules {
             Some(modules) => action.input(Input::new(MODULES, modules.clone())),
             None => action,
@@ -255,19 +284,13 @@ impl Go<'_> {
 
     fn command(&self, verb: &str, overlay: &str) -> Vec<String> {
         let mode = if self.module.vendored { "vendor" } else { "readonly" };
-        go(vec![
-            verb.to_owned(),
-            format!("-mod={mode}"),
-            format!("-pkgdir=/{STD}"),
-            format!("-overlay=/{PLACE}/{overlay}"),
-        ])
+        go(vec![verb.to_owned(), format!("-mod={mode}"), format!("-overlay=/{PLACE}/{overlay}")])
     }
 
     fn environment(&self) -> BTreeMap<String, String> {
         let mut env = environment();
-        let modules =
-            if self.modules.is_some() { format!("/{MODULES}") } else { "/tmp/mod".into() };
-        env.insert("GOMODCACHE".to_owned(), modules);
+        env.insert("GOMODCACHE".to_owned(), module_cache(self.modules.is_some()));
+        env.extend(settings(self.request));
         env
     }
 }

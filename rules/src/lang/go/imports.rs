@@ -1,24 +1,33 @@
 //! What a Go file says at its top: the packages that it imports, and the files that it embeds.
-//!
-//! Build constraints are not looked at: a file that the compiler leaves out may be seen without harm.
 
-/// The import paths of a Go file, in its order. What follows a syntax error is not read.
-pub(super) fn imports(text: &str) -> Vec<String> {
-    let mut tokens = Tokens { rest: text };
-    let mut found = Vec::new();
-    // The package clause.
-    if tokens.next() != Some(Token::Word("package")) || tokens.next().is_none() {
-        return found;
-    }
-    loop {
-        match tokens.next() {
-            Some(Token::Other(';')) => {}
-            Some(Token::Word("import")) => {
-                if take(&mut tokens, &mut found).is_none() {
-                    return found;
+/// The head of a Go file: what says which package it is of and what that imports.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Head<'a> {
+    /// From the file's beginning to the end of its imports; the whole file if that end is not found.
+    pub(super) text: &'a str,
+    /// The import paths, in the order of the file. What follows a syntax error is not among them.
+    pub(super) imports: Vec<String>,
+}
+
+impl<'a> Head<'a> {
+    pub(super) fn read(text: &'a str) -> Self {
+        let mut tokens = Tokens { rest: text };
+        let mut imports = Vec::new();
+        // The package clause.
+        if tokens.next() != Some(Token::Word("package")) || tokens.next().is_none() {
+            return Self { text, imports };
+        }
+        loop {
+            let head = &text[..text.len() - tokens.rest.len()];
+            match tokens.next() {
+                Some(Token::Other(';')) => {}
+                Some(Token::Word("import")) => {
+                    if take(&mut tokens, &mut imports).is_none() {
+                        return Self { text, imports };
+                    }
                 }
+                _ => return Self { text: head, imports },
             }
-            _ => return found,
         }
     }
 }
@@ -43,21 +52,31 @@ fn take(tokens: &mut Tokens<'_>, found: &mut Vec<String>) -> Option<()> {
     }
 }
 
-/// The patterns of `//go:embed` comments, without `all:`.
-pub(super) fn embeds(text: &str) -> Vec<String> {
-    let lines = text.lines().filter_map(|line| line.strip_prefix("//go:embed"));
+/// The lines that say which files are embedded.
+pub(super) fn embed_lines(text: &str) -> impl Iterator<Item = &str> {
+    let is_directive = |rest: &str| rest.starts_with([' ', '\t']);
+    text.lines().filter(move |line| line.strip_prefix(EMBED).is_some_and(is_directive))
+}
+
+/// The patterns of such lines, without `all:`.
+pub(super) fn embeds(text: &str) -> impl Iterator<Item = String> {
+    embed_lines(text).flat_map(|line| patterns(&line[EMBED.len()..]))
+}
+
+const EMBED: &str = "//go:embed";
+
+fn patterns(text: &str) -> Vec<String> {
+    let mut rest = text.trim_start();
     let mut found = Vec::new();
-    for mut rest in lines.filter(|rest| rest.starts_with([' ', '\t'])).map(str::trim_start) {
-        while !rest.is_empty() {
-            let quoted = rest.strip_prefix(['"', '`']);
-            let split = match quoted {
-                Some(inside) => inside.split_once(['"', '`']),
-                None => Some(rest.split_once([' ', '\t']).unwrap_or((rest, ""))),
-            };
-            let Some((pattern, after)) = split else { break };
-            found.push(pattern.strip_prefix("all:").unwrap_or(pattern).to_owned());
-            rest = after.trim_start();
-        }
+    while !rest.is_empty() {
+        let quoted = rest.strip_prefix(['"', '`']);
+        let split = match quoted {
+            Some(inside) => inside.split_once(['"', '`']),
+            None => Some(rest.split_once([' ', '\t']).unwrap_or((rest, ""))),
+        };
+        let Some((pattern, after)) = split else { break };
+        found.push(pattern.strip_prefix("all:").unwrap_or(pattern).to_owned());
+        rest = after.trim_start();
     }
     found
 }
@@ -118,7 +137,8 @@ mod tests {
 
     #[test]
     fn imports_are_found_in_every_form() {
-        let check = |text: &str, expect: &[&str]| assert_eq!(imports(text), expect, "{text}");
+        let check =
+            |text: &str, expect: &[&str]| assert_eq!(Head::read(text).imports, expect, "{text}");
         check("package a", &[]);
         check("package a\nimport \"fmt\"\nfunc f() { _ = \"import\" }", &["fmt"]);
         check(
@@ -134,9 +154,25 @@ mod tests {
     }
 
     #[test]
+    fn a_head_ends_with_the_imports() {
+        let check = |text: &str, head: &str| assert_eq!(Head::read(text).text, head, "{text}");
+        check("// a\npackage a\n\nvar x = 1\n", "// a\npackage a");
+        check(
+            "package a\nimport \"x\"\nimport (\n\"y\"\n)\nfunc f() {}",
+            "package a\nimport \"x\"\nimport (\n\"y\"\n)",
+        );
+        check("package a; import \"x\"; func f() {}", "package a; import \"x\";");
+        // The go command is to say what is wrong.
+        check("package a\nimport (\"x\" +)\nvar y", "package a\nimport (\"x\" +)\nvar y");
+        check("packag a", "packag a");
+        check("package a\n/* never", "package a");
+    }
+
+    #[test]
     fn embedded_files_are_found() {
         let text = "package a\n//go:embed a.txt all:b/*.html\n//go:embed \"with space.txt\" `c`\n\
                     var x embed.FS\n// //go:embed no\n//go:embedded no\n";
-        assert_eq!(embeds(text), ["a.txt", "b/*.html", "with space.txt", "c"]);
+        let found: Vec<String> = embeds(text).collect();
+        assert_eq!(found, ["a.txt", "b/*.html", "with space.txt", "c"]);
     }
 }

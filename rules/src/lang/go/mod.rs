@@ -2,20 +2,26 @@
 //!
 //! Actions: *standard library*, once for all; *bindings* from the WIT, in process; *fetch* the modules
 //! of go.sum (network, pinned by checksum); *packages*, the bindings and the modules of others,
-//! compiled once; then *compile*, in which only the project's own packages are compiled and linked.
-//! So a one-line edit compiles one package. If the lock pins TinyGo, that compiles instead. How a component is laid out: docs/languages.md.
+//! compiled once; *list*, which asks the go command what the component is made of; *layer*, which
+//! lays out both; then a *compile* for each of the project's own packages, and *link*. So a one-line
+//! edit compiles one package. If the lock pins TinyGo, that compiles instead. How a component is laid
+//! out: docs/languages.md.
 
+mod arrange;
 mod bindings;
+mod build_info;
 mod compile;
+mod constraint;
 mod fetch;
 mod hints;
 mod imports;
+mod listed;
 mod manifest;
 mod module;
 mod packages;
-mod seal;
 mod sums;
 mod tinygo;
+mod tools;
 
 pub(super) use bindings::{Layout, NotLinked};
 
@@ -125,6 +131,12 @@ pub(super) enum GoError {
         dir: ProjectPath,
         /// What is not pinned.
         module: String,
+    },
+    /// Packages need each other.
+    #[error("import cycle not allowed: {}", paths.join(" imports "))]
+    Cycle {
+        /// The packages, the first one also at the end.
+        paths: Vec<String>,
     },
     /// A module is only named by go.work.
     #[error("`{file}` imports `{package}`, whose module `{module}` is named by go.work alone")]

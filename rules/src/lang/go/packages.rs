@@ -1,13 +1,14 @@
 //! Which packages of the project a component is made of: those that its own ones import, directly or
-//! not. An edit anywhere else never rebuilds it.
+//! not. An edit anywhere else never rebuilds it, and an edit of one rebuilds only what can tell.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use globset::GlobBuilder;
 
 use super::GoError;
-use super::imports::{embeds, imports};
+use super::bindings::Layout;
+use super::imports::{Head, embed_lines, embeds};
 use super::module::{Module, read};
 use crate::lang::source_tree::{SourceTree, Without};
 use crate::path::ProjectPath;
@@ -16,16 +17,31 @@ use crate::plan::PlanError;
 /// The packages of one component.
 #[derive(Debug, Default)]
 pub(super) struct Packages {
-    /// Every file of the checkout that belongs to one of them.
-    pub(super) files: BTreeSet<ProjectPath>,
+    /// Those that have files in the checkout, by folder.
+    pub(super) own: BTreeMap<ProjectPath, Package>,
     /// The packages of other people's modules that they import.
     pub(super) third_party: BTreeSet<String>,
     /// Whether one of them imports the exports of bindings, so that the component is more than a
     /// command.
     pub(super) links_exports: bool,
-    /// What `//go:embed` names: the folder of the package, the pattern, the file it stands in.
-    embedded: BTreeSet<(ProjectPath, String, ProjectPath)>,
 }
+
+/// A package of the project.
+#[derive(Debug, Default)]
+pub(super) struct Package {
+    /// Its import path.
+    pub(super) path: String,
+    /// The folders of the project's packages that it imports.
+    pub(super) imports: BTreeSet<ProjectPath>,
+    /// Its files in the checkout. Of a Go file, what the go command reads to know what it imports
+    /// and embeds.
+    files: BTreeMap<ProjectPath, String>,
+    /// What `//go:embed` names: the pattern and the file it stands in.
+    embedded: BTreeSet<(String, ProjectPath)>,
+}
+
+/// Says that a file, of this name and head, is of no package.
+pub(super) type Excludes = fn(&str, &str) -> bool;
 
 /// Files that the bindings generator writes. A checkout may have some, for the sake of an editor;
 /// those of a build are always fresh.
@@ -38,34 +54,130 @@ const SOURCES: [&str; 10] = ["go", "s", "S", "h", "c", "cc", "cpp", "cxx", "m", 
 const EXPORTS: &str = "/wit_exports";
 
 impl Packages {
-    /// Finds what the packages in the folders `roots` are made of.
+    /// Finds what the packages in the folders `roots` of the component's own module are made of.
     pub(super) fn find(
         project: &Path,
         module: &Module,
         roots: impl IntoIterator<Item = ProjectPath>,
+        excludes: Excludes,
     ) -> Result<Self, GoError> {
         let mut packages = Self::default();
-        let mut open: Vec<ProjectPath> = roots.into_iter().collect();
+        let named = |folder: ProjectPath| (module.import_path(&folder), folder);
+        let mut open: Vec<(String, ProjectPath)> = roots.into_iter().map(named).collect();
         let mut seen = BTreeSet::new();
-        while let Some(folder) = open.pop() {
-            if seen.insert(folder.clone()) {
-                for file in sources(project, &folder)? {
-                    open.extend(packages.add(project, module, file)?);
-                }
+        while let Some((path, folder)) = open.pop() {
+            if !seen.insert(folder.clone()) {
+                continue;
+            }
+            let mut package = Package { path, ..Package::default() };
+            for file in sources(project, &folder)? {
+                open.extend(packages.add(project, module, &mut package, file, excludes)?);
+            }
+            if !package.files.is_empty() {
+                packages.own.insert(folder, package);
             }
         }
         Ok(packages)
     }
 
-    /// Puts the files into an action's sources, with those that they embed.
-    pub(super) fn add_to(
+    /// Adds the package that the generator writes to call what the user exports.
+    pub(super) fn add_generated(&mut self, module: &Module, layout: &Layout) {
+        if layout.command {
+            return;
+        }
+        let package = self.own.entry(layout.exports()).or_default();
+        package.path = module.import_path(&layout.exports());
+        package.imports.extend(layout.written.iter().cloned());
+    }
+
+    /// Takes a file of `package` and returns the packages of the project that it imports.
+    fn add(
+        &mut self,
+        project: &Path,
+        module: &Module,
+        package: &mut Package,
+        file: ProjectPath,
+        excludes: Excludes,
+    ) -> Result<Vec<(String, ProjectPath)>, GoError> {
+        if !file.as_str().ends_with(".go") {
+            package.files.insert(file, String::new());
+            return Ok(Vec::new());
+        }
+        let text = read(project, &file)?;
+        let head = Head::read(&text);
+        let embedding = embed_lines(&text).map(|line| format!("{line}\n")).collect::<String>();
+        package.files.insert(file.clone(), format!("{}\n{embedding}", head.text));
+        if excludes(file.file_name(), head.text) {
+            return Ok(Vec::new());
+        }
+        package.embedded.extend(embeds(&text).map(|pattern| (pattern, file.clone())));
+        let mut found = Vec::new();
+        for path in head.imports {
+            self.links_exports |= path.ends_with(EXPORTS);
+            if let Some(folder) = module.folder_of(&path) {
+                package.imports.insert(folder.clone());
+                found.push((path, folder));
+            } else if module.is_third_party(&path) {
+                self.third_party.insert(path);
+            } else if let Some((name, folder)) = module.only_in_workspace(&path) {
+                return Err(GoError::Workspace {
+                    folder: relative(&module.dir, folder),
+                    dir: module.dir.clone(),
+                    module: name.to_owned(),
+                    file,
+                    package: path,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Puts the heads of all files into an action's sources: what the go command needs to know to
+    /// say which files and packages the component is made of. Embedded files are empty there.
+    pub(super) fn add_heads(
         &self,
         project: &Path,
         outputs: &[ProjectPath],
         tree: &mut SourceTree,
     ) -> Result<(), PlanError> {
-        self.files.iter().for_each(|file| tree.file(file.clone()));
-        for (folder, pattern, file) in &self.embedded {
+        for (folder, package) in &self.own {
+            let mut embedded = SourceTree::default();
+            package.add_embedded(folder, project, outputs, &mut embedded)?;
+            embedded.into_files().into_iter().for_each(|file| tree.generated(file, ""));
+            for (file, head) in &package.files {
+                tree.generated(file.clone(), head.as_str());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Package {
+    /// Whether it embeds files.
+    pub(super) fn embeds(&self) -> bool {
+        !self.embedded.is_empty()
+    }
+
+    /// Puts the files into an action's sources, with those that they embed.
+    pub(super) fn add_to(
+        &self,
+        folder: &ProjectPath,
+        project: &Path,
+        outputs: &[ProjectPath],
+        tree: &mut SourceTree,
+    ) -> Result<(), PlanError> {
+        self.files.keys().for_each(|file| tree.file(file.clone()));
+        self.add_embedded(folder, project, outputs, tree)
+    }
+
+    fn add_embedded(
+        &self,
+        folder: &ProjectPath,
+        project: &Path,
+        outputs: &[ProjectPath],
+        tree: &mut SourceTree,
+    ) -> Result<(), PlanError> {
+        for (pattern, file) in &self.embedded {
             let bad = |_| GoError::BadPattern { file: file.clone(), pattern: pattern.clone() };
             let whole = folder.resolve(pattern)?;
             let glob = GlobBuilder::new(whole.as_str()).literal_separator(true).build();
@@ -84,39 +196,6 @@ impl Packages {
             }
         }
         Ok(())
-    }
-
-    /// Takes a file and returns the folders of the project's packages that it imports.
-    fn add(
-        &mut self,
-        project: &Path,
-        module: &Module,
-        file: ProjectPath,
-    ) -> Result<Vec<ProjectPath>, GoError> {
-        let mut found = Vec::new();
-        if file.as_str().ends_with(".go") {
-            let text = read(project, &file)?;
-            for package in imports(&text) {
-                self.links_exports |= package.ends_with(EXPORTS);
-                if let Some(folder) = module.folder_of(&package) {
-                    found.push(folder);
-                } else if module.is_third_party(&package) {
-                    self.third_party.insert(package);
-                } else if let Some((name, folder)) = module.only_in_workspace(&package) {
-                    return Err(GoError::Workspace {
-                        folder: relative(&module.dir, folder),
-                        dir: module.dir.clone(),
-                        module: name.to_owned(),
-                        file,
-                        package,
-                    });
-                }
-            }
-            let patterns = embeds(&text).into_iter();
-            self.embedded.extend(patterns.map(|p| (file.parent(), p, file.clone())));
-        }
-        self.files.insert(file);
-        Ok(found)
     }
 }
 
@@ -167,6 +246,7 @@ fn relative(from: &ProjectPath, to: &ProjectPath) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::constraint;
     use super::*;
     use crate::lang::LanguageError as _;
 
@@ -183,7 +263,7 @@ mod tests {
     fn find(dir: &tempfile::TempDir, root: &str) -> Result<Packages, GoError> {
         let root = ProjectPath::parse(root).unwrap();
         let module = Module::discover(dir.path(), &root.join("main.go"))?;
-        Packages::find(dir.path(), &module, [root])
+        Packages::find(dir.path(), &module, [root], constraint::excludes)
     }
 
     #[test]
@@ -197,6 +277,7 @@ mod tests {
                  _ \"a.org/m/cmd/exports/wit_exports\"\n)",
             ),
             ("cmd/main_test.go", "package main\nimport \"a.org/m/three\""),
+            ("cmd/tool.go", "//go:build ignore\npackage main\nimport \"a.org/m/three\""),
             ("cmd/wit_exports.go", "an older one, for an editor"),
             (
                 "one/one.go",
@@ -210,11 +291,23 @@ mod tests {
             ("three/three.go", "package three"),
         ]);
         let packages = find(&dir, "cmd").unwrap();
-        let files: Vec<&str> = packages.files.iter().map(ProjectPath::as_str).collect();
-        assert_eq!(files, ["cmd/main.go", "one/one.go", "two/asm.s", "two/two.go"]);
+        let files = packages.own.values().flat_map(|package| package.files.keys());
+        let files: Vec<&str> = files.map(ProjectPath::as_str).collect();
+        assert_eq!(
+            files,
+            ["cmd/main.go", "cmd/tool.go", "one/one.go", "two/asm.s", "two/two.go"],
+            "the go command leaves out tool.go, but not what it does not see"
+        );
+        let one = &packages.own[&ProjectPath::parse("one").unwrap()];
+        assert_eq!(one.path, "a.org/m/one");
+        assert_eq!(one.imports, BTreeSet::from([ProjectPath::parse("two").unwrap()]));
+        assert_eq!(
+            one.files[&ProjectPath::parse("one/one.go").unwrap()],
+            "package one\nimport \"a.org/m/two\"\n//go:embed words/*.txt\n"
+        );
         assert_eq!(packages.third_party, BTreeSet::from(["b.org/x/sub".to_owned()]));
         assert!(packages.links_exports);
-        assert_eq!(packages.embedded.len(), 1);
+        assert!(one.embeds());
     }
 
     #[test]

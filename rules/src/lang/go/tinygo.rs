@@ -33,12 +33,15 @@ pub(super) fn compile(
 ) -> Result<Compiled, PlanError> {
     let project = planner.project().to_owned();
     let module = Module::discover(&project, request.source)?;
-    let packages = Packages::find(&project, &module, [request.source.parent()])?;
+    // Which constraints hold, TinyGo knows.
+    let packages = Packages::find(&project, &module, [request.source.parent()], |_, _| false)?;
     let tools = planner.pinned(WASM_TOOLS)?.ok_or(GoError::NoWasmTools)?;
     let images = [planner.image(GO)?, tinygo, tools];
     let modules = fetch(planner, &module)?;
     let mut tree = SourceTree::default();
-    packages.add_to(&project, planner.outputs(), &mut tree)?;
+    for (folder, package) in &packages.own {
+        package.add_to(folder, &project, planner.outputs(), &mut tree)?;
+    }
     module.add_to(&project, planner.outputs(), &mut tree)?;
     tree.file(request.source.clone());
     request.add_inputs(&mut tree);

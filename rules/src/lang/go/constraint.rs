@@ -1,0 +1,197 @@
+//! Build constraints: which files can't be of a package for `GOOS=wasip1`, `GOARCH=wasm`.
+//!
+//! The go command decides which files are compiled. This decides, before it runs, which packages may
+//! need which others; what it can't tell, such as a tag of the user's, it leaves to the go command. See
+//! `go help buildconstraint`.
+
+/// Operating systems that a file's name or a tag may stand for.
+const SYSTEMS: [&str; 18] = [
+    "aix",
+    "android",
+    "darwin",
+    "dragonfly",
+    "freebsd",
+    "hurd",
+    "illumos",
+    "ios",
+    "js",
+    "linux",
+    "nacl",
+    "netbsd",
+    "openbsd",
+    "plan9",
+    "solaris",
+    "wasip1",
+    "windows",
+    "zos",
+];
+
+/// Processors, likewise.
+const PROCESSORS: [&str; 24] = [
+    "386",
+    "amd64",
+    "amd64p32",
+    "arm",
+    "arm64",
+    "arm64be",
+    "armbe",
+    "loong64",
+    "mips",
+    "mips64",
+    "mips64le",
+    "mips64p32",
+    "mips64p32le",
+    "mipsle",
+    "ppc",
+    "ppc64",
+    "ppc64le",
+    "riscv",
+    "riscv64",
+    "s390",
+    "s390x",
+    "sparc",
+    "sparc64",
+    "wasm",
+];
+
+/// Tags that are never set here.
+const NEVER: [&str; 5] = ["cgo", "gccgo", "ignore", "race", "unix"];
+
+/// Whether the file `name`, which begins with `head`, is certainly of no package.
+pub(super) fn excludes(name: &str, head: &str) -> bool {
+    !suits_name(name) || expression(head).is_some_and(|text| Parser::holds(text) == Some(false))
+}
+
+/// Whether what a file's name says of a system or processor is right: `x_linux.go` is not.
+fn suits_name(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default();
+    // What comes before the first `_` says nothing.
+    let Some((_, rest)) = stem.split_once('_') else { return true };
+    let mut words: Vec<&str> = rest.split('_').collect();
+    if words.last() == Some(&"test") {
+        words.pop();
+    }
+    let is_system = |word: &str| SYSTEMS.contains(&word);
+    let is_processor = |word: &str| PROCESSORS.contains(&word);
+    match words.as_slice() {
+        [.., system, processor] if is_system(system) && is_processor(processor) => {
+            (*system, *processor) == ("wasip1", "wasm")
+        }
+        [.., word] if is_system(word) || is_processor(word) => ["wasip1", "wasm"].contains(word),
+        _ => true,
+    }
+}
+
+/// What follows `//go:build` before the package clause.
+fn expression(head: &str) -> Option<&str> {
+    let mut lines = head.lines().map(str::trim).take_while(|line| !line.starts_with("package "));
+    lines.find_map(|line| line.strip_prefix("//go:build "))
+}
+
+/// A recursive descent over an expression of tags. `None` stands for what is not known here.
+struct Parser<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Parser<'a> {
+    fn holds(text: &'a str) -> Option<bool> {
+        let mut parser = Parser { rest: text };
+        let value = parser.any();
+        // The go command is to say what is wrong with it.
+        if parser.rest.trim().is_empty() { value } else { None }
+    }
+
+    fn any(&mut self) -> Option<bool> {
+        let mut value = self.all();
+        while self.take("||") {
+            value = match (value, self.all()) {
+                (Some(true), _) | (_, Some(true)) => Some(true),
+                (Some(false), other) | (other, Some(false)) => other,
+                (None, None) => None,
+            };
+        }
+        value
+    }
+
+    fn all(&mut self) -> Option<bool> {
+        let mut value = self.one();
+        while self.take("&&") {
+            value = match (value, self.one()) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (Some(true), other) | (other, Some(true)) => other,
+                (None, None) => None,
+            };
+        }
+        value
+    }
+
+    fn one(&mut self) -> Option<bool> {
+        if self.take("!") {
+            return self.one().map(|value| !value);
+        }
+        if self.take("(") {
+            let value = self.any();
+            return if self.take(")") { value } else { None };
+        }
+        let rest = self.rest.trim_start();
+        let is_tag = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+        let (tag, rest) = rest.split_at(rest.find(|c| !is_tag(c)).unwrap_or(rest.len()));
+        self.rest = rest;
+        value(tag)
+    }
+
+    fn take(&mut self, token: &str) -> bool {
+        let rest = self.rest.trim_start().strip_prefix(token);
+        rest.inspect(|rest| self.rest = rest).is_some()
+    }
+}
+
+/// Whether a tag is set; `None` if only the go command knows.
+fn value(tag: &str) -> Option<bool> {
+    match tag {
+        "wasip1" | "wasm" | "gc" => Some(true),
+        _ if [&SYSTEMS[..], &PROCESSORS, &NEVER].iter().any(|tags| tags.contains(&tag)) => {
+            Some(false)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_name_may_exclude_it() {
+        let check = |name: &str, excluded: bool| assert_eq!(excludes(name, ""), excluded, "{name}");
+        for name in
+            ["a.go", "linux.go", "a_wasip1.go", "a_wasm.go", "a_wasip1_wasm.go", "a_unix.go"]
+        {
+            check(name, false);
+        }
+        for name in ["a_linux.go", "a_arm64.go", "a_linux_wasm.go", "a_js.go", "a_wasip1_arm.go"] {
+            check(name, true);
+        }
+    }
+
+    #[test]
+    fn a_constraint_may_exclude_a_file() {
+        let check = |text: &str, excluded: bool| {
+            let head = format!("// Words.\n\n//go:build {text}\n\npackage a");
+            assert_eq!(excludes("a.go", &head), excluded, "{text}");
+        };
+        check("wasip1", false);
+        check("ignore", true);
+        check("linux || (wasip1 && wasm)", false);
+        check("!wasip1", true);
+        check("!(linux && mine)", false);
+        check("mine", false);
+        check("mine && linux", true);
+        check("mine || linux", false);
+        check("unix || windows", true);
+        check("go1.21 && !cgo", false);
+        check("linux &&", true);
+        check("linux)", false);
+        assert!(!excludes("a.go", "package a\n//go:build ignore"), "too late in the file");
+    }
+}

@@ -1,0 +1,191 @@
+//! Go's compiler and linker: an action for each package of the user's own, and one that links.
+//!
+//! The compiler leaves two files. Packages that import this one need its export data alone (`-o`),
+//! which says what it offers; its code (`-linkobj`) is for the linker. So after an edit inside a function
+//! one package is compiled.
+
+use std::collections::BTreeMap;
+
+use engine::{Action, ActionId, Input, Label, Source};
+
+use super::GoError;
+use super::arrange::Arrange;
+use super::bindings::PLACE;
+use super::compile::{Go, STD, environment};
+use super::packages::{Package, Packages};
+use crate::lang::process;
+use crate::lang::source_tree::SourceTree;
+use crate::path::ProjectPath;
+use crate::plan::{PlanError, Planner};
+use crate::toolchain::Platform;
+
+/// The export data of a package among the outputs of its compilation.
+const EXPORT: &str = "package.x";
+/// Its code.
+const OBJECT: &str = "package.o";
+/// A profile of a program's run, in the folder of its main package.
+const PROFILE: &str = "default.pgo";
+
+/// What compiling and linking need to know.
+pub(super) struct Tools<'a> {
+    pub(super) go: &'a Go<'a>,
+    pub(super) packages: &'a Packages,
+    /// The action [`Arrange`].
+    pub(super) arranged: ActionId,
+    /// What the tools run on.
+    pub(super) platform: Platform,
+}
+
+/// The packages that have their action already, and those that wait for what they import.
+#[derive(Default)]
+struct Progress {
+    compiled: BTreeMap<ProjectPath, ActionId>,
+    waiting: Vec<ProjectPath>,
+}
+
+impl Tools<'_> {
+    /// The linked core module.
+    pub(super) const OUTPUT: &'static str = "core.wasm";
+
+    /// Adds the actions; the last one leaves [`Self::OUTPUT`].
+    pub(super) fn build(&self, planner: &mut Planner<'_>) -> Result<ActionId, PlanError> {
+        let mut progress = Progress::default();
+        self.compile(planner, &self.go.layout.folder, &mut progress)?;
+        planner.add(self.link(&progress.compiled))
+    }
+
+    /// Adds the action that compiles the package in `folder`, after those that it imports.
+    fn compile(
+        &self,
+        planner: &mut Planner<'_>,
+        folder: &ProjectPath,
+        progress: &mut Progress,
+    ) -> Result<(), PlanError> {
+        let Some(package) = self.packages.own.get(folder) else { return Ok(()) };
+        if progress.compiled.contains_key(folder) {
+            return Ok(());
+        }
+        if let Some(first) = progress.waiting.iter().position(|waiting| waiting == folder) {
+            let cycle = progress.waiting[first..].iter().chain([folder]);
+            let paths = cycle.map(|folder| self.packages.own[folder].path.clone());
+            return Err(GoError::Cycle { paths: paths.collect() }.into());
+        }
+        progress.waiting.push(folder.clone());
+        for import in &package.imports {
+            self.compile(planner, import, progress)?;
+        }
+        progress.waiting.pop();
+        let action = self.package(planner, folder, package, &progress.compiled)?;
+        progress.compiled.insert(folder.clone(), planner.add(action)?);
+        Ok(())
+    }
+
+    fn package(
+        &self,
+        planner: &mut Planner<'_>,
+        folder: &ProjectPath,
+        package: &Package,
+        compiled: &BTreeMap<ProjectPath, ActionId>,
+    ) -> Result<Action, PlanError> {
+        let Self { go, packages, .. } = self;
+        let project = planner.project().to_owned();
+        let is_main = *folder == go.layout.folder;
+        let mut tree = SourceTree::default();
+        package.add_to(folder, &project, planner.outputs(), &mut tree)?;
+        let mut argv = self.tool("compile");
+        let name = if is_main { "main" } else { &package.path };
+        argv.extend(["-p", name, "-complete", "-nolocalimports", "-pack"].map(str::to_owned));
+        argv.extend(["-o".to_owned(), format!("/out/{EXPORT}")]);
+        argv.extend(["-linkobj".to_owned(), format!("/out/{OBJECT}")]);
+        argv.extend(["-importcfg".to_owned(), format!("/go/{}", Arrange::IMPORTS)]);
+        if go.request.release {
+            argv.push("-dwarf=false".to_owned());
+        }
+        if package.embeds() {
+            argv.extend(["-embedcfg", "/go/embedded.json"].map(str::to_owned));
+        }
+        let profile = go.layout.folder.join(PROFILE);
+        if profile.on_disk(&project).is_file() {
+            argv.extend(["-pgoprofile".to_owned(), format!("/src/{profile}")]);
+            tree.file(profile);
+        }
+        argv.push("@/go/arguments".to_owned());
+        if is_main {
+            go.request.add_inputs(&mut tree);
+        }
+        let sources = planner.store_tree(tree)?;
+
+        let mut env = environment();
+        env.extend(go.request.env.clone());
+        let mut action =
+            Action::process(self.label(&package.path, is_main), process(argv, env, "src"))
+                .input(Input::root(go.image.clone()))
+                .input(Input::new("src", Source::Tree(sources)))
+                .input(Input::new(STD, go.std.clone()))
+                .input(self.arranged(Arrange::PACKAGES, Arrange::PACKAGES))
+                .input(self.arranged(&format!("go/{}", Arrange::IMPORTS), Arrange::IMPORTS))
+                .input(self.arranged(&format!("go/{}", Arrange::EMPTY), Arrange::EMPTY))
+                .input(self.arranged("go/arguments", &Arrange::arguments_of(&package.path)));
+        if package.embeds() {
+            let files = Arrange::embedded_in(&package.path);
+            action = action.input(self.arranged("go/embedded.json", &files));
+        }
+        if go.layout.has_bindings(folder) {
+            action = action.input(Input::new(PLACE, go.bindings.clone()));
+        }
+        for import in &package.imports {
+            if let (Some(id), Some(imported)) = (compiled.get(import), packages.own.get(import)) {
+                let export = Source::output(*id, EXPORT);
+                action = action.input(Input::new(Arrange::export(&imported.path), export));
+            }
+        }
+        Ok(action.output(EXPORT).output(OBJECT))
+    }
+
+    fn link(&self, compiled: &BTreeMap<ProjectPath, ActionId>) -> Action {
+        let go = self.go;
+        let mut argv = self.tool("link");
+        argv.extend(["-o".to_owned(), format!("/out/{}", Self::OUTPUT)]);
+        argv.extend(["-importcfg".to_owned(), format!("/go/{}", Arrange::LINKED)]);
+        argv.push(format!("-buildmode={}", go.layout.build_mode()));
+        if go.request.release {
+            argv.extend(["-s", "-w"].map(str::to_owned));
+        }
+        // The run-time package reaches for functions of Go's own run time.
+        argv.extend(["-buildid=", "-checklinkname=0", "@/go/arguments"].map(str::to_owned));
+        let mut env = environment();
+        // It would stand in the program.
+        env.insert("GOROOT".to_owned(), String::new());
+        env.extend(go.request.env.clone());
+        let main = &self.packages.own[&go.layout.folder].path;
+        argv.push(format!("/{}", Arrange::object(main)));
+        let action = Action::process(Label::new(go.request.name, "link"), process(argv, env, ""))
+            .input(Input::root(go.image.clone()))
+            .input(Input::new(STD, go.std.clone()))
+            .input(self.arranged(Arrange::PACKAGES, Arrange::PACKAGES))
+            .input(self.arranged(&format!("go/{}", Arrange::LINKED), Arrange::LINKED))
+            .input(self.arranged("go/arguments", Arrange::LINK));
+        let objects = compiled.iter().map(|(folder, id)| {
+            let object = Arrange::object(&self.packages.own[folder].path);
+            Input::new(object, Source::output(*id, OBJECT))
+        });
+        objects.fold(action, Action::input).output(Self::OUTPUT)
+    }
+
+    /// The package of a component that is its main one is what people expect to see compiled.
+    fn label(&self, path: &str, is_main: bool) -> Label {
+        let step = if is_main { "compile".to_owned() } else { format!("compile {path}") };
+        Label::new(self.go.request.name, step)
+    }
+
+    fn arranged(&self, at: &str, output: &str) -> Input {
+        Input::new(at, Source::output(self.arranged, output))
+    }
+
+    /// The image has no shell: a tool is called by its path.
+    fn tool(&self, name: &str) -> Vec<String> {
+        // Debian's names of processors are Go's.
+        let processor = self.platform.debian_architecture();
+        vec![format!("/usr/lib/go/pkg/tool/linux_{processor}/{name}")]
+    }
+}
