@@ -90,6 +90,7 @@ fn spec(folder: &Path) -> Spec {
         cwd: "/src".into(),
         mounts,
         limits: Limits::STANDARD,
+        view: sandbox::View::STANDARD,
         determinism: None,
         output_cap: 1 << 16,
     }

@@ -57,6 +57,7 @@ fn spec() -> Spec {
         cwd: "/".into(),
         mounts: ["/usr", "/lib", "/lib64"].map(mount).into(),
         limits: Limits::STANDARD,
+        view: sandbox::View::STANDARD,
         determinism: None,
         output_cap: 4096,
     }

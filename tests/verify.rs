@@ -5,17 +5,14 @@ use std::fmt::Write as _;
 use crate::harness::Workspace;
 
 /// Build scripts that each leave one thing of the machine in the program that they belong to.
-const LEAKS: [(&str, &str); 12] = [
+const LEAKS: [(&str, &str); 22] = [
     ("time", "std::time::SystemTime::now()"),
-    ("clock", "std::time::Instant::now()"),
+    ("path", "std::fs::read_to_string(\"/proc/self/mountinfo\")"),
+    ("uid", "std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(\"/proc/self\").unwrap())"),
+    ("hostname", "std::fs::read_to_string(\"/proc/sys/kernel/hostname\")"),
     (
         "random",
         "std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 1)",
-    ),
-    (
-        "device",
-        "{ use std::io::Read; let mut b = [0; 8]; \
-        std::fs::File::open(\"/dev/urandom\").unwrap().read_exact(&mut b).unwrap(); b }",
     ),
     (
         "order",
@@ -23,11 +20,34 @@ const LEAKS: [(&str, &str); 12] = [
         for n in [\"a\", \"b\", \"c\"] { std::fs::write(format!(\"/tmp/d/{n}\"), n).unwrap(); } \
         std::fs::read_dir(\"/tmp/d\").unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>() }",
     ),
+    ("environment", "std::env::var(\"USER\")"),
     ("cpus", "std::thread::available_parallelism()"),
+    ("pid", "std::process::id()"),
     (
         "mtime",
         "{ std::fs::write(\"/tmp/f\", \"\").unwrap(); \
         std::fs::metadata(\"/tmp/f\").unwrap().modified() }",
+    ),
+    (
+        "umask",
+        "{ std::fs::write(\"/tmp/f\", \"\").unwrap(); \
+        std::fs::metadata(\"/tmp/f\").unwrap().permissions() }",
+    ),
+    ("locale", "std::env::var(\"LANG\")"),
+    ("build-id", "println!(\"cargo::rustc-link-arg=--build-id=uuid\")"),
+    (
+        "temp-name",
+        "{ let number = std::hash::BuildHasher::hash_one(\
+        &std::collections::hash_map::RandomState::new(), std::time::SystemTime::now()); \
+        let name = format!(\"/tmp/build-{number:x}\"); std::fs::create_dir(&name).unwrap(); name }",
+    ),
+    ("address", "Box::into_raw(Box::new(0_u8))"),
+    // More ways to the same.
+    ("clock", "std::time::Instant::now()"),
+    (
+        "device",
+        "{ use std::io::Read; let mut b = [0; 8]; \
+        std::fs::File::open(\"/dev/urandom\").unwrap().read_exact(&mut b).unwrap(); b }",
     ),
     ("access", "std::fs::metadata(\"build.rs\").unwrap().accessed()"),
     ("uuid", "std::fs::read_to_string(\"/proc/sys/kernel/random/uuid\")"),
@@ -96,17 +116,15 @@ fn every_leak_is_caught_and_none_is_left_with_the_layer() {
         if name == "none" {
             continue;
         }
-        // The text lies in the program's data; both files are there.
+        // The text lies in the program's data, but for a build id; both files are there.
+        let place = if name == "build-id" { "build_id" } else { "data" };
         let places = verdict["differences"].as_array().unwrap();
-        assert!(
-            places.iter().any(|it| it["place"].as_str().unwrap().contains("data")),
-            "{verdict}"
-        );
+        assert!(places.iter().any(|it| it["place"].as_str().unwrap().contains(place)), "{verdict}");
         for kept in verdict["kept"].as_array().unwrap() {
             assert!(workspace.exists(kept.as_str().unwrap()), "{verdict}");
         }
     }
-    run.says("another path, 1 day ahead")
+    run.says("another path, user, host and locale, 1 day ahead")
         .says("kept: .run/verify/time.first.wasm, .run/verify/time.again.wasm");
 
     // The determinism layer takes all of it away.

@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode, Stdio};
 use rustix::fs::{ioctl_ficlone, statvfs};
 use sandbox::{
     Cancel, Determinism, Limits, Mount, MountSource, Outcome, Sandbox, SandboxError, Spec, Status,
+    View,
 };
 use serde_json::json;
 
@@ -131,6 +132,7 @@ fn run_true(
         cwd: PathBuf::from("/"),
         mounts: ["usr", "bin", "lib", "lib64"].into_iter().filter_map(folder).collect(),
         limits: Limits::STANDARD,
+        view: View::STANDARD,
         determinism,
         output_cap: 4096,
     };

@@ -4,14 +4,15 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use cache::Digest;
-use engine::{Options, Outcome, State};
+use engine::{Anew, Options, Outcome, State};
 use rules::manifest::{Manifest, Overrides};
 use rules::plan::Plan;
 use rules::wasm::differences;
-use sandbox::{Determinism, Listing};
+use sandbox::{Determinism, Listing, View};
 
 use super::build::Report;
 use super::workshop::Workshop;
@@ -89,25 +90,36 @@ struct Machine {
     number: u8,
     /// Whether one action runs at a time.
     is_slow: bool,
-    sees: Determinism,
+    sees: Anew,
 }
 
 impl Machine {
     fn new(number: u8) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let is_first = number == 1;
-        let sees = Determinism {
+        let determinism = Determinism {
             epoch: now + u64::from(number) * 86_400,
             seed: number.into(),
             cpus: if is_first { 1 } else { 3 },
             listing: if is_first { Listing::Reversed } else { Listing::Sorted },
         };
-        Self { number, is_slow: is_first, sees }
+        let view = View {
+            user: 1000 + u32::from(number),
+            host: format!("machine-{number}").into(),
+            umask: if is_first { 0o077 } else { 0o002 },
+            first_process: 1000 * u32::from(number),
+        };
+        let language = if is_first { "C" } else { "tr_TR.UTF-8" };
+        let zone = if is_first { "<-08>8" } else { "<+1345>-13:45" };
+        let user = format!("user-{number}");
+        let env = [("LANG", language), ("LC_ALL", language), ("TZ", zone), ("USER", &user)];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Self { number, is_slow: is_first, sees: Anew { determinism, view, env } }
     }
 
     /// What differs from the user's own.
     fn description(&self) -> String {
-        let Determinism { cpus, listing, .. } = self.sees;
+        let Determinism { cpus, listing, .. } = self.sees.determinism;
         let folders = match listing {
             Listing::Sorted => "sorted",
             Listing::Reversed => "backwards",
@@ -118,8 +130,8 @@ impl Machine {
         };
         let jobs = if self.is_slow { ", one action at a time" } else { "" };
         format!(
-            "build {} of 2: another path, {days} ahead, other random numbers, folders listed \
-             {folders}, {cpus} CPU{}{jobs}",
+            "build {} of 2: another path, user, host and locale, {days} ahead, other random numbers, \
+             folders listed {folders}, {cpus} CPU{}{jobs}",
             self.number,
             if cpus == 1 { "" } else { "s" }
         )
@@ -141,7 +153,7 @@ impl Machine {
         let plan = workshop.plan(&folder, &manifest, state.sources())?;
         let options = workshop.options();
         let jobs = if self.is_slow { 1 } else { options.jobs };
-        let options = Options { jobs, anew: Some(self.sees), ..options };
+        let options = Options { jobs, anew: Some(Arc::new(self.sees.clone())), ..options };
         let outcome = workshop.build(&plan, &mut state, &[], options)?;
         Report { config, session, plan: &plan, exports: &[], started }.finish(&outcome)?;
         Ok(components(&plan, &outcome))

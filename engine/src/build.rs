@@ -1,9 +1,10 @@
 //! One build: what is asked for, under which conditions, and what came of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cache::DiskStore;
-use sandbox::{Cancel, Determinism, Unsupported};
+use sandbox::{Cancel, Determinism, Unsupported, View};
 
 use crate::{
     ActionId, Artifact, Events, Export, ExportError, Failure, Graph, Label, State, StateError,
@@ -43,9 +44,8 @@ pub struct Target {
 /// The conditions of a build. None of them feeds a key.
 ///
 /// With [`Options::anew`], nothing is taken from the caches but what was fetched, as that is pinned, and
-/// no result goes into them: it is known to the outcome alone. Commands without a determinism layer
-/// get this one, so that two builds with two of them see two different machines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// no result goes into them: it is known to the outcome alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// How many actions run at once, at least 1. With 1, nothing runs beside anything else, and the
     /// order of everything is the same in every build.
@@ -59,7 +59,19 @@ pub struct Options {
     /// Whether to keep the sandbox folder of a failed command.
     pub keep_sandbox: bool,
     /// Whether to run again what has a result, and under which other conditions.
-    pub anew: Option<Determinism>,
+    pub anew: Option<Arc<Anew>>,
+}
+
+/// What commands see of the machine in a build that runs [anew](Options::anew): two builds with two of
+/// these see two different machines. A command whose action has a determinism layer sees none of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anew {
+    /// Chance, clocks, files and processors.
+    pub determinism: Determinism,
+    /// User, host and process numbers.
+    pub view: View,
+    /// Variables that are added to the environment or have another value.
+    pub env: BTreeMap<String, String>,
 }
 
 /// What came of a build.

@@ -13,12 +13,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use cache::{Digest, DiskStore, StoreError};
-use sandbox::{Cancel, Determinism, Sandbox, Unsupported};
+use sandbox::{Cancel, Sandbox, Unsupported};
 
 use crate::failure::{Failure, FailureKind};
 use crate::key::Keyed;
 use crate::success::Success;
-use crate::{Action, Artifact, Build, Events, Messages, Report, Usage, Work};
+use crate::{Action, Anew, Artifact, Build, Events, Messages, Report, Usage, Work};
 
 /// Runs actions. Cheap to clone; the clones share one sandbox, which is started when the first
 /// command needs it.
@@ -28,7 +28,7 @@ pub(crate) struct Executor {
     events: Arc<dyn Events>,
     cancel: Cancel,
     keep_sandbox: bool,
-    anew: Option<Determinism>,
+    anew: Option<Arc<Anew>>,
     sandbox: Arc<OnceLock<Sandbox>>,
 }
 
@@ -74,7 +74,7 @@ impl Executor {
             events: Arc::clone(&build.events),
             cancel: build.cancel.clone(),
             keep_sandbox: build.options.keep_sandbox,
-            anew: build.options.anew,
+            anew: build.options.anew.clone(),
             sandbox: Arc::default(),
         }
     }

@@ -30,7 +30,7 @@ mod success;
 
 pub use action::{Access, Action, Input, Process, Source, Work};
 pub use artifact::Artifact;
-pub use build::{Build, BuildError, Exported, Options, Outcome, Status, Target};
+pub use build::{Anew, Build, BuildError, Exported, Options, Outcome, Status, Target};
 pub use builtin::{Builtin, BuiltinError, Report};
 pub use context::BuiltinContext;
 pub use event::{Event, Events, Finish, Hit, Messages, Progress, Summary, Usage};

@@ -35,6 +35,7 @@ impl Determinism {
     /// - files: no time is later than the epoch, access times and inode times are the epoch; inodes and
     ///   devices are numbered as they are seen; links are not counted, and folders have one size;
     /// - the order in which a folder's entries are listed;
+    /// - the lists of mounts, which name folders of the host;
     /// - addresses: no address space layout randomisation;
     /// - the number of CPUs, the kernel's version, memory, load and times used.
     ///
@@ -42,7 +43,7 @@ impl Determinism {
     /// on it, and what the CPU itself tells (time stamp counter, features).
     ///
     /// What runs is an ordinary process in all other respects, but can't be debugged by another one.
-    pub const LAYER: &'static str = "determinism-1";
+    pub const LAYER: &'static str = "determinism-2";
 
     /// The layer as builds use it: with four CPUs, as many compilers can make use of.
     #[must_use]

@@ -18,6 +18,7 @@ mod linux;
 mod outcome;
 mod spec;
 mod unsupported;
+mod view;
 
 pub use determinism::{Determinism, Listing};
 #[cfg(not(target_os = "linux"))]
@@ -27,3 +28,4 @@ pub use linux::{Cancel, Sandbox, reclaim, run_spawner_if_asked, shell_command};
 pub use outcome::{Outcome, SandboxError, Status};
 pub use spec::{InvalidSpec, Limits, Mount, MountSource, Spec, VIEW};
 pub use unsupported::{Cause, Unsupported};
+pub use view::View;

@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::Determinism;
+use crate::{Determinism, View};
 
 /// Names the fixed part of what a command sees. It changes when that part changes, so it belongs in
 /// an action key.
 ///
 /// The fixed part: `/` is a read-only tmpfs; `/etc/{passwd,group,hosts,nsswitch.conf,resolv.conf}`;
 /// `/dev/{null,zero,full,random,urandom,shm}` and the links to `/proc/self/fd`; `/proc`, read-only;
-/// `/tmp`, writable and empty. User and group are 1000 (`run`), there are no other groups,
-/// the host name is `run`, the umask 022, and the only network interface is the loopback one.
+/// `/tmp`, writable and empty. There are no other groups than the user's, the only network interface
+/// is the loopback one, and the rest is what [`View::STANDARD`] says.
 pub const VIEW: &str = "linux-namespaces-1";
 
 /// One command and everything it may see and use.
@@ -35,6 +35,8 @@ pub struct Spec {
     pub mounts: Vec<Mount>,
     /// What the command may use.
     pub limits: Limits,
+    /// Who and where the command is told that it is.
+    pub view: View,
     /// Whether what differs from run to run is hidden from the command, and how.
     pub determinism: Option<Determinism>,
     /// How many bytes of standard output, and as many of standard error, are kept. Beyond that the
@@ -130,6 +132,9 @@ pub enum InvalidSpec {
     /// Two mounts have the same target.
     #[error("two mounts have the target `{}`", .0.display())]
     DuplicateTarget(PathBuf),
+    /// User, host, umask or number of the first process can't be had.
+    #[error("a command can't be told that it is {0:?}")]
+    View(View),
     /// The target belongs to the fixed view.
     #[error("`{}` is part of the sandbox itself and can't be mounted over", .0.display())]
     ReservedTarget(PathBuf),
@@ -144,6 +149,9 @@ impl Spec {
         self.argv.iter().try_for_each(|argument| no_nul(argument))?;
         self.env.iter().try_for_each(|(name, value)| variable(name, value))?;
         plain_absolute(&self.cwd)?;
+        if !self.view.is_possible() {
+            return Err(InvalidSpec::View(self.view.clone()));
+        }
         let mut targets = BTreeSet::new();
         for mount in &self.mounts {
             mount.validate()?;
@@ -223,6 +231,7 @@ mod tests {
             cwd: "/".into(),
             mounts: mounts.iter().map(mount).collect(),
             limits: Limits::STANDARD,
+            view: View::STANDARD,
             determinism: None,
             output_cap: 1024,
         }
@@ -249,6 +258,9 @@ mod tests {
         assert_eq!(nul.validate(), Err(InvalidSpec::Nul("a\0b".into())));
         let name = Spec { env: vec![("A=B".into(), "".into())], ..spec(&[]) };
         assert_eq!(name.validate(), Err(InvalidSpec::VariableName("A=B".into())));
+        let root = View { user: 0, ..View::STANDARD };
+        let view = Spec { view: root.clone(), ..spec(&[]) };
+        assert_eq!(view.validate(), Err(InvalidSpec::View(root)));
         let relative = Spec { cwd: "src".into(), ..spec(&[]) };
         assert_eq!(relative.validate(), Err(InvalidSpec::Path("src".into())));
     }

@@ -235,6 +235,7 @@ pub(crate) fn spec(argv: &[&str]) -> Spec {
         env: vec![("PATH".into(), "/usr/bin:/bin".into())],
         cwd: "/".into(),
         mounts: system_folders(),
+        view: sandbox::View::STANDARD,
         determinism: None,
         limits: Limits { processes: 200, tmp_bytes: 64 << 20, ..Limits::STANDARD },
         output_cap: 1 << 20,

@@ -224,9 +224,15 @@ fn facts(folder: &str) {
     let addresses = [ptr::from_ref(&local), Box::into_raw(Box::new(0_u8)), facts as *const u8];
     fact("addresses", &addresses);
     fact("cpus", &available_parallelism().unwrap());
-    for file in ["uptime", "meminfo", "loadavg", "version", "sys/kernel/random/uuid"] {
+    let mounts = ["self/mountinfo", "mounts"];
+    for file in ["uptime", "meminfo", "loadavg", "version", "sys/kernel/random/uuid"]
+        .into_iter()
+        .chain(mounts)
+    {
         fact(file, &fs::read_to_string(format!("/proc/{file}")).unwrap());
     }
+    let relative = Command::new("/bin/cat").arg("mountinfo").current_dir("/proc/self").output();
+    fact("relative", &relative.unwrap().stdout);
     // Who is first changes nothing.
     let threads =
         [0; 8].map(|_| thread::spawn(|| (RandomState::new().hash_one(1), SystemTime::now())));

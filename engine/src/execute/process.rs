@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cache::{Digest, ScratchDir, StoreError};
-use sandbox::{Mount, MountSource, Sandbox, SandboxError, Spec, Status};
+use sandbox::{Mount, MountSource, Sandbox, SandboxError, Spec, Status, View};
 
 use super::stage::{self, Haste, StageError, Staged};
 use super::{Done, Executor, Job, Stop, failed, infrastructure};
@@ -85,14 +85,19 @@ impl Executor {
         let out =
             prepare(job, scratch, &mounts).map_err(|error| infrastructure(&job.action, &error))?;
         mounts.push(Mount { target: Path::new("/").join(OUT), source: MountSource::Writable(out) });
-        let variable = |(name, value): (&String, &String)| (name.into(), value.into());
+        // What has a layer sees the same of every machine.
+        let anew = self.anew.as_deref().filter(|_| process.determinism.is_none());
+        let mut env = process.env.clone();
+        env.extend(anew.into_iter().flat_map(|anew| anew.env.clone()));
+        let variable = |(name, value): (String, String)| (name.into(), value.into());
         let spec = Spec {
             argv: process.argv.iter().map(Into::into).collect(),
-            env: process.env.iter().map(variable).collect(),
+            env: env.into_iter().map(variable).collect(),
             cwd: Path::new("/").join(&process.cwd),
             mounts,
             limits: process.limits.clone(),
-            determinism: process.determinism.or(self.anew),
+            view: anew.map_or(View::STANDARD, |anew| anew.view.clone()),
+            determinism: process.determinism.or(anew.map(|anew| anew.determinism)),
             output_cap: if process.stdout.is_some() { STDOUT_CAP } else { OUTPUT_CAP },
         };
         Ok((spec, unchecked))

@@ -7,7 +7,7 @@
 //! process is number 1 of the new process namespace; it starts the program as number 2 and stays,
 //! to wait for it and for orphans (see [`init`](super::init)).
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,7 +29,6 @@ use rustix::thread::{
 };
 
 use super::channel;
-use super::identity::INNER;
 use super::init;
 use super::launch::{Deterministic, Inherited, Prepared, PreparedKind, PreparedMount, Streams};
 use super::stage::attach;
@@ -38,20 +37,6 @@ use super::sys::{self, MountAttributes, mount_setattr};
 use super::wire::Report;
 
 type Done = Result<(), Failure>;
-
-/// The files in `/etc`. They name the one user there is, and localhost.
-const SYSTEM_FILES: [(&CStr, &str); 5] = [
-    (
-        c"/etc/passwd",
-        "root:x:0:0:root:/root:/bin/sh\n\
-         run:x:1000:1000:run:/tmp:/bin/sh\n\
-         nobody:x:65534:65534:nobody:/:/bin/false\n",
-    ),
-    (c"/etc/group", "root:x:0:\nrun:x:1000:\nnogroup:x:65534:\n"),
-    (c"/etc/hosts", "127.0.0.1 localhost run\n::1 localhost run\n"),
-    (c"/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
-    (c"/etc/resolv.conf", ""),
-];
 
 /// Where [`Report`]s go in this process, and where the calls of a traced program arrive, once it has
 /// given up all other descriptors.
@@ -78,12 +63,12 @@ pub(super) fn become_command(prepared: &Prepared, inherited: Inherited<'_>) {
 
 /// The way into the sandbox.
 fn set_up(prepared: &Prepared, spawner: BorrowedFd<'_>) -> Done {
-    // 1. Be user 1000, and die with the spawner.
+    // 1. Be another user, and die with the spawner.
     wait_for_maps(prepared, spawner)?;
-    become_inner_user(prepared.may_drop_groups).at(Step::Identity)?;
+    become_inner_user(prepared).at(Step::Identity)?;
     die_with(spawner)?;
     // 2. A host name and a network that end here.
-    name_host().at(Step::HostName)?;
+    name_host(&prepared.view.host).at(Step::HostName)?;
     raise_loopback().at(Step::Loopback)?;
     // 3. A new root. The stage, which was the root so far, stays open until everything is taken
     //    from it.
@@ -92,9 +77,10 @@ fn set_up(prepared: &Prepared, spawner: BorrowedFd<'_>) -> Done {
     pivot_root(c".", c".").at(Step::PivotRoot)?;
     fchdir(&stage).at(Step::PivotRoot)?;
     // 4. The fixed view.
-    write_system_files().at(Step::SystemFiles)?;
+    write_system_files(&prepared.system_files).at(Step::SystemFiles)?;
     mount_dev(&stage).at(Step::Devices)?;
     mount_proc().at(Step::Proc)?;
+    number_processes(prepared.last_process.as_deref()).at(Step::Proc)?;
     if let Some(Deterministic { files, .. }) = &prepared.determinism {
         hide(files).at(Step::HideMachine)?;
     }
@@ -111,7 +97,7 @@ fn set_up(prepared: &Prepared, spawner: BorrowedFd<'_>) -> Done {
     seal(c"/").at(Step::Seal)?;
     // 7. Limits, and the state a program finds.
     set_limits(prepared)?;
-    umask(Mode::from_raw_mode(0o022));
+    umask(Mode::from_raw_mode(prepared.view.umask));
     chdir(&prepared.cwd).at(Step::WorkingDirectory)?;
     // 8. No privilege is left to undo any of it.
     drop_privileges().at(Step::Privileges)
@@ -130,9 +116,10 @@ fn wait_for_maps(prepared: &Prepared, spawner: BorrowedFd<'_>) -> Done {
     }
 }
 
-fn become_inner_user(may_drop_groups: bool) -> rustix::io::Result<()> {
-    let (uid, gid) = (Uid::from_raw(INNER), Gid::from_raw(INNER));
-    if may_drop_groups {
+fn become_inner_user(prepared: &Prepared) -> rustix::io::Result<()> {
+    let user = prepared.view.user;
+    let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
+    if prepared.may_drop_groups {
         set_thread_groups(&[])?;
     }
     set_thread_res_gid(gid, gid, gid)?;
@@ -150,8 +137,8 @@ fn die_with(spawner: BorrowedFd<'_>) -> Done {
     }
 }
 
-fn name_host() -> rustix::io::Result<()> {
-    sethostname(b"run")?;
+fn name_host(name: &str) -> rustix::io::Result<()> {
+    sethostname(name.as_bytes())?;
     setdomainname(b"(none)")
 }
 
@@ -170,10 +157,10 @@ fn mount_root() -> rustix::io::Result<()> {
 
 const FOLDER: Mode = Mode::from_raw_mode(0o755);
 
-fn write_system_files() -> rustix::io::Result<()> {
-    SYSTEM_FILES.iter().try_for_each(|(path, content)| {
+fn write_system_files(files: &[(CString, String)]) -> rustix::io::Result<()> {
+    files.iter().try_for_each(|(path, content)| {
         let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = open(*path, flags, Mode::from_raw_mode(0o644))?;
+        let file = open(path, flags, Mode::from_raw_mode(0o644))?;
         write(&file, content.as_bytes()).map(drop)
     })
 }
@@ -192,6 +179,16 @@ fn mount_dev(stage: &OwnedFd) -> rustix::io::Result<()> {
 fn mount_proc() -> rustix::io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount(c"proc", c"/proc", c"proc", flags, None)
+}
+
+/// The next process that is made will have the number after this one.
+fn number_processes(last: Option<&str>) -> rustix::io::Result<()> {
+    let Some(last) = last else { return Ok(()) };
+    match set(c"/proc/sys/kernel/ns_last_pid", last.as_bytes()) {
+        // It was made without checkpoints.
+        Err(Errno::NOENT) => Ok(()),
+        result => result,
+    }
 }
 
 /// Puts files in the place of others; of those that the kernel has.

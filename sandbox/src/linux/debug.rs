@@ -18,7 +18,7 @@ use super::cancel::Cancel;
 use super::sandbox::Sandbox;
 use super::session::Io;
 use crate::{
-    Determinism, Limits, Listing, Mount, MountSource, Outcome, SandboxError, Spec, Status,
+    Determinism, Limits, Listing, Mount, MountSource, Outcome, SandboxError, Spec, Status, View,
 };
 
 /// The first argument of the line.
@@ -102,6 +102,12 @@ fn arguments(spec: &Spec) -> Vec<OsString> {
             add(option, &[limit.to_string().as_ref()]);
         }
     }
+    if spec.view != View::STANDARD {
+        let View { user, host, umask, first_process } = &spec.view;
+        let numbers = [user, umask, first_process].map(u32::to_string);
+        let [user, umask, first_process] = numbers.each_ref().map(OsStr::new);
+        add("--view", &[user, (**host).as_ref(), umask, first_process]);
+    }
     if let Some(Determinism { epoch, seed, cpus, listing }) = spec.determinism {
         let is_reversed = u64::from(listing == Listing::Reversed);
         let numbers = [epoch, seed, cpus.into(), is_reversed].map(|number| number.to_string());
@@ -134,6 +140,7 @@ fn parse(mut words: VecDeque<OsString>) -> Option<Spec> {
         cwd: "/".into(),
         mounts: Vec::new(),
         limits: Limits::STANDARD,
+        view: View::STANDARD,
         determinism: None,
         output_cap: 0,
     };
@@ -147,6 +154,12 @@ fn parse(mut words: VecDeque<OsString>) -> Option<Spec> {
             "--processes" => limits.processes = number(word()?)?,
             "--tmp-bytes" => limits.tmp_bytes = number(word()?)?,
             "--open-files" => limits.open_files = number(word()?)?,
+            "--view" => {
+                let user = number(word()?)?;
+                let host = word()?.into_string().ok()?.into();
+                let (umask, first_process) = (number(word()?)?, number(word()?)?);
+                spec.view = View { user, host, umask, first_process };
+            }
             "--determinism" => {
                 let (epoch, seed, cpus) = (number(word()?)?, number(word()?)?, number(word()?)?);
                 let listing = match number(word()?)? {
@@ -225,6 +238,7 @@ mod tests {
                 mount("/lib64", MountSource::Symlink("usr/lib64".into())),
             ],
             limits: Limits { memory: Some(1 << 30), cpus: Some(2), ..Limits::STANDARD },
+            view: View { user: 7, host: "a-b".into(), umask: 0o077, first_process: 300 },
             determinism: Some(Determinism {
                 seed: 2,
                 listing: Listing::Reversed,

@@ -1,6 +1,6 @@
 //! Which user of the host the sandbox's user is, and what the caller may do about it.
 //!
-//! Inside, user and group are always 1000. Outside, that is the caller, if the caller is an
+//! Inside, they are what the [view](crate::View) says. Outside, that is the caller, if the caller is an
 //! ordinary user. If the caller is root it must be somebody else: root owns the files of
 //! `/proc/sys` and needs no capability to write to them. Then each running command has a user of
 //! its own, whom nobody else uses.
@@ -13,9 +13,6 @@ use rustix::process::{getegid, geteuid};
 use rustix::thread::{CapabilitySet, capabilities};
 
 use crate::Cause;
-
-/// The user and the group in the sandbox.
-pub(super) const INNER: u32 = 1000;
 
 /// How many commands root can run at one time.
 const SLOTS: u32 = 4096;

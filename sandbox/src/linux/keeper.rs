@@ -21,7 +21,7 @@ use super::session::{self, Broken, Io};
 use super::spawner;
 use super::step::{Failure, Step};
 use super::wire::Report;
-use crate::{Cause, Unsupported};
+use crate::{Cause, Unsupported, View};
 
 /// A running spawner.
 #[derive(Debug)]
@@ -153,6 +153,7 @@ fn trial(identity: &Identity) -> Plan {
             open_files: 64,
             cpus: None,
         },
+        view: View::STANDARD,
         determinism: None,
         trial: true,
     }

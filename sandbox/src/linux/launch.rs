@@ -14,13 +14,13 @@ use rustix::thread::{CpuSet, sched_getaffinity};
 
 use super::child;
 use super::determinism::{Tracer, hide_machine};
-use super::identity::{Account, INNER};
+use super::identity::Account;
 use super::init::Bounds;
 use super::plan::{Plan, PlannedKind, PlannedLimits, PlannedMount};
 use super::stage::{Stage, open_source, set_attributes};
 use super::step::{At, Failure, Step};
 use super::sys::{self, StringList};
-use crate::Determinism;
+use crate::{Determinism, View};
 
 /// The standard streams that come with a request.
 pub(super) struct Streams {
@@ -41,6 +41,11 @@ pub(super) struct Prepared {
     pub limits: Vec<(Resource, Rlimit)>,
     pub bounds: Bounds,
     pub cpus: Option<CpuSet>,
+    pub view: View,
+    /// The number before that of the first process, if that is not as it comes.
+    pub last_process: Option<String>,
+    /// The fixed files of `/etc`.
+    pub system_files: Vec<(CString, String)>,
     pub determinism: Option<Deterministic>,
     pub trial: bool,
     /// Readable once the maps of the user namespace are written.
@@ -95,12 +100,12 @@ pub(super) fn launch(
     plan: Plan,
     inherited: Inherited<'_>,
 ) -> Result<(Pid, OwnedFd), Failure> {
-    let account = plan.account;
+    let (account, user) = (plan.account, plan.view.user);
     let prepared = Prepared::new(stage, plan)?;
     let clone = || child::become_command(&prepared, inherited);
     let (pid, pidfd) = sys::clone_into(sys::ALL_NAMESPACES, clone).at(Step::Clone)?;
     let mapped = stage
-        .map_account(pid, (INNER, INNER), account)
+        .map_account(pid, (user, user), account)
         .and_then(|()| write(&prepared.mapped, &1_u64.to_ne_bytes()));
     if let Err(error) = mapped {
         // The clone would wait for ever.
@@ -125,6 +130,9 @@ impl Prepared {
             limits: resource_limits(&plan.limits),
             bounds: plan.limits.bounds,
             cpus: plan.limits.cpus.map(cpu_set).transpose().at(Step::Cpus)?,
+            last_process: last_process(&plan.view),
+            system_files: system_files(&plan.view),
+            view: plan.view,
             determinism: plan.determinism.map(|determinism| {
                 Deterministic::new(determinism, plan.limits.cpus.map(|(_, count)| count))
             }),
@@ -220,6 +228,16 @@ fn parents(target: &CStr) -> Vec<CString> {
     let bytes = target.to_bytes();
     let slashes = bytes.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/');
     slashes.filter_map(|(end, _)| CString::new(&bytes[..end]).ok()).collect()
+}
+
+fn last_process(view: &View) -> Option<String> {
+    let first = view.first_process;
+    (first != View::STANDARD.first_process).then(|| (first - 1).to_string())
+}
+
+fn system_files(view: &View) -> Vec<(CString, String)> {
+    let file = |(path, content)| (CString::new(path).expect("a plain path"), content);
+    view.system_files().into_iter().map(file).collect()
 }
 
 /// Options of the tmpfs for `/tmp`: as many files as there are pages, within reason.

@@ -8,12 +8,12 @@ use std::path::Path;
 use super::identity::Account;
 use super::init::Bounds;
 use super::layout::{Entry, Kind};
-use crate::{Determinism, Spec};
+use crate::{Determinism, Spec, View};
 
 /// One command, ready to be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// The host's user and group that the sandbox's user 1000 is.
+    /// The host's user and group that the sandbox's user is.
     pub account: Account,
     /// Where the program may be, to be tried in order.
     pub programs: Vec<CString>,
@@ -22,6 +22,7 @@ pub(super) struct Plan {
     pub cwd: CString,
     pub mounts: Vec<PlannedMount>,
     pub limits: PlannedLimits,
+    pub view: View,
     pub determinism: Option<Determinism>,
     /// Whether to do everything but run the program, to find out whether it works.
     pub trial: bool,
@@ -75,6 +76,7 @@ impl Plan {
                 open_files: limits.open_files.into(),
                 cpus,
             },
+            view: spec.view.clone(),
             determinism: spec.determinism,
             trial: false,
         }

@@ -12,7 +12,7 @@ use super::init::Bounds;
 use super::plan::{Plan, PlannedKind, PlannedLimits, PlannedMount};
 use super::step::{Failure, Step};
 use super::sys::Usage;
-use crate::{Determinism, Listing};
+use crate::{Determinism, Listing, View};
 
 /// What the caller hears about a command, and about the spawner itself when that starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +108,7 @@ impl Plan {
         writer.number(self.mounts.len() as u64);
         self.mounts.iter().for_each(|mount| writer.mount(mount));
         writer.limits(&self.limits);
+        writer.view(&self.view);
         writer.determinism(self.determinism);
         writer.0
     }
@@ -123,8 +124,9 @@ impl Plan {
         let count = reader.number()?;
         let mounts = (0..count).map(|_| reader.mount()).collect::<Option<_>>()?;
         let limits = reader.limits()?;
+        let view = reader.view()?;
         let determinism = reader.determinism()?;
-        Some(Self { account, programs, argv, env, cwd, mounts, limits, determinism, trial })
+        Some(Self { account, programs, argv, env, cwd, mounts, limits, view, determinism, trial })
     }
 }
 
@@ -144,8 +146,12 @@ impl Writer {
     }
 
     fn string(&mut self, text: &CString) {
-        self.number(text.as_bytes().len() as u64);
-        self.0.extend_from_slice(text.as_bytes());
+        self.bytes(text.as_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
     }
 
     fn list(&mut self, list: &[CString]) {
@@ -167,6 +173,12 @@ impl Writer {
     fn tagged(&mut self, tag: u64, strings: &[&CString]) {
         self.number(tag);
         strings.iter().for_each(|text| self.string(text));
+    }
+
+    fn view(&mut self, view: &View) {
+        let View { user, host, umask, first_process } = view;
+        self.numbers(&[(*user).into(), (*umask).into(), (*first_process).into()]);
+        self.bytes(host.as_bytes());
     }
 
     fn determinism(&mut self, determinism: Option<Determinism>) {
@@ -229,6 +241,13 @@ impl Reader<'_> {
         Some(PlannedMount { target, kind })
     }
 
+    fn view(&mut self) -> Option<View> {
+        let [user, umask, first_process] =
+            [self.number()? as u32, self.number()? as u32, self.number()? as u32];
+        let host = self.string()?.into_string().ok()?.into();
+        Some(View { user, host, umask, first_process })
+    }
+
     fn determinism(&mut self) -> Option<Option<Determinism>> {
         if !self.flag()? {
             return Some(None);
@@ -275,6 +294,7 @@ mod tests {
                 open_files: 256,
                 cpus: Some((3, 2)),
             },
+            view: View { user: 7, host: "a-b".into(), umask: 0o077, first_process: 300 },
             determinism: Some(Determinism {
                 seed: u64::MAX,
                 listing: Listing::Reversed,

@@ -4,12 +4,13 @@
 use std::os::fd::AsRawFd;
 
 use rustix::fs::{Mode, OFlags, open};
-use sandbox::{MountSource, Spec, Status};
+use sandbox::{MountSource, Spec, Status, View};
 
 use crate::harness::{Lab, With, spec, start, text};
 
 crate::tests![
     who_and_where,
+    somebody_else_somewhere_else,
     environment_is_exactly_as_declared,
     nothing_but_the_view,
     the_host_is_not_there,
@@ -27,6 +28,18 @@ fn who_and_where(lab: &Lab) {
     let spec = Spec { cwd: "/usr/bin".into(), ..lab.sh(script) };
     let identity = "uid=1000(run) gid=1000(run) groups=1000(run)";
     assert_eq!(lab.stdout(&spec), format!("{identity}\n0022\nrun\n/usr/bin\n2\n(none)\n"));
+}
+
+fn somebody_else_somewhere_else(lab: &Lab) {
+    let view = View { user: 1234, host: "elsewhere".into(), umask: 0o077, first_process: 700 };
+    let script =
+        "id; umask; hostname; echo $$; getent hosts elsewhere; touch /out/f; stat -c %a:%u /out/f";
+    let spec =
+        Spec { view, ..lab.sh(script) }.with("/out", MountSource::Writable(lab.folder("out")));
+    let identity = "uid=1234(run) gid=1234(run) groups=1234(run)";
+    let found = lab.stdout(&spec);
+    let expect = format!("{identity}\n0077\nelsewhere\n700\n");
+    assert!(found.starts_with(&expect) && found.ends_with("600:1234\n"), "{found}");
 }
 
 fn environment_is_exactly_as_declared(lab: &Lab) {

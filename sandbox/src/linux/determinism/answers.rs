@@ -9,6 +9,7 @@ use rustix::process::Pid;
 use super::Settings;
 use super::folders::Folders;
 use super::inodes::Inodes;
+use super::mounts;
 use super::paths::{self, Facts};
 use super::thread::Thread;
 use crate::linux::sys::notify::{Answer, Notification};
@@ -24,11 +25,15 @@ pub(in crate::linux) const NOTIFIED: &[libc::c_long] = &[
     libc::SYS_getrusage,
     libc::SYS_gettimeofday,
     libc::SYS_newfstatat,
+    libc::SYS_openat,
+    libc::SYS_openat2,
     libc::SYS_statx,
     libc::SYS_sysinfo,
     libc::SYS_times,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_lstat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_stat,
     #[cfg(target_arch = "x86_64")]
@@ -68,6 +73,10 @@ pub(super) fn answer(
             let zero = |at| write_memory(pid, at, &[0; 4]);
             written(optional(first, zero).and(optional(second, zero)), 0)
         }
+        libc::SYS_openat => {
+            mounts::open(pid, (first as i32, second), third as i32 & libc::O_CLOEXEC != 0)
+        }
+        libc::SYS_openat2 => mounts::open(pid, (first as i32, second), true),
         libc::SYS_fstat => paths::fstat(pid, first as i32, second, Facts { epoch, inodes }),
         libc::SYS_newfstatat => {
             let place = (first as i32, second);
@@ -101,6 +110,7 @@ fn old(
 ) -> Answer {
     const HERE: i32 = libc::AT_FDCWD;
     match call {
+        libc::SYS_open => mounts::open(pid, (HERE, first), second as i32 & libc::O_CLOEXEC != 0),
         libc::SYS_stat => paths::stat(pid, (HERE, first), 0, second, facts),
         libc::SYS_lstat => {
             paths::stat(pid, (HERE, first), libc::AT_SYMLINK_NOFOLLOW, second, facts)

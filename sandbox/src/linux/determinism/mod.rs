@@ -18,6 +18,7 @@ mod files;
 mod folders;
 mod inodes;
 mod listing;
+mod mounts;
 mod paths;
 mod program;
 mod thread;

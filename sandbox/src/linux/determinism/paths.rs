@@ -110,7 +110,7 @@ fn opened(path: &str) -> Option<OwnedFd> {
 }
 
 /// The path at an address, if it ends within what a path may have.
-fn path_at(pid: Pid, at: u64) -> Option<CString> {
+pub(super) fn path_at(pid: Pid, at: u64) -> Option<CString> {
     const PAGE: u64 = 4096;
     let mut bytes = [0; PAGE as usize];
     let mut length = 0;

@@ -19,10 +19,12 @@ pub(in crate::linux) struct Notification {
 }
 
 /// What becomes of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(in crate::linux) enum Answer {
     /// It is not made; this is its result.
     Result(i64),
+    /// It is not made; its result is a descriptor of this file, which is closed on `exec` or not.
+    Descriptor(OwnedFd, bool),
     /// It is made after all.
     Continue,
 }
@@ -72,6 +74,9 @@ pub(in crate::linux) fn receive(listener: BorrowedFd<'_>) -> Result<Notification
 /// Answers a call. Fails if its thread has been killed or interrupted meanwhile.
 pub(in crate::linux) fn answer(listener: BorrowedFd<'_>, id: u64, answer: Answer) -> Result<()> {
     let (val, error, flags) = match answer {
+        Answer::Descriptor(file, is_closed_on_exec) => {
+            return answer_with(listener, id, &file, is_closed_on_exec);
+        }
         Answer::Result(error @ -4095..=-1) => (0, error as i32, 0),
         Answer::Result(value) => (value, 0, 0),
         Answer::Continue => (0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
@@ -79,6 +84,21 @@ pub(in crate::linux) fn answer(listener: BorrowedFd<'_>, id: u64, answer: Answer
     let mut response = libc::seccomp_notif_resp { id, val, error, flags };
     // SAFETY: the kernel reads a structure of the size that the request names.
     check(unsafe { libc::ioctl(listener.as_raw_fd(), SEND, &raw mut response) }.into())
+}
+
+/// The thread gets a descriptor of `file`. Kernels before 5.14 can't.
+fn answer_with(
+    listener: BorrowedFd<'_>,
+    id: u64,
+    file: &OwnedFd,
+    is_closed_on_exec: bool,
+) -> Result<()> {
+    let newfd_flags = if is_closed_on_exec { libc::O_CLOEXEC as u32 } else { 0 };
+    let flags = libc::SECCOMP_ADDFD_FLAG_SEND as u32;
+    let srcfd = file.as_raw_fd() as u32;
+    let mut request = libc::seccomp_notif_addfd { id, flags, srcfd, newfd: 0, newfd_flags };
+    // SAFETY: the kernel reads a structure of the size that the request names.
+    check(unsafe { libc::ioctl(listener.as_raw_fd(), ADD_DESCRIPTOR, &raw mut request) }.into())
 }
 
 /// The descriptor `number` of the process that `process` stands for, as one of ours.
@@ -95,6 +115,7 @@ pub(in crate::linux) fn descriptor_of(process: BorrowedFd<'_>, number: c_int) ->
 // `ioctl` requests: direction, size of the argument, `!`, number.
 const RECEIVE: libc::Ioctl = request(3, size_of::<libc::seccomp_notif>(), 0);
 const SEND: libc::Ioctl = request(3, size_of::<libc::seccomp_notif_resp>(), 1);
+const ADD_DESCRIPTOR: libc::Ioctl = request(1, size_of::<libc::seccomp_notif_addfd>(), 3);
 const SET_FLAGS: libc::Ioctl = request(1, size_of::<u64>(), 4);
 
 const fn request(direction: libc::Ioctl, size: usize, number: libc::Ioctl) -> libc::Ioctl {
