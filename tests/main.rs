@@ -13,5 +13,6 @@ mod lockfile;
 mod microservice;
 mod reproducible;
 mod robust;
+mod sandbox_probes;
 mod toolchain;
 mod verify;
