@@ -19,6 +19,6 @@ pub use directory::EncodedDirectory;
 pub use hasher::{Hasher, digest_file};
 pub use store::{
     BlobWriter, DiskStore, ExportError, FIXED_MTIME, Health, IngestError, MaterialiseError, OnDisk,
-    Quarantined, ScratchDir, StoreError, TreeHealth, remove_tree,
+    Quarantined, ScratchDir, StoreError, TreeHealth, Which, remove_tree,
 };
 pub use tree::{Entry, MAX_DEPTH, Tree, TreeError};

@@ -26,6 +26,7 @@ crate::tests![
     inputs_that_do_not_fit_together,
     a_failed_sandbox_can_be_kept,
     a_cancelled_command_is_killed,
+    a_thousand_commands_leave_nothing_behind,
     the_same_command_gives_the_same_key_anywhere,
     warnings_are_shown_again,
 ];
@@ -385,6 +386,38 @@ fn a_cancelled_command_is_killed() {
     assert_eq!(ran.ends(), "a cancelled");
     assert_eq!(ran.ok().status, Status::Interrupted);
     assert!(begin.elapsed() < Duration::from_secs(20), "it did not wait for the command");
+}
+
+/// Each of them starts a process that would outlive it.
+fn a_thousand_commands_leave_nothing_behind() {
+    let workspace = Workspace::new();
+    let mut graph = Graph::new();
+    let tools = image(&workspace.store);
+    let names: Vec<String> = (0..1000).map(|number| format!("a{number}")).collect();
+    for name in &names {
+        let line = format!("sleep 98765 & echo {name} > /tmp/f && cp /tmp/f /out/o");
+        shell(&mut graph, name, &line, [tools.clone()]);
+    }
+    let mounts = || fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let before = mounts();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let ran = workspace.build(&graph).of(&names).options(|o| o.jobs = 4).run();
+    assert_eq!(ran.ok().summary.ran, 1000);
+    assert_eq!(mounts(), before);
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|entry| fs::read_to_string(entry.path().join("cmdline")).ok());
+    assert_eq!(lines.filter(|line| line.contains("98765")).count(), 0);
+    // Folders are removed in the background.
+    let sessions = || fs::read_dir(workspace.store.root().join("tmp")).unwrap().flatten();
+    let folders = || {
+        let folders = sessions().filter_map(|session| fs::read_dir(session.path()).ok());
+        folders.flatten().count()
+    };
+    let begin = Instant::now();
+    while folders() > 0 {
+        assert!(begin.elapsed() < Duration::from_secs(60), "{} folders are left", folders());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn the_same_command_gives_the_same_key_anywhere() {

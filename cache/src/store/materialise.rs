@@ -13,6 +13,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -71,7 +72,25 @@ pub struct OnDisk {
     pub is_checked: bool,
 }
 
+/// One folder among those that have the same tree one after the other, see [`DiskStore::which`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Which {
+    device: u64,
+    inode: u64,
+    /// Of the inode's last change: it is new when the folder is exchanged.
+    changed: (i64, i64),
+}
+
 impl DiskStore {
+    /// Which folder a tree has now. A damaged one is exchanged and then deleted, also under the eyes
+    /// of whoever has it mounted: if this was the same before it was mounted and after it was used,
+    /// it was the same all the time.
+    pub fn which(&self, tree: &Digest) -> Option<Which> {
+        let folder = std::fs::symlink_metadata(self.layout().tree(tree)).ok()?;
+        let changed = (folder.ctime(), folder.ctime_nsec());
+        Some(Which { device: folder.dev(), inode: folder.ino(), changed })
+    }
+
     /// The folder of a tree if there is one, without a look at what is in it. Unless it
     /// [is checked](OnDisk::is_checked), nothing that comes of it counts before
     /// [`DiskStore::is_intact`] has said yes.

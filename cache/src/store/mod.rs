@@ -44,7 +44,7 @@ mod tests;
 pub use disk::{DiskStore, StoreError};
 pub use export::ExportError;
 pub use ingest::IngestError;
-pub use materialise::{MaterialiseError, OnDisk};
+pub use materialise::{MaterialiseError, OnDisk, Which};
 pub use quarantine::Quarantined;
 pub use remove::remove_tree;
 pub use scratch::ScratchDir;

@@ -4,10 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use cache::{Digest, ScratchDir, StoreError};
+use cache::{ScratchDir, StoreError};
 use sandbox::{Mount, MountSource, Sandbox, SandboxError, Spec, Status, View};
 
-use super::stage::{self, Haste, StageError, Staged};
+use super::stage::{self, Haste, StageError, Staged, StagedTree};
 use super::{Done, Executor, Job, Stop, failed, infrastructure};
 use crate::failure::{CommandReport, Failure, FailureKind, KeptSandbox};
 use crate::success::OUT;
@@ -19,6 +19,11 @@ const OUTPUT_CAP: usize = 1 << 20;
 /// The same for standard output that is an output.
 const STDOUT_CAP: usize = 256 << 20;
 
+/// Trees that are exchanged again and again.
+#[derive(Debug, thiserror::Error)]
+#[error("somebody keeps changing the folders of the store while commands run in them")]
+struct Unsteady;
+
 /// A command that has come to its end, and where it ran.
 struct Ended {
     spec: Spec,
@@ -28,11 +33,12 @@ struct Ended {
 
 impl Executor {
     pub(super) fn process(&self, job: &Job, process: &Process) -> Result<Done, Stop> {
-        let mut ended = match self.run(job, process, Haste::Ahead)? {
-            Some(ended) => ended,
-            // A tree was touched. Now all are checked, and mended, before the command begins.
-            None => self.run(job, process, Haste::None)?.expect("all was checked beforehand"),
-        };
+        // If a tree was touched, all are checked, and mended, before the command begins.
+        let tries = [Haste::Ahead, Haste::None, Haste::None, Haste::None].into_iter();
+        let mut ended = tries
+            .map(|haste| self.run(job, process, haste))
+            .find_map(Result::transpose)
+            .unwrap_or_else(|| Err(infrastructure(&job.action, &Unsteady)))?;
         if let Some(kind) = complaint(process, ended.outcome.status)? {
             return Err(self.report(job, process, kind, ended));
         }
@@ -44,18 +50,20 @@ impl Executor {
     }
 
     /// Runs the command, and checks meanwhile what was mounted unchecked. `None` if somebody has
-    /// touched any of that: then nothing of the run counts, not even its failure.
+    /// touched any of that, or has exchanged what was touched: then nothing of the run counts, not
+    /// even its failure.
     fn run(&self, job: &Job, process: &Process, haste: Haste) -> Result<Option<Ended>, Stop> {
         let sandbox = self.sandbox()?;
         let scratch = self.store.scratch().map_err(|error| infrastructure(&job.action, &error))?;
-        let (spec, unchecked) = self.spec(job, process, scratch.path(), haste)?;
+        let (spec, trees) = self.spec(job, process, scratch.path(), haste)?;
         let (outcome, intact) = std::thread::scope(|scope| {
-            let check = || unchecked.iter().all(|tree| self.store.is_intact(tree).unwrap_or(false));
-            let check = (!unchecked.is_empty()).then(|| scope.spawn(check));
+            let check = || trees.iter().all(|tree| tree.is_intact(&self.store));
+            let is_needed = trees.iter().any(|tree| !tree.is_checked());
+            let check = is_needed.then(|| scope.spawn(check));
             let outcome = sandbox.run(&spec, &self.cancel);
             (outcome, check.is_none_or(|check| check.join().unwrap_or(false)))
         });
-        if !intact {
+        if !intact || !trees.iter().all(|tree| tree.is_the_same(&self.store)) {
             return Ok(None);
         }
         let outcome = outcome.map_err(|error| not_run(job, process, &error))?;
@@ -71,15 +79,15 @@ impl Executor {
         Ok(self.sandbox.get().expect("was just set"))
     }
 
-    /// What to run, and which of the trees in it are still to be checked.
+    /// What to run, and the trees in it.
     fn spec(
         &self,
         job: &Job,
         process: &Process,
         scratch: &Path,
         haste: Haste,
-    ) -> Result<(Spec, Vec<Digest>), Stop> {
-        let Staged { mut mounts, unchecked } =
+    ) -> Result<(Spec, Vec<StagedTree>), Stop> {
+        let Staged { mut mounts, trees } =
             stage::stage(&self.store, &job.action, &job.inputs, scratch, haste)
                 .map_err(|error| self.not_staged(job, error))?;
         let out =
@@ -100,7 +108,7 @@ impl Executor {
             determinism: process.determinism.or(anew.map(|anew| anew.determinism)),
             output_cap: if process.stdout.is_some() { STDOUT_CAP } else { OUTPUT_CAP },
         };
-        Ok((spec, unchecked))
+        Ok((spec, trees))
     }
 
     fn not_staged(&self, job: &Job, error: StageError) -> Stop {

@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use cache::{Digest, DiskStore, Entry, MaterialiseError, OnDisk, StoreError, TreeError};
+use cache::{Digest, DiskStore, Entry, MaterialiseError, OnDisk, StoreError, TreeError, Which};
 use sandbox::{Mount, MountSource};
 
 use crate::{Access, Action, Artifact};
@@ -73,8 +73,35 @@ pub(super) enum Haste {
 #[derive(Debug, Default)]
 pub(super) struct Staged {
     pub(super) mounts: Vec<Mount>,
-    /// The trees among them that nobody has checked yet.
-    pub(super) unchecked: Vec<Digest>,
+    /// The trees among them.
+    pub(super) trees: Vec<StagedTree>,
+}
+
+/// A tree that is mounted.
+#[derive(Debug)]
+pub(super) struct StagedTree {
+    tree: Digest,
+    /// The folder that it had beforehand.
+    folder: Option<Which>,
+    /// Whether somebody has checked it already.
+    is_checked: bool,
+}
+
+impl StagedTree {
+    /// Whether this is still to be found out: [`Self::is_intact`].
+    pub(super) const fn is_checked(&self) -> bool {
+        self.is_checked
+    }
+
+    /// Checks it.
+    pub(super) fn is_intact(&self, store: &DiskStore) -> bool {
+        self.is_checked || store.is_intact(&self.tree).unwrap_or(false)
+    }
+
+    /// Whether it was not exchanged since it was staged, as somebody else had found it damaged.
+    pub(super) fn is_the_same(&self, store: &DiskStore) -> bool {
+        self.folder.is_some() && store.which(&self.tree) == self.folder
+    }
 }
 
 /// Stages an action's `inputs`. Writable ones keep what is written to them below `scratch`.
@@ -116,13 +143,17 @@ impl Stage<'_> {
 
     /// The folder of a tree.
     fn tree(&mut self, tree: &Digest) -> Result<PathBuf, StageError> {
-        if self.haste == Haste::Ahead
-            && let Some(OnDisk { path, is_checked }) = self.store.on_disk(tree)
-        {
-            self.staged.unchecked.extend((!is_checked).then_some(*tree));
-            return Ok(path);
-        }
-        Ok(self.store.materialise(tree)?)
+        let ahead = match self.haste {
+            Haste::Ahead => self.store.on_disk(tree),
+            Haste::None => None,
+        };
+        let (path, is_checked) = match ahead {
+            Some(OnDisk { path, is_checked }) => (path, is_checked),
+            None => (self.store.materialise(tree)?, true),
+        };
+        let folder = self.store.which(tree);
+        self.staged.trees.push(StagedTree { tree: *tree, folder, is_checked });
+        Ok(path)
     }
 
     fn source(
