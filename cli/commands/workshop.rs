@@ -73,12 +73,29 @@ impl<'a> Workshop<'a> {
             clients: session::clients(self.config),
             epoch: self.epoch,
         };
-        plan::plan(project, &self.store, sources, &options).map_err(|problems| {
+        let plan = plan::plan(project, &self.store, sources, &options).map_err(|problems| {
             let mut diagnostics = Diagnostics::new(manifest.source());
             problems.into_iter().for_each(|problem| diagnostics.push(problem));
             session::report(self.config, &diagnostics);
             CommandError::silent(Kind::Usage)
-        })
+        })?;
+        match plan.unpromised.first() {
+            None => Ok(plan),
+            Some(name) => Err(self.unpromised(name)),
+        }
+    }
+
+    /// The end of a build that was to be reproducible, with a toolchain that may not be.
+    fn unpromised(&self, name: &str) -> CommandError {
+        let version = self.images.lock.version(name).unwrap_or_default();
+        let message = format!(
+            "`[build] reproducible = true` can't be promised with {name} {version}: it was added to \
+             run.lock.toml by hand, so nobody has found out whether it gives the same bytes each time"
+        );
+        CommandError::new(Kind::NotReproducible, message).hint(
+            "build without `reproducible = true` and see what `run verify` finds, or take the \
+             toolchain out of the lock",
+        )
     }
 
     /// The conditions of a build, but for what its own flags say.

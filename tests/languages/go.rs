@@ -313,6 +313,24 @@ fn a_program_knows_how_it_was_built() {
 }
 
 #[test]
+fn nothing_is_promised_of_a_compiler_that_nobody_has_tried() {
+    let workspace = command("package main\n\nfunc main() {}\n");
+    for name in ["tinygo", "wasm-tools"] {
+        workspace.write(&format!("vendor/{name}/bin/{name}"), "");
+        let folder = format!("vendor/{name}");
+        let added = format!("{name}@1.0.0");
+        workspace.run(["toolchain", "add", &added, "--path", &folder]).ok();
+    }
+    let manifest = workspace.read_text("run.toml");
+    workspace.write("run.toml", format!("{manifest}\n[build]\nreproducible = true\n"));
+    workspace
+        .run(["build"])
+        .exits(104)
+        .says("`[build] reproducible = true` can't be promised with tinygo 1.0.0")
+        .says("see what `run verify` finds");
+}
+
+#[test]
 fn what_go_mod_and_go_sum_lack_is_told() {
     let workspace = sums();
     // A package that go.mod does not name: a build downloads nothing.

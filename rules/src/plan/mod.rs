@@ -9,7 +9,7 @@ mod planner;
 mod selection;
 mod wit;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
@@ -80,6 +80,10 @@ pub struct Plan {
     pub graph: Graph,
     /// The components, in the order of run.toml.
     pub components: Vec<PlannedComponent>,
+    /// Toolchains that the components are to be built with to the same bytes each time
+    /// ([`Options::epoch`]), although nobody has found out whether they can: those that the user has
+    /// added.
+    pub unpromised: BTreeSet<String>,
 }
 
 /// A component and the action that leaves it.
@@ -131,7 +135,8 @@ pub fn plan(
         }
     }
     if problems.is_empty() {
-        Ok(Plan { graph: planner.into_graph(), components })
+        let (graph, unpromised) = planner.into_parts();
+        Ok(Plan { graph, components, unpromised })
     } else {
         problems.dedup();
         Err(problems)

@@ -4,7 +4,7 @@
 //! action per toolchain image, one per dependency layer. Order of insertion is the order of
 //! run.toml, so the same project always gives the same graph.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,6 +32,8 @@ pub(crate) struct Planner<'a> {
     outputs: Vec<ProjectPath>,
     /// See [`Options::epoch`].
     epoch: Option<u64>,
+    /// See [`Plan::unpromised`](super::Plan::unpromised).
+    unpromised: BTreeSet<String>,
     /// The component that is being planned, and what its commands may use up.
     limited: Option<(String, manifest::Limits)>,
 }
@@ -52,12 +54,14 @@ impl<'a> Planner<'a> {
             shared: BTreeMap::new(),
             outputs: vec![project.manifest.build.output_dir.value.clone()],
             epoch: options.epoch,
+            unpromised: BTreeSet::new(),
             limited: None,
         }
     }
 
-    pub(super) fn into_graph(self) -> Graph {
-        self.graph
+    /// The graph, and [`Plan::unpromised`](super::Plan::unpromised).
+    pub(super) fn into_parts(self) -> (Graph, BTreeSet<String>) {
+        (self.graph, self.unpromised)
     }
 
     /// The folder of run.toml.
@@ -136,6 +140,9 @@ impl<'a> Planner<'a> {
     /// The pinned image of a toolchain.
     pub(crate) fn image(&mut self, name: &str) -> Result<Source, PlanError> {
         let action = self.once(&format!("image {name}"), |planner| {
+            if planner.epoch.is_some() && planner.project.images.lock.is_added(name) {
+                planner.unpromised.insert(name.to_owned());
+            }
             planner.add(toolchain::image_action(planner.project.images, name)?)
         })?;
         Ok(Source::output(action, toolchain::IMAGE))
