@@ -33,6 +33,39 @@ fn an_undeclared_file_is_not_there_until_it_is_declared() {
     assert_eq!(run.ran(), ["hello:compile", "hello:finish"]);
 }
 
+/// The message does not say which file is missing: the command is run once more, and watched.
+#[test]
+fn a_file_that_the_tool_does_not_name_is_named() {
+    let script = "fn main() { std::env::set_current_dir(\"data\").or_else(|_| \
+                  std::env::set_current_dir(\"src\")).unwrap(); \
+                  println!(\"{}\", std::fs::read_to_string(\"../data/words.txt\").unwrap()); }";
+    let workspace = hello("fn main() {}").file("build.rs", script).file("data/words.txt", "words");
+    let run = refused(
+        &workspace,
+        &["add `inputs = [\"data/words.txt\"]` to the component at run.toml:7"],
+    );
+    assert!(!run.stderr.contains("words.txt: "), "the tool says so itself:\n{}", run.stderr);
+    let elsewhere = Workspace::new().file("words.txt", "from the host");
+    let path = elsewhere.path("words.txt");
+    workspace.write("build.rs", format!("fn main() {{ std::fs::read({path:?}).unwrap(); }}"));
+    refused(
+        &workspace,
+        &[&format!("`{}` is a file of this machine", path.display()), "run toolchain add"],
+    );
+}
+
+/// It succeeds without the file, and would not be the same with it.
+#[test]
+fn what_an_action_looks_for_is_told_by_verify() {
+    let script = "fn main() { if std::path::Path::new(\"settings.toml\").exists() { panic!(); } }";
+    let workspace = hello("fn main() {}").file("build.rs", script).file("settings.toml", "");
+    let run = workspace.run(["verify"]).ok();
+    run.says(
+        "Looked for `settings.toml` is in the project but is not an input of component `hello`",
+    )
+    .says("add `inputs = [\"settings.toml\"]` to the component at run.toml:7");
+}
+
 #[test]
 fn files_of_the_host_are_not_there() {
     let secret = Workspace::new().file("secret.txt", "from the host");

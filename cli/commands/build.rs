@@ -49,7 +49,7 @@ impl Report<'_> {
     pub(super) fn finish(&self, outcome: &Outcome) -> Result<(), CommandError> {
         let printer = &self.config.printer;
         for failure in &outcome.failures {
-            let suspect = self.suspect(&failure.label);
+            let suspect = suspect(self.plan, &failure.label, &self.session.folder);
             let hints = diagnose::hints(failure, suspect.as_ref());
             let component = suspect.map(|suspect| suspect.component);
             printer.line(ui::failure(printer, failure, component, &hints).trim_end());
@@ -67,16 +67,6 @@ impl Report<'_> {
             Status::Interrupted => Err(CommandError::silent(Kind::Interrupted)),
             Status::Failed => Err(CommandError::silent(kind(&outcome.failures))),
         }
-    }
-
-    /// The component that an action belongs to.
-    fn suspect(&self, label: &Label) -> Option<Suspect<'_>> {
-        let component = self.plan.components.iter().find(|c| c.name == label.owner())?;
-        Some(Suspect {
-            component: &component.name,
-            line: component.line,
-            project: &self.session.folder,
-        })
     }
 
     /// The components that were exported, with their paths.
@@ -123,6 +113,12 @@ impl Report<'_> {
             ),
         );
     }
+}
+
+/// The component that an action belongs to.
+pub(super) fn suspect<'a>(plan: &'a Plan, label: &Label, project: &'a Path) -> Option<Suspect<'a>> {
+    let component = plan.components.iter().find(|component| component.name == label.owner())?;
+    Some(Suspect { component: &component.name, line: component.line, project })
 }
 
 fn counted(count: usize, one: &str, many: &str) -> String {

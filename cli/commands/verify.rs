@@ -1,5 +1,6 @@
 //! `run verify`: builds components twice more, from nothing and as on two other machines, and compares.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -9,12 +10,13 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use cache::Digest;
 use engine::{Anew, Options, Outcome, State};
+use rules::diagnose;
 use rules::manifest::{Manifest, Overrides};
 use rules::plan::Plan;
 use rules::wasm::differences;
 use sandbox::{Determinism, Listing, View};
 
-use super::build::Report;
+use super::build::{Report, suspect};
 use super::workshop::Workshop;
 use crate::arguments::Verify as Arguments;
 use crate::command_error::{CommandError, Kind};
@@ -30,8 +32,10 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
     let workshop = Workshop::open(config, &arguments.what)?;
     let reference = reference(&workshop, started)?;
     let mut verdicts: Vec<Verdict> = reference.into_iter().map(Verdict::new).collect();
+    let mut looked_for = BTreeSet::new();
     for machine in [1, 2].map(Machine::new) {
-        let again = machine.build(&workshop)?;
+        let (again, missed) = machine.build(&workshop)?;
+        looked_for.extend(missed);
         for (verdict, (name, digest)) in verdicts.iter_mut().zip(again) {
             debug_assert_eq!(verdict.name, name, "the same plan");
             if digest != verdict.digest {
@@ -42,6 +46,12 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
     let differ = verdicts.iter().filter(|verdict| !verdict.others.is_empty()).count();
     for verdict in &verdicts {
         verdict.print(&workshop)?;
+    }
+    for advice in &looked_for {
+        if workshop.config.printer.json {
+            ui::emit(&ui::looked_for(advice));
+        }
+        workshop.config.printer.status("Looked for", advice);
     }
     let elapsed = ui::duration(started.elapsed());
     match differ {
@@ -137,8 +147,9 @@ impl Machine {
         )
     }
 
-    /// Builds a copy of the project without any earlier result.
-    fn build(&self, workshop: &Workshop<'_>) -> Result<Components, CommandError> {
+    /// Builds a copy of the project without any earlier result. Says also what actions looked for in
+    /// vain that the project has.
+    fn build(&self, workshop: &Workshop<'_>) -> Result<(Components, Vec<String>), CommandError> {
         let started = Instant::now();
         let Workshop { config, session, store, .. } = workshop;
         config.printer.status("Verifying", &self.description());
@@ -156,7 +167,11 @@ impl Machine {
         let options = Options { jobs, anew: Some(Arc::new(self.sees.clone())), ..options };
         let outcome = workshop.build(&plan, &mut state, &[], options)?;
         Report { config, session, plan: &plan, exports: &[], started }.finish(&outcome)?;
-        Ok(components(&plan, &outcome))
+        let missed = outcome.missing.iter().flat_map(|(label, missing)| {
+            let suspect = suspect(&plan, label, &folder);
+            suspect.map(|suspect| diagnose::looked_for(missing, &suspect)).unwrap_or_default()
+        });
+        Ok((components(&plan, &outcome), missed.collect()))
     }
 }
 

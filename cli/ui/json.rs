@@ -41,6 +41,11 @@ pub(crate) fn build_finished(outputs: &[(String, String)], success: bool) -> Val
     json!({"event": "result", "success": success, "components": components})
 }
 
+/// What an action looked for and did not see, although the project has it.
+pub(crate) fn looked_for(advice: &str) -> Value {
+    json!({"event": "looked_for", "text": advice})
+}
+
 /// What came of the comparison of one component.
 pub(crate) fn verified(component: &str, differences: &[Difference], kept: &[String]) -> Value {
     let differences: Vec<Value> = differences.iter().map(difference).collect();

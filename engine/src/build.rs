@@ -1,6 +1,7 @@
 //! One build: what is asked for, under which conditions, and what came of it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use cache::DiskStore;
@@ -81,6 +82,10 @@ pub struct Outcome {
     pub status: Status,
     /// The failures, in the order in which they happened.
     pub failures: Vec<Failure>,
+    /// Of commands that ran under the determinism layer, and of all in a build that runs
+    /// [anew](Options::anew): what they looked for and did not find, as absolute paths inside the
+    /// sandbox.
+    pub missing: Vec<(Label, Vec<PathBuf>)>,
     /// What was not started because of a failure, and because of which.
     pub skipped: Vec<(Label, Label)>,
     /// What became of each of [`Build::exports`], in that order. `None`: its action gave nothing.

@@ -9,6 +9,7 @@ mod collect;
 mod process;
 mod stage;
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -46,6 +47,8 @@ pub(crate) struct Kept {
     pub(crate) success: Success,
     pub(crate) messages: Messages,
     pub(crate) usage: Usage,
+    /// See [`Outcome::missing`](crate::Outcome::missing).
+    pub(crate) missing: Vec<PathBuf>,
 }
 
 /// Why an action did not succeed.
@@ -65,6 +68,7 @@ struct Done {
     outputs: Vec<(String, Artifact)>,
     messages: Messages,
     usage: Usage,
+    missing: Vec<PathBuf>,
 }
 
 impl Executor {
@@ -102,7 +106,7 @@ impl Executor {
 
     /// Checks a result against the pin and writes it into the action cache.
     fn keep(&self, job: Job, done: Done) -> Result<Kept, Stop> {
-        let Done { outputs, messages, usage } = done;
+        let Done { outputs, messages, usage, missing } = done;
         if let (Some(expected), [(_, artifact)]) = (job.action.pinned, outputs.as_slice())
             && *artifact != Artifact::Tree(expected)
         {
@@ -126,7 +130,7 @@ impl Executor {
             Ok(success)
         };
         let success = keep().map_err(|error: StoreError| infrastructure(&job.action, &error))?;
-        Ok(Kept { keyed: job.keyed, success, messages, usage })
+        Ok(Kept { keyed: job.keyed, success, messages, usage, missing })
     }
 
     /// Stores what was written, if anything was.

@@ -23,6 +23,10 @@ pub struct Failure {
     pub stderr: Vec<u8>,
     /// Whether there was more on standard output or standard error than is kept.
     pub truncated: bool,
+    /// Files that the command looked for and that were not there, as absolute paths inside its
+    /// sandbox. Known of commands under the determinism layer, and of those whose message says that
+    /// a file is missing: they are run once more, and watched.
+    pub missing: Vec<PathBuf>,
     /// The folder that was kept, if the build was told to keep it.
     pub kept: Option<KeptSandbox>,
 }
@@ -37,6 +41,7 @@ impl Failure {
             stdout: Vec::new(),
             stderr: Vec::new(),
             truncated: false,
+            missing: Vec::new(),
             kept: None,
         }
     }

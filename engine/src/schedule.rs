@@ -17,6 +17,7 @@ mod recover;
 mod workers;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -58,6 +59,8 @@ struct Scheduler<'a> {
     ledger: Ledger,
     failures: Vec<(ActionId, Failure)>,
     skipped: Vec<(ActionId, ActionId)>,
+    /// See [`Outcome::missing`].
+    missing: Vec<(ActionId, Vec<PathBuf>)>,
     /// By place in [`Build::exports`].
     exported: Vec<Option<Exported>>,
     /// How many actions the events have spoken of.
@@ -80,6 +83,7 @@ impl<'a> Scheduler<'a> {
             ledger: Ledger::new(actions),
             failures: Vec::new(),
             skipped: Vec::new(),
+            missing: Vec::new(),
             exported: vec![None; build.exports.len()],
             announced: 0,
             fatal: None,
@@ -227,7 +231,10 @@ impl<'a> Scheduler<'a> {
             return self.nodes.again(id);
         }
         match end {
-            Ok(Kept { keyed, success, messages, usage }) => {
+            Ok(Kept { keyed, success, messages, usage, missing }) => {
+                if !missing.is_empty() {
+                    self.missing.push((id, missing));
+                }
                 self.ledger.ran(id, usage.wall);
                 self.succeed(id, &keyed, success);
                 self.tell_finished(id, Finish::Ran(usage), messages);
@@ -297,6 +304,7 @@ impl<'a> Scheduler<'a> {
         let skipped = self.skipped.iter().map(|(id, because)| (label(*id), label(*because)));
         Ok(Outcome {
             status,
+            missing: self.missing.into_iter().map(|(id, paths)| (label(id), paths)).collect(),
             skipped: skipped.collect(),
             failures: self.failures.into_iter().map(|(_, failure)| failure).collect(),
             exports: self.exported,

@@ -1,14 +1,14 @@
 //! From a tool's own error message to the rule it broke and the line to add to run.toml.
 //!
-//! Reads what the tool wrote, in the tool's words, and looks into the project for what it missed.
-//! The tool's message is always shown as well: a hint adds, it never replaces.
+//! Reads what the tool wrote, in the tool's words, and what the sandbox saw it look for in vain, and looks
+//! into the project and at the machine for what it missed. The tool's message is always shown as well: a hint adds, it never replaces.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use engine::{Failure, FailureKind};
 
-use crate::lang::{LANGUAGES, ToolOutput};
+use crate::lang::{LANGUAGES, NEVER_SOURCES, ToolOutput};
 use crate::path::ProjectPath;
 
 /// What is known of the component whose action failed.
@@ -35,7 +35,13 @@ pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
         LANGUAGES.iter().flat_map(|rule| (rule.hints)(&mut output)).collect();
     if let Some(suspect) = suspect {
         let cwd = failure.command.as_ref().map_or("/", |command| command.cwd.as_str());
-        hints.extend(undeclared(&output.text, cwd, suspect));
+        let mut missed = named(&output.text, cwd, suspect);
+        // What was looked for in vain is many files; they matter if the tool misses one.
+        if output.has(&NO_SUCH_FILE[..WITHOUT_DOUBT]) {
+            missed.extend(undeclared(&failure.missing, suspect.project));
+            hints.extend(on_this_machine(&failure.missing));
+        }
+        hints.extend(missed.iter().map(|path| advice(path, suspect)));
     }
     if output.has(&READ_ONLY) {
         hints.push(
@@ -84,29 +90,77 @@ const NO_NETWORK: [&str; 10] = [
     "os error 101",
 ];
 
-/// What tools say when a file is not there.
+/// What tools say when a file is not there; the last also when it is about something else.
 const NO_SUCH_FILE: [&str; 5] =
     ["No such file or directory", "os error 2)", "ENOENT", "ModuleNotFoundError", "cannot find"];
+/// How many of these leave no doubt.
+const WITHOUT_DOUBT: usize = 4;
 
-/// A hint for each file that the project has and the action did not see.
-fn undeclared(output: &str, cwd: &str, suspect: &Suspect<'_>) -> Vec<String> {
-    let missed: BTreeSet<ProjectPath> = output
+/// What an action of `suspect` looked for although it is no input of it, with the line to add to
+/// run.toml. `missing` is what it did not find, as absolute paths inside its sandbox.
+#[must_use]
+pub fn looked_for(missing: &[PathBuf], suspect: &Suspect<'_>) -> Vec<String> {
+    undeclared(missing, suspect.project).iter().map(|path| advice(path, suspect)).collect()
+}
+
+/// The files and folders of the project among paths that an action did not find.
+fn undeclared(missing: &[PathBuf], project: &Path) -> BTreeSet<ProjectPath> {
+    let found = missing.iter().filter_map(|path| {
+        let below = path.strip_prefix("/src").ok()?.to_str()?;
+        ProjectPath::root().resolve(below).ok()
+    });
+    let exists = |path: &ProjectPath| !path.is_root() && path.on_disk(project).exists();
+    let mut found: BTreeSet<ProjectPath> =
+        found.filter(|path| !is_never_an_input(path) && exists(path)).collect();
+    // A folder that was looked for on the way to what is in it says nothing more.
+    let all = found.clone();
+    found.retain(|path| !all.iter().any(|other| other != path && other.is_in(path)));
+    found
+}
+
+/// What version control, builds and tools keep in a project.
+fn is_never_an_input(path: &ProjectPath) -> bool {
+    path.parts().any(|part| [".git", ".run"].contains(&part) || NEVER_SOURCES.contains(&part))
+}
+
+/// A hint for files of the machine that an action looked for, but for those that every program looks
+/// for on its way into a process.
+fn on_this_machine(missing: &[PathBuf]) -> Vec<String> {
+    const USUAL: [&str; 11] = [
+        "/bin", "/dev", "/etc", "/lib", "/lib64", "/out", "/proc", "/sbin", "/src", "/sys", "/usr",
+    ];
+    let is_usual = |path: &Path| USUAL.iter().any(|usual| path.starts_with(usual));
+    let files = missing.iter().filter(|path| !is_usual(path) && path.is_file()).take(3);
+    files
+        .map(|path| {
+            format!(
+                "`{}` is a file of this machine, which actions don't see: put it into the project and \
+                 declare it in `inputs`, or make it a toolchain with `run toolchain add`",
+                path.display()
+            )
+        })
+        .collect()
+}
+
+fn advice(path: &ProjectPath, suspect: &Suspect<'_>) -> String {
+    let folder = path.on_disk(suspect.project).is_dir();
+    let glob = if folder { format!("{path}/**") } else { path.to_string() };
+    format!(
+        "`{path}` is in the project but is not an input of component `{}`, so its actions \
+         don't see it: add `inputs = [\"{glob}\"]` to the component at run.toml:{}",
+        suspect.component, suspect.line
+    )
+}
+
+/// The files that the project has, and that a message of the action says are not there.
+fn named(output: &str, cwd: &str, suspect: &Suspect<'_>) -> BTreeSet<ProjectPath> {
+    output
         .lines()
         .filter(|line| NO_SUCH_FILE.iter().any(|sign| line.contains(sign)))
         .flat_map(paths)
         .filter_map(|path| in_project(path, cwd))
         .filter(|path| !path.is_root() && path.on_disk(suspect.project).exists())
-        .collect();
-    let advice = |path: &ProjectPath| {
-        let folder = path.on_disk(suspect.project).is_dir();
-        let glob = if folder { format!("{path}/**") } else { path.to_string() };
-        format!(
-            "`{path}` is in the project but is not an input of component `{}`, so its actions \
-             don't see it: add `inputs = [\"{glob}\"]` to the component at run.toml:{}",
-            suspect.component, suspect.line
-        )
-    };
-    missed.iter().map(advice).collect()
+        .collect()
 }
 
 /// The words of a line that may be paths, without quotes and punctuation around them.
@@ -149,6 +203,7 @@ mod tests {
             stdout: Vec::new(),
             stderr: stderr.into(),
             truncated: false,
+            missing: Vec::new(),
             kept: None,
         }
     }
@@ -184,6 +239,34 @@ mod tests {
         check("cannot find data/", "/src/api", &[&advice("api/data", "api/data/**")]);
         check("No such file or directory: /src/api/none.txt", "/src", &[]);
         check("No such file or directory: /etc/passwd", "/src", &[]);
+    }
+
+    #[test]
+    fn what_was_looked_for_is_named_even_if_the_tool_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("api/data")).unwrap();
+        std::fs::create_dir(dir.path().join("__pycache__")).unwrap();
+        for file in ["api/data/words.txt", "secret", ".git", "__pycache__/app.pyc"] {
+            std::fs::write(dir.path().join(file), "").unwrap();
+        }
+        let suspect = Suspect { component: "api", line: 7, project: dir.path() };
+        let secret = dir.path().join("secret");
+        let paths = [
+            "/src/api/src/../data/words.txt",
+            "/src/api/data",
+            "/src/none",
+            "/src/.git",
+            "/src/__pycache__/app.pyc",
+        ];
+        let mut missing: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+        assert_eq!(looked_for(&missing, &suspect).len(), 1);
+        missing.push(secret.clone());
+        let failed = |stderr: &str| Failure { missing: missing.clone(), ..failure(stderr, "/src") };
+        let got = hints(&failed("called unwrap on NotFound (os error 2)"), Some(&suspect));
+        assert!(got[0].starts_with(&format!("`{}` is a file", secret.display())), "{got:?}");
+        let words = got.last().unwrap();
+        assert!(words.contains("add `inputs = [\"api/data/words.txt\"]`"), "{words}");
+        assert_eq!(hints(&failed("mismatched types"), Some(&suspect)), Vec::<String>::new());
     }
 
     #[test]

@@ -39,6 +39,10 @@ pub struct Outcome {
     /// lower folder, since overlays don't work on that file system. The command can't tell the
     /// difference; the disk can.
     pub copied_scratch: Vec<PathBuf>,
+    /// Files that it looked for or was to read, and that were not there, as absolute paths inside the
+    /// sandbox, neither repeated nor tidied (`/src/a/../b`). Under the
+    /// [determinism layer](crate::Determinism) only, which sees such calls; at most 10,000.
+    pub missing: Vec<PathBuf>,
 }
 
 /// How a command ended.

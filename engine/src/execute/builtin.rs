@@ -41,7 +41,7 @@ impl Executor {
         });
         let outputs = outputs.collect::<Result<_, _>>()?;
         let messages = Messages { stdout: Vec::new(), stderr: notes };
-        Ok(Done { outputs, messages, usage: Usage::default() })
+        Ok(Done { outputs, messages, usage: Usage::default(), missing: Vec::new() })
     }
 
     fn refused(&self, job: &Job, error: BuiltinError) -> Stop {

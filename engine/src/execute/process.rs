@@ -3,9 +3,10 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cache::{ScratchDir, StoreError};
-use sandbox::{Mount, MountSource, Sandbox, SandboxError, Spec, Status, View};
+use sandbox::{Determinism, Limits, Mount, MountSource, Sandbox, SandboxError, Spec, Status, View};
 
 use super::stage::{self, Haste, StageError, Staged, StagedTree};
 use super::{Done, Executor, Job, Stop, failed, infrastructure};
@@ -40,6 +41,9 @@ impl Executor {
             .find_map(Result::transpose)
             .unwrap_or_else(|| Err(infrastructure(&job.action, &Unsteady)))?;
         if let Some(kind) = complaint(process, ended.outcome.status)? {
+            if is_worth_watching(process, &kind, &ended.outcome) {
+                ended.outcome.missing = self.watch(job, process, ended.outcome.wall);
+            }
             return Err(self.report(job, process, kind, ended));
         }
         match self.outputs(job, process, &mut ended) {
@@ -68,6 +72,21 @@ impl Executor {
         }
         let outcome = outcome.map_err(|error| not_run(job, process, &error))?;
         Ok(Some(Ended { spec, scratch, outcome }))
+    }
+
+    /// Runs a failed command once more, to see what it looks for and does not find. Nothing else of
+    /// that run counts. `took` is how long it ran.
+    fn watch(&self, job: &Job, process: &Process, took: Duration) -> Vec<PathBuf> {
+        let timeout = Some(5 * took + Duration::from_secs(2));
+        let watched = Process {
+            determinism: Some(Determinism::at(0)),
+            limits: Limits { timeout, ..process.limits.clone() },
+            ..process.clone()
+        };
+        match self.run(job, &watched, Haste::None) {
+            Ok(Some(ended)) => ended.outcome.missing,
+            _ => Vec::new(),
+        }
     }
 
     /// The sandbox, started if this is the first to ask for it.
@@ -159,6 +178,7 @@ impl Executor {
             kind,
             command: Some(command(process)),
             truncated: outcome.stdout_truncated || outcome.stderr_truncated,
+            missing: outcome.missing,
             stdout: outcome.stdout,
             stderr: outcome.stderr,
             kept,
@@ -230,6 +250,29 @@ fn complaint(process: &Process, status: Status) -> Result<Option<FailureKind>, S
     }
 }
 
+/// Whether a failed command is to be run once more and watched: if a file may be missing, nobody has
+/// watched it, and it does not take long.
+fn is_worth_watching(process: &Process, kind: &FailureKind, outcome: &sandbox::Outcome) -> bool {
+    const LONG: Duration = Duration::from_secs(10);
+    let says = |text: &[u8]| {
+        let text = String::from_utf8_lossy(text).to_lowercase();
+        [
+            "no such file",
+            "os error 2)",
+            "enoent",
+            "filenotfound",
+            "file not found",
+            "does not exist",
+        ]
+        .iter()
+        .any(|sign| text.contains(sign))
+    };
+    matches!(kind, FailureKind::Exited(_))
+        && process.determinism.is_none()
+        && outcome.wall < LONG
+        && (says(&outcome.stderr) || says(&outcome.stdout))
+}
+
 /// The end of a command that never started. What the action asks for is its own fault; whatever the
 /// machine could not do is not.
 fn not_run(job: &Job, process: &Process, error: &SandboxError) -> Stop {
@@ -248,7 +291,7 @@ fn done(outputs: Vec<(String, Artifact)>, outcome: sandbox::Outcome) -> Done {
     let messages = Messages { stdout: outcome.stdout, stderr: outcome.stderr };
     let cpu = outcome.user + outcome.system;
     let usage = Usage { wall: outcome.wall, cpu, max_rss: outcome.max_rss };
-    Done { outputs, messages, usage }
+    Done { outputs, messages, usage, missing: outcome.missing }
 }
 
 fn command(process: &Process) -> CommandReport {

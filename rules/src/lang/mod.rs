@@ -24,8 +24,8 @@ use sandbox::{Determinism, Limits};
 
 pub use rule::Complaint;
 pub(crate) use rule::{LanguageError, Rule, ToolOutput};
-pub(crate) use source_tree::SourceTree;
 pub use source_tree::SourceTreeError;
+pub(crate) use source_tree::{NEVER_SOURCES, SourceTree};
 
 use crate::path::ProjectPath;
 use crate::plan::DEFAULT_EPOCH;

@@ -44,7 +44,8 @@ pub enum SourceTreeError {
 }
 
 /// Folders that never hold sources: version control, build outputs, caches, virtual environments.
-const NEVER_SOURCES: [&str; 5] = ["target", "node_modules", "__pycache__", "venv", "site-packages"];
+pub(crate) const NEVER_SOURCES: [&str; 5] =
+    ["target", "node_modules", "__pycache__", "venv", "site-packages"];
 
 impl SourceTree {
     /// Adds one file of the checkout.

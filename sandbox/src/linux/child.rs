@@ -12,7 +12,10 @@ use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, mkdir, open, openat, symlink, unlink};
+use rustix::fs::{
+    CWD, Gid, MemfdFlags, Mode, OFlags, SeekFrom, Uid, memfd_create, mkdir, open, openat, seek,
+    symlink, unlink,
+};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
 use rustix::mount::{
     MountAttrFlags, MountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind, open_tree, unmount,
@@ -47,7 +50,7 @@ const LISTENER: i32 = 4;
 pub(super) fn become_command(prepared: &Prepared, inherited: Inherited<'_>) {
     let started =
         set_up(prepared, inherited.spawner).and_then(|()| start_program(prepared, inherited));
-    let (channel, report) = match started {
+    let (channel, (report, missing)) = match started {
         // From here on memory may be asked for: this is an ordinary process with one thread.
         Ok((program, listener)) => {
             let (channel, listener) = keep_only(inherited.channel, listener);
@@ -55,10 +58,23 @@ pub(super) fn become_command(prepared: &Prepared, inherited: Inherited<'_>) {
             let tracer = layer.map(|(layer, listener)| layer.tracer(program, listener));
             (channel, init::wait(program, prepared.bounds, tracer))
         }
-        Err(failure) => (inherited.channel, Report::Failed(failure)),
+        Err(failure) => (inherited.channel, (Report::Failed(failure), Vec::new())),
     };
+    let missing = (!missing.is_empty()).then(|| list(&missing).ok()).flatten();
+    let fds: Vec<BorrowedFd<'_>> = missing.iter().map(AsFd::as_fd).collect();
     // In vain only if the caller is gone, and then nobody asks.
-    let _ = channel::report(channel, report, &[]);
+    let _ = channel::report(channel, report, &fds);
+}
+
+/// A message has a maximum size, a file in memory has none.
+fn list(bytes: &[u8]) -> rustix::io::Result<OwnedFd> {
+    let file = memfd_create(c"list", MemfdFlags::CLOEXEC)?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        rest = &rest[write(&file, rest)?..];
+    }
+    seek(&file, SeekFrom::Start(0))?;
+    Ok(file)
 }
 
 /// The way into the sandbox.

@@ -31,8 +31,8 @@ pub(super) struct Bounds {
 }
 
 /// Waits for the end of `program` or of what it is allowed, and then for that of all other
-/// processes.
-pub(super) fn wait(program: Pid, bounds: Bounds, tracer: Option<Tracer>) -> Report {
+/// processes. Returns what a traced command has looked for and not found, too.
+pub(super) fn wait(program: Pid, bounds: Bounds, tracer: Option<Tracer>) -> (Report, Vec<u8>) {
     let mut children = Children { program, tracer };
     let report = match bounds {
         Bounds { memory: None, timeout: None } if children.tracer.is_none() => loop {
@@ -43,7 +43,7 @@ pub(super) fn wait(program: Pid, bounds: Bounds, tracer: Option<Tracer>) -> Repo
         _ => wait_bounded(&mut children, bounds).unwrap_or_else(Report::Failed),
     };
     end_all();
-    report
+    (report, children.tracer.map(Tracer::into_missing).unwrap_or_default())
 }
 
 /// All processes of the command: those that this one has inherited, and those that it traces.

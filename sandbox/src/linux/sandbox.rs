@@ -176,6 +176,7 @@ impl Inner {
             system: finished.usage.system,
             max_rss: finished.usage.max_rss,
             copied_scratch,
+            missing: finished.missing,
         }
     }
 

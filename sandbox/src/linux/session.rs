@@ -1,8 +1,11 @@
 //! One command, from the request to the death of its last process, as its caller sees it.
 
+use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,6 +43,8 @@ pub(super) struct Finished {
     pub wall: Duration,
     pub stdout: Capture,
     pub stderr: Capture,
+    /// What was looked for and not found, if the command was traced.
+    pub missing: Vec<PathBuf>,
 }
 
 /// Why a command's first process ended.
@@ -79,6 +84,7 @@ struct Session<'a> {
     streams: [Stream; 2],
     failure: Option<Failure>,
     end: Option<End>,
+    missing: Vec<PathBuf>,
 }
 
 /// Has the spawner start `plan` and waits for its end.
@@ -99,6 +105,7 @@ pub(super) fn run(
         streams,
         failure: None,
         end: None,
+        missing: Vec::new(),
     };
     let usage = session.wait()?;
     let wall = begin.elapsed();
@@ -106,8 +113,9 @@ pub(super) fn run(
         return Err(Broken::Failed(failure));
     }
     let end = session.end.unwrap_or(End::Killed);
+    let missing = std::mem::take(&mut session.missing);
     let [stdout, stderr] = session.streams.map(|stream| stream.capture);
-    Ok(Finished { end, usage, wall, stdout, stderr })
+    Ok(Finished { end, usage, wall, stdout, stderr, missing })
 }
 
 /// Sends the request; what comes back arrives on the returned channel and streams.
@@ -135,6 +143,15 @@ fn request(
         Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => Err(Broken::SpawnerDied),
         Err(errno) => Err(Broken::Caller(errno)),
     }
+}
+
+/// Reads a list of paths, each with a zero byte at its end.
+fn paths(list: OwnedFd) -> Vec<PathBuf> {
+    let mut bytes = Vec::new();
+    // Who can't be told of them does without.
+    let _ = File::from(list).read_to_end(&mut bytes);
+    let paths = bytes.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+    paths.map(|path| PathBuf::from(OsString::from_vec(path.to_vec()))).collect()
 }
 
 /// A message has a maximum size, a file in memory has none.
@@ -212,7 +229,10 @@ impl Session<'_> {
             }
             Some((Report::Failed(failure), _)) => self.failure = Some(failure),
             // What the program itself did counts, even if it was about to be killed.
-            Some((Report::Ended(status), _)) => self.end = Some(End::Program(status)),
+            Some((Report::Ended(status), fds)) => {
+                self.end = Some(End::Program(status));
+                self.missing = fds.into_iter().next().map(paths).unwrap_or_default();
+            }
             Some((Report::OutOfMemory, _)) => self.end = Some(End::OutOfMemory),
             Some((Report::TimedOut, _)) => self.end = Some(End::TimedOut),
             Some((Report::Reaped(usage), _)) => return Ok(Some(usage)),

@@ -15,7 +15,28 @@ crate::tests![
     waiting_comes_to_an_end,
     failures_are_those_of_the_program,
     limits_hold,
+    what_is_missed_is_known,
 ];
+
+fn what_is_missed_is_known(lab: &Lab) {
+    lab.file("inputs/there", "");
+    let script = "cat /inputs/no-file /inputs/there; test -e no-relative; cd /usr && test -r ./no-access; \
+                  exec 3< /tmp; echo x > /tmp/made; cat /proc/no-process; ls /usr/no-folder; true";
+    let spec = Spec { cwd: "/inputs".into(), ..lab.sh(script) };
+    let spec = spec.with("/inputs", ReadOnly(lab.root.join("inputs")));
+    let missed = |spec: &Spec| {
+        let paths = lab.run(spec).missing.into_iter();
+        paths
+            .map(|path| path.to_str().unwrap().to_owned())
+            .filter(|path| path.contains("/no-"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        missed(&deterministic(spec.clone())),
+        ["/inputs/no-file", "/inputs/no-relative", "/usr/./no-access", "/usr/no-folder"]
+    );
+    assert_eq!(missed(&spec), Vec::<String>::new(), "nobody looks");
+}
 
 /// 2001-09-09.
 const EPOCH: u64 = 1_000_000_000;

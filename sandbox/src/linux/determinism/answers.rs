@@ -9,6 +9,7 @@ use rustix::process::Pid;
 use super::Settings;
 use super::folders::Folders;
 use super::inodes::Inodes;
+use super::missing::Missing;
 use super::mounts;
 use super::paths::{self, Facts};
 use super::thread::Thread;
@@ -18,6 +19,8 @@ use crate::linux::sys::trace::{read_memory, write_memory};
 /// The calls that the system call filter asks about.
 pub(in crate::linux) const NOTIFIED: &[libc::c_long] = &[
     libc::SYS_clock_gettime,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
     libc::SYS_fstat,
     libc::SYS_getcpu,
     libc::SYS_getdents64,
@@ -31,6 +34,8 @@ pub(in crate::linux) const NOTIFIED: &[libc::c_long] = &[
     libc::SYS_sysinfo,
     libc::SYS_times,
     #[cfg(target_arch = "x86_64")]
+    libc::SYS_access,
+    #[cfg(target_arch = "x86_64")]
     libc::SYS_lstat,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_open,
@@ -42,15 +47,23 @@ pub(in crate::linux) const NOTIFIED: &[libc::c_long] = &[
 
 type Result<T> = rustix::io::Result<T>;
 
+/// What is remembered of files, for all threads.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub inodes: Inodes,
+    pub missing: Missing,
+}
+
 /// What a thread gets for its call.
 pub(super) fn answer(
     pid: Pid,
     thread: &mut Thread,
-    (settings, folders, inodes): (Settings, &mut Folders, &mut Inodes),
+    (settings, folders, seen): (Settings, &mut Folders, &mut Seen),
     notification: &Notification,
 ) -> Answer {
     let [first, second, third, fourth, fifth, _] = notification.arguments;
     let epoch = settings.epoch;
+    let Seen { inodes, missing } = seen;
     match notification.call {
         libc::SYS_getrandom => random(pid, thread, first, second),
         libc::SYS_clock_gettime => match thread.clock.look_at(first as i32, epoch) {
@@ -73,18 +86,28 @@ pub(super) fn answer(
             let zero = |at| write_memory(pid, at, &[0; 4]);
             written(optional(first, zero).and(optional(second, zero)), 0)
         }
-        libc::SYS_openat => {
-            mounts::open(pid, (first as i32, second), third as i32 & libc::O_CLOEXEC != 0)
+        libc::SYS_openat => opens(pid, (first as i32, second), third as i32, missing),
+        libc::SYS_openat2 => opens(pid, (first as i32, second), libc::O_CLOEXEC, missing),
+        libc::SYS_faccessat | libc::SYS_faccessat2 => {
+            missing.look(pid, (first as i32, second));
+            Answer::Continue
         }
-        libc::SYS_openat2 => mounts::open(pid, (first as i32, second), true),
-        libc::SYS_fstat => paths::fstat(pid, first as i32, second, Facts { epoch, inodes }),
+        libc::SYS_fstat => {
+            paths::fstat(pid, first as i32, second, Facts { epoch, inodes, missing })
+        }
         libc::SYS_newfstatat => {
             let place = (first as i32, second);
-            paths::stat(pid, place, fourth as i32, third, Facts { epoch, inodes })
+            paths::stat(pid, place, fourth as i32, third, Facts { epoch, inodes, missing })
         }
         libc::SYS_statx => {
             let flags = (third as i32, fourth as u32);
-            paths::statx(pid, (first as i32, second), flags, fifth, Facts { epoch, inodes })
+            paths::statx(
+                pid,
+                (first as i32, second),
+                flags,
+                fifth,
+                Facts { epoch, inodes, missing },
+            )
         }
         libc::SYS_getdents64 => {
             match folders.list(pid, thread, first as i32, (third as usize, inodes)) {
@@ -95,8 +118,16 @@ pub(super) fn answer(
                 None => Answer::Continue,
             }
         }
-        call => old(pid, thread, Facts { epoch, inodes }, call, (first, second)),
+        call => old(pid, thread, Facts { epoch, inodes, missing }, call, (first, second)),
     }
+}
+
+/// A thread opens a file; `place` is a descriptor and the address of a path.
+fn opens(pid: Pid, place: (i32, u64), flags: i32, missing: &mut Missing) -> Answer {
+    if flags & libc::O_CREAT == 0 {
+        missing.look(pid, place);
+    }
+    mounts::open(pid, place, flags & libc::O_CLOEXEC != 0)
 }
 
 /// The calls that newer architectures do without.
@@ -110,7 +141,11 @@ fn old(
 ) -> Answer {
     const HERE: i32 = libc::AT_FDCWD;
     match call {
-        libc::SYS_open => mounts::open(pid, (HERE, first), second as i32 & libc::O_CLOEXEC != 0),
+        libc::SYS_open => opens(pid, (HERE, first), second as i32, facts.missing),
+        libc::SYS_access => {
+            facts.missing.look(pid, (HERE, first));
+            Answer::Continue
+        }
         libc::SYS_stat => paths::stat(pid, (HERE, first), 0, second, facts),
         libc::SYS_lstat => {
             paths::stat(pid, (HERE, first), libc::AT_SYMLINK_NOFOLLOW, second, facts)

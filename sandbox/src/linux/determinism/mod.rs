@@ -18,6 +18,7 @@ mod files;
 mod folders;
 mod inodes;
 mod listing;
+mod missing;
 mod mounts;
 mod paths;
 mod program;
@@ -34,9 +35,9 @@ pub(super) use answers::NOTIFIED;
 pub(super) use calls::TRACED;
 pub(super) use files::hide_machine;
 
+use self::answers::Seen;
 use self::calls::Call;
 use self::folders::Folders;
-use self::inodes::Inodes;
 use self::thread::Thread;
 use super::sys::notify::{self, Answer};
 use super::sys::trace;
@@ -51,7 +52,7 @@ pub(super) struct Tracer {
     /// Where calls arrive that are answered.
     listener: BorrowedFd<'static>,
     folders: Folders,
-    inodes: Inodes,
+    seen: Seen,
     threads: HashMap<Pid, Thread>,
     /// Threads that have stopped before their parent has told of them.
     early: HashSet<Pid>,
@@ -79,7 +80,7 @@ impl Tracer {
             settings: Settings { epoch: determinism.epoch, cpus: cpus.unwrap_or(determinism.cpus) },
             listener,
             folders: Folders::new(determinism.listing),
-            inodes: Inodes::default(),
+            seen: Seen::default(),
             threads: HashMap::from([(program, first)]),
             early: HashSet::new(),
         }
@@ -110,12 +111,17 @@ impl Tracer {
         let thread = thread.and_then(|pid| Some((pid, self.threads.get_mut(&pid)?)));
         let answer = match thread {
             Some((pid, thread)) => {
-                let context = (self.settings, &mut self.folders, &mut self.inodes);
+                let context = (self.settings, &mut self.folders, &mut self.seen);
                 answers::answer(pid, thread, context, &notification)
             }
             None => Answer::Continue,
         };
         let _ = notify::answer(self.listener, notification.id, answer);
+    }
+
+    /// What was looked for and not found, see [`missing::Missing::into_bytes`].
+    pub(super) fn into_missing(self) -> Vec<u8> {
+        self.seen.missing.into_bytes()
     }
 
     /// Forgets a thread that has ended.

@@ -14,6 +14,7 @@ use rustix::process::Pid;
 
 use super::answers::written;
 use super::inodes::Inodes;
+use super::missing::Missing;
 use crate::linux::sys::files;
 use crate::linux::sys::notify::Answer;
 use crate::linux::sys::trace::{read_memory, write_memory};
@@ -23,18 +24,26 @@ pub(super) struct Facts<'a> {
     /// Seconds since 1970.
     pub epoch: u64,
     pub inodes: &'a mut Inodes,
+    pub missing: &'a mut Missing,
 }
 
-pub(super) fn fstat(pid: Pid, fd: i32, to: u64, facts: Facts<'_>) -> Answer {
+pub(super) fn fstat(pid: Pid, fd: i32, to: u64, mut facts: Facts<'_>) -> Answer {
     let Some(file) = descriptor(pid, fd) else { return Answer::Continue };
     let told = files::stat(file.as_fd(), c"", libc::AT_EMPTY_PATH);
     tell(pid, told, to, |stat| facts.mend_stat(stat))
 }
 
 /// `place` is a descriptor and the address of a path.
-pub(super) fn stat(pid: Pid, place: (i32, u64), flags: i32, to: u64, facts: Facts<'_>) -> Answer {
+pub(super) fn stat(
+    pid: Pid,
+    place: (i32, u64),
+    flags: i32,
+    to: u64,
+    mut facts: Facts<'_>,
+) -> Answer {
     let Some(file) = File::at(pid, place, flags) else { return Answer::Continue };
     let told = files::stat(file.base(), &file.path, flags);
+    facts.missing.note(&file, told.as_ref().err().copied());
     tell(pid, told, to, |stat| facts.mend_stat(stat))
 }
 
@@ -44,10 +53,11 @@ pub(super) fn statx(
     place: (i32, u64),
     (flags, mask): (i32, u32),
     to: u64,
-    facts: Facts<'_>,
+    mut facts: Facts<'_>,
 ) -> Answer {
     let Some(file) = File::at(pid, place, flags) else { return Answer::Continue };
     let told = files::statx(file.base(), &file.path, (flags, mask));
+    facts.missing.note(&file, told.as_ref().err().copied());
     tell(pid, told, to, |statx| facts.mend_statx(statx))
 }
 
@@ -67,7 +77,7 @@ fn tell<const N: usize>(
 }
 
 /// A file as a thread names it.
-struct File {
+pub(super) struct File {
     /// The folder that the path begins at, if it is not absolute.
     base: Option<OwnedFd>,
     path: CString,
@@ -75,7 +85,7 @@ struct File {
 
 impl File {
     /// `None` if the kernel has to be asked by the thread itself.
-    fn at(pid: Pid, (fd, path): (i32, u64), flags: i32) -> Option<Self> {
+    pub(super) fn at(pid: Pid, (fd, path): (i32, u64), flags: i32) -> Option<Self> {
         let path = if path == 0 { CString::default() } else { path_at(pid, path)? };
         let text = path.to_bytes();
         // What is called "self" in there is the thread.
@@ -95,7 +105,16 @@ impl File {
         Some(Self { base: Some(base?), path })
     }
 
-    fn base(&self) -> BorrowedFd<'_> {
+    pub(super) fn path(&self) -> &CStr {
+        &self.path
+    }
+
+    /// The folder that the path begins at, if it is not absolute.
+    pub(super) fn folder(&self) -> Option<&OwnedFd> {
+        self.base.as_ref()
+    }
+
+    pub(super) fn base(&self) -> BorrowedFd<'_> {
         self.base.as_ref().map_or(CWD, AsFd::as_fd)
     }
 }
@@ -131,7 +150,7 @@ pub(super) fn path_at(pid: Pid, at: u64) -> Option<CString> {
 }
 
 impl Facts<'_> {
-    fn mend_stat(self, bytes: &mut [u8; files::STAT]) {
+    fn mend_stat(&mut self, bytes: &mut [u8; files::STAT]) {
         const ACCESS: usize = offset_of!(libc::stat, st_atime);
         let kinds = [Time::Fixed, Time::Clamped, Time::Fixed];
         set_times(&mut bytes[ACCESS..ACCESS + 48], kinds, self.epoch);
@@ -148,7 +167,7 @@ impl Facts<'_> {
         stat.set(offset_of!(libc::stat, st_blocks), 8, size.div_ceil(512));
     }
 
-    fn mend_statx(self, bytes: &mut [u8; files::STATX]) {
+    fn mend_statx(&mut self, bytes: &mut [u8; files::STATX]) {
         // Access, birth, change, modification.
         const ACCESS: usize = offset_of!(libc::statx, stx_atime);
         let kinds = [Time::Fixed, Time::Fixed, Time::Fixed, Time::Clamped];
@@ -231,10 +250,11 @@ mod tests {
             let statx = files::statx(CWD, &path, (0, libc::STATX_BASIC_STATS)).unwrap();
             (stat, statx)
         });
-        let mut inodes = Inodes::default();
+        let (mut inodes, mut missing) = (Inodes::default(), Missing::default());
+        let mut facts = Facts { epoch: 5, inodes: &mut inodes, missing: &mut missing };
         for (number, (mut stat, mut statx)) in [one, other].into_iter().enumerate() {
-            Facts { epoch: 5, inodes: &mut inodes }.mend_stat(&mut stat);
-            Facts { epoch: 5, inodes: &mut inodes }.mend_statx(&mut statx);
+            facts.mend_stat(&mut stat);
+            facts.mend_statx(&mut statx);
             let (stat, statx) = (Record(&mut stat), Record(&mut statx));
             assert_eq!(stat.get(offset_of!(libc::stat, st_ino), 8), number as u64 + 1);
             assert_eq!(statx.get(offset_of!(libc::statx, stx_ino), 8), number as u64 + 1);
