@@ -305,6 +305,17 @@ fn a_program_knows_how_it_was_built() {
     let run = workspace.run(["build", "-j1"]).ok();
     assert_eq!(run.ran(), ["sums:compile", "sums:link", "sums:finish"]);
     assert_eq!(printed(&workspace), format!("{first}Hello from Go! 2 other\n"));
+    // A tag.
+    workspace
+        .write("words/loud.go", "//go:build loud\n\npackage words\n\nconst Greeting = \"HELLO\"\n");
+    workspace.replace("words/words.go", "package words", "//go:build !loud\n\npackage words");
+    assert!(printed(&workspace).ends_with("Hello from Go! 2 other\n"));
+    let env = "language = \"go\"\nenv = { GOFLAGS = \"-tags=loud\" }";
+    workspace.replace("run.toml", "language = \"go\"", env);
+    assert!(printed(&workspace).ends_with("HELLO 2 other\n"));
+    workspace.replace("run.toml", env, "language = \"go\"");
+    std::fs::remove_file(workspace.path("words/loud.go")).unwrap();
+    workspace.run(["build"]).ok();
     // A line more, before what others use: they are compiled as well.
     workspace.write("words/words.go", "package words\n\n\n\nconst Greeting = \"Good day!\"\n");
     let run = workspace.run(["build", "-j1"]).ok();
@@ -391,6 +402,18 @@ fn a_folder_vendor_is_taken_instead_of_modules() {
     assert_eq!(call(&component, "add", &["6", "7"]).as_deref(), Some("42"));
     workspace.write("sums/vendor/modules.txt", list.replace("v1.2.0", "v1.1.0"));
     workspace.fails(1, &["inconsistent vendoring", "go mod vendor"]);
+
+    // A module of the project, which has changed since it was copied.
+    let workspace = command(
+        "package main\n\nimport (\n\t\"fmt\"\n\n\t\"a.org/words\"\n)\n\n\
+         func main() { fmt.Println(words.Greeting) }\n",
+    );
+    let list = "# a.org/words v0.0.0 => ../words\n## explicit; go 1.26\na.org/words\n\
+                # a.org/words => ../words\n";
+    workspace.write("sums/vendor/modules.txt", list);
+    let words = "package words\n\nconst Greeting = \"Hello from vendor!\"\n";
+    workspace.write("sums/vendor/a.org/words/words.go", words);
+    assert_eq!(printed(&workspace), "Hello from vendor!\n");
 }
 
 #[test]

@@ -24,6 +24,8 @@ use crate::toolchain::GO;
 
 /// Where actions see the compiled standard library, and the name of that output.
 pub(super) const STD: &str = "std";
+/// Flags of every call of the go command.
+const FLAGS: &str = "-trimpath -buildvcs=false";
 /// The path of a module in the generator's way for single programs.
 const STANDALONE: &str = "wit_component";
 
@@ -168,12 +170,16 @@ fn standard_library(
     })
 }
 
-/// The variables of a component's `env` that decide what code Go makes. All of a program has to be
-/// compiled with the same.
+/// The variables of a component's `env` that decide what code Go makes, and of which files. All of a
+/// program has to be compiled with the same. Flags are added to ours.
 fn settings(request: &Request<'_>) -> BTreeMap<String, String> {
-    let env =
-        request.env.iter().filter(|(name, _)| ["GOEXPERIMENT", "GOWASM"].contains(&name.as_str()));
-    env.map(|(name, value)| (name.clone(), value.clone())).collect()
+    const NAMES: [&str; 3] = ["GOEXPERIMENT", "GOFLAGS", "GOWASM"];
+    let env = request.env.iter().filter(|(name, _)| NAMES.contains(&name.as_str()));
+    env.map(|(name, value)| match name.as_str() {
+        "GOFLAGS" => (name.clone(), format!("{FLAGS} {value}")),
+        _ => (name.clone(), value.clone()),
+    })
+    .collect()
 }
 
 /// The action that fetches other people's modules, if there are any.
@@ -263,6 +269,7 @@ impl Go<'_> {
         let mut env = self.environment();
         env.insert("GOCACHE".to_owned(), "/tmp/cache".to_owned());
         env.extend(self.request.env.clone());
+        env.extend(settings(self.request));
         let process = Process {
             stdout: Some(Arrange::LISTED.to_owned()),
             ..process(argv, env, place(&self.layout.folder))
@@ -318,7 +325,7 @@ pub(super) fn environment() -> BTreeMap<String, String> {
         ("GOROOT", "/usr/lib/go"),
         ("GOPATH", "/tmp/go"),
         ("GOENV", "off"),
-        ("GOFLAGS", "-trimpath -buildvcs=false"),
+        ("GOFLAGS", FLAGS),
         ("GOPROXY", "off"),
         ("GOSUMDB", "off"),
         ("GOTELEMETRY", "off"),

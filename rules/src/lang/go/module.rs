@@ -52,7 +52,10 @@ impl Module {
             manifest,
             text,
         };
-        module.find_local(project)?;
+        // With a folder `vendor`, these too are taken from there.
+        if !module.vendored {
+            module.find_local(project)?;
+        }
         module.workspace = workspace(project, &module.dir);
         if has(&module.dir, "go.sum") {
             let file = module.dir.join("go.sum");
@@ -267,6 +270,16 @@ mod tests {
         check("example.com/lib/x", Some("lib/x"));
         check("example.com/shopping", None);
         check("fmt", None);
+        let vendored = discover(
+            &[
+                ("go.mod", "module a.org/m\nreplace b.org => ./lib\nrequire b.org v0.0.0\n"),
+                ("lib/go.mod", "module b.org\n"),
+                ("vendor/modules.txt", ""),
+            ],
+            "main.go",
+        )
+        .unwrap();
+        assert!(vendored.folder_of("b.org/x").is_none() && vendored.is_third_party("b.org/x"));
         let folder = ProjectPath::parse("shop/cmd").unwrap();
         assert_eq!(module.import_path(&folder), "example.com/shop/cmd");
         assert_eq!(module.import_path(&module.dir), "example.com/shop");
