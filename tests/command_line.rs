@@ -132,6 +132,14 @@ fn the_doctor_finds_a_machine_that_can_build() {
         let check = checks.iter().find(|check| check["name"] == name);
         assert_ne!(check.unwrap_or_else(|| panic!("no {name}"))["state"], "missing", "{check:?}");
     }
+    assert!(!checks.iter().any(|check| check["name"] == "toolchains"), "there is no project");
+    let project = prebuilt().file("run.lock.toml", include_str!("../examples/hello/run.lock.toml"));
+    let run = project.private_store().run(["doctor"]).ok();
+    let line = run.stdout.lines().find(|line| line.starts_with("toolchains ")).unwrap();
+    assert!(
+        line.contains("1 pinned for this machine, to be fetched when they are needed: rust"),
+        "{line}"
+    );
     // A client that is not there is no reason to fail.
     let run = workspace.env("PATH", "/nowhere").run(["doctor"]).ok();
     let npm = run.stdout.lines().find(|line| line.starts_with("npm ")).unwrap();

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+use rules::manifest::find_project;
+use rules::toolchain::{Presence, host_platform};
 use rustix::fs::{ioctl_ficlone, statvfs};
 use sandbox::{
     Cancel, Determinism, Limits, Mount, MountSource, Outcome, Sandbox, SandboxError, Spec, Status,
@@ -12,7 +14,7 @@ use sandbox::{
 };
 use serde_json::json;
 
-use super::session;
+use super::session::{self, Session};
 use crate::command_error::{CommandError, Kind};
 use crate::config::Config;
 use crate::ui;
@@ -40,6 +42,7 @@ pub(crate) fn run(config: &Config) -> Result<ExitCode, CommandError> {
     let mut checks = sandbox_checks();
     checks.extend([kernel(), memory_limits()]);
     checks.extend(store(config)?);
+    checks.extend(toolchains(config)?);
     checks.extend(CLIENTS.iter().map(Client::check));
     if config.printer.json {
         for Check { name, state, text } in &checks {
@@ -197,6 +200,31 @@ fn can_share_blocks(folder: &Path) -> std::io::Result<bool> {
     let (mut one, other) = (tempfile::tempfile_in(folder)?, tempfile::tempfile_in(folder)?);
     std::io::Write::write_all(&mut one, &[1; 4096])?;
     Ok(ioctl_ficlone(&other, &one).is_ok())
+}
+
+/// The toolchains of the project, if there is one here.
+fn toolchains(config: &Config) -> Result<Option<Check>, CommandError> {
+    if find_project(&config.directory).is_err() {
+        return Ok(None);
+    }
+    let lock = Session::open(config)?.lock()?.unwrap_or_default();
+    let pinned = lock
+        .inventory(&session::store(config)?)
+        .map_err(|error| CommandError::from_error(Kind::Environment, &error))?;
+    let platform = host_platform().ok();
+    let ours: Vec<_> = pinned.iter().filter(|one| Some(one.platform) == platform).collect();
+    let absent: Vec<&str> = ours
+        .iter()
+        .filter(|one| one.presence != Presence::Whole)
+        .map(|one| one.name.as_str())
+        .collect();
+    let rest = if absent.is_empty() {
+        "all in the store".to_owned()
+    } else {
+        format!("to be fetched when they are needed: {}", absent.join(", "))
+    };
+    let text = format!("{} pinned for this machine, {rest}", ours.len());
+    Ok(Some(Check::new("toolchains", State::Good, text)))
 }
 
 /// A program that fetches toolchains or packages.

@@ -22,9 +22,9 @@ use crate::path::ProjectPath;
 /// The language of a module whose go.mod does not say.
 const FIRST_LANGUAGE: &str = "1.16";
 
-/// The action that arranges a component's packages. Inputs: the constants in capitals that
-/// are no outputs; outputs: [`Self::PACKAGES`] and the following, for each of `own` its
-/// [`arguments`](Self::arguments_of) and, if it embeds files, [`embedded`](Self::embedded_in).
+/// The action that arranges a component's packages. Inputs and outputs are named by the constants;
+/// outputs are also, for each of `own`, its [arguments](Self::arguments_of) and, if it embeds files,
+/// [where these lie](Self::embedded_in).
 #[derive(Debug)]
 pub(super) struct Arrange {
     /// The import path of the main package.
