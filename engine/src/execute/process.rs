@@ -253,7 +253,7 @@ fn complaint(process: &Process, status: Status) -> Result<Option<FailureKind>, S
 /// Whether a failed command is to be run once more and watched: if a file may be missing, nobody has
 /// watched it, and it does not take long.
 fn is_worth_watching(process: &Process, kind: &FailureKind, outcome: &sandbox::Outcome) -> bool {
-    const LONG: Duration = Duration::from_secs(10);
+    const LONG: Duration = Duration::from_secs(60);
     let says = |text: &[u8]| {
         let text = String::from_utf8_lossy(text).to_lowercase();
         [
