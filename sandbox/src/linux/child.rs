@@ -12,10 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{
-    CWD, Gid, MemfdFlags, Mode, OFlags, SeekFrom, Uid, memfd_create, mkdir, open, openat, seek,
-    symlink, unlink,
-};
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, mkdir, open, openat, symlink, unlink};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
 use rustix::mount::{
     MountAttrFlags, MountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind, open_tree, unmount,
@@ -36,6 +33,7 @@ use super::init;
 use super::launch::{Deterministic, Inherited, Prepared, PreparedKind, PreparedMount, Streams};
 use super::stage::attach;
 use super::step::{At, Failure, Step};
+use super::sys::files::{in_memory, write_all};
 use super::sys::{self, MountAttributes, mount_setattr};
 use super::wire::Report;
 
@@ -60,21 +58,11 @@ pub(super) fn become_command(prepared: &Prepared, inherited: Inherited<'_>) {
         }
         Err(failure) => (inherited.channel, (Report::Failed(failure), Vec::new())),
     };
-    let missing = (!missing.is_empty()).then(|| list(&missing).ok()).flatten();
+    // A message has a maximum size, a file in memory has none.
+    let missing = (!missing.is_empty()).then(|| in_memory(c"missing", &missing).ok()).flatten();
     let fds: Vec<BorrowedFd<'_>> = missing.iter().map(AsFd::as_fd).collect();
     // In vain only if the caller is gone, and then nobody asks.
     let _ = channel::report(channel, report, &fds);
-}
-
-/// A message has a maximum size, a file in memory has none.
-fn list(bytes: &[u8]) -> rustix::io::Result<OwnedFd> {
-    let file = memfd_create(c"list", MemfdFlags::CLOEXEC)?;
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        rest = &rest[write(&file, rest)?..];
-    }
-    seek(&file, SeekFrom::Start(0))?;
-    Ok(file)
 }
 
 /// The way into the sandbox.
@@ -216,11 +204,7 @@ fn hide(files: &[(&'static CStr, Vec<u8>)]) -> rustix::io::Result<()> {
         }
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let file = open(NEW, flags, Mode::from_raw_mode(0o444))?;
-        let mut rest = content.as_slice();
-        while !rest.is_empty() {
-            let length = write(&file, rest)?;
-            rest = &rest[length..];
-        }
+        write_all(&file, content)?;
         drop(file);
         mount_bind(NEW, *path)?;
         seal(path)?;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::{Errno, Result};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::time::Timespec;
@@ -21,6 +21,7 @@ use super::channel;
 use super::plan::Plan;
 use super::step::Failure;
 use super::sys::Usage;
+use super::sys::files::in_memory;
 use super::wire::Report;
 
 /// Process 1 of the command enforces the timeout itself, and can account for all that was used. If
@@ -125,7 +126,8 @@ fn request(
     io: &Io<'_>,
 ) -> std::result::Result<(OwnedFd, [Stream; 2]), Broken> {
     let (channel, theirs) = channel::pair()?;
-    let file = plan_file(plan)?;
+    // A message has a maximum size, a file in memory has none.
+    let file = in_memory(c"plan", &plan.encode())?;
     let (streams, sent) = match io {
         Io::Capture(cap) => {
             let ((stdout, out), (stderr, err)) = (stream(*cap)?, stream(*cap)?);
@@ -152,14 +154,6 @@ fn paths(list: OwnedFd) -> Vec<PathBuf> {
     let _ = File::from(list).read_to_end(&mut bytes);
     let paths = bytes.split(|byte| *byte == 0).filter(|path| !path.is_empty());
     paths.map(|path| PathBuf::from(OsString::from_vec(path.to_vec()))).collect()
-}
-
-/// A message has a maximum size, a file in memory has none.
-fn plan_file(plan: &Plan) -> Result<OwnedFd> {
-    let mut file = File::from(memfd_create(c"plan", MemfdFlags::CLOEXEC)?);
-    let written = file.write_all(&plan.encode()).and_then(|()| file.rewind());
-    written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-    Ok(file.into())
 }
 
 /// A captured pipe, and the end to write to.

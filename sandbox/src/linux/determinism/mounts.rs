@@ -3,13 +3,11 @@
 //! There is one for each process, so nothing can be mounted over them. A thread that opens one is
 //! given a list with the root alone.
 
-use std::os::fd::OwnedFd;
-
-use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, readlink, seek};
-use rustix::io::write;
+use rustix::fs::readlink;
 use rustix::process::Pid;
 
 use super::paths::path_at;
+use crate::linux::sys::files::in_memory;
 use crate::linux::sys::notify::Answer;
 
 /// The files, and what stands in their place.
@@ -22,7 +20,8 @@ const LISTS: [(&[u8], &str); 4] = [
 
 /// A thread opens a file; `place` is a descriptor and the address of a path.
 pub(super) fn open(pid: Pid, place: (i32, u64), is_closed_on_exec: bool) -> Answer {
-    match list(pid, place).and_then(file) {
+    let list = list(pid, place).and_then(|text| in_memory(c"mounts", text.as_bytes()).ok());
+    match list {
         Some(file) => Answer::Descriptor(file, is_closed_on_exec),
         None => Answer::Continue,
     }
@@ -44,11 +43,4 @@ fn list(pid: Pid, (fd, path): (i32, u64)) -> Option<&'static str> {
     };
     let base = readlink(base, Vec::new()).ok()?;
     base.to_bytes().starts_with(b"/proc").then_some(text)
-}
-
-fn file(text: &str) -> Option<OwnedFd> {
-    let file = memfd_create(c"mounts", MemfdFlags::CLOEXEC).ok()?;
-    write(&file, text.as_bytes()).ok()?;
-    seek(&file, SeekFrom::Start(0)).ok()?;
-    Some(file)
 }

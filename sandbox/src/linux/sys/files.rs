@@ -1,16 +1,33 @@
-//! What the kernel tells of files, as the bytes in which it tells it.
+//! What the kernel tells of files, as the bytes in which it tells it; and files in memory.
 
 use std::ffi::CStr;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::raw::c_int;
 
-use rustix::io::Result;
+use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
+use rustix::io::{Result, retry_on_intr, write};
 
 use super::check;
 
 /// The size of a `stat` of 64-bit Linux, and of a `statx`.
 pub(in crate::linux) const STAT: usize = size_of::<libc::stat>();
 pub(in crate::linux) const STATX: usize = size_of::<libc::statx>();
+
+/// A file that is in no folder, with this content, to be read from its beginning.
+pub(in crate::linux) fn in_memory(name: &CStr, content: &[u8]) -> Result<OwnedFd> {
+    let file = memfd_create(name, MemfdFlags::CLOEXEC)?;
+    write_all(&file, content)?;
+    seek(&file, SeekFrom::Start(0))?;
+    Ok(file)
+}
+
+/// Writes to the last byte. Allocates nothing.
+pub(in crate::linux) fn write_all(file: impl AsFd, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        bytes = &bytes[retry_on_intr(|| write(&file, bytes))?..];
+    }
+    Ok(())
+}
 
 /// `newfstatat(2)`.
 pub(in crate::linux) fn stat(at: BorrowedFd<'_>, path: &CStr, flags: c_int) -> Result<[u8; STAT]> {
