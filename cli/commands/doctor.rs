@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+use cache::DiskStore;
 use rules::manifest::find_project;
 use rules::toolchain::{Presence, host_platform};
 use rustix::fs::{ioctl_ficlone, statvfs};
@@ -41,8 +42,9 @@ enum State {
 pub(crate) fn run(config: &Config) -> Result<ExitCode, CommandError> {
     let mut checks = sandbox_checks();
     checks.extend([kernel(), memory_limits()]);
-    checks.extend(store(config)?);
-    checks.extend(toolchains(config)?);
+    let store = session::store(config)?;
+    checks.extend(store_checks(&store));
+    checks.extend(toolchains(config, &store)?);
     checks.extend(CLIENTS.iter().map(Client::check));
     if config.printer.json {
         for Check { name, state, text } in &checks {
@@ -175,8 +177,7 @@ fn memory_limits() -> Check {
 /// Below this, installing a few toolchains may fail.
 const ROOM: u64 = 4_000_000_000;
 
-fn store(config: &Config) -> Result<Vec<Check>, CommandError> {
-    let store = session::store(config)?;
+fn store_checks(store: &DiskStore) -> Vec<Check> {
     let root = store.root();
     let mut checks = vec![Check::new(
         "store",
@@ -193,7 +194,7 @@ fn store(config: &Config) -> Result<Vec<Check>, CommandError> {
         Ok(false) => Check::new("reflinks", State::Limited, "none: exports are copied"),
         Err(error) => Check::new("store", State::Bad, format!("cannot be written to: {error}")),
     });
-    Ok(checks)
+    checks
 }
 
 fn can_share_blocks(folder: &Path) -> std::io::Result<bool> {
@@ -203,13 +204,13 @@ fn can_share_blocks(folder: &Path) -> std::io::Result<bool> {
 }
 
 /// The toolchains of the project, if there is one here.
-fn toolchains(config: &Config) -> Result<Option<Check>, CommandError> {
+fn toolchains(config: &Config, store: &DiskStore) -> Result<Option<Check>, CommandError> {
     if find_project(&config.directory).is_err() {
         return Ok(None);
     }
     let lock = Session::open(config)?.lock()?.unwrap_or_default();
     let pinned = lock
-        .inventory(&session::store(config)?)
+        .inventory(store)
         .map_err(|error| CommandError::from_error(Kind::Environment, &error))?;
     let platform = host_platform().ok();
     let ours: Vec<_> = pinned.iter().filter(|one| Some(one.platform) == platform).collect();

@@ -1,7 +1,8 @@
 //! From a tool's own error message to the rule it broke and the line to add to run.toml.
 //!
-//! Reads what the tool wrote, in the tool's words, and what the sandbox saw it look for in vain, and looks
-//! into the project and at the machine for what it missed. The tool's message is always shown as well: a hint adds, it never replaces.
+//! Reads what the tool wrote, in the tool's words, and what the sandbox saw it look for in vain, and
+//! looks into the project and at the machine for what it missed. The tool's message is always shown
+//! as well: a hint adds, it never replaces.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,7 @@ pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
         let cwd = failure.command.as_ref().map_or("/", |command| command.cwd.as_str());
         let mut missed = named(&output.text, cwd, suspect);
         // What was looked for in vain is many files; they matter if the tool misses one.
-        if output.has(&NO_SUCH_FILE[..WITHOUT_DOUBT]) {
+        if output.has(&NO_SUCH_FILE) {
             missed.extend(undeclared(&failure.missing, suspect.project));
             hints.extend(on_this_machine(&failure.missing));
         }
@@ -90,11 +91,12 @@ const NO_NETWORK: [&str; 10] = [
     "os error 101",
 ];
 
-/// What tools say when a file is not there; the last also when it is about something else.
-const NO_SUCH_FILE: [&str; 5] =
-    ["No such file or directory", "os error 2)", "ENOENT", "ModuleNotFoundError", "cannot find"];
-/// How many of these leave no doubt.
-const WITHOUT_DOUBT: usize = 4;
+/// What tools say when a file is not there.
+const NO_SUCH_FILE: [&str; 4] =
+    ["No such file or directory", "os error 2)", "ENOENT", "ModuleNotFoundError"];
+
+/// What they say then too, but also of other things.
+const CANNOT_FIND: &str = "cannot find";
 
 /// What an action of `suspect` looked for although it is no input of it, with the line to add to
 /// run.toml. `missing` is what it did not find, as absolute paths inside its sandbox.
@@ -156,7 +158,7 @@ fn advice(path: &ProjectPath, suspect: &Suspect<'_>) -> String {
 fn named(output: &str, cwd: &str, suspect: &Suspect<'_>) -> BTreeSet<ProjectPath> {
     output
         .lines()
-        .filter(|line| NO_SUCH_FILE.iter().any(|sign| line.contains(sign)))
+        .filter(|line| NO_SUCH_FILE.iter().chain([&CANNOT_FIND]).any(|sign| line.contains(sign)))
         .flat_map(paths)
         .filter_map(|path| in_project(path, cwd))
         .filter(|path| !path.is_root() && path.on_disk(suspect.project).exists())

@@ -3,7 +3,7 @@
 //!
 //! So an edit runs the compiler for one package, and the linker, but not the go command, which would
 //! look at every package again. What that passes on to its tools is passed on here; see
-//! `cmd/go/internal/work/gc.go` in Go's sources.
+//! gc.go of its package `work` in Go's sources.
 
 use std::collections::BTreeMap;
 

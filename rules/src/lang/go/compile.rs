@@ -55,6 +55,7 @@ pub(crate) fn compile(
         folder,
     };
     packages.add_generated(&module, &layout);
+    packages.find_embedded(&project, planner.outputs())?;
     let go = Go {
         image: planner.image(GO)?,
         std: Source::output(standard_library(planner, request)?, STD),
@@ -95,14 +96,13 @@ fn arrange(
     go: &Go<'_>,
     packages: &Packages,
 ) -> Result<ActionId, PlanError> {
-    let project = planner.project().to_owned();
     // Of the project it sees which modules there are, and a folder `vendor`.
     let mut tree = SourceTree::default();
     manifests(planner, go.module, &mut tree)?;
     let skeleton = planner.store_tree(tree)?;
     let compiled = planner.add(go.packages(packages, skeleton))?;
     let mut tree = SourceTree::default();
-    packages.add_heads(&project, planner.outputs(), &mut tree)?;
+    packages.add_heads(&mut tree);
     manifests(planner, go.module, &mut tree)?;
     let heads = planner.store_tree(tree)?;
     let listed = planner.add(go.list(heads))?;
@@ -237,7 +237,7 @@ impl Go<'_> {
     /// passed over, as a package may be imported by a file that does not count; [`Arrange`] tells
     /// what really is missing.
     fn packages(&self, packages: &Packages, skeleton: Digest) -> Action {
-        let mut argv = self.command("list", IMPORTS);
+        let mut argv = self.list_command(IMPORTS);
         argv.extend(["-e", "-deps", "-export"].map(str::to_owned));
         argv.extend([format!("-pkgdir=/{STD}"), format!("-json={COMPILED_FIELDS}")]);
         match &self.layout.package {
@@ -264,7 +264,7 @@ impl Go<'_> {
     /// Has the go command say of which files and packages the component is made. It sees the heads
     /// of the files, so only an edit of these asks it again.
     fn list(&self, heads: Digest) -> Action {
-        let mut argv = self.command("list", OVERLAY);
+        let mut argv = self.list_command(OVERLAY);
         argv.extend(["-deps".to_owned(), format!("-json={OWN_FIELDS}"), ".".to_owned()]);
         let mut env = self.environment();
         env.insert("GOCACHE".to_owned(), "/tmp/cache".to_owned());
@@ -289,9 +289,9 @@ impl Go<'_> {
         }
     }
 
-    fn command(&self, verb: &str, overlay: &str) -> Vec<String> {
+    fn list_command(&self, overlay: &str) -> Vec<String> {
         let mode = if self.module.vendored { "vendor" } else { "readonly" };
-        go(vec![verb.to_owned(), format!("-mod={mode}"), format!("-overlay=/{PLACE}/{overlay}")])
+        go(vec!["list".to_owned(), format!("-mod={mode}"), format!("-overlay=/{PLACE}/{overlay}")])
     }
 
     fn environment(&self) -> BTreeMap<String, String> {

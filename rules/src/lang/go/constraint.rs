@@ -102,24 +102,27 @@ impl<'a> Parser<'a> {
     }
 
     fn any(&mut self) -> Option<bool> {
-        let mut value = self.all();
-        while self.take("||") {
-            value = match (value, self.all()) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (Some(false), other) | (other, Some(false)) => other,
-                (None, None) => None,
-            };
-        }
-        value
+        self.joined("||", true, Self::all)
     }
 
     fn all(&mut self) -> Option<bool> {
-        let mut value = self.one();
-        while self.take("&&") {
-            value = match (value, self.one()) {
-                (Some(false), _) | (_, Some(false)) => Some(false),
-                (Some(true), other) | (other, Some(true)) => other,
-                (None, None) => None,
+        self.joined("&&", false, Self::one)
+    }
+
+    /// Parts with a `token` between them, of which one that is `decisive` is enough to know the whole.
+    fn joined(
+        &mut self,
+        token: &str,
+        decisive: bool,
+        part: fn(&mut Self) -> Option<bool>,
+    ) -> Option<bool> {
+        let mut value = part(self);
+        while self.take(token) {
+            let both = [value, part(self)];
+            value = match both.contains(&Some(decisive)) {
+                true => Some(decisive),
+                false if both.contains(&None) => None,
+                false => Some(!decisive),
             };
         }
         value

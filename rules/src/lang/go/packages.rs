@@ -38,6 +38,8 @@ pub(super) struct Package {
     files: BTreeMap<ProjectPath, String>,
     /// What `//go:embed` names: the pattern and the file it stands in.
     embedded: BTreeSet<(String, ProjectPath)>,
+    /// The files that these stand for.
+    embedded_files: BTreeSet<ProjectPath>,
 }
 
 /// Says that a file, of this name and head, is of no package.
@@ -132,23 +134,25 @@ impl Packages {
         Ok(found)
     }
 
-    /// Puts the heads of all files into an action's sources: what the go command needs to know to
-    /// say which files and packages the component is made of. Embedded files are empty there.
-    pub(super) fn add_heads(
-        &self,
+    /// Finds the files that are embedded. What builds write to, `outputs`, is left out.
+    pub(super) fn find_embedded(
+        &mut self,
         project: &Path,
         outputs: &[ProjectPath],
-        tree: &mut SourceTree,
     ) -> Result<(), PlanError> {
-        for (folder, package) in &self.own {
-            let mut embedded = SourceTree::default();
-            package.add_embedded(folder, project, outputs, &mut embedded)?;
-            embedded.into_files().into_iter().for_each(|file| tree.generated(file, ""));
+        let mut own = self.own.iter_mut();
+        own.try_for_each(|(folder, package)| package.find_embedded(folder, project, outputs))
+    }
+
+    /// Puts the heads of all files into an action's sources: what the go command needs to know to
+    /// say which files and packages the component is made of. Embedded files are empty there.
+    pub(super) fn add_heads(&self, tree: &mut SourceTree) {
+        for package in self.own.values() {
+            package.embedded_files.iter().for_each(|file| tree.generated(file.clone(), ""));
             for (file, head) in &package.files {
                 tree.generated(file.clone(), head.as_str());
             }
         }
-        Ok(())
     }
 }
 
@@ -159,24 +163,18 @@ impl Package {
     }
 
     /// Puts the files into an action's sources, with those that they embed.
-    pub(super) fn add_to(
-        &self,
-        folder: &ProjectPath,
-        project: &Path,
-        outputs: &[ProjectPath],
-        tree: &mut SourceTree,
-    ) -> Result<(), PlanError> {
-        self.files.keys().for_each(|file| tree.file(file.clone()));
-        self.add_embedded(folder, project, outputs, tree)
+    pub(super) fn add_to(&self, tree: &mut SourceTree) {
+        let files = self.files.keys().chain(&self.embedded_files);
+        files.for_each(|file| tree.file(file.clone()));
     }
 
-    fn add_embedded(
-        &self,
+    fn find_embedded(
+        &mut self,
         folder: &ProjectPath,
         project: &Path,
         outputs: &[ProjectPath],
-        tree: &mut SourceTree,
     ) -> Result<(), PlanError> {
+        let mut tree = SourceTree::default();
         for (pattern, file) in &self.embedded {
             let bad = |_| GoError::BadPattern { file: file.clone(), pattern: pattern.clone() };
             let whole = folder.resolve(pattern)?;
@@ -195,6 +193,7 @@ impl Package {
                 tree.optional_file(project, base);
             }
         }
+        self.embedded_files = tree.into_files();
         Ok(())
     }
 }

@@ -88,10 +88,9 @@ impl Tools<'_> {
         compiled: &BTreeMap<ProjectPath, ActionId>,
     ) -> Result<Action, PlanError> {
         let Self { go, packages, .. } = self;
-        let project = planner.project().to_owned();
         let is_main = *folder == go.layout.folder;
         let mut tree = SourceTree::default();
-        package.add_to(folder, &project, planner.outputs(), &mut tree)?;
+        package.add_to(&mut tree);
         let mut argv = self.tool("compile");
         let name = if is_main { "main" } else { &package.path };
         argv.extend(["-p", name, "-complete", "-nolocalimports", "-pack"].map(str::to_owned));
@@ -105,7 +104,7 @@ impl Tools<'_> {
             argv.extend(["-embedcfg", "/go/embedded.json"].map(str::to_owned));
         }
         let profile = go.layout.folder.join(PROFILE);
-        if profile.on_disk(&project).is_file() {
+        if profile.on_disk(planner.project()).is_file() {
             argv.extend(["-pgoprofile".to_owned(), format!("/src/{profile}")]);
             tree.file(profile);
         }
