@@ -102,7 +102,8 @@ Examples:
     run build                     every enabled component
     run build -p api -p worker    two of them
     run build --release -j1       optimised, one action at a time
-    run build --frozen            in CI: nothing resolved, nothing fetched";
+    run build --frozen            in CI: nothing resolved, nothing fetched
+    run build --sandbox weak      in a container that forbids namespaces, as an ordinary user";
 
 /// What is built, and how: arguments of every command that builds.
 #[derive(Debug, Args)]
@@ -132,6 +133,31 @@ pub(crate) struct Build {
     /// Keep the sandbox of a failed action and print how to enter it.
     #[arg(long)]
     pub(crate) sandbox_debug: bool,
+    /// By which means actions are kept apart from the machine. Results of the weaker ones are kept apart
+    /// from all others, and never leave this machine.
+    #[arg(long, value_enum, value_name = "MEANS", default_value_t = Sandbox::Namespaces)]
+    pub(crate) sandbox: Sandbox,
+}
+
+/// By which means actions are kept apart from the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sandbox {
+    /// Nothing of the machine is there.
+    Namespaces,
+    /// Landlock and a system call filter forbid what is not declared; not as root.
+    Weak,
+    /// Nothing is forbidden: actions can read what they do not declare.
+    None,
+}
+
+impl From<Sandbox> for sandbox::Isolation {
+    fn from(sandbox: Sandbox) -> Self {
+        match sandbox {
+            Sandbox::Namespaces => Self::Namespaces,
+            Sandbox::Weak => Self::Weak,
+            Sandbox::None => Self::None,
+        }
+    }
 }
 
 const DOCTOR_HELP: &str = "\

@@ -1,6 +1,7 @@
 //! What ends a command early: one error type with its exit code, and how every library's error
 //! becomes one.
 
+use sandbox::Cause;
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -106,7 +107,14 @@ impl From<engine::BuildError> for CommandError {
         match &error {
             engine::BuildError::Unsupported(unsupported) => {
                 let this = Self::from_error(Kind::Environment, &error);
-                this.hint(unsupported.remedy())
+                let this = this.hint(unsupported.remedy());
+                match unsupported.cause {
+                    Cause::WeakForRoot | Cause::Landlock | Cause::OperatingSystem(_) => this,
+                    _ => this.hint(
+                        "or, for results that are used on this machine only: `--sandbox weak` as an \
+                         ordinary user, or `--sandbox none`; see `run build --help`",
+                    ),
+                }
             }
             _ => Self::from_error(Kind::Environment, &error),
         }

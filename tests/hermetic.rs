@@ -131,6 +131,38 @@ fn a_failure_shows_command_and_output_and_is_not_cached() {
     workspace.run(["build"]).ok();
 }
 
+/// Its results are nobody else's, even where the bytes are the same.
+#[test]
+fn a_weaker_sandbox_is_chosen_by_flag_alone() {
+    let main = format!("fn main() {{ print!(\"{}\"); }}", Workspace::new().root().display());
+    let workspace = hello(&main);
+    let none = ["build", "--sandbox", "none", "--message-format", "json"];
+    let run = workspace.run(none).ok();
+    assert!(run.stderr.contains("warning: --sandbox none: actions may see more"), "{}", run.stderr);
+    assert!(run.ran().contains(&"hello:compile"), "{:?}", run.ran());
+    assert!(run.stdout.contains(r#""success":true,"sandbox":"none""#), "{}", run.stdout);
+    let bytes = workspace.read("target/wasm/hello.wasm");
+    assert_eq!(workspace.run(none).ok().ran(), Vec::<&str>::new());
+    let run = workspace.run(["build", "--message-format", "json"]).ok();
+    assert!(run.ran().contains(&"hello:compile"), "{:?}", run.ran());
+    assert!(run.stdout.contains(r#""sandbox":"namespaces""#), "{}", run.stdout);
+    assert_eq!(workspace.read("target/wasm/hello.wasm"), bytes, "Rust shows no difference");
+    let words = hello("fn main() { print!(\"{}\", include_str!(\"../data/words.txt\")); }")
+        .file("data/words.txt", "words");
+    let run = words.run(["build", "--sandbox", "none"]).exits(1);
+    assert!(run.stderr.contains("add `inputs = [\"data/words.txt\"]`"), "{}", run.stderr);
+}
+
+#[test]
+fn a_weaker_sandbox_is_refused_to_root_and_none_is_not() {
+    let workspace = hello("fn main() {}");
+    let run = workspace.run(["build", "--sandbox", "weak"]).exits(36);
+    assert!(run.stderr.contains("this process is root"), "{}", run.stderr);
+    assert!(run.stderr.contains("hint: run it as an ordinary user"), "{}", run.stderr);
+    workspace.run(["build", "--sandbox", "none"]).ok();
+    workspace.run(["verify", "--sandbox", "weak"]).exits(2);
+}
+
 #[test]
 fn sandbox_debug_keeps_the_folder_and_says_how_to_enter() {
     let workspace = hello("fn main() { syntax error }");

@@ -7,6 +7,7 @@ use std::time::Instant;
 use engine::{Export, Failure, Label, Options, Outcome, Status};
 use rules::diagnose::{self, Suspect};
 use rules::plan::Plan;
+use sandbox::Isolation;
 
 use super::session::Session;
 use super::workshop::Workshop;
@@ -18,7 +19,15 @@ use crate::ui;
 /// Runs `run build`.
 pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, CommandError> {
     let started = Instant::now();
-    let workshop = Workshop::open(config, &arguments.what)?;
+    let isolation = Isolation::from(arguments.sandbox);
+    if isolation != Isolation::default() {
+        let name = isolation.name();
+        config.printer.warning(&format!(
+            "--sandbox {name}: actions may see more of this machine than they declare, so these \
+             results are used by no other build than those with --sandbox {name}"
+        ));
+    }
+    let workshop = Workshop::open(config, &arguments.what, isolation)?;
     let session = &workshop.session;
     let mut state = session.state(&workshop.store)?;
     let plan = workshop.plan(&session.folder, &session.manifest, state.sources())?;
@@ -29,7 +38,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
         ..workshop.options()
     };
     let outcome = workshop.build(&plan, &mut state, &exports, options)?;
-    let report = Report { config, session, plan: &plan, exports: &exports, started };
+    let report = Report { config, session, plan: &plan, exports: &exports, isolation, started };
     report.finish(&outcome)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -40,6 +49,7 @@ pub(super) struct Report<'a> {
     pub(super) session: &'a Session,
     pub(super) plan: &'a Plan,
     pub(super) exports: &'a [Export],
+    pub(super) isolation: Isolation,
     /// When the command began: planning is part of what the user waits for.
     pub(super) started: Instant,
 }
@@ -59,7 +69,7 @@ impl Report<'_> {
         }
         if printer.json {
             let succeeded = outcome.status == Status::Succeeded;
-            ui::emit(&ui::build_finished(&self.outputs(outcome), succeeded));
+            ui::emit(&ui::build_finished(&self.outputs(outcome), self.isolation, succeeded));
         }
         self.summary(outcome);
         match outcome.status {

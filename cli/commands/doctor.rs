@@ -10,8 +10,8 @@ use rules::manifest::find_project;
 use rules::toolchain::{Presence, host_platform};
 use rustix::fs::{ioctl_ficlone, statvfs};
 use sandbox::{
-    Cancel, Determinism, Limits, Mount, MountSource, Outcome, Sandbox, SandboxError, Spec, Status,
-    View,
+    Cancel, Determinism, Isolation, Limits, Mount, MountSource, Outcome, Sandbox, SandboxError,
+    Spec, Status, View,
 };
 use serde_json::json;
 
@@ -40,9 +40,9 @@ enum State {
 
 /// Runs `run doctor`.
 pub(crate) fn run(config: &Config) -> Result<ExitCode, CommandError> {
-    let mut checks = sandbox_checks();
-    checks.extend([kernel(), memory_limits()]);
     let store = session::store(config)?;
+    let mut checks = sandbox_checks(&store);
+    checks.extend([kernel(), memory_limits()]);
     checks.extend(store_checks(&store));
     checks.extend(toolchains(config, &store)?);
     checks.extend(CLIENTS.iter().map(Client::check));
@@ -82,12 +82,13 @@ impl Check {
 }
 
 /// Starts the sandbox, and a command in it with and without the determinism layer.
-fn sandbox_checks() -> Vec<Check> {
+fn sandbox_checks(store: &DiskStore) -> Vec<Check> {
+    let weaker = Check::new("weaker", State::Good, weaker(store));
     let sandbox = match Sandbox::start() {
         Ok(sandbox) => sandbox,
         Err(error) => {
             let text = format!("{}; {}", error.cause, error.remedy());
-            return vec![Check::new("sandbox", State::Bad, text)];
+            return vec![Check::new("sandbox", State::Bad, text), weaker];
         }
     };
     let trial = |name, determinism, good: &str| match run_true(&sandbox, determinism) {
@@ -105,7 +106,32 @@ fn sandbox_checks() -> Vec<Check> {
             Some(Determinism::at(0)),
             "user notification and ptrace; for Python, JavaScript, TypeScript and `reproducible`",
         ),
+        weaker,
     ]
+}
+
+/// What `--sandbox` offers besides, and what stands against it.
+fn weaker(store: &DiskStore) -> String {
+    let offer = |isolation: Isolation| {
+        let name = isolation.name();
+        let folder = match store.scratch() {
+            Ok(folder) => folder,
+            Err(error) => return format!("`--sandbox {name}` can't be tried: {error}"),
+        };
+        let started = Sandbox::start_with(isolation, folder.path());
+        let result = started.map(|sandbox| run_true(&sandbox, None));
+        match result {
+            Ok(None | Some(Ok(Outcome { status: Status::Exited(0), .. }))) => {
+                format!("`--sandbox {name}` works")
+            }
+            Ok(Some(Ok(outcome))) => {
+                format!("`--sandbox {name}` doesn't: a command ended with {:?}", outcome.status)
+            }
+            Ok(Some(Err(error))) => format!("`--sandbox {name}` doesn't: {}", with_causes(&error)),
+            Err(error) => format!("`--sandbox {name}` doesn't: {}", error.cause),
+        }
+    };
+    [Isolation::Weak, Isolation::None].map(offer).join("; ")
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

@@ -14,7 +14,7 @@ use rules::diagnose;
 use rules::manifest::{Manifest, Overrides};
 use rules::plan::Plan;
 use rules::wasm::differences;
-use sandbox::{Determinism, Listing, View};
+use sandbox::{Determinism, Isolation, Listing, View};
 
 use super::build::{Report, suspect};
 use super::workshop::Workshop;
@@ -29,7 +29,7 @@ const SHOWN: usize = 8;
 /// Runs `run verify`.
 pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, CommandError> {
     let started = Instant::now();
-    let workshop = Workshop::open(config, &arguments.what)?;
+    let workshop = Workshop::open(config, &arguments.what, Isolation::default())?;
     let reference = reference(&workshop, started)?;
     let mut verdicts: Vec<Verdict> = reference.into_iter().map(Verdict::new).collect();
     let mut looked_for = BTreeSet::new();
@@ -83,7 +83,9 @@ fn reference(workshop: &Workshop<'_>, started: Instant) -> Result<Components, Co
     let plan = workshop.plan(&session.folder, &session.manifest, state.sources())?;
     let exports = workshop.exports(&plan);
     let outcome = workshop.build(&plan, &mut state, &exports, workshop.options())?;
-    Report { config, session, plan: &plan, exports: &exports, started }.finish(&outcome)?;
+    let isolation = Isolation::default();
+    Report { config, session, plan: &plan, exports: &exports, isolation, started }
+        .finish(&outcome)?;
     Ok(components(&plan, &outcome))
 }
 
@@ -166,7 +168,9 @@ impl Machine {
         let jobs = if self.is_slow { 1 } else { options.jobs };
         let options = Options { jobs, anew: Some(Arc::new(self.sees.clone())), ..options };
         let outcome = workshop.build(&plan, &mut state, &[], options)?;
-        Report { config, session, plan: &plan, exports: &[], started }.finish(&outcome)?;
+        let isolation = Isolation::default();
+        Report { config, session, plan: &plan, exports: &[], isolation, started }
+            .finish(&outcome)?;
         let missed = outcome.missing.iter().flat_map(|(label, missing)| {
             let suspect = suspect(&plan, label, &folder);
             suspect.map(|suspect| diagnose::looked_for(missing, &suspect)).unwrap_or_default()

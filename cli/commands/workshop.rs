@@ -9,7 +9,7 @@ use engine::{Build, Export, Options, Outcome, Sources, State, Target};
 use rules::manifest::{Diagnostics, Manifest, OptLevel};
 use rules::plan::{self, Plan, PlannedComponent, Project, Selection};
 use rules::toolchain::{Images, host_platform};
-use sandbox::Cancel;
+use sandbox::{Cancel, Isolation};
 
 use super::session::{self, Session};
 use super::toolchain;
@@ -33,11 +33,16 @@ pub(super) struct Workshop<'a> {
     release: bool,
     jobs: usize,
     epoch: Option<u64>,
+    isolation: Isolation,
 }
 
 impl<'a> Workshop<'a> {
     /// Reads the project and its lock, which is completed if need be.
-    pub(super) fn open(config: &'a Config, what: &What) -> Result<Self, CommandError> {
+    pub(super) fn open(
+        config: &'a Config,
+        what: &What,
+        isolation: Isolation,
+    ) -> Result<Self, CommandError> {
         let session = Session::open(config)?;
         let selection = selection(&session, &what.components)?;
         let store = session::store(config)?;
@@ -56,7 +61,18 @@ impl<'a> Workshop<'a> {
             true => Some(epoch(config, &session.folder)?),
             false => None,
         };
-        Ok(Self { config, session, store, cancel, selection, images, release, jobs, epoch })
+        Ok(Self {
+            config,
+            session,
+            store,
+            cancel,
+            selection,
+            images,
+            release,
+            jobs,
+            epoch,
+            isolation,
+        })
     }
 
     /// Plans the build of the project as it lies in a folder.
@@ -72,6 +88,7 @@ impl<'a> Workshop<'a> {
             release: self.release,
             clients: session::clients(self.config),
             epoch: self.epoch,
+            isolation: self.isolation,
         };
         let plan = plan::plan(project, &self.store, sources, &options).map_err(|problems| {
             let mut diagnostics = Diagnostics::new(manifest.source());

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use engine::{Event, Failure, Finish, Hit, Label, Progress, Summary};
 use rules::wasm::{Change, Difference};
+use sandbox::Isolation;
 use serde_json::{Value, json};
 
 /// Writes one line.
@@ -34,11 +35,17 @@ pub(crate) fn event(event: &Event) -> Value {
     }
 }
 
-/// The end of a command that builds: its components and where they lie.
-pub(crate) fn build_finished(outputs: &[(String, String)], success: bool) -> Value {
+/// The end of a command that builds: its components, where they lie, and how their actions were kept
+/// apart from the machine.
+pub(crate) fn build_finished(
+    outputs: &[(String, String)],
+    isolation: Isolation,
+    success: bool,
+) -> Value {
     let components: Vec<Value> =
         outputs.iter().map(|(name, path)| json!({"name": name, "path": path})).collect();
-    json!({"event": "result", "success": success, "components": components})
+    let sandbox = isolation.name();
+    json!({"event": "result", "success": success, "sandbox": sandbox, "components": components})
 }
 
 /// What an action looked for and did not see, although the project has it.

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use cache::Digest;
-use sandbox::{Determinism, Limits};
+use sandbox::{Determinism, Isolation, Limits};
 
 use crate::{ActionId, Builtin, Label};
 
@@ -121,6 +121,8 @@ pub struct Process {
     /// The declared output that what it writes to standard output becomes, a file. Without one that
     /// is a message to the user.
     pub stdout: Option<String>,
+    /// By which means it is kept apart from the machine.
+    pub isolation: Isolation,
 }
 
 /// One thing an action may see.

@@ -13,16 +13,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use cache::{Digest, DiskStore, StoreError};
-use sandbox::{Cancel, Sandbox, Unsupported};
+use cache::{Digest, DiskStore, ScratchDir, StoreError};
+use sandbox::{Cancel, Isolation, Sandbox, Unsupported};
 
 use crate::failure::{Failure, FailureKind};
 use crate::key::Keyed;
 use crate::success::Success;
 use crate::{Action, Anew, Artifact, Build, Events, Messages, Report, Usage, Work};
 
-/// Runs actions. Cheap to clone; the clones share one sandbox, which is started when the first
-/// command needs it.
+/// Runs actions. Cheap to clone; the clones share their sandboxes, which are started when the first
+/// command needs them.
 #[derive(Clone)]
 pub(crate) struct Executor {
     store: DiskStore,
@@ -30,7 +30,16 @@ pub(crate) struct Executor {
     cancel: Cancel,
     keep_sandbox: bool,
     anew: Option<Arc<Anew>>,
-    sandbox: Arc<OnceLock<Sandbox>>,
+    sandboxes: Arc<Sandboxes>,
+}
+
+/// The sandboxes of a build, by [`Isolation`].
+type Sandboxes = [OnceLock<Workplace>; Isolation::ALL.len()];
+
+/// A sandbox that runs, and the folder that it may use.
+struct Workplace {
+    sandbox: Sandbox,
+    _folder: ScratchDir,
 }
 
 /// One action to be run.
@@ -79,7 +88,7 @@ impl Executor {
             cancel: build.cancel.clone(),
             keep_sandbox: build.options.keep_sandbox,
             anew: build.options.anew.clone(),
-            sandbox: Arc::default(),
+            sandboxes: Arc::default(),
         }
     }
 

@@ -285,7 +285,7 @@ fn bad_path(label: &Label, path: &str, role: &'static str) -> GraphError {
 mod tests {
     use std::collections::BTreeMap;
 
-    use sandbox::Limits;
+    use sandbox::{Isolation, Limits};
 
     use super::*;
     use crate::Process;
@@ -298,6 +298,7 @@ mod tests {
             limits: Limits::STANDARD,
             determinism: None,
             stdout: None,
+            isolation: Isolation::default(),
         };
         Action::process(Label::new("c", step), process)
     }

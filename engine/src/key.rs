@@ -95,7 +95,7 @@ fn visit_process(action: &Action, process: &Process, visitor: &mut dyn KeyVisito
     properties.insert("OSFamily", std::env::consts::OS.to_owned());
     properties.insert("ISA", std::env::consts::ARCH.to_owned());
     properties.insert("cwd", process.cwd.clone());
-    properties.insert("sandbox", sandbox::VIEW.to_owned());
+    properties.insert("sandbox", process.isolation.view().to_owned());
     properties.insert("scratch", scratch_paths(action));
     if let Some(output) = &process.stdout {
         properties.insert("stdout", output.clone());

@@ -11,7 +11,7 @@ use engine::{
     Events, Export, Finish, Graph, Hit, Input, Label, Options, Outcome, Process, Source,
     SourceFile, State, Target,
 };
-use sandbox::{Cancel, Limits};
+use sandbox::{Cancel, Isolation, Limits};
 
 /// One job, stop at the first failure.
 pub(crate) const OPTIONS: Options = Options {
@@ -340,6 +340,7 @@ pub(crate) fn sh(line: &str) -> Process {
         limits: Limits::STANDARD,
         determinism: None,
         stdout: None,
+        isolation: Isolation::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use crate::{Cause, Outcome, SandboxError, Spec, Unsupported};
+use crate::{Cause, Isolation, Outcome, SandboxError, Spec, Unsupported};
 
 /// Stops what runs with it. Clones share their state.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +35,21 @@ impl Sandbox {
         Err(Unsupported { cause: Cause::OperatingSystem(std::env::consts::OS) })
     }
 
+    /// Says that this system is not supported.
+    pub fn start_with(_: Isolation, _folder: &std::path::Path) -> Result<Self, Unsupported> {
+        Self::start()
+    }
+
+    /// Can't be called, since there is no value of this type.
+    pub fn isolation(&self) -> Isolation {
+        match self.0 {}
+    }
+
+    /// Can't be called, since there is no value of this type.
+    pub fn shell_command(&self, _spec: &Spec) -> String {
+        match self.0 {}
+    }
+
     /// Can't be called, since there is no value of this type.
     pub fn run(&self, _spec: &Spec, _cancel: &Cancel) -> Result<Outcome, SandboxError> {
         match self.0 {}
@@ -48,8 +63,3 @@ pub fn reclaim(_folder: &std::path::Path) -> std::io::Result<()> {
 
 /// Does nothing on this system.
 pub fn run_spawner_if_asked() {}
-
-/// A line for `sh` that says that there is no sandbox on this system.
-pub fn shell_command(_spec: &Spec) -> String {
-    format!("echo 'no sandbox on {}' >&2; exit 36", std::env::consts::OS)
-}

@@ -2,17 +2,19 @@
 //!
 //! A [`Spec`] names a command, its environment, the folders it may see and its limits;
 //! [`Sandbox::run`] runs it and returns an [`Outcome`]. The command sees what the specification
-//! mounts, a fixed system view (see [`VIEW`]) and nothing else of the machine: no other file,
-//! process, user, socket or network.
+//! mounts, a fixed system view (see [`Isolation::view`]) and nothing else of the machine: no other
+//! file, process, user, socket or network.
 //!
 //! It works on Linux, as root and as an ordinary user, with namespaces. Elsewhere
-//! [`Sandbox::start`] says [`Unsupported`]. There is no weaker mode to fall back to.
+//! [`Sandbox::start`] says [`Unsupported`]. There are weaker means ([`Isolation`]) for machines without
+//! namespaces; nothing falls back to them.
 //!
 //! This crate knows no digest, no action graph, no store and no language.
 
 mod determinism;
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
+mod isolation;
 #[cfg(target_os = "linux")]
 mod linux;
 mod outcome;
@@ -22,10 +24,11 @@ mod view;
 
 pub use determinism::{Determinism, Listing};
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::{Cancel, Sandbox, reclaim, run_spawner_if_asked, shell_command};
+pub use elsewhere::{Cancel, Sandbox, reclaim, run_spawner_if_asked};
+pub use isolation::Isolation;
 #[cfg(target_os = "linux")]
-pub use linux::{Cancel, Sandbox, reclaim, run_spawner_if_asked, shell_command};
+pub use linux::{Cancel, Sandbox, reclaim, run_spawner_if_asked};
 pub use outcome::{Outcome, SandboxError, Status};
-pub use spec::{InvalidSpec, Limits, Mount, MountSource, Spec, VIEW};
+pub use spec::{InvalidSpec, Limits, Mount, MountSource, Spec};
 pub use unsupported::{Cause, Unsupported};
 pub use view::View;

@@ -13,15 +13,6 @@ use thiserror::Error;
 
 use crate::{Determinism, View};
 
-/// Names the fixed part of what a command sees. It changes when that part changes, so it belongs in
-/// an action key.
-///
-/// The fixed part: `/` is a read-only tmpfs; `/etc/{passwd,group,hosts,nsswitch.conf,resolv.conf}`;
-/// `/dev/{null,zero,full,random,urandom,shm}` and the links to `/proc/self/fd`; `/proc`, read-only;
-/// `/tmp`, writable and empty. There are no other groups than the user's, the only network interface
-/// is the loopback one, and the rest is what [`View::STANDARD`] says.
-pub const VIEW: &str = "linux-namespaces-1";
-
 /// One command and everything it may see and use.
 #[derive(Clone, Debug)]
 pub struct Spec {

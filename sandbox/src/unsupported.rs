@@ -54,6 +54,12 @@ pub enum Cause {
     /// The caller is root, and there are no other users that commands could run as.
     #[error("this process is root, and may not start a process as anyone else")]
     RootWithoutUsers,
+    /// The caller is root, and [`Isolation::Weak`](crate::Isolation::Weak) was asked for.
+    #[error("this process is root, whom Landlock leaves rights that change the machine")]
+    WeakForRoot,
+    /// The kernel has no Landlock, or too old a version of it.
+    #[error("the kernel has no Landlock, or one that is too old")]
+    Landlock,
     /// The kernel lacks a system call.
     #[error("the kernel is too old: {step} failed")]
     Kernel {
@@ -98,6 +104,12 @@ impl Unsupported {
             Cause::RootWithoutUsers => {
                 "run it as an ordinary user, or start the container with `--cap-add SETUID \
                  --cap-add SETGID --cap-add SETFCAP --cap-add CHOWN`"
+            }
+            Cause::WeakForRoot => {
+                "run it as an ordinary user, or with namespaces, which root can have in most places"
+            }
+            Cause::Landlock => {
+                "use Linux 5.19 or later, with `landlock` in the list of the kernel parameter `lsm`"
             }
             Cause::Kernel { .. } => "use Linux 5.15 or later",
             Cause::Spawner(_) => "check that /proc is mounted and that processes can be started",

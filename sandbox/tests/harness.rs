@@ -17,7 +17,10 @@ use rustix::thread::{
     CapabilitySet, remove_capability_from_bounding_set, set_thread_groups, set_thread_res_gid,
     set_thread_res_uid,
 };
-use sandbox::{Cancel, Limits, Mount, MountSource, Outcome, Sandbox, SandboxError, Spec, Status};
+use sandbox::{
+    Cancel, Isolation, Limits, Mount, MountSource, Outcome, Sandbox, SandboxError, Spec, Status,
+    View,
+};
 
 use crate::stories;
 
@@ -54,7 +57,30 @@ const STORIES: &[(&str, &[Test])] = &[
     ("errors", stories::errors::TESTS),
     ("debug", stories::debug::TESTS),
     ("determinism", stories::determinism::TESTS),
+    ("without_namespaces", stories::without_namespaces::TESTS),
 ];
+
+/// Whether a test expects what only namespaces give, or only a guard.
+fn is_about_namespaces(test: &str, isolation: Isolation) -> bool {
+    let namespaces = [
+        "view::who_and_where",
+        "view::somebody_else_somewhere_else",
+        "view::only_own_processes",
+        "view::process_one_is_closed",
+        "view::privileges_and_signals",
+        "view::names_resolve",
+        "escape::kernel_settings_are_read_only",
+        "network::",
+        "mounts::read_only_is_recursive",
+        "limits::processes_are_limited",
+        "limits::stubborn_commands_are_killed_too",
+        "limits::tmp_is_limited",
+        "errors::a_sandbox_in_a_sandbox",
+    ];
+    let is_about = |prefix: &&str| test.starts_with(*prefix);
+    namespaces.iter().any(is_about)
+        || isolation == Isolation::None && ["escape::"].iter().any(is_about)
+}
 
 /// Runs the tests whose name contains one of `filters` as this user, and if that is root as two
 /// others.
@@ -66,6 +92,8 @@ pub(crate) fn run_all(filters: &[&str]) -> ExitCode {
         run_as("root", filters),
         run_again("user", filters, become_user),
         run_again("container", filters, limit_capabilities),
+        run_again("weak", filters, become_user),
+        run_again("none", filters, become_user),
     ];
     results.into_iter().find(|result| *result != ExitCode::SUCCESS).unwrap_or(ExitCode::SUCCESS)
 }
@@ -76,15 +104,23 @@ pub(crate) fn run_as(who: &str, filters: &[&str]) -> ExitCode {
         filters.iter().copied().filter(|word| !word.starts_with('-')).collect();
     let folder = std::env::temp_dir().join(format!("sandbox-test-{who}-{}", std::process::id()));
     fs::create_dir(&folder).unwrap();
+    let isolation = Isolation::ALL.into_iter().find(|isolation| isolation.name() == who);
+    let isolation = isolation.unwrap_or_default();
     let mut failed = Vec::new();
     for (story, tests) in STORIES {
         for (name, test) in *tests {
-            let name = format!("{who}::{story}::{name}");
+            let story = format!("{story}::{name}");
+            if isolation != Isolation::Namespaces && is_about_namespaces(&story, isolation)
+                || isolation == Isolation::Namespaces && story.starts_with("without_namespaces::")
+            {
+                continue;
+            }
+            let name = format!("{who}::{story}");
             if !filters.is_empty() && !filters.iter().any(|filter| name.contains(filter)) {
                 continue;
             }
             let begin = Instant::now();
-            let passed = run_one(*test, folder.join(name.replace("::", "-")));
+            let passed = run_one(*test, isolation, folder.join(name.replace("::", "-")));
             let verdict = if passed { "ok" } else { "FAILED" };
             println!("test {name} ... {verdict} ({:.2} s)", begin.elapsed().as_secs_f64());
             failed.extend((!passed).then_some(name));
@@ -97,10 +133,11 @@ pub(crate) fn run_as(who: &str, filters: &[&str]) -> ExitCode {
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run_one(test: fn(&Lab), root: PathBuf) -> bool {
+fn run_one(test: fn(&Lab), isolation: Isolation, root: PathBuf) -> bool {
     let probe = std::env::current_exe().unwrap();
     fs::create_dir(&root).unwrap();
-    catch_unwind(AssertUnwindSafe(|| test(&Lab { sandbox: start(), root, probe }))).is_ok()
+    let test = || test(&Lab { sandbox: start(isolation, &root), root, probe });
+    catch_unwind(AssertUnwindSafe(test)).is_ok()
 }
 
 /// Runs a copy of this binary, that everybody may read, after `change` to this process's rights.
@@ -155,8 +192,11 @@ fn limit_capabilities() {
 }
 
 /// A sandbox, or the reason why this machine can't run the tests.
-pub(crate) fn start() -> Sandbox {
-    Sandbox::start().unwrap_or_else(|error| panic!("{error}: {} ({})", error.cause, error.remedy()))
+pub(crate) fn start(isolation: Isolation, root: &Path) -> Sandbox {
+    let folder = root.join("sandbox");
+    fs::create_dir_all(&folder).unwrap();
+    Sandbox::start_with(isolation, &folder)
+        .unwrap_or_else(|error| panic!("{error}: {} ({})", error.cause, error.remedy()))
 }
 
 pub(crate) fn is_root() -> bool {
@@ -170,6 +210,18 @@ pub(crate) fn has_overlays() -> bool {
 }
 
 impl Lab {
+    /// Whether commands have namespaces.
+    pub(crate) fn has_namespaces(&self) -> bool {
+        self.sandbox.isolation() == Isolation::Namespaces
+    }
+
+    /// Who owns what commands write, as they see it.
+    pub(crate) fn user(&self) -> String {
+        let caller = rustix::process::geteuid().as_raw();
+        let user = if self.has_namespaces() { View::STANDARD.user } else { caller };
+        user.to_string()
+    }
+
     /// A folder in the test's own folder.
     pub(crate) fn folder(&self, name: &str) -> PathBuf {
         let folder = self.root.join(name);

@@ -21,6 +21,7 @@ mod stories {
     pub(crate) mod mounts;
     pub(crate) mod network;
     pub(crate) mod view;
+    pub(crate) mod without_namespaces;
 }
 #[cfg(target_os = "linux")]
 mod probe;
@@ -35,7 +36,9 @@ fn main() -> std::process::ExitCode {
     match words.as_slice() {
         ["probe", what, rest @ ..] => probe::run(what, rest),
         ["as", who, rest @ ..] => return harness::run_as(who, rest),
-        ["caller", folder] => stories::lifetime::be_a_caller(folder.as_ref()),
+        ["caller", isolation, folder] => {
+            stories::lifetime::be_a_caller(folder.as_ref(), isolation);
+        }
         _ => return harness::run_all(&words),
     }
     std::process::ExitCode::SUCCESS

@@ -25,6 +25,9 @@ pub(crate) fn run(what: &str, words: &[&str]) {
         "reads" => words.iter().for_each(|path| say(path, fs::read(path))),
         "connect" => connect(words),
         "listen" => listen(words[0]),
+        "around" => around(words[0]),
+        "changes" => changes(words[0]),
+        "threads" => threads(words[0]),
         "spawn" => spawn(words[0].parse().unwrap()),
         "start" => start(),
         "eat" => eat(words[0].parse().unwrap(), words[1].parse().unwrap()),
@@ -140,6 +143,41 @@ fn start() {
         Ok(_) => println!("started"),
         Err(error) => println!("{error}: {}\n{}", error.cause, error.remedy()),
     }
+}
+
+/// Goes around the translation of paths: opens a file of the host by a call that looks as if it had
+/// been translated.
+fn around(path: &str) {
+    let translated = 0x7275_6e21;
+    let path = std::ffi::CString::new(path).unwrap();
+    let arguments = [i64::from(libc::AT_FDCWD), path.as_ptr() as i64, 0, 0, 0, translated];
+    println!("{}", answer(libc::SYS_openat, &arguments));
+}
+
+/// Every way to change what is known of an open file.
+fn changes(path: &str) {
+    let file = File::open(path).unwrap();
+    say("fchmod", file.set_permissions(Permissions::from_mode(0o777)));
+    say("futimens", file.set_modified(SystemTime::UNIX_EPOCH));
+    say("fchown", std::os::unix::fs::fchown(&file, None, None));
+    let value = rustix::fs::fsetxattr(&file, "user.a", b"", rustix::fs::XattrFlags::empty());
+    say("fsetxattr", value.map_err(Into::into));
+}
+
+/// Many threads, each with files of its own.
+fn threads(folder: &str) {
+    let work = |number: usize| {
+        let file = format!("{folder}/{}{number}", "long".repeat(number));
+        for round in 0..100 {
+            fs::write(&file, format!("{number} {round}")).unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), format!("{number} {round}"));
+            fs::rename(&file, format!("{file}.renamed")).unwrap();
+            assert!(fs::metadata(&file).is_err());
+            fs::rename(format!("{file}.renamed"), &file).unwrap();
+        }
+    };
+    thread::scope(|scope| (0..16).for_each(|number| _ = scope.spawn(move || work(number))));
+    println!("{}", fs::read_dir(folder).unwrap().count());
 }
 
 /// Talks to itself.

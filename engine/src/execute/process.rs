@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cache::{ScratchDir, StoreError};
-use sandbox::{Determinism, Limits, Mount, MountSource, Sandbox, SandboxError, Spec, Status, View};
+use sandbox::{
+    Determinism, Isolation, Limits, Mount, MountSource, Sandbox, SandboxError, Spec, Status, View,
+};
 
 use super::stage::{self, Haste, StageError, Staged, StagedTree};
-use super::{Done, Executor, Job, Stop, failed, infrastructure};
+use super::{Done, Executor, Job, Stop, Workplace, failed, infrastructure};
 use crate::failure::{CommandReport, Failure, FailureKind, KeptSandbox};
 use crate::success::OUT;
 use crate::{Artifact, Messages, Process, Report, Usage};
@@ -57,7 +59,7 @@ impl Executor {
     /// touched any of that, or has exchanged what was touched: then nothing of the run counts, not
     /// even its failure.
     fn run(&self, job: &Job, process: &Process, haste: Haste) -> Result<Option<Ended>, Stop> {
-        let sandbox = self.sandbox()?;
+        let sandbox = self.sandbox(job, process.isolation)?;
         let scratch = self.store.scratch().map_err(|error| infrastructure(&job.action, &error))?;
         let (spec, trees) = self.spec(job, process, scratch.path(), haste)?;
         let (outcome, intact) = std::thread::scope(|scope| {
@@ -90,12 +92,17 @@ impl Executor {
     }
 
     /// The sandbox, started if this is the first to ask for it.
-    fn sandbox(&self) -> Result<&Sandbox, Stop> {
-        if self.sandbox.get().is_none() {
+    fn sandbox(&self, job: &Job, isolation: Isolation) -> Result<&Sandbox, Stop> {
+        let place = &self.sandboxes[isolation as usize];
+        if place.get().is_none() {
+            let folder = self.store.scratch();
+            let folder = folder.map_err(|error| infrastructure(&job.action, &error))?;
+            let sandbox = Sandbox::start_with(isolation, folder.path());
+            let sandbox = sandbox.map_err(Stop::Unsupported)?;
             // Two threads may both get here; the second sandbox ends when it is dropped.
-            let _ = self.sandbox.set(Sandbox::start().map_err(Stop::Unsupported)?);
+            let _ = place.set(Workplace { sandbox, _folder: folder });
         }
-        Ok(self.sandbox.get().expect("was just set"))
+        Ok(&place.get().expect("was just set").sandbox)
     }
 
     /// What to run, and the trees in it.
@@ -172,7 +179,9 @@ impl Executor {
     fn report(&self, job: &Job, process: &Process, kind: FailureKind, ended: Ended) -> Stop {
         let Ended { spec, scratch, outcome } = ended;
         // A folder that can't be kept is no reason to hide why the command failed.
-        let kept = if self.keep_sandbox { keep(spec, scratch).ok() } else { None };
+        let sandbox = self.sandboxes[process.isolation as usize].get();
+        let sandbox = sandbox.filter(|_| self.keep_sandbox);
+        let kept = sandbox.and_then(|place| keep(&place.sandbox, spec, scratch).ok());
         Stop::Failed(Box::new(Failure {
             label: job.action.label.clone(),
             kind,
@@ -187,7 +196,7 @@ impl Executor {
 }
 
 /// Moves the folder of a sandbox to where it stays, and says how to enter the sandbox again.
-fn keep(mut spec: Spec, scratch: ScratchDir) -> Result<KeptSandbox, StoreError> {
+fn keep(sandbox: &Sandbox, mut spec: Spec, scratch: ScratchDir) -> Result<KeptSandbox, StoreError> {
     let old = scratch.path().to_owned();
     let folder = scratch.keep()?;
     for mount in &mut spec.mounts {
@@ -198,10 +207,10 @@ fn keep(mut spec: Spec, scratch: ScratchDir) -> Result<KeptSandbox, StoreError> 
             *path = folder.join(below);
         }
     }
-    let again = sandbox::shell_command(&spec);
+    let again = sandbox.shell_command(&spec);
     let shell = has_shell(&spec).then(|| {
         spec.argv = vec![SHELL.into()];
-        sandbox::shell_command(&spec)
+        sandbox.shell_command(&spec)
     });
     Ok(KeptSandbox { folder, again, shell })
 }

@@ -1,7 +1,7 @@
 //! Each row of the table at the top of the module.
 
 use super::*;
-use sandbox::Listing;
+use sandbox::{Isolation, Listing};
 
 use crate::{Builtin, BuiltinContext, BuiltinError, Input, Label, Source};
 
@@ -33,6 +33,7 @@ fn given() -> Given {
         limits: Limits::STANDARD,
         determinism: None,
         stdout: None,
+        isolation: Isolation::Namespaces,
     };
     let inputs = vec![
         (Input::root(from("image")), tree("image")),
@@ -87,6 +88,8 @@ fn what_is_in_the_key_of_a_process() {
     check("file size", true, |g| g.process.limits.file_size = Some(1));
     check("open files", true, |g| g.process.limits.open_files = 1);
     check("CPUs", true, |g| g.process.limits.cpus = Some(1));
+    check("weaker sandbox", true, |g| g.process.isolation = Isolation::Weak);
+    check("no sandbox", true, |g| g.process.isolation = Isolation::None);
     let layer = Determinism::at(0);
     check("determinism layer", true, |g| g.process.determinism = Some(layer));
     check("epoch", true, |g| g.process.determinism = Some(Determinism::at(1)));

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use cache::Digest;
 use engine::{ActionId, Process};
-use sandbox::{Determinism, Limits};
+use sandbox::{Determinism, Isolation, Limits};
 
 pub use rule::Complaint;
 pub(crate) use rule::{LanguageError, Rule, ToolOutput};
@@ -166,7 +166,8 @@ fn base_environment() -> BTreeMap<String, String> {
 fn process(argv: Vec<String>, env: BTreeMap<String, String>, cwd: impl Into<String>) -> Process {
     // Generous, so that only a runaway compiler meets a limit.
     let limits = Limits { timeout: Some(Duration::from_secs(3600)), ..Limits::STANDARD };
-    Process { argv, env, cwd: cwd.into(), limits, determinism: None, stdout: None }
+    let isolation = Isolation::default();
+    Process { argv, env, cwd: cwd.into(), limits, determinism: None, stdout: None, isolation }
 }
 
 /// A command whose result would hold what it has seen of chance and time.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use cache::DiskStore;
 use engine::{Action, ActionId, Graph, Input, Label, Source, Sources};
+use sandbox::Isolation;
 
 pub use error::PlanError;
 pub(crate) use planner::Planner;
@@ -67,6 +68,8 @@ pub struct Options<'a> {
     /// If no command may see what differs from run to run: the time that commands see, in seconds since
     /// 1970. Otherwise only those don't whose results would show it.
     pub epoch: Option<u64>,
+    /// By which means commands are kept apart from the machine.
+    pub isolation: Isolation,
 }
 
 /// The time that is used where there is no better one: 1980-01-01, the first that a ZIP archive can
@@ -231,6 +234,7 @@ mod tests {
             release: true,
             clients: Arc::default(),
             epoch: None,
+            isolation: Isolation::default(),
         };
         plan(project, &store, state.sources(), &options)
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use cache::{Digest, DiskStore, Tree};
 use engine::{Action, ActionId, Artifact, Graph, Source, SourceFile, Sources, Work};
-use sandbox::Determinism;
+use sandbox::{Determinism, Isolation};
 use walkdir::WalkDir;
 
 use super::{Clients, Options, PlanError, Project};
@@ -32,6 +32,7 @@ pub(crate) struct Planner<'a> {
     outputs: Vec<ProjectPath>,
     /// See [`Options::epoch`].
     epoch: Option<u64>,
+    isolation: Isolation,
     /// See [`Plan::unpromised`](super::Plan::unpromised).
     unpromised: BTreeSet<String>,
     /// The component that is being planned, and what its commands may use up.
@@ -54,6 +55,7 @@ impl<'a> Planner<'a> {
             shared: BTreeMap::new(),
             outputs: vec![project.manifest.build.output_dir.value.clone()],
             epoch: options.epoch,
+            isolation: options.isolation,
             unpromised: BTreeSet::new(),
             limited: None,
         }
@@ -90,10 +92,13 @@ impl<'a> Planner<'a> {
 
     /// Adds an action.
     pub(crate) fn add(&mut self, mut action: Action) -> Result<ActionId, PlanError> {
-        if let (Some(epoch), Work::Process(process)) = (self.epoch, &mut action.work) {
-            process.determinism = Some(Determinism::at(epoch));
-            let variable = process.env.get_mut(SOURCE_DATE_EPOCH);
-            variable.into_iter().for_each(|value| *value = epoch.to_string());
+        if let Work::Process(process) = &mut action.work {
+            process.isolation = self.isolation;
+            if let Some(epoch) = self.epoch {
+                process.determinism = Some(Determinism::at(epoch));
+                let variable = process.env.get_mut(SOURCE_DATE_EPOCH);
+                variable.into_iter().for_each(|value| *value = epoch.to_string());
+            }
         }
         self.limit(&mut action);
         Ok(self.graph.add(action)?)

@@ -14,7 +14,14 @@ pub struct Cancel(Arc<State>);
 struct State {
     cancelled: AtomicBool,
     /// The first processes of the commands that run.
-    running: Mutex<Vec<Arc<OwnedFd>>>,
+    running: Mutex<Vec<Arc<First>>>,
+}
+
+/// The first process of a command, and the signal that ends it.
+#[derive(Debug)]
+struct First {
+    process: OwnedFd,
+    signal: Signal,
 }
 
 impl Cancel {
@@ -26,7 +33,7 @@ impl Cancel {
     /// Kills every command that runs with it, and each that starts later.
     pub fn cancel(&self) {
         self.0.cancelled.store(true, Ordering::SeqCst);
-        self.running().iter().for_each(|process| kill(process));
+        self.running().iter().for_each(|first| first.kill());
     }
 
     /// Whether [`Cancel::cancel`] was called.
@@ -36,15 +43,16 @@ impl Cancel {
 
     /// Has a command killed by [`Cancel::cancel`], now or later, until the returned value is
     /// dropped.
-    pub(super) fn watch(&self, process: Arc<OwnedFd>) -> Watched<'_> {
-        self.running().push(Arc::clone(&process));
+    pub(super) fn watch(&self, process: OwnedFd, signal: Signal) -> Watched<'_> {
+        let first = Arc::new(First { process, signal });
+        self.running().push(Arc::clone(&first));
         if self.is_cancelled() {
-            kill(&process);
+            first.kill();
         }
-        Watched { cancel: self, process }
+        Watched { cancel: self, first }
     }
 
-    fn running(&self) -> MutexGuard<'_, Vec<Arc<OwnedFd>>> {
+    fn running(&self) -> MutexGuard<'_, Vec<Arc<First>>> {
         self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -52,22 +60,24 @@ impl Cancel {
 /// A command that [`Cancel::cancel`] would kill.
 pub(super) struct Watched<'a> {
     cancel: &'a Cancel,
-    process: Arc<OwnedFd>,
+    first: Arc<First>,
 }
 
 impl Watched<'_> {
     pub(super) fn kill(&self) {
-        kill(&self.process);
+        self.first.kill();
     }
 }
 
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
-        self.cancel.running().retain(|process| !Arc::ptr_eq(process, &self.process));
+        self.cancel.running().retain(|first| !Arc::ptr_eq(first, &self.first));
     }
 }
 
-fn kill(process: &OwnedFd) {
-    // Fails only if it is dead already.
-    let _ = pidfd_send_signal(process, Signal::KILL);
+impl First {
+    fn kill(&self) {
+        // Fails only if it is dead already.
+        let _ = pidfd_send_signal(&self.process, self.signal);
+    }
 }

@@ -29,37 +29,41 @@ use rustix::thread::{
 };
 
 use super::channel;
-use super::init;
+use super::init::{self, Reach};
 use super::launch::{Deterministic, Inherited, Prepared, PreparedKind, PreparedMount, Streams};
 use super::stage::attach;
 use super::step::{At, Failure, Step};
 use super::sys::files::{in_memory, write_all};
-use super::sys::{self, MountAttributes, mount_setattr};
+use super::sys::{self, MountAttributes, StringList, mount_setattr};
+use super::tracer::Tracer;
 use super::wire::Report;
 
 type Done = Result<(), Failure>;
-
-/// Where [`Report`]s go in this process, and where the calls of a traced program arrive, once it has
-/// given up all other descriptors.
-const CHANNEL: i32 = 3;
-const LISTENER: i32 = 4;
 
 /// Sets the sandbox up, runs the program and reports its end.
 pub(super) fn become_command(prepared: &Prepared, inherited: Inherited<'_>) {
     let started =
         set_up(prepared, inherited.spawner).and_then(|()| start_program(prepared, inherited));
-    let (channel, (report, missing)) = match started {
+    match started {
         // From here on memory may be asked for: this is an ordinary process with one thread.
         Ok((program, listener)) => {
-            let (channel, listener) = keep_only(inherited.channel, listener);
-            let layer = prepared.determinism.as_ref().zip(listener);
-            let tracer = layer.map(|(layer, listener)| layer.tracer(program, listener));
-            (channel, init::wait(program, prepared.bounds, tracer))
+            let listener = listener.map(IntoRawFd::into_raw_fd).map(sys::placed);
+            let fds: Vec<_> = [inherited.channel].into_iter().chain(listener).collect();
+            let kept = keep_only(&fds);
+            let layer = prepared.determinism.as_ref().zip(kept.get(1));
+            let layer = layer.map(|(layer, listener)| layer.begin(*listener));
+            let tracer = layer.map(|layer| Tracer::new(program, Some(layer), None));
+            let (report, missing) = init::wait(program, prepared.bounds, tracer, Reach::Namespace);
+            report.into_iter().for_each(|report| report_end(kept[0], report, &missing));
         }
-        Err(failure) => (inherited.channel, (Report::Failed(failure), Vec::new())),
-    };
+        Err(failure) => report_end(inherited.channel, Report::Failed(failure), &[]),
+    }
+}
+
+/// Says how the command ended, and what it has looked for and not found.
+pub(super) fn report_end(channel: BorrowedFd<'_>, report: Report, missing: &[u8]) {
     // A message has a maximum size, a file in memory has none.
-    let missing = (!missing.is_empty()).then(|| in_memory(c"missing", &missing).ok()).flatten();
+    let missing = (!missing.is_empty()).then(|| in_memory(c"missing", missing).ok()).flatten();
     let fds: Vec<BorrowedFd<'_>> = missing.iter().map(AsFd::as_fd).collect();
     // In vain only if the caller is gone, and then nobody asks.
     let _ = channel::report(channel, report, &fds);
@@ -132,7 +136,7 @@ fn become_inner_user(prepared: &Prepared) -> rustix::io::Result<()> {
 
 /// After the change of user, which would undo it. Checked once more, in case the spawner died
 /// before.
-fn die_with(spawner: BorrowedFd<'_>) -> Done {
+pub(super) fn die_with(spawner: BorrowedFd<'_>) -> Done {
     set_parent_process_death_signal(Some(Signal::KILL)).at(Step::ParentDeath)?;
     let mut spawner = [PollFd::from_borrowed_fd(spawner, PollFlags::IN)];
     match poll(&mut spawner, Some(&rustix::time::Timespec::default())).at(Step::ParentDeath)? {
@@ -277,7 +281,7 @@ fn forbid_namespaces() -> rustix::io::Result<()> {
 }
 
 /// If the machine runs out of memory, it shall kill a command and not its caller.
-fn offer_to_oom_killer() -> rustix::io::Result<()> {
+pub(super) fn offer_to_oom_killer() -> rustix::io::Result<()> {
     match set(c"/proc/self/oom_score_adj", b"500") {
         // It is higher already, and privileged hands have made it so.
         Err(Errno::ACCESS) => Ok(()),
@@ -378,10 +382,10 @@ fn become_program(
     if prepared.trial {
         return Ok(());
     }
-    Err(Failure::new(Step::Execute, execute(prepared)))
+    Err(Failure::new(Step::Execute, execute(&prepared.programs, &prepared.argv, &prepared.env)))
 }
 
-fn connect_stdio(streams: &Streams) -> rustix::io::Result<()> {
+pub(super) fn connect_stdio(streams: &Streams) -> rustix::io::Result<()> {
     let null;
     let stdin = match &streams.stdin {
         Some(stdin) => stdin.as_fd(),
@@ -396,10 +400,10 @@ fn connect_stdio(streams: &Streams) -> rustix::io::Result<()> {
 }
 
 /// Tries the candidates as `execvp` does. The first error that says more than "not here" counts.
-fn execute(prepared: &Prepared) -> Errno {
+pub(super) fn execute(programs: &[CString], argv: &StringList, env: &StringList) -> Errno {
     let mut reason = Errno::NOENT;
-    for program in &prepared.programs {
-        match sys::execute(program, &prepared.argv, &prepared.env) {
+    for program in programs {
+        match sys::execute(program, argv, env) {
             Errno::NOENT | Errno::NOTDIR => {}
             Errno::ACCESS => reason = Errno::ACCESS,
             error => return error,
@@ -408,28 +412,24 @@ fn execute(prepared: &Prepared) -> Errno {
     reason
 }
 
-/// Gives up all other descriptors, so that pipes end when the last process of the command does.
-fn keep_only(
-    channel: BorrowedFd<'_>,
-    listener: Option<OwnedFd>,
-) -> (BorrowedFd<'static>, Option<BorrowedFd<'static>>) {
-    let is_traced = listener.is_some();
-    // No owner closes what is put in its place.
-    let keep = || match listener.map(IntoRawFd::into_raw_fd) {
-        None => {
-            sys::place(channel, CHANNEL)?;
-            sys::close_from(4)
+/// Gives up all other descriptors, so that pipes end when the last process of the command does. Those
+/// that are kept are other numbers from now on, in this order.
+///
+/// Only where no owner of a descriptor is used again.
+pub(super) fn keep_only(fds: &[BorrowedFd<'_>]) -> Vec<BorrowedFd<'static>> {
+    const FIRST: i32 = 3;
+    let end = FIRST + fds.len() as i32;
+    let keep = || {
+        // They could be in each other's places.
+        let copies = fds.iter().map(|fd| fcntl_dupfd_cloexec(fd, end));
+        let copies = copies.collect::<rustix::io::Result<Vec<_>>>()?;
+        for (number, copy) in (FIRST..).zip(copies) {
+            sys::place(sys::placed(copy.into_raw_fd()), number)?;
         }
-        Some(listener) => {
-            // The two could be in each other's places.
-            let channel = fcntl_dupfd_cloexec(channel, 5)?.into_raw_fd();
-            sys::place(sys::placed(listener), LISTENER)?;
-            sys::place(sys::placed(channel), CHANNEL)?;
-            sys::close_from(5)
-        }
+        sys::close_from(end as u32)
     };
     match keep() {
-        Ok(()) => (sys::placed(CHANNEL), is_traced.then(|| sys::placed(LISTENER))),
+        Ok(()) => (FIRST..end).map(sys::placed).collect(),
         Err(_) => sys::exit(1),
     }
 }

@@ -8,31 +8,36 @@ use std::collections::VecDeque;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::exit;
 
 use super::cancel::Cancel;
 use super::sandbox::Sandbox;
 use super::session::Io;
 use crate::{
-    Determinism, Limits, Listing, Mount, MountSource, Outcome, SandboxError, Spec, Status, View,
+    Determinism, Isolation, Limits, Listing, Mount, MountSource, Outcome, SandboxError, Spec,
+    Status, View,
 };
 
 /// The first argument of the line.
 const COMMAND: &str = "__sandbox";
 
-/// A line for `sh` that runs the command of `spec` in the same sandbox, on the caller's terminal.
-///
-/// It works for as long as the folders of the mounts exist, and keeps what was written to them
-/// before. Another command, such as a shell of the toolchain, can be put in the place of what
-/// follows `--`.
-pub fn shell_command(spec: &Spec) -> String {
-    let program = env::current_exe().unwrap_or_else(|_| "run".into());
-    let words = [program.into_os_string(), COMMAND.into()].into_iter().chain(arguments(spec));
-    words.map(|word| quote(&word)).collect::<Vec<_>>().join(" ")
+impl Sandbox {
+    /// A line for `sh` that runs the command of `spec` in such a sandbox, on the caller's terminal.
+    ///
+    /// It works for as long as the folders of the mounts exist, and keeps what was written to them
+    /// before. Another command, such as a shell of the toolchain, can be put in the place of what
+    /// follows `--`.
+    pub fn shell_command(&self, spec: &Spec) -> String {
+        let program = env::current_exe().unwrap_or_else(|_| "run".into());
+        let words = [program.into_os_string(), COMMAND.into()].into_iter();
+        let words = words.chain(arguments(spec, self.isolation()));
+        words.map(|word| quote(&word)).collect::<Vec<_>>().join(" ")
+    }
 }
 
 /// Runs the command if this process was started by a [`shell_command`], and never returns then.
@@ -46,14 +51,27 @@ pub(super) fn enter_if_asked() {
 /// The exit code: that of the command, as a shell would say it, or that of `run` for such a
 /// failure.
 fn enter(words: VecDeque<OsString>) -> i32 {
-    let Some(spec) = parse(words) else { return say(2, "not a line made by --sandbox-debug") };
-    let sandbox = match Sandbox::start() {
+    let Some((spec, isolation)) = parse(words) else {
+        return say(2, "not a line made by --sandbox-debug");
+    };
+    let folder = env::temp_dir().join(format!("run-sandbox-{}", std::process::id()));
+    if let Err(error) = fs::create_dir(&folder) {
+        return say(37, &format!("can't make the folder `{}`: {error}", folder.display()));
+    }
+    let code = run_in(&folder, &spec, isolation);
+    // What can't be removed is left to whoever tidies up that place.
+    let _ = fs::remove_dir_all(folder);
+    code
+}
+
+fn run_in(folder: &Path, spec: &Spec, isolation: Isolation) -> i32 {
+    let sandbox = match Sandbox::start_with(isolation, folder) {
         Ok(sandbox) => sandbox,
         Err(error) => {
             return say(36, &format!("{error}: {}\nhint: {}", error.cause, error.remedy()));
         }
     };
-    match run(&sandbox, &spec) {
+    match run(&sandbox, spec) {
         Ok(outcome) => match outcome.status {
             Status::Exited(code) => code,
             Status::Signalled(signal) => 128 + signal,
@@ -82,7 +100,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 /// The specification as words, without the timeout and the size of the output.
-fn arguments(spec: &Spec) -> Vec<OsString> {
+fn arguments(spec: &Spec, isolation: Isolation) -> Vec<OsString> {
     let mut words = Vec::new();
     let mut add = |option: &str, values: &[&OsStr]| {
         words.push(option.into());
@@ -101,6 +119,9 @@ fn arguments(spec: &Spec) -> Vec<OsString> {
         if let Some(limit) = limit {
             add(option, &[limit.to_string().as_ref()]);
         }
+    }
+    if isolation != Isolation::default() {
+        add("--isolation", &[isolation.name().as_ref()]);
     }
     if spec.view != View::STANDARD {
         let View { user, host, umask, first_process } = &spec.view;
@@ -133,7 +154,8 @@ fn arguments(spec: &Spec) -> Vec<OsString> {
 }
 
 /// The reverse of [`arguments`].
-fn parse(mut words: VecDeque<OsString>) -> Option<Spec> {
+fn parse(mut words: VecDeque<OsString>) -> Option<(Spec, Isolation)> {
+    let mut isolation = Isolation::default();
     let mut spec = Spec {
         argv: Vec::new(),
         env: Vec::new(),
@@ -154,6 +176,10 @@ fn parse(mut words: VecDeque<OsString>) -> Option<Spec> {
             "--processes" => limits.processes = number(word()?)?,
             "--tmp-bytes" => limits.tmp_bytes = number(word()?)?,
             "--open-files" => limits.open_files = number(word()?)?,
+            "--isolation" => {
+                let name = word()?;
+                isolation = Isolation::ALL.into_iter().find(|known| name == known.name())?;
+            }
             "--view" => {
                 let user = number(word()?)?;
                 let host = word()?.into_string().ok()?.into();
@@ -172,7 +198,7 @@ fn parse(mut words: VecDeque<OsString>) -> Option<Spec> {
             "--env" => spec.env.push((word()?, word()?)),
             "--" => {
                 spec.argv = words.into();
-                return Some(spec);
+                return Some((spec, isolation));
             }
             mount => {
                 let source = mount_source(mount, &mut word)?;
@@ -250,8 +276,11 @@ mod tests {
 
     #[test]
     fn arguments_survive_the_way() {
-        let parsed = parse(arguments(&spec()).into()).unwrap();
-        assert_eq!(format!("{parsed:?}"), format!("{:?}", spec()));
+        for isolation in Isolation::ALL {
+            let (parsed, by) = parse(arguments(&spec(), isolation).into()).unwrap();
+            assert_eq!(format!("{parsed:?}"), format!("{:?}", spec()));
+            assert_eq!(by, isolation);
+        }
         for bad in [&["--cwd"][..], &["--nonsense", "a", "b"], &["--memory", "much", "--", "a"]] {
             assert!(parse(bad.iter().map(OsString::from).collect()).is_none(), "{bad:?}");
         }
@@ -259,11 +288,12 @@ mod tests {
 
     #[test]
     fn a_shell_reads_the_same_words() {
-        let line: Vec<String> = arguments(&spec()).iter().map(|word| quote(word)).collect();
+        let words = arguments(&spec(), Isolation::Weak);
+        let line: Vec<String> = words.iter().map(|word| quote(word)).collect();
         let script = format!("printf '%s\\0' {}", line.join(" "));
         let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
         let words = output.stdout.strip_suffix(b"\0").unwrap().split(|byte| *byte == 0);
-        let words: Vec<OsString> = words.map(|word| OsString::from_vec(word.to_vec())).collect();
-        assert_eq!(words, arguments(&spec()));
+        let read: Vec<OsString> = words.map(|word| OsString::from_vec(word.to_vec())).collect();
+        assert_eq!(read, arguments(&spec(), Isolation::Weak));
     }
 }

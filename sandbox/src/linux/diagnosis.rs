@@ -64,6 +64,9 @@ fn cause(failure: Failure, around: &Surroundings) -> Cause {
     if is_refusal && !around.is_root && is(&around.apparmor_restricts, "1") {
         return Cause::AppArmor;
     }
+    if failure.step == Step::Guard {
+        return Cause::Landlock;
+    }
     if is_refusal && failure.step == Step::Proc {
         return Cause::MaskedProc(source);
     }

@@ -12,6 +12,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use rustix::process::{getegid, geteuid};
 use rustix::thread::{CapabilitySet, capabilities};
 
+use super::spawner::Rights;
 use crate::Cause;
 
 /// How many commands root can run at one time.
@@ -34,8 +35,8 @@ pub(super) struct Account {
 pub(super) struct Identity {
     /// Who the commands run as.
     accounts: Accounts,
-    /// Whether the spawner must create a user namespace, to have the right to mount in it.
-    pub needs_user_namespace: bool,
+    /// Where the spawner has the right to mount from.
+    pub rights: Rights,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +59,7 @@ impl Identity {
         let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
         let caller = Accounts::Caller { uid, gid };
         if uid != 0 {
-            return Ok(Self { accounts: caller, needs_user_namespace: true });
+            return Ok(Self { accounts: caller, rights: Rights::UserNamespace });
         }
         let uids = IdMap::read("/proc/self/uid_map");
         let gids = IdMap::read("/proc/self/gid_map");
@@ -66,12 +67,20 @@ impl Identity {
             (held.contains(mapping), uids.room(), gids.room())
         {
             let accounts = Accounts::Own { first_uid, first_gid };
-            return Ok(Self { accounts, needs_user_namespace: !held.contains(mounting) });
+            let may_mount = held.contains(mounting);
+            let rights = if may_mount { Rights::Own } else { Rights::UserNamespace };
+            return Ok(Self { accounts, rights });
         }
         match uids.is_root_outside() {
             true => Err(Cause::RootWithoutUsers),
-            false => Ok(Self { accounts: caller, needs_user_namespace: true }),
+            false => Ok(Self { accounts: caller, rights: Rights::UserNamespace }),
         }
+    }
+
+    /// Commands run as the caller, and nothing is mounted.
+    pub(super) fn without_namespaces() -> Self {
+        let accounts = Accounts::Caller { uid: geteuid().as_raw(), gid: getegid().as_raw() };
+        Self { accounts, rights: Rights::None }
     }
 
     /// The account for the command in this slot.

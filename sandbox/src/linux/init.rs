@@ -2,7 +2,7 @@
 //! time and memory.
 //!
 //! There is no memory cgroup to rely on: few users may create one. So this process adds up what the
-//! others use, from its own `/proc`, which shows exactly the processes of the command.
+//! others use, from `/proc`.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
@@ -13,11 +13,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, RawDir, open, openat};
 use rustix::io::read;
 use rustix::param::page_size;
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 
-use super::determinism::Tracer;
 use super::step::{At, Failure, Step};
 use super::sys;
+use super::tracer::Tracer;
 use super::wire::Report;
 
 /// How often memory is looked at.
@@ -30,19 +30,35 @@ pub(super) struct Bounds {
     pub timeout: Option<Duration>,
 }
 
+/// Which processes are those of the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// All that there are in this process namespace, of which this process is number 1.
+    Namespace,
+    /// Those that are traced.
+    Traced,
+}
+
 /// Waits for the end of `program` or of what it is allowed, and then for that of all other
-/// processes. Returns what a traced command has looked for and not found, too.
-pub(super) fn wait(program: Pid, bounds: Bounds, tracer: Option<Tracer>) -> (Report, Vec<u8>) {
-    let mut children = Children { program, tracer };
+/// processes. There is nothing to report if this process was told to end. Returns what a traced
+/// command has looked for and not found, too.
+pub(super) fn wait(
+    program: Pid,
+    bounds: Bounds,
+    tracer: Option<Tracer>,
+    reach: Reach,
+) -> (Option<Report>, Vec<u8>) {
+    let mut children = Children { program, tracer, reach };
     let report = match bounds {
         Bounds { memory: None, timeout: None } if children.tracer.is_none() => loop {
             if let Next::Ended(status) = children.next(0) {
-                break Report::Ended(status);
+                break Some(Report::Ended(status));
             }
         },
-        _ => wait_bounded(&mut children, bounds).unwrap_or_else(Report::Failed),
+        _ => wait_bounded(&mut children, bounds)
+            .unwrap_or_else(|failure| Some(Report::Failed(failure))),
     };
-    end_all();
+    children.end_all();
     (report, children.tracer.map(Tracer::into_missing).unwrap_or_default())
 }
 
@@ -50,6 +66,7 @@ pub(super) fn wait(program: Pid, bounds: Bounds, tracer: Option<Tracer>) -> (Rep
 struct Children {
     program: Pid,
     tracer: Option<Tracer>,
+    reach: Reach,
 }
 
 /// What has happened to a child.
@@ -80,43 +97,78 @@ impl Children {
 const EVENTS: usize = 256;
 
 impl Children {
-    /// Waits for an event, at most `timeout`, and answers calls that arrive meanwhile.
-    fn rest(&mut self, signals: &OwnedFd, timeout: Duration) {
-        let Some(tracer) = &mut self.tracer else { return sys::wait_for_child_signal(timeout) };
+    /// Waits for an event, at most `timeout`, and answers calls that arrive meanwhile. Whether this
+    /// process was told to end.
+    fn rest(&mut self, signals: &OwnedFd, timeout: Duration) -> bool {
+        let Some(tracer) = &mut self.tracer else {
+            sys::wait_for_child_signal(timeout);
+            return false;
+        };
         let timeout = Timespec::try_from(timeout).ok();
         let listener = tracer.listener();
         for _ in 0..EVENTS {
-            let mut events =
-                [PollFd::new(signals, PollFlags::IN), PollFd::new(&listener, PollFlags::IN)];
+            let mut events = vec![PollFd::new(signals, PollFlags::IN)];
+            events.extend(listener.iter().map(|fd| PollFd::new(fd, PollFlags::IN)));
             if !matches!(poll(&mut events, timeout.as_ref()), Ok(1..)) {
-                return;
+                return false;
             }
-            if events[1].revents().contains(PollFlags::IN) {
+            let of_listener = events.get(1).map_or(PollFlags::empty(), PollFd::revents);
+            if of_listener.contains(PollFlags::IN) {
                 tracer.answer();
             }
             if !events[0].revents().is_empty() {
-                // Which of them it was is asked for by `next`.
-                let _ = read(signals, &mut [0; 128]);
-                return;
+                // Which child it was is asked for by `next`.
+                return sys::next_signal(signals) == Some(libc::SIGTERM);
             }
-            if events[1].revents() == PollFlags::HUP {
+            if of_listener == PollFlags::HUP {
                 // Nobody is left who could call.
-                return sys::wait_for_child_signal(Duration::from_millis(1));
+                sys::wait_for_child_signal(Duration::from_millis(1));
+                return false;
+            }
+        }
+        false
+    }
+
+    /// Whether this is a process of the command.
+    fn has(&self, process: &CStr) -> bool {
+        let number = process.to_str().ok().and_then(|name| name.parse::<i32>().ok());
+        let Some(pid) = number.and_then(Pid::from_raw) else { return false };
+        match self.reach {
+            Reach::Namespace => pid != Pid::INIT,
+            Reach::Traced => self.tracer.as_ref().is_some_and(|tracer| tracer.has(pid)),
+        }
+    }
+
+    /// Kills every other process and buries it, so that what it used is counted.
+    fn end_all(&mut self) {
+        match self.reach {
+            // Once is enough: a process with a deadly signal pending can't start another one.
+            Reach::Namespace => sys::kill_all_others(),
+            Reach::Traced => self.tracer.iter().for_each(Tracer::kill_all),
+        }
+        while let Ok(Some((pid, status, _))) = sys::wait4(None, 0) {
+            // One that was started before its parent was killed.
+            if self.reach == Reach::Traced && libc::WIFSTOPPED(status) {
+                let _ = kill_process(pid, Signal::KILL);
             }
         }
     }
 }
 
-fn wait_bounded(children: &mut Children, bounds: Bounds) -> Result<Report, Failure> {
-    sys::set_blocked(&[libc::SIGCHLD]).at(Step::Limits)?;
-    let signals = sys::child_signals().at(Step::Limits)?;
+fn wait_bounded(children: &mut Children, bounds: Bounds) -> Result<Option<Report>, Failure> {
+    let signals = match children.reach {
+        Reach::Namespace => &[libc::SIGCHLD][..],
+        Reach::Traced => &[libc::SIGCHLD, libc::SIGTERM],
+    };
+    sys::set_blocked(signals).at(Step::Limits)?;
+    let signals = sys::signals(signals).at(Step::Limits)?;
     let mut watch = bounds.memory.map(Watch::new).transpose()?;
     let deadline = bounds.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
         let mut is_quiet = false;
         for _ in 0..EVENTS {
             match children.next(libc::WNOHANG) {
-                Next::Ended(status) => return Ok(Report::Ended(status)),
+                Next::Ended(status) => return Ok(Some(Report::Ended(status))),
                 Next::Something => {}
                 Next::Nothing => {
                     is_quiet = true;
@@ -127,29 +179,21 @@ fn wait_bounded(children: &mut Children, bounds: Bounds) -> Result<Report, Failu
         let now = Instant::now();
         let left = deadline.map_or(Duration::MAX, |end| end.saturating_duration_since(now));
         if left.is_zero() {
-            return Ok(Report::TimedOut);
+            return Ok(Some(Report::TimedOut));
         }
         let pause = match &mut watch {
-            Some(watch) if now >= watch.next => match watch.look() {
-                Use::TooMuch => return Ok(Report::OutOfMemory),
+            Some(watch) if now >= watch.next => match watch.look(&|name| children.has(name)) {
+                Use::TooMuch => return Ok(Some(Report::OutOfMemory)),
                 Use::MuchShared => watch.rest(now, 10 * MEMORY_INTERVAL),
                 Use::Fine => watch.rest(now, MEMORY_INTERVAL),
             },
             Some(watch) => watch.next.saturating_duration_since(now),
             None => Duration::MAX,
         };
-        if is_quiet {
-            children.rest(&signals, pause.min(left));
+        if is_quiet && children.rest(&signals, pause.min(left)) {
+            return Ok(None);
         }
     }
-}
-
-/// Kills every other process and buries it, so that what it used is counted.
-///
-/// Once is enough: a process with a deadly signal pending can't start another one.
-fn end_all() {
-    sys::kill_all_others();
-    while let Ok(Some(_)) = sys::wait4(None, 0) {}
 }
 
 /// Adds up the memory of all processes.
@@ -181,17 +225,18 @@ impl Watch {
         pause
     }
 
-    fn look(&self) -> Use {
-        if self.sum(|process| self.own_pages(process)) <= self.limit {
+    /// `has` says whether a process is one of the command.
+    fn look(&self, has: &dyn Fn(&CStr) -> bool) -> Use {
+        if self.sum(has, |process| self.own_pages(process)) <= self.limit {
             return Use::Fine;
         }
-        match self.sum(|process| self.proportional(process)) {
+        match self.sum(has, |process| self.proportional(process)) {
             bytes if bytes > self.limit => Use::TooMuch,
             _ => Use::MuchShared,
         }
     }
 
-    fn sum(&self, of: impl Fn(&OwnedFd) -> Option<u64>) -> u64 {
+    fn sum(&self, has: &dyn Fn(&CStr) -> bool, of: impl Fn(&OwnedFd) -> Option<u64>) -> u64 {
         let Ok(listing) =
             openat(&self.proc, c".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
         else {
@@ -201,16 +246,17 @@ impl Watch {
         let mut entries = RawDir::new(listing, &mut buffer);
         let mut sum = 0;
         while let Some(Ok(entry)) = entries.next() {
-            sum += self.process(entry.file_name()).and_then(|process| of(&process)).unwrap_or(0);
+            let name = entry.file_name();
+            let process = has(name).then(|| self.process(name)).flatten();
+            sum += process.and_then(|process| of(&process)).unwrap_or(0);
         }
         sum
     }
 
-    /// The folder of another process; it may be gone by now.
+    /// The folder of a process; it may be gone by now.
     fn process(&self, name: &CStr) -> Option<OwnedFd> {
-        let is_other = name.to_bytes().iter().all(u8::is_ascii_digit) && name != c"1";
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        is_other.then(|| openat(&self.proc, name, flags, Mode::empty()).ok())?
+        openat(&self.proc, name, flags, Mode::empty()).ok()
     }
 
     /// Resident pages that are not those of files: `resident - shared` of `statm`. Cheap.

@@ -32,10 +32,10 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Starts a spawner, and has it set up one sandbox with nothing in it.
-    pub(super) fn start(identity: &Identity) -> Result<Self, Unsupported> {
+    pub(super) fn start(identity: &Identity, trial: &Plan) -> Result<Self, Unsupported> {
         let started = Self::launch().map_err(not_started);
         let (keeper, pid) = started.map_err(|cause| Unsupported { cause })?;
-        let ready = keeper.greet(pid, identity).and_then(|()| keeper.try_out(identity));
+        let ready = keeper.greet(pid, identity).and_then(|()| keeper.try_out(trial));
         ready.map_err(|cause| Unsupported { cause })?;
         Ok(keeper)
     }
@@ -58,7 +58,7 @@ impl Keeper {
 
     /// Until the spawner is ready. Its user namespace can only be mapped from here.
     fn greet(&self, pid: u32, identity: &Identity) -> Result<(), Cause> {
-        channel::send(&self.control, &[identity.needs_user_namespace.into()], &[])
+        channel::send(&self.control, &identity.rights.greeting(), &[])
             .map_err(|errno| not_started(errno.into()))?;
         loop {
             match channel::receive_report(&self.control) {
@@ -76,14 +76,14 @@ impl Keeper {
         }
     }
 
-    fn try_out(&self, identity: &Identity) -> Result<(), Cause> {
+    fn try_out(&self, trial: &Plan) -> Result<(), Cause> {
         let null = std::fs::File::options()
             .read(true)
             .write(true)
             .open("/dev/null")
             .map_err(not_started)?;
         let io = Io::Inherit([null.as_fd(), null.as_fd(), null.as_fd()]);
-        match session::run(&self.control, &trial(identity), &io, &Default::default()) {
+        match session::run(&self.control, trial, &io, &Default::default()) {
             Ok(_) => Ok(()),
             Err(Broken::Failed(failure)) => Err(diagnose(failure)),
             Err(Broken::SpawnerDied) => Err(not_started(io::ErrorKind::UnexpectedEof.into())),
@@ -137,7 +137,7 @@ fn map(pid: u32, identity: &Identity) -> io::Result<()> {
 }
 
 /// Everything but a program.
-fn trial(identity: &Identity) -> Plan {
+pub(super) fn trial(identity: &Identity) -> Plan {
     Plan {
         account: identity.account(0),
         programs: Vec::new(),
@@ -155,6 +155,7 @@ fn trial(identity: &Identity) -> Plan {
         },
         view: View::STANDARD,
         determinism: None,
+        translated: None,
         trial: true,
     }
 }

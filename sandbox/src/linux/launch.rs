@@ -13,7 +13,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, pidfd_send_signa
 use rustix::thread::{CpuSet, sched_getaffinity};
 
 use super::child;
-use super::determinism::{Tracer, hide_machine};
+use super::determinism::{Layer, hide_machine};
 use super::identity::Account;
 use super::init::Bounds;
 use super::plan::{Plan, PlannedKind, PlannedLimits, PlannedMount};
@@ -133,9 +133,9 @@ impl Prepared {
             last_process: last_process(&plan.view),
             system_files: system_files(&plan.view),
             view: plan.view,
-            determinism: plan.determinism.map(|determinism| {
-                Deterministic::new(determinism, plan.limits.cpus.map(|(_, count)| count))
-            }),
+            determinism: plan
+                .determinism
+                .map(|determinism| Deterministic::new(determinism, plan.limits.cpu_count())),
             trial: plan.trial,
             mapped: eventfd(0, EventfdFlags::CLOEXEC).at(Step::Request)?,
         })
@@ -143,14 +143,13 @@ impl Prepared {
 }
 
 impl Deterministic {
-    fn new(settings: Determinism, cpus: Option<u64>) -> Self {
-        let cpus = cpus.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+    fn new(settings: Determinism, cpus: Option<u32>) -> Self {
         Self { settings, cpus, files: hide_machine(settings, cpus) }
     }
 
-    /// The tracer of a program that has just been started.
-    pub(super) fn tracer(&self, program: Pid, listener: BorrowedFd<'static>) -> Tracer {
-        Tracer::new(program, listener, self.settings, self.cpus)
+    /// The layer of a command whose calls arrive there.
+    pub(super) fn begin(&self, listener: BorrowedFd<'static>) -> Layer {
+        Layer::new(self.settings, self.cpus, listener)
     }
 }
 
@@ -250,7 +249,7 @@ fn tmp_options(bytes: u64) -> CString {
 
 /// The same for every command, whatever the caller's own limits are, as long as those are not
 /// lower.
-fn resource_limits(limits: &PlannedLimits) -> Vec<(Resource, Rlimit)> {
+pub(super) fn resource_limits(limits: &PlannedLimits) -> Vec<(Resource, Rlimit)> {
     let mebibyte = 1 << 20;
     let wanted = [
         (Resource::Core, Some(0)),
@@ -278,7 +277,7 @@ fn below_maximum(resource: Resource, limit: Option<u64>) -> Rlimit {
 }
 
 /// `count` CPUs from the `first` on, counted round those that this process may use.
-fn cpu_set((first, count): (u64, u64)) -> rustix::io::Result<CpuSet> {
+pub(super) fn cpu_set((first, count): (u64, u64)) -> rustix::io::Result<CpuSet> {
     let usable = sched_getaffinity(None)?;
     let usable: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|&cpu| usable.is_set(cpu)).collect();
     let mut set = CpuSet::new();

@@ -3,7 +3,8 @@
 //! The way of one command: [`sandbox`] validates the specification and lays its mounts out
 //! ([`layout`]), [`session`] sends the [`plan`] to the [`spawner`], which opens the sources on its
 //! [`stage`] and clones ([`launch`]); the clone sets the sandbox up ([`child`]) and waits in it
-//! ([`init`]), and if that is wanted traces it ([`determinism`]). All that is unsafe is in [`sys`].
+//! ([`init`]), and if that is wanted traces it ([`tracer`]) for the sake of [`determinism`]. Where there
+//! are no namespaces, commands see their mounts by [`translation`]. All that is unsafe is in [`sys`].
 
 mod cancel;
 mod capture;
@@ -26,10 +27,11 @@ mod spawner;
 mod stage;
 mod step;
 mod sys;
+mod tracer;
+mod translation;
 mod wire;
 
 pub use cancel::Cancel;
-pub use debug::shell_command;
 pub use folders::reclaim;
 pub use sandbox::Sandbox;
 pub use spawner::run_spawner_if_asked;

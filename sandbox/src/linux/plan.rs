@@ -1,7 +1,7 @@
 //! What the spawner is asked to do: a specification with every decision taken and every string
 //! ready for the kernel.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -24,8 +24,19 @@ pub(super) struct Plan {
     pub limits: PlannedLimits,
     pub view: View,
     pub determinism: Option<Determinism>,
+    /// How it sees its mounts where there are no namespaces.
+    pub translated: Option<Translated>,
     /// Whether to do everything but run the program, to find out whether it works.
     pub trial: bool,
+}
+
+/// What a command without namespaces needs. Its mounts are all that it sees, read-only or writable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Translated {
+    /// A folder for changed copies of programs.
+    pub copies: CString,
+    /// Whether it is kept from going around the translation.
+    pub is_guarded: bool,
 }
 
 /// One entry of the file tree.
@@ -78,7 +89,26 @@ impl Plan {
             },
             view: spec.view.clone(),
             determinism: spec.determinism,
+            translated: None,
             trial: false,
+        }
+    }
+}
+
+impl PlannedLimits {
+    /// How many CPUs it may use, if that is limited.
+    pub(super) fn cpu_count(&self) -> Option<u32> {
+        self.cpus.map(|(_, count)| u32::try_from(count).unwrap_or(u32::MAX))
+    }
+}
+
+impl PlannedKind {
+    /// The file or folder of the host that is shown as it is, and whether it can be written to.
+    pub(super) fn shown(&self) -> Option<(&CStr, bool)> {
+        match self {
+            Self::ReadOnly(host) => Some((host, false)),
+            Self::Writable(host) => Some((host, true)),
+            Self::Folder | Self::Scratch { .. } | Self::Symlink(_) => None,
         }
     }
 }
@@ -115,7 +145,7 @@ fn variable((name, value): &(OsString, OsString)) -> CString {
     text(&[name.as_os_str(), value].join(OsStr::new("=")))
 }
 
-fn path(path: &Path) -> CString {
+pub(super) fn path(path: &Path) -> CString {
     text(path.as_os_str())
 }
 

@@ -1,6 +1,7 @@
 //! The handle that callers have: starts the spawner, and turns a specification into an outcome.
 
 use std::collections::BTreeSet;
+use std::ffi::CStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -10,14 +11,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cancel::Cancel;
 use super::capture::Capture;
+use super::determinism::hide_machine;
 use super::folders;
 use super::identity::{Account, Identity, Slots};
-use super::keeper::Keeper;
+use super::keeper::{Keeper, trial};
 use super::layout::{Entry, Kind, lay_out};
-use super::plan::Plan;
+use super::plan::{self, Plan, Translated};
 use super::session::{self, Broken, End, Finished, Io};
 use super::step::{Failure, Step};
-use crate::{Outcome, SandboxError, Spec, Status, Unsupported};
+use super::translation::{NotMade, Root};
+use crate::{Cause, Isolation, Outcome, SandboxError, Spec, Status, Unsupported};
 
 /// Runs commands hermetically; a cheap handle to the spawner process, which ends with the last
 /// clone of this.
@@ -26,9 +29,12 @@ pub struct Sandbox(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    isolation: Isolation,
     keeper: Keeper,
     identity: Identity,
     slots: Slots,
+    /// The file trees of commands, where there are no mounts.
+    trees: Option<Trees>,
     /// Devices of lower and upper folders between which overlays don't work.
     without_overlay: Mutex<BTreeSet<(u64, u64)>>,
     /// Processes that the system had killed for want of memory when that was last looked up.
@@ -36,17 +42,58 @@ struct Inner {
 }
 
 impl Sandbox {
-    /// Starts the spawner process and tries out, once, all that a command's isolation needs.
+    /// Starts the spawner process and tries out, once, all that a command's isolation needs:
+    /// [`Isolation::Namespaces`].
     pub fn start() -> Result<Self, Unsupported> {
         let identity = Identity::of_caller().map_err(|cause| Unsupported { cause })?;
-        let keeper = Keeper::start(&identity)?;
-        Ok(Self(Arc::new(Inner {
+        let keeper = Keeper::start(&identity, &trial(&identity))?;
+        Ok(Self::new(Isolation::Namespaces, keeper, identity, None))
+    }
+
+    /// The same by other means. `folder` is one of the caller's own on a disk with room for what
+    /// commands write to `/tmp`; it has to stay for as long as the sandbox does. With [`Isolation::Namespaces`] it is not used.
+    pub fn start_with(isolation: Isolation, folder: &Path) -> Result<Self, Unsupported> {
+        let is_guarded = match isolation {
+            Isolation::Namespaces => return Self::start(),
+            Isolation::Weak => true,
+            Isolation::None => false,
+        };
+        let unsupported = |cause| Unsupported { cause };
+        if is_guarded && rustix::process::geteuid().is_root() {
+            return Err(unsupported(Cause::WeakForRoot));
+        }
+        let folder_error = |source| {
+            unsupported(Cause::Step {
+                step: "making folders for the file trees of commands",
+                source,
+            })
+        };
+        let trees = Trees::new(folder, is_guarded).map_err(folder_error)?;
+        let identity = Identity::without_namespaces();
+        let mut trial = trial(&identity);
+        let root = trees.make(&[], &mut trial, &[]);
+        let _root = root.map_err(|error| match error {
+            NotMade::Own(source) | NotMade::Entry { source, .. } => folder_error(source),
+        })?;
+        let keeper = Keeper::start(&identity, &trial)?;
+        Ok(Self::new(isolation, keeper, identity, Some(trees)))
+    }
+
+    fn new(isolation: Isolation, keeper: Keeper, identity: Identity, trees: Option<Trees>) -> Self {
+        Self(Arc::new(Inner {
+            isolation,
             keeper,
             identity,
             slots: Slots::default(),
+            trees,
             without_overlay: Mutex::default(),
             oom_kills: AtomicU64::new(oom_kills()),
-        })))
+        }))
+    }
+
+    /// By which means it keeps commands apart.
+    pub fn isolation(&self) -> Isolation {
+        self.0.isolation
     }
 
     /// Runs a command and waits until every process of it is dead. May be called from many threads
@@ -68,7 +115,9 @@ impl Sandbox {
         let written = view.written();
         let finished = loop {
             self.0.prepare(&mut view)?;
-            let plan = Plan::new(spec, &view.entries, account, slot.number);
+            let mut plan = Plan::new(spec, &view.entries, account, slot.number);
+            let trees = self.0.trees.as_ref();
+            let _root = trees.map(|trees| trees.show(&view.entries, &mut plan)).transpose()?;
             match session::run(self.0.keeper.control(), &plan, io, cancel) {
                 Err(Broken::Failed(failure)) if view.lacks_overlay(failure) => {
                     self.0.remember_overlay_fails(&view.entries[failure.index as usize]);
@@ -80,6 +129,62 @@ impl Sandbox {
         let taken_back = take_back(&written);
         let finished = finished.map_err(|broken| error(broken, spec, &view.entries))?;
         taken_back.map(|()| self.0.outcome(finished, cancel, view.copied))
+    }
+}
+
+/// Where the file trees of commands without mounts are made.
+#[derive(Debug)]
+struct Trees {
+    folder: PathBuf,
+    translated: Translated,
+    count: AtomicU64,
+}
+
+impl Trees {
+    fn new(folder: &Path, is_guarded: bool) -> io::Result<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::SeqCst);
+        // What the kernel says of files has no links in it.
+        let folder = fs::canonicalize(folder)?;
+        let folder = folder.join(format!("sandbox-{}-{number}", std::process::id()));
+        let copies = folder.join("programs");
+        fs::create_dir_all(&copies)?;
+        let translated = Translated { copies: plan::path(&copies), is_guarded };
+        Ok(Self { folder, translated, count: AtomicU64::new(0) })
+    }
+
+    /// Makes the tree of a command with these entries, and has it planned.
+    fn show(&self, entries: &[Entry], plan: &mut Plan) -> Result<Root, SandboxError> {
+        let cpus = plan.limits.cpu_count();
+        let hidden = plan.determinism.map(|determinism| hide_machine(determinism, cpus));
+        let hidden = hidden.unwrap_or_default();
+        // Commands are the caller, and find that name in `/etc`.
+        plan.view.user = plan.account.uid;
+        self.make(entries, plan, &hidden).map_err(|error| match error {
+            NotMade::Own(source) => folder_error(&self.folder, source),
+            NotMade::Entry { index, step, source } => mount_error(&entries[index], step, source),
+        })
+    }
+
+    fn make(
+        &self,
+        entries: &[Entry],
+        plan: &mut Plan,
+        hidden: &[(&CStr, Vec<u8>)],
+    ) -> Result<Root, NotMade> {
+        let number = self.count.fetch_add(1, Ordering::SeqCst);
+        let folder = self.folder.join(format!("tree-{number}"));
+        let root = Root::make(folder, entries, &plan.view, hidden)?;
+        plan.mounts = root.mounts().to_vec();
+        plan.translated = Some(self.translated.clone());
+        Ok(root)
+    }
+}
+
+impl Drop for Trees {
+    fn drop(&mut self) {
+        // What stays goes with the caller's folder.
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -126,7 +231,9 @@ impl Inner {
                     folders::hand_over(path, view.account)
                         .map_err(|source| folder_error(path, source))?;
                 }
-                Kind::Scratch { lower, upper } if self.overlay_fails(lower, upper) => {
+                Kind::Scratch { lower, upper }
+                    if self.trees.is_some() || self.overlay_fails(lower, upper) =>
+                {
                     let copy = upper.join("copy");
                     folders::copy_lower(lower, &copy, view.account)
                         .map_err(|source| folder_error(upper, source))?;
@@ -241,17 +348,14 @@ fn error(broken: Broken, spec: &Spec, entries: &[Entry]) -> SandboxError {
         | Step::MountPoint
         | Step::Attach
         | Step::Overlay
-        | Step::Symlink => {
-            let entry = &entries[failure.index as usize];
-            SandboxError::Mount {
-                target: entry.target.clone(),
-                host: host(&entry.kind),
-                step,
-                source,
-            }
-        }
+        | Step::Symlink => mount_error(&entries[failure.index as usize], failure.step, source),
         _ => SandboxError::Setup { step, source },
     }
+}
+
+fn mount_error(entry: &Entry, step: Step, source: io::Error) -> SandboxError {
+    let (target, host) = (entry.target.clone(), host(&entry.kind));
+    SandboxError::Mount { target, host, step: step.text(), source }
 }
 
 fn host(kind: &Kind) -> Option<PathBuf> {

@@ -7,10 +7,12 @@
 //! check for the x32 table are more than the crates for this offer.
 
 use libc::{
-    BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, SECCOMP_RET_ALLOW,
+    BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, SECCOMP_RET_ALLOW,
     SECCOMP_RET_ERRNO, SECCOMP_RET_KILL_PROCESS, SECCOMP_RET_TRACE, SECCOMP_RET_USER_NOTIF,
     sock_filter,
 };
+
+use super::translation::TRANSLATED_MARK;
 
 /// What changes the machine or other processes: refused as if for want of privilege.
 const NOT_PERMITTED: &[libc::c_long] = &[
@@ -83,14 +85,25 @@ const X32: u32 = 0x4000_0000;
 const NUMBER: u32 = 0;
 const ARCH: u32 = 4;
 const FIRST_ARGUMENT: u32 = 16;
+const LAST_ARGUMENT: u32 = 56;
 
-/// Calls of interest to the determinism layer.
+/// What is shared with all processes of the machine where there are no namespaces, and what would
+/// change others: refused as if it were not there, or for want of privilege.
+const SHARED: &[libc::c_long] =
+    &[libc::SYS_mq_open, libc::SYS_mq_unlink, libc::SYS_msgget, libc::SYS_semget, libc::SYS_shmget];
+const OTHERS: &[libc::c_long] = &[libc::SYS_ioprio_set, libc::SYS_setpriority, libc::SYS_unshare];
+
+/// Calls that process 1 has to do with.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Watched<'a> {
     /// They are answered by process 1.
     pub notified: &'a [libc::c_long],
     /// They stop for the tracer.
     pub traced: &'a [libc::c_long],
+    /// They stop for the translation of paths, and are answered after that if they are among those.
+    pub translated: &'a [libc::c_long],
+    /// Whether the filter alone keeps the command from the network and from other processes.
+    pub is_alone: bool,
 }
 
 /// Assembles the filter.
@@ -103,6 +116,7 @@ pub(super) fn filter(watched: Watched<'_>) -> Vec<sock_filter> {
         jump(BPF_JGE, X32, 0, 1),
         answer(errno(libc::ENOSYS)),
     ];
+    program.extend(watched.translated.iter().flat_map(|&call| translated(call, watched.notified)));
     let mut on = |calls: &[libc::c_long], verdict: u32| {
         for &call in calls {
             program.extend([jump(BPF_JEQ, call as u32, 0, 1), answer(verdict)]);
@@ -110,14 +124,58 @@ pub(super) fn filter(watched: Watched<'_>) -> Vec<sock_filter> {
     };
     on(watched.notified, SECCOMP_RET_USER_NOTIF);
     on(watched.traced, SECCOMP_RET_TRACE);
+    if watched.is_alone {
+        on(SHARED, errno(libc::ENOSYS));
+        on(OTHERS, errno(libc::EPERM));
+        on(&[libc::SYS_socket], errno(libc::EACCES));
+        // Its flags can't be seen from here; programs then use `clone`.
+        on(&[libc::SYS_clone3], errno(libc::ENOSYS));
+    }
     on(NOT_PERMITTED, errno(libc::EPERM));
     on(NOT_THERE, errno(libc::ENOSYS));
     // An ordinary user can't leave its groups when it enters a user namespace. This hides them:
     // success, none.
     on(&[libc::SYS_getgroups], errno(0));
+    if watched.is_alone {
+        program.extend(no_namespaces());
+    }
     program.extend(socket_families());
     program.push(answer(SECCOMP_RET_ALLOW));
     program
+}
+
+/// Stops at a call whose path is to be translated; once that is done, it may have to be answered.
+fn translated(call: libc::c_long, notified: &[libc::c_long]) -> Vec<sock_filter> {
+    let call_is = |skip| jump(BPF_JEQ, call as u32, 0, skip);
+    let stop = answer(SECCOMP_RET_TRACE);
+    match notified.contains(&call) {
+        true => vec![
+            call_is(4),
+            load(LAST_ARGUMENT),
+            jump(BPF_JEQ, TRANSLATED_MARK, 0, 1),
+            answer(SECCOMP_RET_USER_NOTIF),
+            stop,
+        ],
+        false => vec![call_is(1), stop],
+    }
+}
+
+/// Lets `clone` through if it creates no namespace.
+fn no_namespaces() -> [sock_filter; 5] {
+    const NAMESPACES: libc::c_int = libc::CLONE_NEWCGROUP
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWNET
+        | libc::CLONE_NEWNS
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWUSER
+        | libc::CLONE_NEWUTS;
+    [
+        jump(BPF_JEQ, libc::SYS_clone as u32, 0, 4),
+        load(FIRST_ARGUMENT),
+        jump(BPF_JSET, NAMESPACES as u32, 0, 1),
+        answer(errno(libc::EPERM)),
+        answer(SECCOMP_RET_ALLOW),
+    ]
 }
 
 /// Lets `socket` through for [`FAMILIES`] only.
@@ -157,9 +215,19 @@ fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
 mod tests {
     use super::*;
 
-    /// Runs the filter as the kernel would.
+    const WATCHED: Watched<'_> = Watched {
+        notified: &[libc::SYS_getrandom],
+        traced: &[libc::SYS_nanosleep],
+        translated: &[],
+        is_alone: false,
+    };
+
     fn verdict(arch: u32, number: i64, first_argument: i32) -> u32 {
-        let watched = Watched { notified: &[libc::SYS_getrandom], traced: &[libc::SYS_nanosleep] };
+        verdict_of(WATCHED, arch, number, [first_argument as u32, 0])
+    }
+
+    /// Runs the filter as the kernel would, for the first and the last argument of a call.
+    fn verdict_of(watched: Watched<'_>, arch: u32, number: i64, arguments: [u32; 2]) -> u32 {
         let program = filter(watched);
         let (mut at, mut value) = (0, 0);
         loop {
@@ -170,16 +238,44 @@ mod tests {
                 _ if code == BPF_RET | BPF_K => return k,
                 _ if code == BPF_JMP | BPF_JEQ | BPF_K => skip(value == k),
                 _ if code == BPF_JMP | BPF_JGE | BPF_K => skip(value >= k),
+                _ if code == BPF_JMP | BPF_JSET | BPF_K => skip(value & k != 0),
                 _ => {
                     value = match k {
                         ARCH => arch,
                         NUMBER => number as u32,
-                        _ => first_argument as u32,
+                        LAST_ARGUMENT => arguments[1],
+                        _ => arguments[0],
                     };
                     0
                 }
             };
         }
+    }
+
+    #[test]
+    fn verdicts_without_namespaces() {
+        let watched = Watched {
+            notified: &[libc::SYS_openat, libc::SYS_getrandom],
+            traced: &[],
+            translated: &[libc::SYS_openat, libc::SYS_chdir],
+            is_alone: true,
+        };
+        let check = |number, arguments, expect| {
+            let found = verdict_of(watched, ARCHITECTURE, number, arguments);
+            assert_eq!(found, expect, "{number} {arguments:?}");
+        };
+        check(libc::SYS_openat, [0, 0], SECCOMP_RET_TRACE);
+        check(libc::SYS_openat, [0, TRANSLATED_MARK], SECCOMP_RET_USER_NOTIF);
+        check(libc::SYS_chdir, [0, TRANSLATED_MARK], SECCOMP_RET_TRACE);
+        check(libc::SYS_getrandom, [0, 0], SECCOMP_RET_USER_NOTIF);
+        check(libc::SYS_read, [0, 0], SECCOMP_RET_ALLOW);
+        check(libc::SYS_socket, [libc::AF_UNIX as u32, 0], errno(libc::EACCES));
+        check(libc::SYS_shmget, [0, 0], errno(libc::ENOSYS));
+        check(libc::SYS_clone3, [0, 0], errno(libc::ENOSYS));
+        check(libc::SYS_clone, [libc::SIGCHLD as u32, 0], SECCOMP_RET_ALLOW);
+        let namespace = (libc::SIGCHLD | libc::CLONE_NEWUSER) as u32;
+        check(libc::SYS_clone, [namespace, 0], errno(libc::EPERM));
+        check(libc::SYS_mount, [0, 0], errno(libc::EPERM));
     }
 
     #[test]

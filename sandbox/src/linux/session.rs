@@ -6,19 +6,20 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::{Errno, Result};
 use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Signal;
 use rustix::time::Timespec;
 
 use super::cancel::{Cancel, Watched};
 use super::capture::{Capture, Stream};
 use super::channel;
 use super::plan::Plan;
+use super::spawner::deadly_signal;
 use super::step::Failure;
 use super::sys::Usage;
 use super::sys::files::in_memory;
@@ -80,6 +81,7 @@ struct Session<'a> {
     cancel: &'a Cancel,
     channel: OwnedFd,
     command: Option<Watched<'a>>,
+    kill: Signal,
     timeout: Option<Duration>,
     deadline: Option<Instant>,
     streams: [Stream; 2],
@@ -101,6 +103,7 @@ pub(super) fn run(
         cancel,
         channel,
         command: None,
+        kill: deadly_signal(plan.translated.is_none()),
         timeout: plan.limits.bounds.timeout,
         deadline: None,
         streams,
@@ -217,7 +220,7 @@ impl Session<'_> {
         match channel::receive_report(&self.channel)? {
             Some((Report::Started, mut fds)) => {
                 let process = fds.pop().ok_or(Broken::SpawnerDied)?;
-                self.command = Some(self.cancel.watch(Arc::new(process)));
+                self.command = Some(self.cancel.watch(process, self.kill));
                 let backstop = self.timeout.and_then(|timeout| timeout.checked_add(GRACE));
                 self.deadline = backstop.and_then(|backstop| Instant::now().checked_add(backstop));
             }

@@ -37,6 +37,7 @@ use super::seccomp::{self, Watched};
 use super::stage::Stage;
 use super::step::{At, Failure, Step};
 use super::sys;
+use super::translation;
 use super::wire::Report;
 
 /// The name under which this binary is the spawner.
@@ -98,12 +99,12 @@ fn settle() -> Result<OwnedFd> {
     Ok(control)
 }
 
-/// Gets the right to mount, and moves to where it is needed.
-fn get_ready(control: &OwnedFd) -> std::result::Result<Stage, Failure> {
-    let mut needs_user_namespace = [0];
-    channel::receive(control, &mut needs_user_namespace).at(Step::Request)?;
-    let needs_user_namespace = needs_user_namespace != [0];
-    if needs_user_namespace {
+/// Gets the right to mount, and moves to where it is needed. There is no stage without namespaces.
+fn get_ready(control: &OwnedFd) -> std::result::Result<Option<Stage>, Failure> {
+    let mut greeting = [0];
+    channel::receive(control, &mut greeting).at(Step::Request)?;
+    let rights = Rights::from(greeting);
+    if rights == Rights::UserNamespace {
         sys::unshare(libc::CLONE_NEWUSER).at(Step::UserNamespace)?;
         channel::report(control, Report::Unshared, &[]).at(Step::Request)?;
         channel::receive(control, &mut [0]).at(Step::Request)?;
@@ -113,14 +114,42 @@ fn get_ready(control: &OwnedFd) -> std::result::Result<Stage, Failure> {
     if getppid() != Some(sockopt::socket_peercred(control).at(Step::ParentDeath)?.pid) {
         sys::exit(1);
     }
-    Stage::enter_new(!needs_user_namespace)
+    match rights {
+        Rights::None => Ok(None),
+        _ => Stage::enter_new(rights == Rights::Own).map(Some),
+    }
+}
+
+/// Where the spawner has the right to mount from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rights {
+    /// Its caller has it.
+    Own,
+    /// It creates a user namespace.
+    UserNamespace,
+    /// It has none.
+    None,
+}
+
+impl Rights {
+    /// What the spawner is told first.
+    pub(super) fn greeting(self) -> [u8; 1] {
+        [self as u8]
+    }
+}
+
+impl From<[u8; 1]> for Rights {
+    fn from(greeting: [u8; 1]) -> Self {
+        let all = [Self::Own, Self::UserNamespace];
+        all.into_iter().find(|rights| rights.greeting() == greeting).unwrap_or(Self::None)
+    }
 }
 
 struct Spawner {
     control: OwnedFd,
     /// This process itself.
     spawner: OwnedFd,
-    stage: Stage,
+    stage: Option<Stage>,
     filters: Filters,
     running: Vec<Running>,
 }
@@ -137,6 +166,7 @@ struct Running {
     pid: Pid,
     pidfd: OwnedFd,
     channel: OwnedFd,
+    kill: Signal,
 }
 
 /// What the loop wakes up for.
@@ -194,14 +224,20 @@ impl Spawner {
                 let filter = self.filters.of(&plan);
                 let spawner = self.spawner.as_fd();
                 let (channel, streams) = (channel.as_fd(), &streams);
-                launch(&mut self.stage, plan, Inherited { channel, streams, filter, spawner })
+                let inherited = Inherited { channel, streams, filter, spawner };
+                match (&mut self.stage, &plan.translated) {
+                    (None, Some(translated)) => translation::launch(&plan, translated, inherited),
+                    (Some(stage), None) => launch(stage, plan, inherited),
+                    _ => Err(Failure::new(Step::Request, Errno::INVAL)),
+                }
             },
         );
+        let kill = deadly_signal(self.stage.is_some());
         // A report that can't be sent has nobody who waits for it; the loop notices that.
         match launched {
             Ok((pid, pidfd)) => {
                 let _ = channel::report(&channel, Report::Started, &[pidfd.as_fd()]);
-                self.running.push(Running { pid, pidfd, channel });
+                self.running.push(Running { pid, pidfd, channel, kill });
             }
             Err(failure) => drop(channel::report(&channel, Report::Failed(failure), &[])),
         }
@@ -218,7 +254,7 @@ impl Spawner {
 
 impl Filters {
     fn new() -> Self {
-        let watched = Watched { notified: NOTIFIED, traced: TRACED };
+        let watched = Watched { notified: NOTIFIED, traced: TRACED, ..Watched::default() };
         let plain = seccomp::filter(Watched::default());
         Self { plain, watched: seccomp::filter(watched) }
     }
@@ -228,10 +264,16 @@ impl Filters {
     }
 }
 
+/// What ends process 1 of a command. Where that has no namespace that ends with it, it has to end the
+/// others first.
+pub(super) fn deadly_signal(has_namespaces: bool) -> Signal {
+    if has_namespaces { Signal::KILL } else { Signal::TERM }
+}
+
 impl Running {
     fn kill(&self) {
         // In vain only if it is dead already.
-        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        let _ = pidfd_send_signal(&self.pidfd, self.kill);
     }
 
     fn bury(self) {

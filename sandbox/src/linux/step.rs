@@ -62,6 +62,7 @@ steps! {
     Fork: "starting the command's process",
     Trace: "having the command traced",
     Stdio: "connecting standard input and output",
+    Guard: "restricting what it may open",
     Filter: "installing the system call filter",
     Execute: "executing the program",
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::identity::Account;
 use super::init::Bounds;
-use super::plan::{Plan, PlannedKind, PlannedLimits, PlannedMount};
+use super::plan::{Plan, PlannedKind, PlannedLimits, PlannedMount, Translated};
 use super::step::{Failure, Step};
 use super::sys::Usage;
 use crate::{Determinism, Listing, View};
@@ -110,6 +110,10 @@ impl Plan {
         writer.limits(&self.limits);
         writer.view(&self.view);
         writer.determinism(self.determinism);
+        writer.number(self.translated.is_some().into());
+        if let Some(Translated { copies, is_guarded }) = &self.translated {
+            writer.tagged((*is_guarded).into(), &[copies]);
+        }
         writer.0
     }
 
@@ -126,7 +130,26 @@ impl Plan {
         let limits = reader.limits()?;
         let view = reader.view()?;
         let determinism = reader.determinism()?;
-        Some(Self { account, programs, argv, env, cwd, mounts, limits, view, determinism, trial })
+        let translated = match reader.flag()? {
+            true => {
+                let is_guarded = reader.flag()?;
+                Some(Translated { copies: reader.string()?, is_guarded })
+            }
+            false => None,
+        };
+        Some(Self {
+            account,
+            programs,
+            argv,
+            env,
+            cwd,
+            mounts,
+            limits,
+            view,
+            determinism,
+            translated,
+            trial,
+        })
     }
 }
 
@@ -300,6 +323,7 @@ mod tests {
                 listing: Listing::Reversed,
                 ..Determinism::at(315_532_800)
             }),
+            translated: Some(Translated { copies: text("/host/programs"), is_guarded: true }),
             trial: false,
         }
     }

@@ -4,15 +4,15 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use sandbox::MountSource::{Scratch, Writable};
-use sandbox::{Spec, shell_command};
+use sandbox::Spec;
 
 use crate::harness::{Lab, With, text};
 
 crate::tests![the_same_sandbox, exit_codes, failures];
 
 /// Runs the line in a shell with nothing in its environment.
-fn sh(spec: &Spec, input: &str) -> Output {
-    let line = shell_command(spec);
+fn sh(lab: &Lab, spec: &Spec, input: &str) -> Output {
+    let line = lab.sandbox.shell_command(spec);
     assert!(!line.contains('\n'), "{line}");
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(line).env_clear();
@@ -30,7 +30,7 @@ fn the_same_sandbox(lab: &Lab) {
     spec.cwd = "/src".into();
     spec.env.push(("QUOTED".into(), "it's $HOME \"quoted\"".into()));
     let inside = lab.stdout(&spec);
-    let again = sh(&spec, "from standard input\n");
+    let again = sh(lab, &spec, "from standard input\n");
     assert_eq!(text(&again.stderr), "");
     // The second run finds what the first has written.
     let expect = inside.replace("lowerlowermore\n", "lowermore\nlowermore\nmore\n");
@@ -38,12 +38,12 @@ fn the_same_sandbox(lab: &Lab) {
 }
 
 fn exit_codes(lab: &Lab) {
-    assert_eq!(sh(&lab.sh("exit 9"), "").status.code(), Some(9));
-    assert_eq!(sh(&lab.sh("kill -TERM $$"), "").status.code(), Some(143));
+    assert_eq!(sh(lab, &lab.sh("exit 9"), "").status.code(), Some(9));
+    assert_eq!(sh(lab, &lab.sh("kill -TERM $$"), "").status.code(), Some(143));
 }
 
 fn failures(lab: &Lab) {
-    let output = sh(&Spec { cwd: "/nowhere".into(), ..lab.sh("true") }, "");
+    let output = sh(lab, &Spec { cwd: "/nowhere".into(), ..lab.sh("true") }, "");
     assert_eq!(output.status.code(), Some(37));
     let expect = "error: can't use `/nowhere` as working directory in the sandbox: No such file or directory (os error 2)\n";
     assert_eq!(text(&output.stderr), expect);

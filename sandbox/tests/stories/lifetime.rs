@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use sandbox::MountSource::{ReadOnly, Scratch, Writable};
-use sandbox::{Cancel, Spec, Status};
+use sandbox::{Cancel, Isolation, Spec, Status};
 
 use crate::harness::{Lab, With, chain, spec, start, text};
 
@@ -75,8 +75,9 @@ fn cancel_reaches_all(lab: &Lab) {
 }
 
 /// The part of the caller in the next test: runs a command that never ends.
-pub(crate) fn be_a_caller(folder: &Path) {
-    let lab = Lab { sandbox: start(), root: folder.into(), probe: "/".into() };
+pub(crate) fn be_a_caller(folder: &Path, isolation: &str) {
+    let isolation = Isolation::ALL.into_iter().find(|known| known.name() == isolation).unwrap();
+    let lab = Lab { sandbox: start(isolation, folder), root: folder.into(), probe: "/".into() };
     fs::create_dir_all(folder.join("lower")).unwrap();
     let scratch = Scratch { lower: folder.join("lower"), upper: lab.folder("upper") };
     lab.run(&waiting(&lab).with("/scratch", scratch));
@@ -84,8 +85,13 @@ pub(crate) fn be_a_caller(folder: &Path) {
 
 fn a_killed_caller_leaves_nothing(lab: &Lab) {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let mut caller =
-        Command::new(&lab.probe).arg("caller").arg(&lab.root).stdin(Stdio::null()).spawn().unwrap();
+    let name = lab.sandbox.isolation().name();
+    let mut caller = Command::new(&lab.probe)
+        .args(["caller", name])
+        .arg(&lab.root)
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
     wait_until("the command runs", || lab.root.join("out/started").exists());
     let family = descendants(caller.id());
     assert!(family.len() >= 4, "spawner, process 1 and two sleepers: {family:?}");
@@ -100,7 +106,7 @@ fn a_killed_caller_leaves_nothing(lab: &Lab) {
 }
 
 fn a_killed_spawner_leaves_nothing(lab: &Lab) {
-    let sandbox = start();
+    let sandbox = start(lab.sandbox.isolation(), &lab.root);
     let spawner = spawner();
     thread::scope(|scope| {
         let run = scope.spawn(|| sandbox.run(&waiting(lab), &Cancel::new()));
@@ -116,7 +122,7 @@ fn a_killed_spawner_leaves_nothing(lab: &Lab) {
 }
 
 fn a_dropped_sandbox_leaves_nothing(lab: &Lab) {
-    let sandbox = start();
+    let sandbox = start(lab.sandbox.isolation(), &lab.root);
     let spawner = spawner();
     assert_eq!(sandbox.run(&lab.sh("true"), &Cancel::new()).unwrap().status, Status::Exited(0));
     let clone = sandbox.clone();

@@ -122,7 +122,8 @@ fn descriptors(lab: &Lab) {
     // One that every program started from here would inherit.
     let leak = open("/", OFlags::RDONLY, Mode::empty()).unwrap();
     assert!(leak.as_raw_fd() > 2);
-    let lab = Lab { sandbox: start(), root: lab.root.clone(), probe: lab.probe.clone() };
+    let sandbox = start(lab.sandbox.isolation(), &lab.root);
+    let lab = Lab { sandbox, root: lab.root.clone(), probe: lab.probe.clone() };
     let lines = lab.lines("ls /proc/self/fd; readlink /proc/self/fd/0");
     assert_eq!(lines, ["0", "1", "2", "3", "/dev/null"], "the last number is `ls` itself");
 }

@@ -3,10 +3,10 @@
 
 use rustix::process::Pid;
 
+use super::Settings;
 use super::answers::{KERNEL, duration};
 use super::thread::Thread;
-use super::{Settings, program};
-use crate::linux::sys::trace::{self, Registers, write_memory};
+use crate::linux::sys::trace::{Registers, write_memory};
 
 /// The calls that the system call filter stops at.
 pub(in crate::linux) const TRACED: &[libc::c_long] = &[
@@ -28,21 +28,19 @@ pub(in crate::linux) const TRACED: &[libc::c_long] = &[
 
 /// A call whose end is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Call {
+pub(in crate::linux) enum Call {
     /// The set of CPUs at this address is mended.
     Affinity(u64),
     /// The `utsname` at this address is mended.
     Name(u64),
-    /// It becomes another program, which is prepared.
-    Program,
     /// So many nanoseconds have passed if it ends for that reason.
     Sleep(u64),
 }
 
 type Result<T> = rustix::io::Result<T>;
 
-/// A thread is about to make one of the calls.
-pub(super) fn enter(pid: Pid, thread: &mut Thread, settings: Settings) -> Result<()> {
+/// A thread is about to make one of the calls; returns it if its end has to be waited for.
+pub(super) fn enter(pid: Pid, thread: &mut Thread, settings: Settings) -> Result<Option<Call>> {
     let registers = Registers::of(pid)?;
     let [first, second, third, fourth, fifth, _] = registers.arguments();
     let sleep = |at, unit| Call::Sleep(duration(pid, at, unit));
@@ -59,7 +57,7 @@ pub(super) fn enter(pid: Pid, thread: &mut Thread, settings: Settings) -> Result
                 clocks.advance(pid, nanoseconds)?;
             }
             registers.answer(pid, 0)?;
-            return trace::resume(pid, 0);
+            return Ok(None);
         }
         libc::SYS_epoll_pwait => Call::Sleep(milliseconds(fourth)),
         libc::SYS_epoll_pwait2 => sleep(fourth, 1),
@@ -73,18 +71,13 @@ pub(super) fn enter(pid: Pid, thread: &mut Thread, settings: Settings) -> Result
         libc::SYS_select => sleep(fifth, 1000),
         _ => Call::Sleep(0),
     };
-    if call == Call::Sleep(0) {
-        return trace::resume(pid, 0);
-    }
-    thread.call = Some(call);
-    trace::resume_to_exit(pid)
+    Ok((call != Call::Sleep(0)).then_some(call))
 }
 
 /// A thread has made a call whose end was waited for.
 pub(super) fn leave(pid: Pid, thread: &mut Thread, settings: Settings, call: Call) -> Result<()> {
     let Ok(result) = usize::try_from(Registers::of(pid)?.result()) else { return Ok(()) };
     match call {
-        Call::Program => program::prepare(pid, thread, settings),
         Call::Affinity(at) => {
             let mut set = vec![0_u8; result];
             for cpu in (0..settings.cpus as usize).take(8 * result) {

@@ -16,7 +16,7 @@ const MOST: usize = 10_000;
 
 /// Paths, each from the root.
 #[derive(Debug, Default)]
-pub(in crate::linux) struct Missing(BTreeSet<Vec<u8>>);
+pub(super) struct Missing(BTreeSet<Vec<u8>>);
 
 impl Missing {
     /// A thread opens or looks for the file at `place`, a descriptor and the address of a path.
@@ -41,9 +41,8 @@ impl Missing {
         }
     }
 
-    /// All of them, each with a zero byte at its end.
-    pub(in crate::linux) fn into_bytes(self) -> Vec<u8> {
-        self.0.into_iter().flat_map(|path| path.into_iter().chain([0])).collect()
+    pub(super) fn into_paths(self) -> Vec<Vec<u8>> {
+        self.0.into_iter().collect()
     }
 }
 

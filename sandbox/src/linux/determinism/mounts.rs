@@ -6,9 +6,9 @@
 use rustix::fs::readlink;
 use rustix::process::Pid;
 
-use super::paths::path_at;
 use crate::linux::sys::files::in_memory;
 use crate::linux::sys::notify::Answer;
+use crate::linux::sys::trace::path_at;
 
 /// The files, and what stands in their place.
 const LISTS: [(&[u8], &str); 4] = [

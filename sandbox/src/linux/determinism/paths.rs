@@ -17,7 +17,7 @@ use super::inodes::Inodes;
 use super::missing::Missing;
 use crate::linux::sys::files;
 use crate::linux::sys::notify::Answer;
-use crate::linux::sys::trace::{read_memory, write_memory};
+use crate::linux::sys::trace::{path_at, write_memory};
 
 /// What is told of files instead of the truth.
 pub(super) struct Facts<'a> {
@@ -126,27 +126,6 @@ fn descriptor(pid: Pid, fd: i32) -> Option<OwnedFd> {
 
 fn opened(path: &str) -> Option<OwnedFd> {
     open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()
-}
-
-/// The path at an address, if it ends within what a path may have.
-pub(super) fn path_at(pid: Pid, at: u64) -> Option<CString> {
-    const PAGE: u64 = 4096;
-    let mut bytes = [0; PAGE as usize];
-    let mut length = 0;
-    // Page by page: the next one may not be there.
-    while length < bytes.len() {
-        let from = at + length as u64;
-        let end = bytes.len().min(length + (PAGE - from % PAGE) as usize);
-        let read = read_memory(pid, from, &mut bytes[length..end]).ok()?;
-        length += read;
-        if let Ok(path) = CStr::from_bytes_until_nul(&bytes[..length]) {
-            return Some(path.to_owned());
-        }
-        if read == 0 {
-            return None;
-        }
-    }
-    None
 }
 
 impl Facts<'_> {

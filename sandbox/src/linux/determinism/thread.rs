@@ -1,14 +1,10 @@
-//! What the layer knows of one thread: its random numbers, its clock, the call that it is in.
+//! What the layer knows of one thread: its random numbers and its clock.
 
-use rustix::process::Pid;
-
-use super::calls::Call;
 use super::clock::Clock;
 use super::folders::Process;
 use super::vdso::Clocks;
-use super::{Settings, calls};
 
-pub(super) struct Thread {
+pub(in crate::linux) struct Thread {
     /// What the random numbers of its process come from.
     seed: u64,
     random: Random,
@@ -17,10 +13,6 @@ pub(super) struct Thread {
     pub(super) clocks: Option<Clocks>,
     /// How many processes it has started.
     children: u64,
-    /// Whether its first stop is still to come.
-    pub(super) is_new: bool,
-    /// The system call that it is in, if the end of that is waited for.
-    pub(super) call: Option<Call>,
     /// The process that it belongs to, once that was asked for; nothing if it could not be found.
     pub(super) process: Option<Option<Process>>,
 }
@@ -34,21 +26,19 @@ impl Thread {
             clock: Clock::default(),
             clocks: None,
             children: 0,
-            is_new: true,
-            call: None,
             process: None,
         }
     }
 
     /// Another thread of its process. All that are started have the same numbers to come: which of
     /// several workers is given a task depends on the moment, and must make no difference.
-    pub(super) fn another(&self) -> Self {
+    pub(in crate::linux) fn another(&self) -> Self {
         let worker = Random(self.seed ^ u64::from_be_bytes(*b"a thread")).next();
         Self { random: Random(worker), clocks: self.clocks, ..Self::first(self.seed) }
     }
 
     /// The first thread of the next process that this one starts.
-    pub(super) fn child(&mut self) -> Self {
+    pub(in crate::linux) fn child(&mut self) -> Self {
         self.children += 1;
         let seed = Random(self.seed ^ self.children.rotate_left(32)).next();
         Self { clock: self.clock, clocks: self.clocks, ..Self::first(seed) }
@@ -57,17 +47,6 @@ impl Thread {
     pub(super) fn fill(&mut self, buffer: &mut [u8]) {
         for chunk in buffer.chunks_mut(8) {
             chunk.copy_from_slice(&self.random.next().to_le_bytes()[..chunk.len()]);
-        }
-    }
-
-    pub(super) fn enter_call(&mut self, pid: Pid, settings: Settings) -> rustix::io::Result<()> {
-        calls::enter(pid, self, settings)
-    }
-
-    pub(super) fn leave_call(&mut self, pid: Pid, settings: Settings) -> rustix::io::Result<()> {
-        match self.call.take() {
-            Some(call) => calls::leave(pid, self, settings, call),
-            None => Ok(()),
         }
     }
 }

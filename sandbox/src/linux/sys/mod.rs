@@ -245,14 +245,23 @@ pub(super) fn wait_for_child_signal(timeout: Duration) {
     unsafe { libc::sigtimedwait(&raw const set, ptr::null_mut(), &raw const timeout) };
 }
 
-/// A descriptor that is readable when a child's end has been signalled. The signal must be blocked.
-pub(super) fn child_signals() -> Result<OwnedFd> {
-    let set = signal_set(&[libc::SIGCHLD]);
+/// A descriptor from which these signals can be read, by [`next_signal`]. They must be blocked.
+pub(super) fn signals(signals: &[c_int]) -> Result<OwnedFd> {
+    let set = signal_set(signals);
     // SAFETY: the set is initialised.
     let fd = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
     check(fd.into())?;
     // SAFETY: the kernel has just opened this descriptor for us.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Takes a signal that has arrived at [`signals`], if there is one.
+pub(super) fn next_signal(signals: &OwnedFd) -> Option<c_int> {
+    let mut signal = [0_u8; size_of::<libc::signalfd_siginfo>()];
+    let length = rustix::io::read(signals, &mut signal).ok()?;
+    // Its number comes first.
+    let number = signal[..length].first_chunk()?;
+    Some(c_int::from_ne_bytes(*number))
 }
 
 fn signal_set(signals: &[c_int]) -> libc::sigset_t {

@@ -1,5 +1,6 @@
 //! Watching other processes: the parts of `ptrace(2)` that the determinism layer needs.
 
+use std::ffi::{CStr, CString};
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::raw::c_int;
@@ -55,6 +56,7 @@ fn request(kind: libc::c_uint, thread: Pid, data: usize) -> Result<()> {
 }
 
 /// The registers of a stopped thread, as far as they are about its system call.
+#[derive(Clone, Copy)]
 pub(in crate::linux) struct Registers(libc::user_regs_struct);
 
 impl Registers {
@@ -75,6 +77,24 @@ impl Registers {
             iov_len: size_of::<libc::user_regs_struct>(),
         };
         register_set(libc::PTRACE_SETREGSET, thread, NT_PRSTATUS, &mut place)
+    }
+
+    /// Has the call that the thread is about to make made with other arguments, by their places.
+    pub(in crate::linux) fn replace_arguments(
+        mut self,
+        thread: Pid,
+        values: &[(usize, u64)],
+    ) -> Result<()> {
+        values.iter().for_each(|(at, value)| *self.argument(*at) = *value);
+        self.write(thread)
+    }
+
+    /// Gives a thread that has made its call with other arguments back its own.
+    pub(in crate::linux) fn restore_arguments(self, thread: Pid) -> Result<()> {
+        let mut now = Self::of(thread)?;
+        let arguments = self.arguments().into_iter().enumerate();
+        arguments.skip(FIRST_KEPT).for_each(|(at, value)| *now.argument(at) = value);
+        now.write(thread)
     }
 }
 
@@ -152,7 +172,57 @@ impl Registers {
         self.0.rax = result as u64;
         self.write(thread)
     }
+
+    /// Has another call made in the place of the one that the thread is about to make.
+    pub(in crate::linux) fn replace_call(
+        mut self,
+        thread: Pid,
+        call: i64,
+        arguments: [u64; 6],
+    ) -> Result<()> {
+        self.0.orig_rax = call as u64;
+        arguments.into_iter().enumerate().for_each(|(at, value)| *self.argument(at) = value);
+        self.write(thread)
+    }
+
+    /// Has a thread that has made another call in its place make this one.
+    pub(in crate::linux) fn make_again(mut self, thread: Pid) -> Result<()> {
+        self.0.rip -= SYSTEM_CALL;
+        self.0.rax = self.0.orig_rax;
+        self.0.orig_rax = u64::MAX;
+        self.write(thread)
+    }
+
+    /// Lets a thread that has made another call in its place go on as if this one had returned `result`.
+    pub(in crate::linux) fn leave_with(mut self, thread: Pid, result: i64) -> Result<()> {
+        self.0.rax = result as u64;
+        self.write(thread)
+    }
+
+    fn argument(&mut self, at: usize) -> &mut u64 {
+        let Self(r) = self;
+        match at {
+            0 => &mut r.rdi,
+            1 => &mut r.rsi,
+            2 => &mut r.rdx,
+            3 => &mut r.r10,
+            4 => &mut r.r8,
+            _ => &mut r.r9,
+        }
+    }
 }
+
+/// The bytes of the instruction that makes a system call.
+#[cfg(target_arch = "x86_64")]
+const SYSTEM_CALL: u64 = 2;
+#[cfg(target_arch = "aarch64")]
+const SYSTEM_CALL: u64 = 4;
+
+/// The first argument whose register does not get the result of a system call.
+#[cfg(target_arch = "x86_64")]
+const FIRST_KEPT: usize = 0;
+#[cfg(target_arch = "aarch64")]
+const FIRST_KEPT: usize = 1;
 
 #[cfg(target_arch = "aarch64")]
 impl Registers {
@@ -176,14 +246,46 @@ impl Registers {
 
     /// Skips the system call that the thread is about to make; it will have returned `result`.
     pub(in crate::linux) fn answer(mut self, thread: Pid, result: i64) -> Result<()> {
-        const NT_ARM_SYSTEM_CALL: c_int = 0x404;
-        let mut none: c_int = -1;
-        let mut place =
-            libc::iovec { iov_base: ptr::from_mut(&mut none).cast(), iov_len: size_of::<c_int>() };
-        register_set(libc::PTRACE_SETREGSET, thread, NT_ARM_SYSTEM_CALL, &mut place)?;
+        set_call(thread, -1)?;
         self.0.regs[0] = result as u64;
         self.write(thread)
     }
+
+    /// Has another call made in the place of the one that the thread is about to make.
+    pub(in crate::linux) fn replace_call(
+        mut self,
+        thread: Pid,
+        call: i64,
+        arguments: [u64; 6],
+    ) -> Result<()> {
+        set_call(thread, call as c_int)?;
+        arguments.into_iter().enumerate().for_each(|(at, value)| *self.argument(at) = value);
+        self.write(thread)
+    }
+
+    /// Has a thread that has made another call in its place make this one.
+    pub(in crate::linux) fn make_again(mut self, thread: Pid) -> Result<()> {
+        self.0.pc -= SYSTEM_CALL;
+        self.write(thread)
+    }
+
+    /// Lets a thread that has made another call in its place go on as if this one had returned `result`.
+    pub(in crate::linux) fn leave_with(mut self, thread: Pid, result: i64) -> Result<()> {
+        self.0.regs[0] = result as u64;
+        self.write(thread)
+    }
+
+    fn argument(&mut self, at: usize) -> &mut u64 {
+        &mut self.0.regs[at]
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+fn set_call(thread: Pid, mut call: c_int) -> Result<()> {
+    const NT_ARM_SYSTEM_CALL: c_int = 0x404;
+    let mut place =
+        libc::iovec { iov_base: ptr::from_mut(&mut call).cast(), iov_len: size_of::<c_int>() };
+    register_set(libc::PTRACE_SETREGSET, thread, NT_ARM_SYSTEM_CALL, &mut place)
 }
 
 /// Reads memory of a traced process; the number of bytes that could be read.
@@ -195,6 +297,27 @@ pub(in crate::linux) fn read_memory(thread: Pid, from: u64, buffer: &mut [u8]) -
     // SAFETY: `IoSliceMut` is an `iovec` of memory that is ours; the other is not of this process.
     let count = unsafe { libc::process_vm_readv(thread, here, 1, there, 1, 0) };
     usize::try_from(count).map_err(|_| last_error())
+}
+
+/// The path at an address, if it ends within what a path may have.
+pub(in crate::linux) fn path_at(pid: Pid, at: u64) -> Option<CString> {
+    const PAGE: u64 = 4096;
+    let mut bytes = [0; PAGE as usize];
+    let mut length = 0;
+    // Page by page: the next one may not be there.
+    while length < bytes.len() {
+        let from = at + length as u64;
+        let end = bytes.len().min(length + (PAGE - from % PAGE) as usize);
+        let read = read_memory(pid, from, &mut bytes[length..end]).ok()?;
+        length += read;
+        if let Ok(path) = CStr::from_bytes_until_nul(&bytes[..length]) {
+            return Some(path.to_owned());
+        }
+        if read == 0 {
+            return None;
+        }
+    }
+    None
 }
 
 /// Writes memory of a traced process; all of it or an error.

@@ -1,0 +1,442 @@
+//! A file tree without mounts: where there are no namespaces, paths are translated, in every system call
+//! that has one.
+//!
+//! A thread stops on its way into such a call. Process 1 reads the path, finds out what it means in the
+//! [file tree](Tree) of the command, and has the call made with the path of the host; on the way out
+//! the thread has its registers back. What the kernel tells of paths is translated in the other
+//! direction. Programs are started with the loader and the interpreter that the tree has ([`programs`]).
+//!
+//! This shows a file tree, it doesn't guard one: a thread can change a path between the translation and
+//! the call. What a command can read and write is for Landlock to say.
+
+mod calls;
+mod guard;
+mod programs;
+mod root;
+mod start;
+mod tree;
+
+use std::collections::HashMap;
+use std::ffi::CStr;
+
+use rustix::fs::readlink;
+use rustix::io::{Errno, Result};
+use rustix::process::Pid;
+
+pub(super) use root::{NotMade, Root};
+pub(super) use start::launch;
+
+use self::calls::{Kind, Last, PathArgument};
+use self::programs::Programs;
+use self::tree::{Place, Tree};
+use super::sys::trace::{Registers, path_at, write_memory};
+
+/// The last argument of a call whose path has been translated, where the determinism layer answers it
+/// besides. No such call has six arguments.
+pub(super) const TRANSLATED_MARK: u32 = 0x7275_6e21;
+
+/// What is known of the paths of a command.
+pub(super) struct Translator {
+    tree: Tree,
+    programs: Programs,
+    /// Whether a thread may only ask for processes of the command.
+    is_guarded: bool,
+    /// Whether the determinism layer answers calls besides.
+    is_marked: bool,
+    threads: HashMap<Pid, Thread>,
+}
+
+/// What is known of one thread.
+#[derive(Clone, Debug, Default)]
+struct Thread {
+    /// Its memory for translated paths.
+    room: Room,
+    /// The program that it runs, as a path of the tree.
+    program: Option<Vec<u8>>,
+    /// The program that it is becoming.
+    next_program: Option<Vec<u8>>,
+}
+
+/// Memory of a thread that only the translation uses.
+#[derive(Clone, Copy, Debug, Default)]
+struct Room {
+    at: u64,
+    size: u64,
+}
+
+/// How a call goes on.
+pub(super) enum Next {
+    /// It is none of those that are translated.
+    NotOurs,
+    /// It is made, or answered already; how it ends is of no interest.
+    Begin,
+    /// Its end has to be waited for.
+    Wait(Call),
+}
+
+/// A call whose end is waited for.
+pub(super) enum Call {
+    /// It was made with other arguments; the registers get their old values.
+    Changed(Box<Registers>),
+    /// Memory was mapped in its place, of this size; now it is made itself.
+    Deferred(Box<Registers>, u64),
+}
+
+/// What becomes of a call.
+enum Verdict {
+    /// It is made as it is.
+    Unchanged,
+    /// It is not made; this is its result.
+    Result(i64),
+    /// It is made with other arguments.
+    Changed(Changes),
+}
+
+/// New arguments, by their places.
+#[derive(Default)]
+struct Changes {
+    values: Vec<(usize, u64)>,
+    /// Arguments that are to be the address of these bytes.
+    texts: Vec<(usize, Vec<u8>)>,
+    /// An argument that is to be a list of strings: of texts, and of addresses after them.
+    list: Option<(usize, Vec<Vec<u8>>, Vec<u64>)>,
+}
+
+impl From<Errno> for Verdict {
+    fn from(error: Errno) -> Self {
+        Self::Result(-i64::from(error.raw_os_error()))
+    }
+}
+
+impl Translator {
+    /// For a command whose first thread is `program`. `copies` is a folder for changed copies of
+    /// programs.
+    pub(super) fn new(
+        program: Pid,
+        tree: Tree,
+        copies: &CStr,
+        (is_guarded, is_marked): (bool, bool),
+    ) -> Self {
+        let threads = HashMap::from([(program, Thread::default())]);
+        Self { tree, programs: Programs::new(copies), is_guarded, is_marked, threads }
+    }
+
+    /// A path of the host as one of the tree, if it is in there.
+    pub(super) fn shown(&self, host: &[u8]) -> Option<Vec<u8>> {
+        self.programs.original(host).or_else(|| self.tree.shown(host))
+    }
+
+    pub(super) fn starts(&mut self, parent: Pid, child: Pid, shares_memory: bool) {
+        let mut thread = self.threads.get(&parent).cloned().unwrap_or_default();
+        // Its parent rests until the child has memory of its own; other threads don't.
+        if !shares_memory {
+            thread.room = Room::default();
+        }
+        self.threads.insert(child, thread);
+    }
+
+    pub(super) fn becomes_program(&mut self, pid: Pid, before: Pid) {
+        if let Some(mut thread) = self.threads.remove(&before) {
+            thread.room = Room::default();
+            thread.program = thread.next_program.take();
+            self.threads.insert(pid, thread);
+        }
+    }
+
+    pub(super) fn ended(&mut self, pid: Pid) {
+        self.threads.remove(&pid);
+    }
+
+    /// A thread is about to make a call.
+    pub(super) fn enter(&mut self, pid: Pid) -> Result<Next> {
+        let registers = Registers::of(pid)?;
+        let Some(kind) = calls::kind(registers.call()) else { return Ok(Next::NotOurs) };
+        let arguments = registers.arguments();
+        let verdict = match kind {
+            Kind::Paths(paths) => self.paths(pid, arguments, paths),
+            Kind::Execute { folder, path, arguments: list } => {
+                self.execute(pid, arguments, folder, (path, list))
+            }
+            Kind::ReadLink { folder, path } => self.read_link(pid, arguments, folder, path),
+            Kind::WorkingDirectory => self.working_directory(pid, arguments),
+            Kind::Change(at) => self.change_of(pid, arguments[at] as i32),
+            Kind::Process(at) => self.process(pid, arguments[at] as i32),
+            Kind::Refused(error) => error.into(),
+        };
+        match verdict {
+            Verdict::Unchanged => Ok(Next::Begin),
+            Verdict::Result(result) => registers.answer(pid, result).map(|()| Next::Begin),
+            Verdict::Changed(changes) => self.change(pid, registers, changes),
+        }
+    }
+
+    /// A call has been made whose end was waited for.
+    pub(super) fn leave(&mut self, pid: Pid, call: Call) -> Result<()> {
+        match call {
+            Call::Changed(before) => before.restore_arguments(pid),
+            Call::Deferred(before, size) => {
+                let result = Registers::of(pid)?.result();
+                let Ok(at) = u64::try_from(result) else { return before.leave_with(pid, result) };
+                if let Some(thread) = self.threads.get_mut(&pid) {
+                    thread.room = Room { at, size };
+                }
+                before.make_again(pid)
+            }
+        }
+    }
+
+    /// Has a call made with other arguments; first of all, with memory for them.
+    fn change(&mut self, pid: Pid, registers: Registers, changes: Changes) -> Result<Next> {
+        let room = self.threads.get(&pid).map(|thread| thread.room).unwrap_or_default();
+        let needed = changes.size();
+        if needed > room.size {
+            let size = needed.next_multiple_of(4096).max(8192);
+            let (protection, flags) =
+                (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+            let map = [place_for(pid), size, protection as u64, flags as u64, u64::MAX, 0];
+            registers.replace_call(pid, libc::SYS_mmap, map)?;
+            return Ok(Next::Wait(Call::Deferred(Box::new(registers), size)));
+        }
+        let (values, bytes) = changes.at(room.at);
+        write_memory(pid, room.at, &bytes)?;
+        registers.replace_arguments(pid, &values)?;
+        Ok(Next::Wait(Call::Changed(Box::new(registers))))
+    }
+
+    fn paths(&self, pid: Pid, arguments: [u64; 6], paths: &[PathArgument]) -> Verdict {
+        let mut changes = Changes::default();
+        for path in paths {
+            let place = match self.place(pid, arguments, path) {
+                Ok(place) => place,
+                Err(error) => return error.into(),
+            };
+            let Some((text, place)) = place else {
+                // Without a path, the descriptor itself is meant.
+                match path.folder.filter(|_| path.is_changed()) {
+                    Some(at) => match self.change_of(pid, arguments[at] as i32) {
+                        Verdict::Unchanged => continue,
+                        refused => return refused,
+                    },
+                    None => continue,
+                }
+            };
+            if path.writes(arguments, &place) && !place.is_writable {
+                let exists = path.makes_anew(arguments) && place.exists();
+                return if exists { Errno::EXIST } else { Errno::ROFS }.into();
+            }
+            if place.host != text {
+                changes.texts.push((path.at, place.host));
+            }
+        }
+        if self.is_marked && paths.iter().any(|path| path.is_answered) {
+            changes.values.push((5, TRANSLATED_MARK.into()));
+        }
+        match changes.values.is_empty() && changes.texts.is_empty() {
+            true => Verdict::Unchanged,
+            false => Verdict::Changed(changes),
+        }
+    }
+
+    /// A thread changes owner, permissions or times of an open file, which Landlock says nothing about.
+    fn change_of(&self, pid: Pid, fd: i32) -> Verdict {
+        let shown = link(pid, &format!("fd/{fd}")).and_then(|host| self.shown(&host));
+        match shown.and_then(|shown| self.tree.host_of(&shown)) {
+            Some((_, false)) => Errno::ROFS.into(),
+            // It is no file, or none of the tree.
+            Some((_, true)) | None => Verdict::Unchanged,
+        }
+    }
+
+    /// The path as it is written, and what it means. `None` if it is none, or none of the tree's.
+    fn place(
+        &self,
+        pid: Pid,
+        arguments: [u64; 6],
+        path: &PathArgument,
+    ) -> Result<Option<(Vec<u8>, Place)>> {
+        let Some(text) = path_at(pid, arguments[path.at]) else { return Ok(None) };
+        let text = text.into_bytes();
+        let folder = path.folder.map(|at| arguments[at] as i32);
+        let Some(begin) = self.beginning(pid, &text, folder) else { return Ok(None) };
+        let place = self.walk(pid, &begin, &text, path.last(arguments))?;
+        Ok(Some((text, place)))
+    }
+
+    /// The folder of the tree that a path begins at. `None` if it can't be said.
+    fn beginning(&self, pid: Pid, text: &[u8], folder: Option<i32>) -> Option<Vec<u8>> {
+        match (text.first()?, folder) {
+            (b'/', _) => Some(b"/".to_vec()),
+            (_, None | Some(libc::AT_FDCWD)) => self.shown(&link(pid, "cwd")?),
+            (_, Some(fd)) => self.shown(&link(pid, &format!("fd/{fd}"))?),
+        }
+    }
+
+    fn walk(&self, pid: Pid, begin: &[u8], text: &[u8], last: Last) -> Result<Place> {
+        let is_ours = |number: i32| {
+            let other = Pid::from_raw(number);
+            !self.is_guarded || other.is_some_and(|other| self.threads.contains_key(&other))
+        };
+        let program = self.threads.get(&pid).and_then(|thread| thread.program.as_deref());
+        self.tree.walk(begin, text, last, (&is_ours, program))
+    }
+
+    fn execute(
+        &mut self,
+        pid: Pid,
+        arguments: [u64; 6],
+        folder: Option<usize>,
+        (at, list): (usize, usize),
+    ) -> Verdict {
+        let path = PathArgument::executed(folder, at);
+        let place = match self.place(pid, arguments, &path) {
+            Ok(Some(place)) => place,
+            Ok(None) => return Verdict::Unchanged,
+            Err(error) => return error.into(),
+        };
+        let (text, place) = place;
+        let find = |path: &[u8]| self.walk(pid, b"/", path, Last::Followed);
+        let program = match programs::find(text, place, &find) {
+            Ok(program) => program,
+            Err(error) => return error.into(),
+        };
+        let host = match self.programs.load(&program, &self.tree) {
+            Ok(host) => host,
+            Err(error) => return error.into(),
+        };
+        let mut changes = Changes { texts: vec![(at, host)], ..Changes::default() };
+        if !program.before.is_empty() {
+            let Some(rest) = programs::strings(pid, arguments[list]) else {
+                return Errno::FAULT.into();
+            };
+            // The name of the script stands in the place of its own.
+            let rest = rest.get(1..).unwrap_or_default().to_vec();
+            changes.list = Some((list, program.before, rest));
+        }
+        if let Some(thread) = self.threads.get_mut(&pid) {
+            thread.next_program = Some(program.shown);
+        }
+        Verdict::Changed(changes)
+    }
+
+    /// The text of a link, as one of the tree.
+    fn read_link(
+        &self,
+        pid: Pid,
+        arguments: [u64; 6],
+        folder: Option<usize>,
+        at: usize,
+    ) -> Verdict {
+        let path = PathArgument::link(folder, at);
+        let place = match self.place(pid, arguments, &path) {
+            Ok(Some((_, place))) => place,
+            // An empty path means the descriptor itself.
+            Ok(None) => return Verdict::Unchanged,
+            Err(error) => return error.into(),
+        };
+        // In here, "self" would be this process.
+        let own = [&b"/proc/self/"[..], b"/proc/thread-self/"];
+        let host = match own.into_iter().find_map(|own| place.host.strip_prefix(own)) {
+            Some(rest) => [format!("/proc/{}/", pid.as_raw_nonzero()).as_bytes(), rest].concat(),
+            None => place.host,
+        };
+        let text = match readlink(host.as_slice(), Vec::new()) {
+            Ok(text) => text.into_bytes(),
+            Err(error) => return error.into(),
+        };
+        let text = match host.starts_with(b"/proc/") {
+            true => self.shown_link(pid, &host, text),
+            false => text,
+        };
+        let (to, size) = (arguments[at + 1], arguments[at + 2] as usize);
+        if size == 0 {
+            return Errno::INVAL.into();
+        }
+        let text = &text[..text.len().min(size)];
+        match write_memory(pid, to, text) {
+            Ok(()) => Verdict::Result(text.len() as i64),
+            Err(_) => Errno::FAULT.into(),
+        }
+    }
+
+    /// What a link in `/proc` is shown to lead to.
+    fn shown_link(&self, pid: Pid, link: &[u8], text: Vec<u8>) -> Vec<u8> {
+        let own = format!("/proc/{}/exe", pid.as_raw_nonzero());
+        let program = self.threads.get(&pid).and_then(|thread| thread.program.clone());
+        match program {
+            Some(program) if link == own.as_bytes() => program,
+            _ => self.shown(&text).unwrap_or(text),
+        }
+    }
+
+    fn working_directory(&self, pid: Pid, [to, size, ..]: [u64; 6]) -> Verdict {
+        let Some(path) = link(pid, "cwd") else { return Errno::NOENT.into() };
+        let mut path = self.shown(&path).unwrap_or(path);
+        path.push(0);
+        if path.len() as u64 > size {
+            return Errno::RANGE.into();
+        }
+        match write_memory(pid, to, &path) {
+            Ok(()) => Verdict::Result(path.len() as i64),
+            Err(_) => Errno::FAULT.into(),
+        }
+    }
+
+    /// A thread asks for a process, or a thread, or a group of some.
+    fn process(&self, pid: Pid, number: i32) -> Verdict {
+        let is_ours = |number: i32| {
+            Pid::from_raw(number).is_some_and(|other| self.threads.contains_key(&other))
+        };
+        match number {
+            _ if !self.is_guarded => Verdict::Unchanged,
+            // Itself, or its own group.
+            0 => Verdict::Unchanged,
+            -1 => Errno::PERM.into(),
+            number if number == pid.as_raw_nonzero().get() => Verdict::Unchanged,
+            number if is_ours(number.saturating_abs()) => Verdict::Unchanged,
+            _ => Errno::SRCH.into(),
+        }
+    }
+}
+
+/// Where the memory of a thread may lie: far from where the kernel puts what the program asks for, which
+/// is to have the same addresses with and without.
+fn place_for(pid: Pid) -> u64 {
+    const BEGIN: u64 = 0x6000_0000_0000;
+    const EACH: u64 = 1 << 20;
+    BEGIN + (pid.as_raw_nonzero().get() as u64 & 0xffff) * EACH
+}
+
+/// The text of one of the links that the kernel has for a thread.
+fn link(pid: Pid, name: &str) -> Option<Vec<u8>> {
+    let link = format!("/proc/{}/{name}", pid.as_raw_nonzero());
+    Some(readlink(link, Vec::new()).ok()?.into_bytes())
+}
+
+impl Changes {
+    /// The bytes of memory that it takes.
+    fn size(&self) -> u64 {
+        self.at(0).1.len() as u64
+    }
+
+    /// All new arguments, and what has to be at `room` for them.
+    fn at(&self, room: u64) -> (Vec<(usize, u64)>, Vec<u8>) {
+        let (mut values, mut bytes) = (self.values.clone(), Vec::new());
+        let put = |bytes: &mut Vec<u8>, text: &[u8]| {
+            let at = room + bytes.len() as u64;
+            bytes.extend_from_slice(text);
+            bytes.push(0);
+            at
+        };
+        for (argument, text) in &self.texts {
+            values.push((*argument, put(&mut bytes, text)));
+        }
+        if let Some((argument, texts, rest)) = &self.list {
+            let first: Vec<u64> = texts.iter().map(|text| put(&mut bytes, text)).collect();
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+            values.push((*argument, room + bytes.len() as u64));
+            let all = first.iter().chain(rest).chain(&[0]);
+            all.for_each(|address| bytes.extend_from_slice(&address.to_ne_bytes()));
+        }
+        (values, bytes)
+    }
+}

@@ -1,0 +1,179 @@
+//! The file tree of a command without namespaces, on disk: a folder for its root, where everything that
+//! is shown elsewhere has its place, and the folders and files that are the sandbox's own.
+
+use std::ffi::{CStr, OsStr};
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use super::tree::Tree;
+use crate::View;
+use crate::linux::layout::{Entry, Kind};
+use crate::linux::plan::{PlannedKind, PlannedMount, path};
+use crate::linux::step::Step;
+
+/// A file tree; its own folder is deleted when this is dropped.
+#[derive(Debug)]
+pub(in crate::linux) struct Root {
+    folder: PathBuf,
+    mounts: Vec<PlannedMount>,
+}
+
+/// Why a file tree could not be made.
+#[derive(Debug)]
+pub(in crate::linux) enum NotMade {
+    /// What every command sees could not be written.
+    Own(io::Error),
+    /// The entry with this index could not be shown.
+    Entry { index: usize, step: Step, source: io::Error },
+}
+
+impl From<io::Error> for NotMade {
+    fn from(error: io::Error) -> Self {
+        Self::Own(error)
+    }
+}
+
+/// What is shown of the host's devices.
+const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+
+const LINKS: [(&str, &str); 4] = [
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+];
+
+impl Root {
+    /// Makes the tree with these entries in `folder`, which must not be there yet. `files` stand in the
+    /// place of others that the kernel has. An error may come with the entry that could not be shown.
+    pub(in crate::linux) fn make(
+        folder: PathBuf,
+        entries: &[Entry],
+        view: &View,
+        files: &[(&CStr, Vec<u8>)],
+    ) -> Result<Self, NotMade> {
+        let mut building = Building::begin(folder, view, files)?;
+        for (index, entry) in entries.iter().enumerate() {
+            building.add(entry).map_err(|(step, source)| NotMade::Entry { index, step, source })?;
+        }
+        Ok(building.root)
+    }
+
+    /// What is shown where, outer folders first; all of it read-only or writable.
+    pub(in crate::linux) fn mounts(&self) -> &[PlannedMount] {
+        &self.mounts
+    }
+}
+
+impl Drop for Root {
+    fn drop(&mut self) {
+        // What stays is tidied up with the folder that it is in.
+        let _ = crate::linux::folders::reclaim(&self.folder);
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The tree, with the entries so far.
+struct Building {
+    root: Root,
+    tree: Tree,
+}
+
+impl Building {
+    /// Makes what every command sees.
+    fn begin(folder: PathBuf, view: &View, files: &[(&CStr, Vec<u8>)]) -> io::Result<Self> {
+        fs::create_dir(&folder)?;
+        let mut building = Self {
+            root: Root { folder: folder.clone(), mounts: Vec::new() },
+            tree: Tree::default(),
+        };
+        let new = |name: &str| {
+            let folder = folder.join(name);
+            fs::create_dir(&folder).map(|()| folder)
+        };
+        let root = new("root")?;
+        ["etc", "dev", "proc", "tmp"]
+            .iter()
+            .try_for_each(|name| fs::create_dir(root.join(name)))?;
+        for (path, content) in view.system_files() {
+            fs::write(root.join(&path[1..]), content)?;
+        }
+        building.show(Path::new("/"), PlannedKind::ReadOnly(self::path(&root)));
+        for device in DEVICES {
+            let kind = Kind::Writable(device.into());
+            building.add_own(device, kind)?;
+        }
+        for (link, text) in LINKS {
+            let kind = Kind::Symlink(text.into());
+            building.add_own(link, kind)?;
+        }
+        for (target, own) in [("/tmp", "tmp"), ("/dev/shm", "shm")] {
+            let own = new(own)?;
+            fs::set_permissions(&own, Permissions::from_mode(0o1777))?;
+            let kind = Kind::Writable(own);
+            building.add_own(target, kind)?;
+        }
+        building.show(Path::new("/proc"), PlannedKind::ReadOnly(c"/proc".into()));
+        let hidden = new("hidden")?;
+        for (number, (name, content)) in files.iter().enumerate() {
+            let path = Path::new(OsStr::from_bytes(name.to_bytes()));
+            if path.exists() {
+                let file = hidden.join(number.to_string());
+                fs::write(&file, content)?;
+                building.show(path, PlannedKind::ReadOnly(self::path(&file)));
+            }
+        }
+        Ok(building)
+    }
+
+    fn show(&mut self, target: &Path, kind: PlannedKind) {
+        if let Some((host, is_writable)) = kind.shown() {
+            self.tree.add(target.as_os_str().as_bytes(), host.to_bytes(), is_writable);
+        }
+        self.root.mounts.push(PlannedMount { target: path(target), kind });
+    }
+
+    fn add_own(&mut self, target: &str, kind: Kind) -> io::Result<()> {
+        self.add(&Entry { target: target.into(), kind }).map_err(|(_, error)| error)
+    }
+
+    /// Makes the place of an entry, and shows it there.
+    fn add(&mut self, entry: &Entry) -> Result<(), (Step, io::Error)> {
+        let not_opened = |error| (Step::Open, error);
+        let not_made = |error| (Step::MountPoint, error);
+        let target = &entry.target;
+        let (place, _) = self
+            .tree
+            .host_of(target.as_os_str().as_bytes())
+            .ok_or_else(|| not_made(io::ErrorKind::NotFound.into()))?;
+        let place = Path::new(OsStr::from_bytes(&place)).to_owned();
+        if let Some(parent) = place.parent().filter(|parent| !parent.exists()) {
+            fs::create_dir_all(parent).map_err(not_made)?;
+        }
+        let is_there = fs::symlink_metadata(&place).is_ok();
+        let kind = match &entry.kind {
+            Kind::Folder if is_there => return Ok(()),
+            Kind::Folder => return fs::create_dir(&place).map_err(not_made),
+            Kind::Symlink(text) => {
+                return symlink(text, &place).map_err(|error| (Step::Symlink, error));
+            }
+            Kind::ReadOnly(host) => PlannedKind::ReadOnly(path(host)),
+            Kind::Writable(host) | Kind::Scratch { lower: host, .. } => {
+                PlannedKind::Writable(path(host))
+            }
+        };
+        if let (false, Some((host, _))) = (is_there, kind.shown()) {
+            let host = Path::new(OsStr::from_bytes(host.to_bytes()));
+            match fs::metadata(host).map_err(not_opened)?.is_dir() {
+                true => fs::create_dir(&place),
+                false => File::create_new(&place).map(drop),
+            }
+            .map_err(not_made)?;
+        }
+        self.show(target, kind);
+        Ok(())
+    }
+}

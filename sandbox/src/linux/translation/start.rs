@@ -1,0 +1,232 @@
+//! Starting a command without namespaces: process 1, which traces it, and the program.
+//!
+//! Both are ordinary processes of the machine. That all of them end is for process 1 to see to, which
+//! inherits every orphan and traces every thread; if it is killed itself, the kernel kills what it
+//! traces.
+
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+
+use rustix::fs::Mode;
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::process::{
+    DumpableBehavior, Pid, Resource, Rlimit, Signal, chdir, geteuid, getpid, kill_process,
+    set_child_subreaper, set_dumpable_behavior, setrlimit, setsid, umask,
+};
+use rustix::thread::{sched_setaffinity, set_no_new_privs};
+
+use super::calls::{Last, TRANSLATED};
+use super::tree::Tree;
+use super::{Translator, guard};
+use crate::linux::channel;
+use crate::linux::child::{
+    connect_stdio, die_with, execute, keep_only, offer_to_oom_killer, report_end,
+};
+use crate::linux::determinism::{Layer, NOTIFIED, TRACED};
+use crate::linux::init::{self, Reach};
+use crate::linux::launch::{Inherited, cpu_set, resource_limits};
+use crate::linux::plan::{Plan, Translated};
+use crate::linux::seccomp::{self, Watched};
+use crate::linux::step::{At, Failure, Step};
+use crate::linux::sys::{self, StringList, trace};
+use crate::linux::tracer::Tracer;
+use crate::linux::wire::Report;
+
+type Done = Result<(), Failure>;
+
+/// Starts the command. What goes wrong later is reported by process 1.
+pub(in crate::linux) fn launch(
+    plan: &Plan,
+    translated: &Translated,
+    inherited: Inherited<'_>,
+) -> Result<(Pid, OwnedFd), Failure> {
+    sys::clone_into(0, || become_first(plan, translated, inherited)).at(Step::Clone)
+}
+
+/// Starts the program, waits for its end and reports it.
+fn become_first(plan: &Plan, translated: &Translated, inherited: Inherited<'_>) {
+    match start(plan, translated, inherited) {
+        Err(failure) => report_end(inherited.channel, Report::Failed(failure), &[]),
+        Ok(Started { program, tracer, channel, from_program }) => {
+            let (report, missing) = init::wait(program, plan.limits.bounds, tracer, Reach::Traced);
+            // The program itself says why it could not be started.
+            let failure = channel::receive_report(from_program);
+            match (failure, report) {
+                (Ok(Some((failure @ Report::Failed(_), _))), _) => {
+                    report_end(channel, failure, &[]);
+                }
+                (_, Some(report)) => report_end(channel, report, &missing),
+                (_, None) => {}
+            }
+        }
+    }
+}
+
+struct Started {
+    program: Pid,
+    tracer: Option<Tracer>,
+    channel: BorrowedFd<'static>,
+    from_program: BorrowedFd<'static>,
+}
+
+fn start(
+    plan: &Plan,
+    translated: &Translated,
+    inherited: Inherited<'_>,
+) -> Result<Started, Failure> {
+    // To be told to end is a reason to end the others first.
+    sys::set_blocked(&[libc::SIGCHLD, libc::SIGTERM]).at(Step::Limits)?;
+    die_with(inherited.spawner)?;
+    set_child_subreaper(Some(getpid())).at(Step::ParentDeath)?;
+    let tree = tree(plan);
+    let (from, to) = channel::pair().at(Step::Trace)?;
+    let program = || {
+        let begun = begin_program(inherited, &to);
+        let kept = *begun.as_ref().unwrap_or(&to.as_fd());
+        let ended = begun.and_then(|to| become_program(plan, translated, &tree, to));
+        // In vain only if nobody waits any more.
+        let _ = ended.map_err(|failure| channel::report(kept, Report::Failed(failure), &[]));
+    };
+    let (program, _) = sys::clone_into(0, program).at(Step::Fork)?;
+    drop(to);
+    // It was not dumpable if this process were not.
+    let is_stopped = sys::wait4(Some(program), libc::__WALL).at(Step::Trace)?;
+    if !is_stopped.is_some_and(|(_, status, _)| libc::WIFSTOPPED(status)) {
+        return Err(reported(&from).unwrap_or(Failure::new(Step::Trace, Errno::SRCH)));
+    }
+    trace::trace_all_of(program).and_then(|()| trace::resume(program, 0)).at(Step::Trace)?;
+    let listener = plan.determinism.map(|_| listener(&from)).transpose()?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Privileges)?;
+    let kept = [inherited.channel, from.as_fd()];
+    let kept: Vec<_> = kept.into_iter().chain(listener.as_ref().map(AsFd::as_fd)).collect();
+    let kept = keep_only(&kept);
+    let layer = plan
+        .determinism
+        .zip(kept.get(2))
+        .map(|(determinism, listener)| Layer::new(determinism, plan.limits.cpu_count(), *listener));
+    let settings = (translated.is_guarded, layer.is_some());
+    let translator = Translator::new(program, tree, &translated.copies, settings);
+    let tracer = Some(Tracer::new(program, layer, Some(translator)));
+    // No owner closes what is in the place of these now.
+    std::mem::forget((from, listener));
+    Ok(Started { program, tracer, channel: kept[0], from_program: kept[1] })
+}
+
+/// Why the program could not be started, as it says itself.
+fn reported(from: &OwnedFd) -> Option<Failure> {
+    match channel::receive_report(from) {
+        Ok(Some((Report::Failed(failure), _))) => Some(failure),
+        _ => None,
+    }
+}
+
+/// Where the program's calls arrive.
+fn listener(from: &OwnedFd) -> Result<OwnedFd, Failure> {
+    match channel::receive_report(from).at(Step::Trace)? {
+        Some((Report::Started, fds)) => {
+            fds.into_iter().next().ok_or(Failure::new(Step::Trace, Errno::BADF))
+        }
+        Some((Report::Failed(failure), _)) => Err(failure),
+        _ => Err(Failure::new(Step::Trace, Errno::SRCH)),
+    }
+}
+
+fn tree(plan: &Plan) -> Tree {
+    let mut tree = Tree::default();
+    for mount in &plan.mounts {
+        if let Some((host, is_writable)) = mount.kind.shown() {
+            tree.add(mount.target.to_bytes(), host.to_bytes(), is_writable);
+        }
+    }
+    tree
+}
+
+/// Gives up every descriptor but the standard streams and the way to process 1, which is closed when the
+/// program begins.
+fn begin_program(inherited: Inherited<'_>, to: &OwnedFd) -> Result<BorrowedFd<'static>, Failure> {
+    setsid().at(Step::Stdio)?;
+    connect_stdio(inherited.streams).at(Step::Stdio)?;
+    let kept = keep_only(&[to.as_fd()])[0];
+    fcntl_setfd(kept, FdFlags::CLOEXEC).at(Step::Stdio)?;
+    sys::reset_signals().at(Step::Stdio)?;
+    Ok(kept)
+}
+
+/// Returns only after a failure or a trial.
+fn become_program(
+    plan: &Plan,
+    translated: &Translated,
+    tree: &Tree,
+    to: BorrowedFd<'static>,
+) -> Done {
+    offer_to_oom_killer().at(Step::Limits)?;
+    set_limits(plan)?;
+    umask(Mode::from_raw_mode(plan.view.umask));
+    let everybody = |_: i32| true;
+    let cwd = tree.walk(b"/", plan.cwd.to_bytes(), Last::Followed, (&everybody, None));
+    cwd.and_then(|place| chdir(place.host.as_slice())).at(Step::WorkingDirectory)?;
+    set_no_new_privs(true).at(Step::Privileges)?;
+    if translated.is_guarded {
+        guard::restrict(&plan.mounts, &translated.copies).at(Step::Guard)?;
+    }
+    if plan.determinism.is_some() {
+        trace::fix_addresses().at(Step::Trace)?;
+    }
+    trace::trace_me().at(Step::Trace)?;
+    // Until the tracer knows of us.
+    kill_process(getpid(), Signal::STOP).at(Step::Trace)?;
+    if plan.trial {
+        return Ok(());
+    }
+    let (argv, env) = (StringList::new(plan.argv.clone()), StringList::new(plan.env.clone()));
+    let filter = seccomp::filter(Watched {
+        notified: if plan.determinism.is_some() { NOTIFIED } else { &[] },
+        traced: if plan.determinism.is_some() { TRACED } else { &[] },
+        translated: TRANSLATED,
+        is_alone: translated.is_guarded,
+    });
+    if plan.determinism.is_some() {
+        let listener = sys::notify::set_filter_with_listener(&filter).at(Step::Filter)?;
+        channel::report(to, Report::Started, &[listener.as_fd()]).at(Step::Trace)?;
+    } else {
+        sys::set_seccomp_filter(&filter).at(Step::Filter)?;
+    }
+    Err(Failure::new(Step::Execute, execute(&plan.programs, &argv, &env)))
+}
+
+fn set_limits(plan: &Plan) -> Done {
+    for (resource, limit) in resource_limits(&plan.limits) {
+        let limit = match resource {
+            // The kernel counts all processes of the user; this one and process 1 are in both numbers.
+            Resource::Nproc => more(limit, threads_of_user().saturating_sub(2)),
+            _ => limit,
+        };
+        setrlimit(resource, limit).at(Step::Limits)?;
+    }
+    match plan.limits.cpus {
+        Some(cpus) => cpu_set(cpus).and_then(|set| sched_setaffinity(None, &set)).at(Step::Cpus),
+        None => Ok(()),
+    }
+}
+
+fn more(limit: Rlimit, more: u64) -> Rlimit {
+    let add = |limit: Option<u64>| limit.map(|limit| limit.saturating_add(more));
+    let maximum = rustix::process::getrlimit(Resource::Nproc).maximum;
+    let limit = match (add(limit.current), maximum) {
+        (Some(limit), Some(maximum)) => Some(limit.min(maximum)),
+        (limit, maximum) => limit.or(maximum),
+    };
+    Rlimit { current: limit, maximum: limit }
+}
+
+fn threads_of_user() -> u64 {
+    let user = geteuid().as_raw();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let threads = |folder: std::path::PathBuf| {
+        let is_own = fs::metadata(&folder).is_ok_and(|data| data.uid() == user);
+        let status = is_own.then(|| fs::read_to_string(folder.join("status")).ok())??;
+        status.lines().find_map(|line| line.strip_prefix("Threads:"))?.trim().parse::<u64>().ok()
+    };
+    entries.filter_map(|entry| threads(entry.path())).sum()
+}
