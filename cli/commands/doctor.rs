@@ -42,7 +42,7 @@ enum State {
 pub(crate) fn run(config: &Config) -> Result<ExitCode, CommandError> {
     let store = session::store(config)?;
     let mut checks = sandbox_checks(&store);
-    checks.extend([kernel(), memory_limits()]);
+    checks.push(kernel());
     checks.extend(store_checks(&store));
     checks.extend(toolchains(config, &store)?);
     checks.extend(CLIENTS.iter().map(Client::check));
@@ -107,6 +107,7 @@ fn sandbox_checks(store: &DiskStore) -> Vec<Check> {
             "user notification and ptrace; for Python, JavaScript, TypeScript and `reproducible`",
         ),
         weaker,
+        limits(&sandbox),
     ]
 }
 
@@ -188,15 +189,14 @@ fn kernel() -> Check {
 }
 
 /// How the limits of components are enforced.
-fn memory_limits() -> Check {
-    let group = if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
-        "there is a cgroup hierarchy, which is not used"
-    } else {
-        "there are no cgroups"
+fn limits(sandbox: &Sandbox) -> Check {
+    let text = match sandbox.has_groups() {
+        true => "memory and processes by cgroups, timeout by signal, CPUs by affinity",
+        false => {
+            "memory by sampling 20 times a second (no cgroup v2 with memory and pids that this user may \
+             divide), processes by rlimit, timeout by signal, CPUs by affinity"
+        }
     };
-    let text = format!(
-        "timeout by signal, memory by sampling 20 times a second, CPUs by affinity; {group}"
-    );
     Check::new("limits", State::Good, text)
 }
 

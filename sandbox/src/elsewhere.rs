@@ -41,6 +41,11 @@ impl Sandbox {
     }
 
     /// Can't be called, since there is no value of this type.
+    pub fn has_groups(&self) -> bool {
+        match self.0 {}
+    }
+
+    /// Can't be called, since there is no value of this type.
     pub fn isolation(&self) -> Isolation {
         match self.0 {}
     }

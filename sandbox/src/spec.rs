@@ -76,8 +76,10 @@ pub enum MountSource {
 pub struct Limits {
     /// After this time every process of the command is killed.
     pub timeout: Option<Duration>,
-    /// Bytes of memory that all processes together may use, apart from files in `/tmp`.
-    /// Use is sampled 20 times a second, so a short excess is possible.
+    /// Bytes of memory that all processes together may use, files in `/tmp` and `/dev/shm` included.
+    /// The kernel enforces it where control groups can be had; elsewhere use is sampled 20 times a
+    /// second, so a short excess is possible, and files are left out where they lie on a disk
+    /// ([`Isolation::Weak`](crate::Isolation::Weak)).
     pub memory: Option<u64>,
     /// Processes and threads at one time. One more is used by the sandbox itself.
     pub processes: u32,

@@ -203,10 +203,16 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Whether overlays can be expected to work: root needs the right to map owners for that.
-pub(crate) fn has_overlays() -> bool {
+/// Whether overlays can be expected to work in `folder`: they mark files, and root needs the right to map
+/// owners.
+pub(crate) fn has_overlays(folder: &Path) -> bool {
+    let marked = rustix::fs::setxattr(folder, "user.a", b"", rustix::fs::XattrFlags::empty());
+    marked.is_ok() && (!is_root() || has_right_to_mount())
+}
+
+pub(crate) fn has_right_to_mount() -> bool {
     let capabilities = rustix::thread::capabilities(None).unwrap();
-    !is_root() || capabilities.effective.contains(CapabilitySet::SYS_ADMIN)
+    capabilities.effective.contains(CapabilitySet::SYS_ADMIN)
 }
 
 impl Lab {

@@ -295,7 +295,7 @@ fn waits() {
         condition.wait_timeout(lock.lock().unwrap(), Duration::from_secs(1)).unwrap();
     assert!(result.timed_out());
     while begin.elapsed() < Duration::from_millis(500) {}
-    let mut set = libc::pollfd { fd: -1, events: 0, revents: 0 };
-    answer(libc::SYS_poll, &[&raw mut set as i64, 1, 30]);
+    let timeout = rustix::event::Timespec { tv_sec: 0, tv_nsec: 30_000_000 };
+    rustix::event::poll(&mut [], Some(&timeout)).unwrap();
     println!("done");
 }

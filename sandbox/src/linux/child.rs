@@ -72,6 +72,7 @@ pub(super) fn report_end(channel: BorrowedFd<'_>, report: Report, missing: &[u8]
 /// The way into the sandbox.
 fn set_up(prepared: &Prepared, spawner: BorrowedFd<'_>) -> Done {
     // 1. Be another user, and die with the spawner.
+    offer_to_oom_killer().at(Step::Limits)?;
     wait_for_maps(prepared, spawner)?;
     become_inner_user(prepared).at(Step::Identity)?;
     die_with(spawner)?;
@@ -100,7 +101,6 @@ fn set_up(prepared: &Prepared, spawner: BorrowedFd<'_>) -> Done {
     // 6. Nothing else is left, and nothing of this can be changed again.
     unmount(c".", UnmountFlags::DETACH).at(Step::DetachHost)?;
     forbid_namespaces().at(Step::ForbidNamespaces)?;
-    offer_to_oom_killer().at(Step::Limits)?;
     seal(c"/proc").at(Step::Seal)?;
     seal(c"/").at(Step::Seal)?;
     // 7. Limits, and the state a program finds.
@@ -280,7 +280,8 @@ fn forbid_namespaces() -> rustix::io::Result<()> {
     set(c"/proc/sys/user/max_user_namespaces", b"0")
 }
 
-/// If the machine runs out of memory, it shall kill a command and not its caller.
+/// If the machine runs out of memory, it shall kill a command and not its caller. Only before the change
+/// of user, after which this process may not say so.
 pub(super) fn offer_to_oom_killer() -> rustix::io::Result<()> {
     match set(c"/proc/self/oom_score_adj", b"500") {
         // It is higher already, and privileged hands have made it so.

@@ -8,7 +8,10 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+use rustix::fs::{
+    AtFlags, CWD, Timespec, Timestamps, XattrFlags, removexattr, setxattr, utimensat,
+};
+use rustix::io::Errno;
 
 use super::identity::Account;
 
@@ -62,6 +65,15 @@ fn allow(path: &Path, data: &Metadata, bits: u32) -> io::Result<()> {
 
 fn each_entry(folder: &Path, each: &dyn Fn(&DirEntry) -> io::Result<()>) -> io::Result<()> {
     fs::read_dir(folder)?.try_for_each(|entry| each(&entry?))
+}
+
+/// Whether an overlay can mark what was removed in this folder. Without that it can be mounted, and fails
+/// when it has something to mark: on a tmpfs, before Linux 6.6.
+pub(super) fn takes_marks(upper: &Path) -> bool {
+    const MARK: &str = "user.overlay.trial";
+    // A folder that is not there is a failure of its own.
+    let marked = setxattr(upper, MARK, b"y", XattrFlags::empty());
+    marked != Err(Errno::OPNOTSUPP) && removexattr(upper, MARK) != Err(Errno::OPNOTSUPP)
 }
 
 /// Makes the two folders that an overlay writes to. What an earlier run has written stays.

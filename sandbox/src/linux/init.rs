@@ -1,8 +1,8 @@
 //! The life of process number 1 while the command runs: wait for its end, bury orphans, watch over
 //! time and memory.
 //!
-//! There is no memory cgroup to rely on: few users may create one. So this process adds up what the
-//! others use, from `/proc`.
+//! Where there is no control group for the command ([`groups`](super::groups)), as few users may create
+//! one, this process adds up what the others use, from `/proc`.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
@@ -10,9 +10,8 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags, RawDir, open, openat};
+use rustix::fs::{Mode, OFlags, RawDir, open, openat, statvfs};
 use rustix::io::read;
-use rustix::param::page_size;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::step::{At, Failure, Step};
@@ -182,7 +181,7 @@ fn wait_bounded(children: &mut Children, bounds: Bounds) -> Result<Option<Report
             return Ok(Some(Report::TimedOut));
         }
         let pause = match &mut watch {
-            Some(watch) if now >= watch.next => match watch.look(&|name| children.has(name)) {
+            Some(watch) if now >= watch.next => match watch.look(children) {
                 Use::TooMuch => return Ok(Some(Report::OutOfMemory)),
                 Use::MuchShared => watch.rest(now, 10 * MEMORY_INTERVAL),
                 Use::Fine => watch.rest(now, MEMORY_INTERVAL),
@@ -216,7 +215,7 @@ impl Watch {
     fn new(limit: u64) -> Result<Self, Failure> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let proc = open(c"/proc", flags, Mode::empty()).at(Step::Limits)?;
-        Ok(Self { proc, page: page_size() as u64, limit, next: Instant::now() })
+        Ok(Self { proc, page: sys::page_size(), limit, next: Instant::now() })
     }
 
     /// Looks again after this time.
@@ -225,18 +224,21 @@ impl Watch {
         pause
     }
 
-    /// `has` says whether a process is one of the command.
-    fn look(&self, has: &dyn Fn(&CStr) -> bool) -> Use {
-        if self.sum(has, |process| self.own_pages(process)) <= self.limit {
+    fn look(&self, command: &Children) -> Use {
+        let files = match command.reach {
+            Reach::Namespace => files_in_memory(),
+            Reach::Traced => 0,
+        };
+        if files + self.sum(command, |process| self.own_pages(process)) <= self.limit {
             return Use::Fine;
         }
-        match self.sum(has, |process| self.proportional(process)) {
+        match files + self.sum(command, |process| self.proportional(process)) {
             bytes if bytes > self.limit => Use::TooMuch,
             _ => Use::MuchShared,
         }
     }
 
-    fn sum(&self, has: &dyn Fn(&CStr) -> bool, of: impl Fn(&OwnedFd) -> Option<u64>) -> u64 {
+    fn sum(&self, command: &Children, of: impl Fn(&OwnedFd) -> Option<u64>) -> u64 {
         let Ok(listing) =
             openat(&self.proc, c".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
         else {
@@ -247,7 +249,7 @@ impl Watch {
         let mut sum = 0;
         while let Some(Ok(entry)) = entries.next() {
             let name = entry.file_name();
-            let process = has(name).then(|| self.process(name)).flatten();
+            let process = command.has(name).then(|| self.process(name)).flatten();
             sum += process.and_then(|process| of(&process)).unwrap_or(0);
         }
         sum
@@ -279,6 +281,11 @@ impl Watch {
         let line = lines.find_map(|line| line.strip_prefix(b"Pss_Anon:"))?;
         number(line).map(|kibibytes| kibibytes * 1024)
     }
+}
+
+/// The bytes of files in `/tmp` and `/dev/shm`, which are one file system.
+fn files_in_memory() -> u64 {
+    statvfs(c"/tmp").map_or(0, |tmp| (tmp.f_blocks - tmp.f_bfree) * tmp.f_frsize)
 }
 
 /// Reads a small file of `/proc`.

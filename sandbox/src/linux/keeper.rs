@@ -83,7 +83,7 @@ impl Keeper {
             .open("/dev/null")
             .map_err(not_started)?;
         let io = Io::Inherit([null.as_fd(), null.as_fd(), null.as_fd()]);
-        match session::run(&self.control, trial, &io, &Default::default()) {
+        match session::run(&self.control, trial, None, &io, &Default::default()) {
             Ok(_) => Ok(()),
             Err(Broken::Failed(failure)) => Err(diagnose(failure)),
             Err(Broken::SpawnerDied) => Err(not_started(io::ErrorKind::UnexpectedEof.into())),
@@ -156,6 +156,7 @@ pub(super) fn trial(identity: &Identity) -> Plan {
         view: View::STANDARD,
         determinism: None,
         translated: None,
+        has_group: false,
         trial: true,
     }
 }

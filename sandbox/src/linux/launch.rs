@@ -92,6 +92,8 @@ pub(super) struct Inherited<'a> {
     pub filter: &'a [sock_filter],
     /// The spawner, to see whether it still lives.
     pub spawner: BorrowedFd<'a>,
+    /// The control group that it starts in, if it has one of its own.
+    pub group: Option<BorrowedFd<'a>>,
 }
 
 /// Starts the command. What goes wrong later is reported by the clone itself.
@@ -103,7 +105,8 @@ pub(super) fn launch(
     let (account, user) = (plan.account, plan.view.user);
     let prepared = Prepared::new(stage, plan)?;
     let clone = || child::become_command(&prepared, inherited);
-    let (pid, pidfd) = sys::clone_into(sys::ALL_NAMESPACES, clone).at(Step::Clone)?;
+    let (pid, pidfd) =
+        sys::clone_into(sys::ALL_NAMESPACES, inherited.group, clone).at(Step::Clone)?;
     let mapped = stage
         .map_account(pid, (user, user), account)
         .and_then(|()| write(&prepared.mapped, &1_u64.to_ne_bytes()));
@@ -118,6 +121,7 @@ pub(super) fn launch(
 
 impl Prepared {
     fn new(stage: &mut Stage, plan: Plan) -> Result<Self, Failure> {
+        let bounds = plan.bounds();
         let mounts = prepare_mounts(stage, plan.mounts, plan.account)?;
         Ok(Self {
             programs: plan.programs,
@@ -128,7 +132,7 @@ impl Prepared {
             may_drop_groups: !plan.account.is_caller,
             tmp_options: tmp_options(plan.limits.tmp_bytes),
             limits: resource_limits(&plan.limits),
-            bounds: plan.limits.bounds,
+            bounds,
             cpus: plan.limits.cpus.map(cpu_set).transpose().at(Step::Cpus)?,
             last_process: last_process(&plan.view),
             system_files: system_files(&plan.view),

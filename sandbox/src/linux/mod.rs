@@ -14,6 +14,7 @@ mod debug;
 mod determinism;
 mod diagnosis;
 mod folders;
+mod groups;
 mod identity;
 mod init;
 mod keeper;

@@ -26,6 +26,8 @@ pub(super) struct Plan {
     pub determinism: Option<Determinism>,
     /// How it sees its mounts where there are no namespaces.
     pub translated: Option<Translated>,
+    /// Whether a control group comes with it, which limits memory and processes.
+    pub has_group: bool,
     /// Whether to do everything but run the program, to find out whether it works.
     pub trial: bool,
 }
@@ -90,8 +92,17 @@ impl Plan {
             view: spec.view.clone(),
             determinism: spec.determinism,
             translated: None,
+            has_group: false,
             trial: false,
         }
+    }
+}
+
+impl Plan {
+    /// What process 1 has to enforce.
+    pub(super) fn bounds(&self) -> Bounds {
+        let bounds = self.limits.bounds;
+        if self.has_group { Bounds { memory: None, ..bounds } } else { bounds }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::fs;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,7 @@ use super::cancel::Cancel;
 use super::capture::Capture;
 use super::determinism::hide_machine;
 use super::folders;
+use super::groups::{Group, Groups};
 use super::identity::{Account, Identity, Slots};
 use super::keeper::{Keeper, trial};
 use super::layout::{Entry, Kind, lay_out};
@@ -33,6 +35,8 @@ struct Inner {
     keeper: Keeper,
     identity: Identity,
     slots: Slots,
+    /// Where the kernel can limit what commands use together.
+    groups: Option<Groups>,
     /// The file trees of commands, where there are no mounts.
     trees: Option<Trees>,
     /// Devices of lower and upper folders between which overlays don't work.
@@ -85,10 +89,17 @@ impl Sandbox {
             keeper,
             identity,
             slots: Slots::default(),
+            groups: Groups::create(),
             trees,
             without_overlay: Mutex::default(),
             oom_kills: AtomicU64::new(oom_kills()),
         }))
+    }
+
+    /// Whether the kernel enforces [`Limits::memory`](crate::Limits::memory), by control groups.
+    /// Otherwise use is sampled.
+    pub fn has_groups(&self) -> bool {
+        self.0.groups.is_some()
     }
 
     /// By which means it keeps commands apart.
@@ -113,22 +124,25 @@ impl Sandbox {
         let account = self.0.identity.account(slot.number);
         let mut view = View { entries: lay_out(&spec.mounts)?, copied: Vec::new(), account };
         let written = view.written();
-        let finished = loop {
+        let (finished, group) = loop {
             self.0.prepare(&mut view)?;
             let mut plan = Plan::new(spec, &view.entries, account, slot.number);
             let trees = self.0.trees.as_ref();
             let _root = trees.map(|trees| trees.show(&view.entries, &mut plan)).transpose()?;
-            match session::run(self.0.keeper.control(), &plan, io, cancel) {
+            let group = self.0.group(&mut plan);
+            let fd = group.as_ref().map(|group| group.fd.as_fd());
+            match session::run(self.0.keeper.control(), &plan, fd, io, cancel) {
                 Err(Broken::Failed(failure)) if view.lacks_overlay(failure) => {
                     self.0.remember_overlay_fails(&view.entries[failure.index as usize]);
                 }
-                finished => break finished,
+                finished => break (finished, group),
             }
         };
         // Also after a failure: the kernel may have made an overlay's private folders by then.
         let taken_back = take_back(&written);
         let finished = finished.map_err(|broken| error(broken, spec, &view.entries))?;
-        taken_back.map(|()| self.0.outcome(finished, cancel, view.copied))
+        let was_short = group.is_some_and(|group| group.was_short());
+        taken_back.map(|()| self.0.outcome(finished, was_short, cancel, view.copied))
     }
 }
 
@@ -232,7 +246,9 @@ impl Inner {
                         .map_err(|source| folder_error(path, source))?;
                 }
                 Kind::Scratch { lower, upper }
-                    if self.trees.is_some() || self.overlay_fails(lower, upper) =>
+                    if self.trees.is_some()
+                        || self.overlay_fails(lower, upper)
+                        || !folders::takes_marks(upper) =>
                 {
                     let copy = upper.join("copy");
                     folders::copy_lower(lower, &copy, view.account)
@@ -250,6 +266,14 @@ impl Inner {
         Ok(())
     }
 
+    /// A control group for a command, if there can be one.
+    fn group(&self, plan: &mut Plan) -> Option<Group> {
+        // Whoever has taken the right to make them away meanwhile leaves us to do without.
+        let group = self.groups.as_ref()?.group(&plan.limits).ok()?;
+        plan.has_group = true;
+        Some(group)
+    }
+
     fn overlay_fails(&self, lower: &Path, upper: &Path) -> bool {
         let known = self.without_overlay.lock().unwrap_or_else(PoisonError::into_inner);
         known.contains(&(device(lower), device(upper)))
@@ -265,10 +289,14 @@ impl Inner {
     fn outcome(
         &self,
         finished: Finished,
+        was_short: bool,
         cancel: &Cancel,
         copied_scratch: Vec<PathBuf>,
     ) -> Outcome {
-        let status = self.status(finished.end, cancel);
+        let status = match self.status(finished.end, cancel) {
+            Status::Signalled(libc::SIGKILL) if was_short => Status::OutOfMemory,
+            status => status,
+        };
         let finish = Capture::finish;
         let ((stdout, stdout_truncated), (stderr, stderr_truncated)) =
             (finish(finished.stdout), finish(finished.stderr));

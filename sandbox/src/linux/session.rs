@@ -90,15 +90,16 @@ struct Session<'a> {
     missing: Vec<PathBuf>,
 }
 
-/// Has the spawner start `plan` and waits for its end.
+/// Has the spawner start `plan`, in a control group if it has one, and waits for its end.
 pub(super) fn run(
     control: &OwnedFd,
     plan: &Plan,
+    group: Option<BorrowedFd<'_>>,
     io: &Io<'_>,
     cancel: &Cancel,
 ) -> std::result::Result<Finished, Broken> {
     let begin = Instant::now();
-    let (channel, streams) = request(control, plan, io)?;
+    let (channel, streams) = request(control, plan, group, io)?;
     let mut session = Session {
         cancel,
         channel,
@@ -126,19 +127,22 @@ pub(super) fn run(
 fn request(
     control: &OwnedFd,
     plan: &Plan,
+    group: Option<BorrowedFd<'_>>,
     io: &Io<'_>,
 ) -> std::result::Result<(OwnedFd, [Stream; 2]), Broken> {
     let (channel, theirs) = channel::pair()?;
     // A message has a maximum size, a file in memory has none.
     let file = in_memory(c"plan", &plan.encode())?;
+    let mut fds: Vec<BorrowedFd<'_>> = vec![theirs.as_fd(), file.as_fd()];
+    fds.extend(group);
     let (streams, sent) = match io {
         Io::Capture(cap) => {
             let ((stdout, out), (stderr, err)) = (stream(*cap)?, stream(*cap)?);
-            let fds = [theirs.as_fd(), file.as_fd(), out.as_fd(), err.as_fd()];
+            let fds = [&fds[..], &[out.as_fd(), err.as_fd()]].concat();
             ([stdout, stderr], channel::send(control, &[1], &fds))
         }
         Io::Inherit([stdin, stdout, stderr]) => {
-            let fds = [theirs.as_fd(), file.as_fd(), *stdout, *stderr, *stdin];
+            fds.extend([*stdout, *stderr, *stdin]);
             let none = || Stream { pipe: None, capture: Capture::new(0) };
             ([none(), none()], channel::send(control, &[1], &fds))
         }

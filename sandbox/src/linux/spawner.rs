@@ -220,11 +220,12 @@ impl Spawner {
         // The kernel drops what we have no room for. Without a channel there is nobody to tell.
         let Some(channel) = fds.next() else { return Ok(()) };
         let launched = request(fds).ok_or(Failure::new(Step::Request, Errno::MFILE)).and_then(
-            |(plan, streams)| {
+            |Request { plan, streams, group }| {
                 let filter = self.filters.of(&plan);
                 let spawner = self.spawner.as_fd();
                 let (channel, streams) = (channel.as_fd(), &streams);
-                let inherited = Inherited { channel, streams, filter, spawner };
+                let group = group.as_ref().map(AsFd::as_fd);
+                let inherited = Inherited { channel, streams, filter, spawner, group };
                 match (&mut self.stage, &plan.translated) {
                     (None, Some(translated)) => translation::launch(&plan, translated, inherited),
                     (Some(stage), None) => launch(stage, plan, inherited),
@@ -283,11 +284,20 @@ impl Running {
     }
 }
 
-/// A request's parts after the channel: the encoded plan as a file, where to write, and perhaps
-/// where to read.
-fn request(mut fds: impl Iterator<Item = OwnedFd>) -> Option<(Plan, Streams)> {
+/// What is asked for.
+struct Request {
+    plan: Plan,
+    streams: Streams,
+    group: Option<OwnedFd>,
+}
+
+/// A request's parts after the channel: the encoded plan as a file, the control group if the plan has
+/// one, where to write, and perhaps where to read.
+fn request(mut fds: impl Iterator<Item = OwnedFd>) -> Option<Request> {
     let mut plan = Vec::new();
     File::from(fds.next()?).read_to_end(&mut plan).ok()?;
+    let plan = Plan::decode(&plan)?;
+    let group = if plan.has_group { Some(fds.next()?) } else { None };
     let (stdout, stderr) = (fds.next()?, fds.next()?);
-    Some((Plan::decode(&plan)?, Streams { stdin: fds.next(), stdout, stderr }))
+    Some(Request { plan, streams: Streams { stdin: fds.next(), stdout, stderr }, group })
 }

@@ -135,7 +135,7 @@ impl Stage {
     }
 
     fn make_owner_map(&self, owner: (u32, u32), account: Account) -> Result<OwnedFd> {
-        let (pid, pidfd) = sys::clone_into(libc::CLONE_NEWUSER, stay_until_killed)?;
+        let (pid, pidfd) = sys::clone_into(libc::CLONE_NEWUSER, None, stay_until_killed)?;
         let made = self.map_account(pid, owner, account).and_then(|()| {
             let path = format!("{}/ns/user", pid.as_raw_nonzero());
             openat(&self.proc, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())

@@ -102,6 +102,7 @@ impl Plan {
             self.account.gid.into(),
             self.account.is_caller.into(),
             self.trial.into(),
+            self.has_group.into(),
         ]);
         [&self.programs, &self.argv, &self.env].into_iter().for_each(|list| writer.list(list));
         writer.string(&self.cwd);
@@ -121,7 +122,7 @@ impl Plan {
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
         let (uid, gid) = (reader.number()? as u32, reader.number()? as u32);
-        let (is_caller, trial) = (reader.flag()?, reader.flag()?);
+        let (is_caller, trial, has_group) = (reader.flag()?, reader.flag()?, reader.flag()?);
         let account = Account { uid, gid, is_caller };
         let (programs, argv, env) = (reader.list()?, reader.list()?, reader.list()?);
         let cwd = reader.string()?;
@@ -148,6 +149,7 @@ impl Plan {
             view,
             determinism,
             translated,
+            has_group,
             trial,
         })
     }
@@ -324,6 +326,7 @@ mod tests {
                 ..Determinism::at(315_532_800)
             }),
             translated: Some(Translated { copies: text("/host/programs"), is_guarded: true }),
+            has_group: true,
             trial: false,
         }
     }

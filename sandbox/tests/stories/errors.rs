@@ -5,7 +5,7 @@ use std::process::Command;
 use sandbox::MountSource::{ReadOnly, Scratch, Symlink, Writable};
 use sandbox::{Cause, Isolation, Sandbox, Spec};
 
-use crate::harness::{Lab, With, has_overlays, is_root, spec, text};
+use crate::harness::{Lab, With, has_right_to_mount, is_root, spec, text};
 
 crate::tests![
     programs,
@@ -117,7 +117,7 @@ fn a_sandbox_in_a_sandbox(lab: &Lab) {
 /// As in a container, whose `/proc` has something mounted over parts of it.
 fn a_machine_that_hides_proc(lab: &Lab) {
     let script = "mount -t tmpfs none /proc/fs && exec \"$0\" probe start";
-    let namespaces: &[&str] = match (is_root(), has_overlays()) {
+    let namespaces: &[&str] = match (is_root(), has_right_to_mount()) {
         (true, true) => &["--mount"],
         // Only itself in its user namespace, so that it lacks users for commands.
         _ => &["--mount", "--user", "--map-root-user"],
@@ -125,7 +125,7 @@ fn a_machine_that_hides_proc(lab: &Lab) {
     let mut unshare = Command::new("unshare");
     let output =
         unshare.args(namespaces).args(["sh", "-c", script]).arg(&lab.probe).output().unwrap();
-    let expect = match (is_root(), has_overlays()) {
+    let expect = match (is_root(), has_right_to_mount()) {
         (true, false) => {
             "this process is root, and may not start a process as anyone else\n\
              run it as an ordinary user"

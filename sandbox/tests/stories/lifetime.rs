@@ -51,7 +51,7 @@ fn cancel_is_quick(lab: &Lab) {
         assert_eq!(run.join().unwrap(), Status::Cancelled);
         begin.elapsed()
     });
-    assert!(took < Duration::from_millis(50), "{took:?}");
+    assert!(took < Duration::from_millis(150), "{took:?}");
 }
 
 fn cancelled_before_the_start(lab: &Lab) {

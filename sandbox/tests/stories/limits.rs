@@ -16,6 +16,9 @@ crate::tests![
     a_held_pipe_does_not_hang,
     processes_are_limited,
     memory_is_limited,
+    a_control_group_limits_at_once,
+    commands_are_the_first_to_go_when_the_machine_is_short,
+    files_in_tmp_count_as_memory,
     shared_memory_counts_once,
     tmp_is_limited,
     file_size_is_limited,
@@ -113,6 +116,41 @@ fn memory_is_limited(lab: &Lab) {
     assert_eq!(eat("40", "2"), Status::TimedOut);
     let quick = lab.sh("exit 7").limited(|limits| limits.memory = Some(100 << 20));
     assert_eq!(lab.run(&quick).status, Status::Exited(7));
+}
+
+fn commands_are_the_first_to_go_when_the_machine_is_short(lab: &Lab) {
+    let own = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap();
+    let own: i32 = own.trim().parse().unwrap();
+    let adjusted = lab.stdout(&lab.sh("cat /proc/self/oom_score_adj"));
+    assert_eq!(adjusted.trim().parse(), Ok(own.max(500)));
+}
+
+/// What the kernel limits can't be exceeded for a moment.
+fn a_control_group_limits_at_once(lab: &Lab) {
+    if !lab.sandbox.has_groups() {
+        return;
+    }
+    let spec = lab.probe(&["eat", "1000", "1"]).limited(|limits| limits.memory = Some(100 << 20));
+    let outcome = lab.run(&spec);
+    assert_eq!(outcome.status, Status::OutOfMemory);
+    assert!(outcome.max_rss < 110 << 20, "{}", outcome.max_rss);
+    let spec = lab.probe(&["spawn", "200"]).limited(|limits| limits.processes = 20);
+    assert_eq!(lab.stdout(&spec), "19 EAGAIN\n");
+}
+
+fn files_in_tmp_count_as_memory(lab: &Lab) {
+    if !lab.has_namespaces() {
+        return;
+    }
+    let script = "head -c 60000000 /dev/zero > /tmp/a; sleep 0.3; echo survived; \
+                  head -c 60000000 /dev/zero > /dev/shm/b; sleep 5";
+    let spec = lab.sh(script).limited(|limits| {
+        limits.memory = Some(100 << 20);
+        limits.tmp_bytes = 1 << 30;
+    });
+    let outcome = lab.run(&spec);
+    assert_eq!(outcome.status, Status::OutOfMemory);
+    assert_eq!(text(&outcome.stdout), "survived\n");
 }
 
 fn shared_memory_counts_once(lab: &Lab) {

@@ -115,7 +115,7 @@ fn scratch_leaves_the_lower_tree_alone(lab: &Lab) {
     let folder = lab.root.display();
     assert_eq!(
         outcome.copied_scratch.is_empty(),
-        has_overlays() && lab.has_namespaces(),
+        has_overlays(&lab.root) && lab.has_namespaces(),
         "overlays don't work in {folder}"
     );
     assert_eq!(snapshot(lab, "lower"), before);

@@ -33,17 +33,26 @@ pub(super) fn unshare(namespaces: c_int) -> Result<()> {
     check(unsafe { libc::unshare(namespaces) }.into())
 }
 
-/// Clones this process into new namespaces, with a copy of its memory, and runs `child` in the
-/// clone, which then ends.
+/// Clones this process into new namespaces and perhaps a control group, with a copy of its memory, and
+/// runs `child` in the clone, which then ends.
 ///
 /// Only for a single-threaded process: in the clone, a lock held by another thread would stay
 /// locked for ever.
-pub(super) fn clone_into(namespaces: c_int, child: impl FnOnce()) -> Result<(Pid, OwnedFd)> {
+pub(super) fn clone_into(
+    namespaces: c_int,
+    group: Option<BorrowedFd<'_>>,
+    child: impl FnOnce(),
+) -> Result<(Pid, OwnedFd)> {
+    const INTO_CGROUP: u64 = 1 << 33;
     let mut pidfd: RawFd = -1;
     // SAFETY: all-zero is the documented default of every field.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = (namespaces | libc::CLONE_PIDFD) as u64;
     args.pidfd = &raw mut pidfd as u64;
+    if let Some(group) = group {
+        args.flags |= INTO_CGROUP;
+        args.cgroup = group.as_raw_fd() as u64;
+    }
     args.exit_signal = libc::SIGCHLD as u64;
     // SAFETY: without CLONE_VM and a stack this is a fork; `args` and `pidfd` outlive the call.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) };
@@ -210,6 +219,15 @@ fn duration(time: libc::timeval) -> Duration {
 pub(super) fn kill_all_others() {
     // SAFETY: sends a signal to other processes; fails only if there are none.
     unsafe { libc::kill(-1, libc::SIGKILL) };
+}
+
+/// The bytes of a page of memory.
+///
+/// The C library was told by the kernel when this program began; others read it from `/proc` when they are
+/// first asked, which process 1 may not do.
+pub(super) fn page_size() -> u64 {
+    // SAFETY: asks for a number.
+    unsafe { libc::sysconf(libc::_SC_PAGESIZE) as u64 }
 }
 
 /// Gives every signal its default effect and blocks none. Children inherit that.

@@ -134,16 +134,24 @@ impl PathArgument {
     }
 }
 
+/// The numbers of calls; `libc` lacks one on some architectures.
+mod call {
+    pub(super) use libc::*;
+
+    #[expect(non_upper_case_globals, reason = "as in `libc`")]
+    pub(super) const SYS_fchmodat2: c_long = 452;
+}
+
 /// Declares [`kind`] and [`TRANSLATED`].
 macro_rules! calls {
     ($($(#[$condition:meta])? $call:ident: $kind:expr,)*) => {
         /// The calls that the system call filter stops at.
-        pub(in crate::linux) const TRANSLATED: &[c_long] = &[$($(#[$condition])? libc::$call,)*];
+        pub(in crate::linux) const TRANSLATED: &[c_long] = &[$($(#[$condition])? call::$call,)*];
 
         /// What has to be done about a call, if anything.
         pub(super) fn kind(call: c_long) -> Option<Kind> {
             Some(match call {
-                $($(#[$condition])? libc::$call => $kind,)*
+                $($(#[$condition])? call::$call => $kind,)*
                 _ => return None,
             })
         }

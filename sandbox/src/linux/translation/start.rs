@@ -41,7 +41,8 @@ pub(in crate::linux) fn launch(
     translated: &Translated,
     inherited: Inherited<'_>,
 ) -> Result<(Pid, OwnedFd), Failure> {
-    sys::clone_into(0, || become_first(plan, translated, inherited)).at(Step::Clone)
+    let clone = || become_first(plan, translated, inherited);
+    sys::clone_into(0, inherited.group, clone).at(Step::Clone)
 }
 
 /// Starts the program, waits for its end and reports it.
@@ -49,7 +50,7 @@ fn become_first(plan: &Plan, translated: &Translated, inherited: Inherited<'_>) 
     match start(plan, translated, inherited) {
         Err(failure) => report_end(inherited.channel, Report::Failed(failure), &[]),
         Ok(Started { program, tracer, channel, from_program }) => {
-            let (report, missing) = init::wait(program, plan.limits.bounds, tracer, Reach::Traced);
+            let (report, missing) = init::wait(program, plan.bounds(), tracer, Reach::Traced);
             // The program itself says why it could not be started.
             let failure = channel::receive_report(from_program);
             match (failure, report) {
@@ -88,7 +89,7 @@ fn start(
         // In vain only if nobody waits any more.
         let _ = ended.map_err(|failure| channel::report(kept, Report::Failed(failure), &[]));
     };
-    let (program, _) = sys::clone_into(0, program).at(Step::Fork)?;
+    let (program, _) = sys::clone_into(0, None, program).at(Step::Fork)?;
     drop(to);
     // It was not dumpable if this process were not.
     let is_stopped = sys::wait4(Some(program), libc::__WALL).at(Step::Trace)?;
