@@ -20,7 +20,7 @@ pub(super) enum Kind {
     Change(usize),
     /// It has to do with the process whose number stands there.
     Process(usize),
-    /// It is one that programs do without.
+    /// It is one that programs do without, as older kernels do.
     Refused(Errno),
 }
 
@@ -134,12 +134,19 @@ impl PathArgument {
     }
 }
 
-/// The numbers of calls; `libc` lacks one on some architectures.
+/// The numbers of calls; of late, they are the same on all architectures, and `libc` lacks some.
+#[expect(non_upper_case_globals, reason = "as in `libc`")]
 mod call {
     pub(super) use libc::*;
 
-    #[expect(non_upper_case_globals, reason = "as in `libc`")]
     pub(super) const SYS_fchmodat2: c_long = 452;
+    pub(super) const SYS_setxattrat: c_long = 463;
+    pub(super) const SYS_getxattrat: c_long = 464;
+    pub(super) const SYS_listxattrat: c_long = 465;
+    pub(super) const SYS_removexattrat: c_long = 466;
+    pub(super) const SYS_open_tree_attr: c_long = 467;
+    pub(super) const SYS_file_getattr: c_long = 468;
+    pub(super) const SYS_file_setattr: c_long = 469;
 }
 
 /// Declares [`kind`] and [`TRANSLATED`].
@@ -193,10 +200,13 @@ calls! {
     SYS_fchmodat2: paths![path_at(W::Unless(3, NOFOLLOW), C::Any)],
     SYS_fchown: Kind::Change(0),
     SYS_fchownat: paths![path_at(W::Unless(4, NOFOLLOW), C::Any)],
+    SYS_file_getattr: Kind::Refused(Errno::NOSYS),
+    SYS_file_setattr: Kind::Refused(Errno::NOSYS),
     SYS_fremovexattr: Kind::Change(0),
     SYS_fsetxattr: Kind::Change(0),
     SYS_getcwd: Kind::WorkingDirectory,
     SYS_getxattr: paths![path(W::Followed, C::None)],
+    SYS_getxattrat: Kind::Refused(Errno::NOSYS),
     SYS_inotify_add_watch:
         paths![PathArgument::new(None, 1, W::Unless(2, libc::IN_DONT_FOLLOW as i32), C::None)],
     SYS_kill: Kind::Process(0),
@@ -205,6 +215,7 @@ calls! {
         path_at(W::If(4, FOLLOW), C::None),
         PathArgument::new(Some(2), 3, W::Kept, C::New)
     ],
+    SYS_listxattrat: Kind::Refused(Errno::NOSYS),
     SYS_listxattr: paths![path(W::Followed, C::None)],
     SYS_llistxattr: paths![path(W::Kept, C::None)],
     SYS_lremovexattr: paths![path(W::Kept, C::Any)],
@@ -213,13 +224,19 @@ calls! {
     SYS_mknodat: paths![path_at(W::Kept, C::New)],
     SYS_name_to_handle_at: Kind::Refused(Errno::OPNOTSUPP),
     SYS_newfstatat: paths![path_at(W::Unless(3, NOFOLLOW), C::None).answered()],
+    SYS_open_tree_attr: Kind::Refused(Errno::NOSYS),
     SYS_openat: paths![path_at(W::Open(2), C::Open(2)).answered()],
     // Its limits on the way to a file would be those of the host.
     SYS_openat2: Kind::Refused(Errno::NOSYS),
     SYS_pidfd_open: Kind::Process(0),
     SYS_prlimit64: Kind::Process(0),
     SYS_readlinkat: Kind::ReadLink { folder: Some(0), path: 1 },
+    SYS_removexattrat: Kind::Refused(Errno::NOSYS),
     SYS_removexattr: paths![path(W::Followed, C::Any)],
+    SYS_renameat: paths![
+        path_at(W::Kept, C::Any),
+        PathArgument::new(Some(2), 3, W::Kept, C::Any)
+    ],
     SYS_renameat2: paths![
         path_at(W::Kept, C::Any),
         PathArgument::new(Some(2), 3, W::Kept, C::Any)
@@ -230,6 +247,7 @@ calls! {
     SYS_sched_setattr: Kind::Process(0),
     SYS_sched_setparam: Kind::Process(0),
     SYS_sched_setscheduler: Kind::Process(0),
+    SYS_setxattrat: Kind::Refused(Errno::NOSYS),
     SYS_setxattr: paths![path(W::Followed, C::Any)],
     SYS_statfs: paths![path(W::Followed, C::None)],
     SYS_statx: paths![path_at(W::Unless(2, NOFOLLOW), C::None).answered()],
@@ -265,11 +283,6 @@ calls! {
     SYS_readlink: Kind::ReadLink { folder: None, path: 0 },
     #[cfg(target_arch = "x86_64")]
     SYS_rename: paths![path(W::Kept, C::Any), PathArgument::new(None, 1, W::Kept, C::Any)],
-    #[cfg(target_arch = "x86_64")]
-    SYS_renameat: paths![
-        path_at(W::Kept, C::Any),
-        PathArgument::new(Some(2), 3, W::Kept, C::Any)
-    ],
     #[cfg(target_arch = "x86_64")]
     SYS_rmdir: paths![path(W::Kept, C::Any)],
     #[cfg(target_arch = "x86_64")]
