@@ -28,6 +28,7 @@ pub(crate) fn run(what: &str, words: &[&str]) {
         "around" => around(words[0]),
         "changes" => changes(words[0]),
         "threads" => threads(words[0]),
+        "unmaps" => unmaps(words[0]),
         "spawn" => spawn(words[0].parse().unwrap()),
         "start" => start(),
         "eat" => eat(words[0].parse().unwrap(), words[1].parse().unwrap()),
@@ -162,6 +163,15 @@ fn changes(path: &str) {
     say("fchown", std::os::unix::fs::fchown(&file, None, None));
     let value = rustix::fs::fsetxattr(&file, "user.a", b"", rustix::fs::XattrFlags::empty());
     say("fsetxattr", value.map_err(Into::into));
+}
+
+/// Gives away the memory that translated paths are written to.
+fn unmaps(path: &str) {
+    const BEGIN: i64 = 0x6000_0000_0000;
+    const EACH: i64 = 1 << 20;
+    say("before", fs::read(path));
+    println!("unmapped {}", answer(libc::SYS_munmap, &[BEGIN, 0x1_0000 * EACH]));
+    say("after", fs::read(path));
 }
 
 /// Many threads, each with files of its own.

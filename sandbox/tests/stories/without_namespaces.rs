@@ -17,6 +17,7 @@ crate::tests![
     what_the_kernel_tells_is_translated,
     scripts_and_loaders_are_those_of_the_tree,
     every_thread_has_paths_of_its_own,
+    a_program_may_give_its_memory_away,
     a_way_around_the_translation_leads_nowhere,
     other_processes_are_out_of_reach,
     the_network_is_out_of_reach,
@@ -108,6 +109,7 @@ fn scripts_and_loaders_are_those_of_the_tree(lab: &Lab) {
     assert_eq!(run("cd /src && ./outer a"), "/src/sh 3: -x ./outer a\n");
     assert_eq!(run("/src/none 2>&1 | grep -c 'not found'"), "1\n");
     assert_eq!(run("/src/itself 2>/dev/null; echo $?"), "127\n");
+    assert_eq!(run("exec 3< /usr/bin/echo; /proc/self/fd/3 open; /dev/fd/3 file"), "open\nfile\n");
     // What a command makes can be started, too, and again after it was changed.
     let made = "cp /usr/bin/true /out/p && /out/p; echo $?; \
                 cp /usr/bin/false /out/p && /out/p; echo $?";
@@ -121,6 +123,12 @@ fn scripts_and_loaders_are_those_of_the_tree(lab: &Lab) {
 fn every_thread_has_paths_of_its_own(lab: &Lab) {
     let spec = lab.probe(&["threads", "/out"]).with("/out", Writable(lab.folder("out")));
     assert_eq!(lab.stdout(&spec), "16\n");
+}
+
+fn a_program_may_give_its_memory_away(lab: &Lab) {
+    let spec = lab.probe(&["unmaps", "/src/file"]).with("/src", ReadOnly(lab.folder("in")));
+    lab.file("in/file", "content");
+    assert_eq!(lab.stdout(&spec), "before ok\nunmapped ok\nafter ok\n");
 }
 
 fn a_way_around_the_translation_leads_nowhere(lab: &Lab) {

@@ -188,8 +188,10 @@ impl Translator {
     /// Has a call made with other arguments; first of all, with memory for them.
     fn change(&mut self, pid: Pid, registers: Registers, changes: Changes) -> Result<Next> {
         let room = self.threads.get(&pid).map(|thread| thread.room).unwrap_or_default();
-        let needed = changes.size();
-        if needed > room.size {
+        let (values, bytes) = changes.at(room.at);
+        let needed = bytes.len() as u64;
+        // A program may have given away what is not its own.
+        if needed > room.size || write_memory(pid, room.at, &bytes).is_err() {
             let size = needed.next_multiple_of(4096).max(8192);
             let (protection, flags) =
                 (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
@@ -197,8 +199,6 @@ impl Translator {
             registers.replace_call(pid, libc::SYS_mmap, map)?;
             return Ok(Next::Wait(Call::Deferred(Box::new(registers), size)));
         }
-        let (values, bytes) = changes.at(room.at);
-        write_memory(pid, room.at, &bytes)?;
         registers.replace_arguments(pid, &values)?;
         Ok(Next::Wait(Call::Changed(Box::new(registers))))
     }
@@ -293,7 +293,8 @@ impl Translator {
             Ok(None) => return Verdict::Unchanged,
             Err(error) => return error.into(),
         };
-        let (text, place) = place;
+        let (text, mut place) = place;
+        place.host = from_here(pid, place.host);
         let find = |path: &[u8]| self.walk(pid, b"/", path, Last::Followed);
         let program = match programs::find(text, place, &find) {
             Ok(program) => program,
@@ -333,12 +334,7 @@ impl Translator {
             Ok(None) => return Verdict::Unchanged,
             Err(error) => return error.into(),
         };
-        // In here, "self" would be this process.
-        let own = [&b"/proc/self/"[..], b"/proc/thread-self/"];
-        let host = match own.into_iter().find_map(|own| place.host.strip_prefix(own)) {
-            Some(rest) => [format!("/proc/{}/", pid.as_raw_nonzero()).as_bytes(), rest].concat(),
-            None => place.host,
-        };
+        let host = from_here(pid, place.host);
         let text = match readlink(host.as_slice(), Vec::new()) {
             Ok(text) => text.into_bytes(),
             Err(error) => return error.into(),
@@ -406,6 +402,15 @@ fn place_for(pid: Pid) -> u64 {
     BEGIN + (pid.as_raw_nonzero().get() as u64 & 0xffff) * EACH
 }
 
+/// A path of the host for this process, where "self" is another one.
+fn from_here(pid: Pid, host: Vec<u8>) -> Vec<u8> {
+    let own = [&b"/proc/self/"[..], b"/proc/thread-self/"];
+    match own.into_iter().find_map(|own| host.strip_prefix(own)) {
+        Some(rest) => [format!("/proc/{}/", pid.as_raw_nonzero()).as_bytes(), rest].concat(),
+        None => host,
+    }
+}
+
 /// The text of one of the links that the kernel has for a thread.
 fn link(pid: Pid, name: &str) -> Option<Vec<u8>> {
     let link = format!("/proc/{}/{name}", pid.as_raw_nonzero());
@@ -413,11 +418,6 @@ fn link(pid: Pid, name: &str) -> Option<Vec<u8>> {
 }
 
 impl Changes {
-    /// The bytes of memory that it takes.
-    fn size(&self) -> u64 {
-        self.at(0).1.len() as u64
-    }
-
     /// All new arguments, and what has to be at `room` for them.
     fn at(&self, room: u64) -> (Vec<(usize, u64)>, Vec<u8>) {
         let (mut values, mut bytes) = (self.values.clone(), Vec::new());
