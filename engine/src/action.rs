@@ -92,6 +92,14 @@ impl Work {
             Self::Builtin(builtin) => builtin.needs_network(),
         }
     }
+
+    /// Who does it, as its result says: for a process, by which means that was kept apart.
+    pub(crate) fn worker(&self) -> &'static str {
+        match self {
+            Self::Process(process) => process.isolation.view(),
+            Self::Builtin(_) => "builtin",
+        }
+    }
 }
 
 impl fmt::Debug for Work {

@@ -134,7 +134,7 @@ impl Executor {
             if self.anew.is_some() && !job.action.work.needs_network() {
                 return Ok(success);
             }
-            let result = success.to_result(&self.store, usage.wall)?;
+            let result = success.to_result(&self.store, usage.wall, job.action.work.worker())?;
             self.store.put_action_result(&job.keyed.key.0, &result)?;
             Ok(success)
         };

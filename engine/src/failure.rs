@@ -31,6 +31,22 @@ pub struct Failure {
     pub kept: Option<KeptSandbox>,
 }
 
+/// Whether a text, or a line of one, that a tool wrote says that a file is not there.
+#[must_use]
+pub fn says_missing(text: &str) -> bool {
+    const SIGNS: [&str; 7] = [
+        "no such file",
+        "os error 2)",
+        "enoent",
+        "filenotfound",
+        "file not found",
+        "does not exist",
+        "modulenotfounderror",
+    ];
+    let text = text.to_lowercase();
+    SIGNS.iter().any(|sign| text.contains(sign))
+}
+
 impl Failure {
     /// A failure without a command or output to show.
     pub(crate) const fn new(label: Label, kind: FailureKind) -> Self {

@@ -35,7 +35,7 @@ pub use builtin::{Builtin, BuiltinError, Report};
 pub use context::BuiltinContext;
 pub use event::{Event, Events, Finish, Hit, Messages, Progress, Summary, Usage};
 pub use export::{Export, ExportError, ExportRecord};
-pub use failure::{CommandReport, Failure, FailureKind, KeptSandbox, quote};
+pub use failure::{CommandReport, Failure, FailureKind, KeptSandbox, quote, says_missing};
 pub use graph::{ActionId, Graph, GraphError};
 pub use key::ActionKey;
 pub use label::Label;

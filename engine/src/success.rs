@@ -60,11 +60,12 @@ impl Success {
         &self,
         store: &DiskStore,
         wall: Duration,
+        worker: &str,
     ) -> Result<reapi::ActionResult, StoreError> {
         let mut result = reapi::ActionResult {
             stdout_digest: self.stdout.as_ref().map(Digest::to_reapi),
             stderr_digest: self.stderr.as_ref().map(Digest::to_reapi),
-            execution_metadata: Some(metadata(wall)),
+            execution_metadata: Some(metadata(wall, worker)),
             ..reapi::ActionResult::default()
         };
         for (path, artifact) in &self.outputs {
@@ -90,11 +91,12 @@ impl Success {
     }
 }
 
-/// How long it took; nothing about who, where and when.
-fn metadata(wall: Duration) -> reapi::ExecutedActionMetadata {
+/// How long it took, and by which means it was kept apart; nothing about who, where and when.
+fn metadata(wall: Duration, worker: &str) -> reapi::ExecutedActionMetadata {
     let seconds = i64::try_from(wall.as_secs()).unwrap_or(i64::MAX);
     let nanos = i32::try_from(wall.subsec_nanos()).expect("below a thousand million");
     reapi::ExecutedActionMetadata {
+        worker: worker.to_owned(),
         virtual_execution_duration: Some(reapi::Duration { seconds, nanos }),
         ..reapi::ExecutedActionMetadata::default()
     }
@@ -197,7 +199,9 @@ mod tests {
     fn results_round_trip() {
         let (_folder, store) = store();
         let success = success(&store);
-        let result = success.to_result(&store, Duration::from_millis(1500)).unwrap();
+        let result =
+            success.to_result(&store, Duration::from_millis(1500), "linux-weak-1").unwrap();
+        assert_eq!(result.execution_metadata.as_ref().unwrap().worker, "linux-weak-1");
         assert_eq!(result.output_files[0].path, "out/file");
         let read = Success::from_result(store.function(), &action(), &result);
         assert_eq!(read, Some(success));
@@ -207,7 +211,7 @@ mod tests {
     fn the_tree_message_has_every_directory_once() {
         let (_folder, store) = store();
         let success = success(&store);
-        let result = success.to_result(&store, Duration::ZERO).unwrap();
+        let result = success.to_result(&store, Duration::ZERO, "").unwrap();
         let [folder] = result.output_directories.as_slice() else { panic!() };
         let digest = folder.tree_digest.as_ref().unwrap();
         let digest = Digest::from_reapi(store.function(), digest).unwrap();
@@ -220,7 +224,7 @@ mod tests {
     #[test]
     fn a_result_of_no_use_is_a_miss() {
         let (_folder, store) = store();
-        let whole = success(&store).to_result(&store, Duration::ZERO).unwrap();
+        let whole = success(&store).to_result(&store, Duration::ZERO, "").unwrap();
         let check = |change: &dyn Fn(&mut reapi::ActionResult)| {
             let mut result = whole.clone();
             change(&mut result);

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use engine::{Failure, FailureKind};
+use engine::{Failure, FailureKind, says_missing};
 
 use crate::lang::{LANGUAGES, NEVER_SOURCES, ToolOutput};
 use crate::path::ProjectPath;
@@ -38,7 +38,7 @@ pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
         let cwd = failure.command.as_ref().map_or("/", |command| command.cwd.as_str());
         let mut missed = named(&output.text, cwd, suspect);
         // What was looked for in vain is many files; they matter if the tool misses one.
-        if output.has(&NO_SUCH_FILE) {
+        if says_missing(&output.text) {
             missed.extend(undeclared(&failure.missing, suspect.project));
             hints.extend(on_this_machine(&failure.missing));
         }
@@ -91,11 +91,7 @@ const NO_NETWORK: [&str; 10] = [
     "os error 101",
 ];
 
-/// What tools say when a file is not there.
-const NO_SUCH_FILE: [&str; 4] =
-    ["No such file or directory", "os error 2)", "ENOENT", "ModuleNotFoundError"];
-
-/// What they say then too, but also of other things.
+/// What tools say when a file is not there, but also of other things.
 const CANNOT_FIND: &str = "cannot find";
 
 /// What an action of `suspect` looked for although it is no input of it, with the line to add to
@@ -158,7 +154,7 @@ fn advice(path: &ProjectPath, suspect: &Suspect<'_>) -> String {
 fn named(output: &str, cwd: &str, suspect: &Suspect<'_>) -> BTreeSet<ProjectPath> {
     output
         .lines()
-        .filter(|line| NO_SUCH_FILE.iter().chain([&CANNOT_FIND]).any(|sign| line.contains(sign)))
+        .filter(|line| says_missing(line) || line.contains(CANNOT_FIND))
         .flat_map(paths)
         .filter_map(|path| in_project(path, cwd))
         .filter(|path| !path.is_root() && path.on_disk(suspect.project).exists())

@@ -12,7 +12,7 @@ use sandbox::{
 
 use super::stage::{self, Haste, StageError, Staged, StagedTree};
 use super::{Done, Executor, Job, Stop, Workplace, failed, infrastructure};
-use crate::failure::{CommandReport, Failure, FailureKind, KeptSandbox};
+use crate::failure::{CommandReport, Failure, FailureKind, KeptSandbox, says_missing};
 use crate::success::OUT;
 use crate::{Artifact, Messages, Process, Report, Usage};
 
@@ -263,19 +263,7 @@ fn complaint(process: &Process, status: Status) -> Result<Option<FailureKind>, S
 /// watched it, and it does not take long.
 fn is_worth_watching(process: &Process, kind: &FailureKind, outcome: &sandbox::Outcome) -> bool {
     const LONG: Duration = Duration::from_secs(60);
-    let says = |text: &[u8]| {
-        let text = String::from_utf8_lossy(text).to_lowercase();
-        [
-            "no such file",
-            "os error 2)",
-            "enoent",
-            "filenotfound",
-            "file not found",
-            "does not exist",
-        ]
-        .iter()
-        .any(|sign| text.contains(sign))
-    };
+    let says = |text: &[u8]| says_missing(&String::from_utf8_lossy(text));
     matches!(kind, FailureKind::Exited(_))
         && process.determinism.is_none()
         && outcome.wall < LONG
