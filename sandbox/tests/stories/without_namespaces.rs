@@ -99,6 +99,7 @@ fn scripts_and_loaders_are_those_of_the_tree(lab: &Lab) {
     };
     script("sh", "#!/usr/bin/env sh\necho $0 $#: \"$@\"\n");
     script("outer", "#!/src/sh -x\n");
+    script("relative", "#!./sh beside\n");
     script("none", "#!/nowhere/sh\n");
     script("itself", "#!/src/itself\n");
     let run = |script: &str| {
@@ -107,6 +108,7 @@ fn scripts_and_loaders_are_those_of_the_tree(lab: &Lab) {
     };
     assert_eq!(run("/src/sh a 'b c'"), "/src/sh 2: a b c\n");
     assert_eq!(run("cd /src && ./outer a"), "/src/sh 3: -x ./outer a\n");
+    assert_eq!(run("cd /src && ./relative a"), "./sh 3: beside ./relative a\n");
     assert_eq!(run("/src/none 2>&1 | grep -c 'not found'"), "1\n");
     assert_eq!(run("/src/itself 2>/dev/null; echo $?"), "127\n");
     assert_eq!(run("exec 3< /usr/bin/echo; /proc/self/fd/3 open; /dev/fd/3 file"), "open\nfile\n");

@@ -295,7 +295,10 @@ impl Translator {
         };
         let (text, mut place) = place;
         place.host = from_here(pid, place.host);
-        let find = |path: &[u8]| self.walk(pid, b"/", path, Last::Followed);
+        let find = |path: &[u8]| {
+            let begin = self.beginning(pid, path, None).ok_or(Errno::NOENT)?;
+            self.walk(pid, &begin, path, Last::Followed)
+        };
         let program = match programs::find(text, place, &find) {
             Ok(program) => program,
             Err(error) => return error.into(),
