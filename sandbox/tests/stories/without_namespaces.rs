@@ -80,12 +80,13 @@ fn what_the_kernel_tells_is_translated(lab: &Lab) {
     lab.file("in/file", "content");
     let script = "readlink /proc/self/exe /proc/self/cwd /proc/$$/exe /proc/thread-self/cwd; \
                   exec 3< /src/file; readlink /proc/self/fd/3 /dev/fd/3; \
-                  cat /proc/self/root/src/file; cat <&3; ls /proc/self/cwd/";
+                  cat /proc/self/root/src/file; cat <&3; ls /proc/self/cwd/; cat /proc/self/cwd/../src/file; \
+                  test /proc/$$/exe -ef /bin/sh && echo same";
     let spec = lab.sh(script).with("/src", ReadOnly(lab.root.join("in")));
     let [shell, readlink] =
         ["/bin/sh", "/usr/bin/readlink"].map(|program| fs::canonicalize(program).unwrap());
     let expect = format!(
-        "{}\n/src\n{}\n/src\n/src/file\n/src/file\ncontentcontentfile\n",
+        "{}\n/src\n{}\n/src\n/src/file\n/src/file\ncontentcontentfile\ncontentsame\n",
         readlink.display(),
         shell.display()
     );

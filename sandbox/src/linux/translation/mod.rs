@@ -28,7 +28,7 @@ pub(super) use start::launch;
 
 use self::calls::{Kind, Last, PathArgument};
 use self::programs::Programs;
-use self::tree::{Place, Tree};
+use self::tree::{Asker, Place, Tree};
 use super::sys::trace::{Registers, path_at, write_memory};
 
 /// The last argument of a call whose path has been translated, where the determinism layer answers it
@@ -272,12 +272,12 @@ impl Translator {
     }
 
     fn walk(&self, pid: Pid, begin: &[u8], text: &[u8], last: Last) -> Result<Place> {
-        let is_ours = |number: i32| {
-            let other = Pid::from_raw(number);
-            !self.is_guarded || other.is_some_and(|other| self.threads.contains_key(&other))
-        };
-        let program = self.threads.get(&pid).and_then(|thread| thread.program.as_deref());
-        self.tree.walk(begin, text, last, (&is_ours, program))
+        self.tree.walk(begin, text, last, &Walker { translator: self, pid })
+    }
+
+    /// Whether this is a thread of the command.
+    fn has(&self, number: i32) -> bool {
+        Pid::from_raw(number).is_some_and(|pid| self.threads.contains_key(&pid))
     }
 
     fn execute(
@@ -382,16 +382,13 @@ impl Translator {
 
     /// A thread asks for a process, or a thread, or a group of some.
     fn process(&self, pid: Pid, number: i32) -> Verdict {
-        let is_ours = |number: i32| {
-            Pid::from_raw(number).is_some_and(|other| self.threads.contains_key(&other))
-        };
         match number {
             _ if !self.is_guarded => Verdict::Unchanged,
             // Itself, or its own group.
             0 => Verdict::Unchanged,
             -1 => Errno::PERM.into(),
             number if number == pid.as_raw_nonzero().get() => Verdict::Unchanged,
-            number if is_ours(number.saturating_abs()) => Verdict::Unchanged,
+            number if self.has(number.saturating_abs()) => Verdict::Unchanged,
             _ => Errno::SRCH.into(),
         }
     }
@@ -403,6 +400,25 @@ fn place_for(pid: Pid) -> u64 {
     const BEGIN: u64 = 0x6000_0000_0000;
     const EACH: u64 = 1 << 20;
     BEGIN + (pid.as_raw_nonzero().get() as u64 & 0xffff) * EACH
+}
+
+/// A thread on the way along a path.
+struct Walker<'a> {
+    translator: &'a Translator,
+    pid: Pid,
+}
+
+impl Asker for Walker<'_> {
+    fn may_see(&self, process: i32) -> bool {
+        !self.translator.is_guarded || self.translator.has(process)
+    }
+
+    fn link(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let path = from_here(self.pid, path.to_vec());
+        let text = readlink(path.as_slice(), Vec::new()).ok()?.into_bytes();
+        let shown = self.translator.shown_link(self.pid, &path, text);
+        shown.starts_with(b"/").then_some(shown)
+    }
 }
 
 /// A path of the host for this process, where "self" is another one.

@@ -17,7 +17,7 @@ use rustix::process::{
 use rustix::thread::{sched_setaffinity, set_no_new_privs};
 
 use super::calls::{Last, TRANSLATED};
-use super::tree::Tree;
+use super::tree::{Asker, Tree};
 use super::{Translator, guard};
 use crate::linux::channel;
 use crate::linux::child::{
@@ -154,6 +154,19 @@ fn begin_program(inherited: Inherited<'_>, to: &OwnedFd) -> Result<BorrowedFd<'s
     Ok(kept)
 }
 
+/// A thread that is none of the command yet.
+struct Nobody;
+
+impl Asker for Nobody {
+    fn may_see(&self, _: i32) -> bool {
+        false
+    }
+
+    fn link(&self, _: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+}
+
 /// Returns only after a failure or a trial.
 fn become_program(
     plan: &Plan,
@@ -164,8 +177,7 @@ fn become_program(
     offer_to_oom_killer().at(Step::Limits)?;
     set_limits(plan)?;
     umask(Mode::from_raw_mode(plan.view.umask));
-    let everybody = |_: i32| true;
-    let cwd = tree.walk(b"/", plan.cwd.to_bytes(), Last::Followed, (&everybody, None));
+    let cwd = tree.walk(b"/", plan.cwd.to_bytes(), Last::Followed, &Nobody);
     cwd.and_then(|place| chdir(place.host.as_slice())).at(Step::WorkingDirectory)?;
     set_no_new_privs(true).at(Step::Privileges)?;
     if translated.is_guarded {

@@ -59,82 +59,138 @@ impl Tree {
         Some(if shown.is_empty() { b"/".to_vec() } else { shown })
     }
 
-    /// What `path` means, which begins at the folder `begin`. `is_ours` says whether the process with a
-    /// number may be seen, `program` is the one that the thread runs.
+    /// What `path` means to a thread. It begins at the folder `begin`, the root if it is absolute.
     pub(in crate::linux) fn walk(
         &self,
         begin: &[u8],
         path: &[u8],
         last: Last,
-        (is_ours, program): (&dyn Fn(i32) -> bool, Option<&[u8]>),
+        thread: &dyn Asker,
     ) -> Result<Place> {
-        let mut at = strip(begin).to_vec();
-        let mut rest: VecDeque<Vec<u8>> = names(path).collect();
-        let is_folder = path.ends_with(b"/");
-        let mut links = 0;
-        while let Some(name) = rest.pop_front() {
+        let walk = Walk {
+            tree: self,
+            thread,
+            at: strip(begin).to_vec(),
+            rest: names(path).collect(),
+            last: if path.ends_with(b"/") { Last::Followed } else { last },
+            links: 0,
+        };
+        let mut place = walk.find()?;
+        if path.ends_with(b"/") && !place.host.ends_with(b"/") {
+            place.host.push(b'/');
+        }
+        Ok(place)
+    }
+}
+
+/// What depends on who asks.
+pub(in crate::linux) trait Asker {
+    /// Whether it may see the process with this number.
+    fn may_see(&self, process: i32) -> bool;
+
+    /// What one of its links in `/proc` leads to, as a path of the tree.
+    fn link(&self, path: &[u8]) -> Option<Vec<u8>>;
+}
+
+/// On the way along a path.
+struct Walk<'a> {
+    tree: &'a Tree,
+    thread: &'a dyn Asker,
+    /// The folder reached; empty at the root.
+    at: Vec<u8>,
+    /// The names still to come.
+    rest: VecDeque<Vec<u8>>,
+    last: Last,
+    links: usize,
+}
+
+impl Walk<'_> {
+    fn find(mut self) -> Result<Place> {
+        while let Some(name) = self.rest.pop_front() {
             match name.as_slice() {
-                b"." => continue,
-                b".." => {
-                    at.truncate(at.iter().rposition(|byte| *byte == b'/').unwrap_or(0));
-                    continue;
-                }
-                _ => {}
-            }
-            if below(&at, PROCESSES).is_some() {
-                match process_link(&at, &name, is_ours)? {
-                    InProc::Entry => {}
-                    InProc::Root => {
-                        at.clear();
-                        continue;
-                    }
-                    InProc::Program if (last == Last::Followed || !rest.is_empty()) => {
-                        if let Some(program) = program {
-                            at = program.to_vec();
-                            continue;
-                        }
-                    }
-                    // Where it leads to is for the kernel to say.
-                    InProc::Program | InProc::Link => {
-                        let names = std::iter::once(name).chain(rest);
-                        names.for_each(|name| push(&mut at, &name));
-                        return Ok(Place { host: at.clone(), shown: at, is_writable: true });
+                b"." => {}
+                b".." => self.leave(),
+                _ if below(&self.at, PROCESSES).is_some() => {
+                    if let Some(place) = self.enter_process(&name)? {
+                        return Ok(place);
                     }
                 }
-                push(&mut at, &name);
-                continue;
-            }
-            push(&mut at, &name);
-            if rest.is_empty() && last == Last::Kept && !is_folder {
-                break;
-            }
-            let (host, _) = self.host_of(&at).ok_or(Errno::NOENT)?;
-            match readlinkat(CWD, host.as_slice(), Vec::new()) {
-                Ok(text) => {
-                    links += 1;
-                    if links > MOST_LINKS {
-                        return Err(Errno::LOOP);
-                    }
-                    let text = text.into_bytes();
-                    let end = at.len() - name.len() - 1;
-                    at.truncate(if text.starts_with(b"/") { 0 } else { end });
-                    for name in names(&text).collect::<Vec<_>>().into_iter().rev() {
-                        rest.push_front(name);
-                    }
-                }
-                // It is there and no link.
-                Err(Errno::INVAL) => {}
-                Err(error) if !rest.is_empty() => return Err(error),
-                // It may be about to be made.
-                Err(_) => {}
+                _ => self.enter(&name)?,
             }
         }
-        let shown = if at.is_empty() { b"/".to_vec() } else { at };
-        let (mut host, is_writable) = self.host_of(&shown).ok_or(Errno::NOENT)?;
-        if is_folder && !host.ends_with(b"/") {
-            host.push(b'/');
-        }
+        let shown = if self.at.is_empty() { b"/".to_vec() } else { self.at };
+        let (host, is_writable) = self.tree.host_of(&shown).ok_or(Errno::NOENT)?;
         Ok(Place { shown, host, is_writable })
+    }
+
+    fn leave(&mut self) {
+        let end = self.at.iter().rposition(|byte| *byte == b'/');
+        self.at.truncate(end.unwrap_or(0));
+    }
+
+    /// Whether a link that is reached now is followed.
+    fn follows(&self) -> bool {
+        !self.rest.is_empty() || self.last == Last::Followed
+    }
+
+    fn enter(&mut self, name: &[u8]) -> Result<()> {
+        push(&mut self.at, name);
+        if !self.follows() {
+            return Ok(());
+        }
+        let (host, _) = self.tree.host_of(&self.at).ok_or(Errno::NOENT)?;
+        match readlinkat(CWD, host.as_slice(), Vec::new()) {
+            Ok(text) => {
+                self.links += 1;
+                if self.links > MOST_LINKS {
+                    return Err(Errno::LOOP);
+                }
+                self.leave();
+                self.follow(text.to_bytes());
+            }
+            // It is there and no link.
+            Err(Errno::INVAL) => {}
+            Err(error) if !self.rest.is_empty() => return Err(error),
+            // It may be about to be made.
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, text: &[u8]) {
+        if text.starts_with(b"/") {
+            self.at.clear();
+        }
+        for name in names(text).collect::<Vec<_>>().into_iter().rev() {
+            self.rest.push_front(name);
+        }
+    }
+
+    /// The place, if from here on only the kernel can say what is meant.
+    fn enter_process(&mut self, name: &[u8]) -> Result<Option<Place>> {
+        let kind = in_processes(&self.at, name, self.thread)?;
+        push(&mut self.at, name);
+        let is_asked = match kind {
+            Kind::Entry => return Ok(None),
+            Kind::Root => {
+                self.at.clear();
+                return Ok(None);
+            }
+            // What it leads to may have no name any more, so at the end the link itself counts.
+            Kind::Link => !self.rest.is_empty(),
+            Kind::Program => self.follows(),
+        };
+        match is_asked.then(|| self.thread.link(&self.at)).flatten() {
+            Some(path) => {
+                self.at = strip(&path).to_vec();
+                Ok(None)
+            }
+            None => {
+                let mut path = std::mem::take(&mut self.at);
+                self.rest.iter().for_each(|name| push(&mut path, name));
+                Ok(Some(Place { host: path.clone(), shown: path, is_writable: true }))
+            }
+        }
     }
 }
 
@@ -146,35 +202,35 @@ impl Place {
 }
 
 /// What a name in `/proc` is.
-enum InProc {
+enum Kind {
     /// A file, or a folder.
     Entry,
     /// The root of a process.
     Root,
-    /// The program of the process that asks.
+    /// The program of a process.
     Program,
     /// A link that is more than its text.
     Link,
 }
 
-fn process_link(at: &[u8], name: &[u8], is_ours: &dyn Fn(i32) -> bool) -> Result<InProc> {
+fn in_processes(at: &[u8], name: &[u8], thread: &dyn Asker) -> Result<Kind> {
     let number = |name: &[u8]| std::str::from_utf8(name).ok()?.parse::<i32>().ok();
     let mut folders = names(at).skip(1);
     let Some(process) = folders.next() else {
         return match number(name) {
-            Some(number) if !is_ours(number) => Err(Errno::NOENT),
-            _ => Ok(InProc::Entry),
+            Some(number) if !thread.may_see(number) => Err(Errno::NOENT),
+            _ => Ok(Kind::Entry),
         };
     };
-    let is_process = number(&process).is_some() || process.ends_with(b"self");
-    let parent = folders.last();
-    Ok(match (parent.as_deref(), name) {
-        _ if !is_process => InProc::Entry,
-        (Some(b"fd" | b"map_files" | b"ns"), _) => InProc::Link,
-        (_, b"root") => InProc::Root,
-        (_, b"exe") if process.ends_with(b"self") => InProc::Program,
-        (_, b"cwd" | b"exe") => InProc::Link,
-        _ => InProc::Entry,
+    if number(&process).is_none() && !process.ends_with(b"self") {
+        return Ok(Kind::Entry);
+    }
+    Ok(match (folders.last().as_deref(), name) {
+        (Some(b"fd" | b"map_files" | b"ns"), _) => Kind::Link,
+        (_, b"root") => Kind::Root,
+        (_, b"exe") => Kind::Program,
+        (_, b"cwd") => Kind::Link,
+        _ => Kind::Entry,
     })
 }
 
@@ -196,4 +252,74 @@ fn names(path: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
 fn push(path: &mut Vec<u8>, name: &[u8]) {
     path.push(b'/');
     path.extend_from_slice(name);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Thread;
+
+    impl Asker for Thread {
+        fn may_see(&self, process: i32) -> bool {
+            process == 7
+        }
+
+        fn link(&self, path: &[u8]) -> Option<Vec<u8>> {
+            (path == b"/proc/self/cwd").then(|| b"/src/sub".to_vec())
+        }
+    }
+
+    #[test]
+    fn paths() {
+        let host = std::env::temp_dir().join(format!("sandbox-tree-{}", std::process::id()));
+        let root = |path: &str| host.join(path).into_os_string().into_encoded_bytes();
+        for folder in ["root/src", "in/sub", "out"] {
+            std::fs::create_dir_all(host.join(folder)).unwrap();
+        }
+        std::fs::write(host.join("in/file"), "").unwrap();
+        for (text, link) in [("/src/file", "in/to-file"), ("..", "in/up"), ("round", "in/round")] {
+            std::os::unix::fs::symlink(text, host.join(link)).unwrap();
+        }
+        let mut tree = Tree::default();
+        tree.add(b"/", &root("root"), false);
+        tree.add(b"/proc", b"/proc", false);
+        tree.add(b"/src", &root("in"), false);
+        tree.add(b"/out", &root("out"), true);
+        let check = |path: &str, last, expect: Result<(&str, &str)>| {
+            let begin: &[u8] = if path.starts_with('/') { b"/" } else { b"/src" };
+            let found = tree.walk(begin, path.as_bytes(), last, &Thread);
+            let found = found.map(|place| (place.shown, place.host));
+            let bytes = |path: &str| match path.strip_prefix("/proc") {
+                Some(_) => path.as_bytes().to_vec(),
+                None => root(path),
+            };
+            assert_eq!(
+                found,
+                expect.map(|(shown, host)| (shown.into(), bytes(host))),
+                "{path} {last:?}"
+            );
+        };
+        use Last::{Followed, Kept};
+        check("file", Followed, Ok(("/src/file", "in/file")));
+        check("to-file", Followed, Ok(("/src/file", "in/file")));
+        check("to-file", Kept, Ok(("/src/to-file", "in/to-file")));
+        check("sub/", Kept, Ok(("/src/sub", "in/sub/")));
+        check("up/out/new", Kept, Ok(("/out/new", "out/new")));
+        check("../../../src/./sub/../file", Followed, Ok(("/src/file", "in/file")));
+        check("/none/of/it", Followed, Err(Errno::NOENT));
+        check("file/below/it", Followed, Err(Errno::NOTDIR));
+        check("round", Followed, Err(Errno::LOOP));
+        check("/proc/self/cwd/../file", Followed, Ok(("/src/file", "in/file")));
+        check("/proc/self/root/out", Followed, Ok(("/out", "out")));
+        check("/proc/self/fd/3", Followed, Ok(("/proc/self/fd/3", "/proc/self/fd/3")));
+        check("/proc/7/stat", Followed, Ok(("/proc/7/stat", "/proc/7/stat")));
+        check("/proc/8/stat", Followed, Err(Errno::NOENT));
+        assert!(tree.walk(b"/", b"out/x", Kept, &Thread).unwrap().is_writable);
+        assert!(!tree.walk(b"/", b"src/x", Kept, &Thread).unwrap().is_writable);
+        assert_eq!(tree.shown(&root("in/sub")), Some(b"/src/sub".to_vec()));
+        assert_eq!(tree.shown(&root("root")), Some(b"/".to_vec()));
+        assert_eq!(tree.shown(&root("elsewhere")), None);
+        std::fs::remove_dir_all(host).unwrap();
+    }
 }
