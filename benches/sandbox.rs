@@ -1,4 +1,5 @@
-//! A sandboxed command against the same command started plainly.
+//! A sandboxed command against the same command started plainly, and one that names many files, with its
+//! paths translated (`--sandbox none`), against the same with mounts.
 //!
 //! `cargo bench -p run --bench sandbox`. The plain one is `posix_spawn`, as std uses it.
 
@@ -9,9 +10,12 @@ mod measure;
 use std::fs;
 use std::process::{Command, Stdio};
 
-use sandbox::{Cancel, Limits, Mount, MountSource, Sandbox, Spec};
+use sandbox::{Cancel, Isolation, Limits, Mount, MountSource, Sandbox, Spec, Status};
 
 const PROGRAM: &str = "/usr/bin/true";
+
+/// A command that makes little else than system calls with paths.
+const LISTING: [&str; 4] = ["/usr/bin/find", "/usr/lib", "-size", "+1000000k"];
 
 /// Commands per measurement: enough that starting the spawner, which is counted, hardly matters.
 const BATCH: usize = 200;
@@ -24,6 +28,20 @@ fn main() {
         ("sandbox, spawner included", sandboxed),
         ("posix_spawn", plainly),
     );
+    measure::compare(
+        &LISTING.join(" "),
+        3,
+        ("paths translated", || list(Isolation::None)),
+        ("mounts", || list(Isolation::Namespaces)),
+    );
+}
+
+fn list(isolation: Isolation) {
+    let folder = tempfile::tempdir().expect("there is room");
+    let sandbox = Sandbox::start_with(isolation, folder.path()).expect("this machine can do it");
+    let spec = Spec { argv: LISTING.map(Into::into).into(), ..spec() };
+    let outcome = sandbox.run(&spec, &Cancel::new()).expect("it runs");
+    assert_eq!(outcome.status, Status::Exited(0));
 }
 
 fn sandboxed() {

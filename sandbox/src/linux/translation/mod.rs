@@ -82,6 +82,15 @@ pub(super) enum Call {
     Deferred(Box<Registers>, u64),
 }
 
+/// A path among the arguments of a call.
+struct Named {
+    text: Vec<u8>,
+    /// Whether the kernel understands the same by it: it goes down from an open folder, over no link and
+    /// into no other part of the tree. Then the thread need not stop on its way out.
+    is_understood: bool,
+    place: Place,
+}
+
 /// What becomes of a call.
 enum Verdict {
     /// It is made as it is.
@@ -210,7 +219,7 @@ impl Translator {
                 Ok(place) => place,
                 Err(error) => return error.into(),
             };
-            let Some((text, place)) = place else {
+            let Some(Named { text, is_understood, place }) = place else {
                 // Without a path, the descriptor itself is meant.
                 match path.folder.filter(|_| path.is_changed()) {
                     Some(at) => match self.change_of(pid, arguments[at] as i32) {
@@ -224,7 +233,7 @@ impl Translator {
                 let exists = path.makes_anew(arguments) && place.exists();
                 return if exists { Errno::EXIST } else { Errno::ROFS }.into();
             }
-            if place.host != text {
+            if !is_understood && place.host != text {
                 changes.texts.push((path.at, place.host));
             }
         }
@@ -248,18 +257,15 @@ impl Translator {
     }
 
     /// The path as it is written, and what it means. `None` if it is none, or none of the tree's.
-    fn place(
-        &self,
-        pid: Pid,
-        arguments: [u64; 6],
-        path: &PathArgument,
-    ) -> Result<Option<(Vec<u8>, Place)>> {
+    fn place(&self, pid: Pid, arguments: [u64; 6], path: &PathArgument) -> Result<Option<Named>> {
         let Some(text) = path_at(pid, arguments[path.at]) else { return Ok(None) };
         let text = text.into_bytes();
         let folder = path.folder.map(|at| arguments[at] as i32);
         let Some(begin) = self.beginning(pid, &text, folder) else { return Ok(None) };
         let place = self.walk(pid, &begin, &text, path.last(arguments))?;
-        Ok(Some((text, place)))
+        let below = self.tree.host_of(&begin).map(|(host, _)| [&host[..], b"/", &text].concat());
+        let is_understood = !text.starts_with(b"/") && below.as_ref() == Some(&place.host);
+        Ok(Some(Named { text, is_understood, place }))
     }
 
     /// The folder of the tree that a path begins at. `None` if it can't be said.
@@ -293,7 +299,7 @@ impl Translator {
             Ok(None) => return Verdict::Unchanged,
             Err(error) => return error.into(),
         };
-        let (text, mut place) = place;
+        let Named { text, mut place, .. } = place;
         place.host = from_here(pid, place.host);
         let find = |path: &[u8]| {
             let begin = self.beginning(pid, path, None).ok_or(Errno::NOENT)?;
@@ -332,7 +338,7 @@ impl Translator {
     ) -> Verdict {
         let path = PathArgument::link(folder, at);
         let place = match self.place(pid, arguments, &path) {
-            Ok(Some((_, place))) => place,
+            Ok(Some(Named { place, .. })) => place,
             // An empty path means the descriptor itself.
             Ok(None) => return Verdict::Unchanged,
             Err(error) => return error.into(),
