@@ -29,6 +29,11 @@ impl Isolation {
         }
     }
 
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|isolation| isolation.name() == name)
+    }
+
     /// Names the fixed part of what a command sees. It changes when that part changes, so it belongs
     /// in an action key.
     ///

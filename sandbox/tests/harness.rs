@@ -104,8 +104,7 @@ pub(crate) fn run_as(who: &str, filters: &[&str]) -> ExitCode {
         filters.iter().copied().filter(|word| !word.starts_with('-')).collect();
     let folder = std::env::temp_dir().join(format!("sandbox-test-{who}-{}", std::process::id()));
     fs::create_dir(&folder).unwrap();
-    let isolation = Isolation::ALL.into_iter().find(|isolation| isolation.name() == who);
-    let isolation = isolation.unwrap_or_default();
+    let isolation = Isolation::named(who).unwrap_or_default();
     let mut failed = Vec::new();
     for (story, tests) in STORIES {
         for (name, test) in *tests {

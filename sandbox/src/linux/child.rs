@@ -19,12 +19,12 @@ use rustix::mount::{
 };
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::process::{
-    DumpableBehavior, Pid, Signal, chdir, fchdir, pivot_root, set_dumpable_behavior,
-    set_parent_process_death_signal, setrlimit, setsid, umask,
+    DumpableBehavior, Pid, Resource, Rlimit, Signal, chdir, fchdir, pivot_root,
+    set_dumpable_behavior, set_parent_process_death_signal, setrlimit, setsid, umask,
 };
 use rustix::system::{setdomainname, sethostname};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, remove_capability_from_bounding_set, sched_setaffinity,
+    CapabilitySet, CapabilitySets, CpuSet, remove_capability_from_bounding_set, sched_setaffinity,
     set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
@@ -47,7 +47,7 @@ pub(super) fn become_command(prepared: &Prepared, inherited: Inherited<'_>) {
     match started {
         // From here on memory may be asked for: this is an ordinary process with one thread.
         Ok((program, listener)) => {
-            let listener = listener.map(IntoRawFd::into_raw_fd).map(sys::placed);
+            let listener = listener.map(for_good);
             let fds: Vec<_> = [inherited.channel].into_iter().chain(listener).collect();
             let kept = keep_only(&fds);
             let layer = prepared.determinism.as_ref().zip(kept.get(1));
@@ -104,7 +104,7 @@ fn set_up(prepared: &Prepared, spawner: BorrowedFd<'_>) -> Done {
     seal(c"/proc").at(Step::Seal)?;
     seal(c"/").at(Step::Seal)?;
     // 7. Limits, and the state a program finds.
-    set_limits(prepared)?;
+    set_limits(&prepared.limits, prepared.cpus.as_ref())?;
     umask(Mode::from_raw_mode(prepared.view.umask));
     chdir(&prepared.cwd).at(Step::WorkingDirectory)?;
     // 8. No privilege is left to undo any of it.
@@ -303,11 +303,11 @@ fn seal(path: &CStr) -> rustix::io::Result<()> {
     mount_setattr(CWD, path, 0, &read_only)
 }
 
-fn set_limits(prepared: &Prepared) -> Done {
-    for (resource, limit) in &prepared.limits {
+pub(super) fn set_limits(limits: &[(Resource, Rlimit)], cpus: Option<&CpuSet>) -> Done {
+    for (resource, limit) in limits {
         setrlimit(*resource, *limit).at(Step::Limits)?;
     }
-    match &prepared.cpus {
+    match cpus {
         Some(cpus) => sched_setaffinity(None, cpus).at(Step::Cpus),
         None => Ok(()),
     }
@@ -413,6 +413,11 @@ pub(super) fn execute(programs: &[CString], argv: &StringList, env: &StringList)
     reason
 }
 
+/// A descriptor that no owner closes any more.
+pub(super) fn for_good(fd: OwnedFd) -> BorrowedFd<'static> {
+    sys::placed(fd.into_raw_fd())
+}
+
 /// Gives up all other descriptors, so that pipes end when the last process of the command does. Those
 /// that are kept are other numbers from now on, in this order.
 ///
@@ -425,7 +430,7 @@ pub(super) fn keep_only(fds: &[BorrowedFd<'_>]) -> Vec<BorrowedFd<'static>> {
         let copies = fds.iter().map(|fd| fcntl_dupfd_cloexec(fd, end));
         let copies = copies.collect::<rustix::io::Result<Vec<_>>>()?;
         for (number, copy) in (FIRST..).zip(copies) {
-            sys::place(sys::placed(copy.into_raw_fd()), number)?;
+            sys::place(for_good(copy), number)?;
         }
         sys::close_from(end as u32)
     };

@@ -176,10 +176,7 @@ fn parse(mut words: VecDeque<OsString>) -> Option<(Spec, Isolation)> {
             "--processes" => limits.processes = number(word()?)?,
             "--tmp-bytes" => limits.tmp_bytes = number(word()?)?,
             "--open-files" => limits.open_files = number(word()?)?,
-            "--isolation" => {
-                let name = word()?;
-                isolation = Isolation::ALL.into_iter().find(|known| name == known.name())?;
-            }
+            "--isolation" => isolation = Isolation::named(word()?.to_str()?)?,
             "--view" => {
                 let user = number(word()?)?;
                 let host = word()?.into_string().ok()?.into();

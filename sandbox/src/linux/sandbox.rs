@@ -1,27 +1,25 @@
 //! The handle that callers have: starts the spawner, and turns a specification into an outcome.
 
 use std::collections::BTreeSet;
-use std::ffi::CStr;
 use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::cancel::Cancel;
 use super::capture::Capture;
-use super::determinism::hide_machine;
 use super::folders;
 use super::groups::{Group, Groups};
 use super::identity::{Account, Identity, Slots};
 use super::keeper::{Keeper, trial};
 use super::layout::{Entry, Kind, lay_out};
-use super::plan::{self, Plan, Translated};
+use super::plan::Plan;
 use super::session::{self, Broken, End, Finished, Io};
 use super::step::{Failure, Step};
-use super::translation::{NotMade, Root};
+use super::translation::{NotMade, Trees};
 use crate::{Cause, Isolation, Outcome, SandboxError, Spec, Status, Unsupported};
 
 /// Runs commands hermetically; a cheap handle to the spawner process, which ends with the last
@@ -36,7 +34,7 @@ struct Inner {
     identity: Identity,
     slots: Slots,
     /// Where the kernel can limit what commands use together.
-    groups: Option<Groups>,
+    groups: OnceLock<Option<Groups>>,
     /// The file trees of commands, where there are no mounts.
     trees: Option<Trees>,
     /// Devices of lower and upper folders between which overlays don't work.
@@ -75,10 +73,8 @@ impl Sandbox {
         let trees = Trees::new(folder, is_guarded).map_err(folder_error)?;
         let identity = Identity::without_namespaces();
         let mut trial = trial(&identity);
-        let root = trees.make(&[], &mut trial, &[]);
-        let _root = root.map_err(|error| match error {
-            NotMade::Own(source) | NotMade::Entry { source, .. } => folder_error(source),
-        })?;
+        let root = trees.show(&[], &mut trial);
+        let _root = root.map_err(|error| folder_error(error.source))?;
         let keeper = Keeper::start(&identity, &trial)?;
         Ok(Self::new(isolation, keeper, identity, Some(trees)))
     }
@@ -89,7 +85,7 @@ impl Sandbox {
             keeper,
             identity,
             slots: Slots::default(),
-            groups: Groups::create(),
+            groups: OnceLock::new(),
             trees,
             without_overlay: Mutex::default(),
             oom_kills: AtomicU64::new(oom_kills()),
@@ -99,7 +95,7 @@ impl Sandbox {
     /// Whether the kernel enforces [`Limits::memory`](crate::Limits::memory), by control groups.
     /// Otherwise use is sampled.
     pub fn has_groups(&self) -> bool {
-        self.0.groups.is_some()
+        self.0.groups().is_some()
     }
 
     /// By which means it keeps commands apart.
@@ -128,7 +124,8 @@ impl Sandbox {
             self.0.prepare(&mut view)?;
             let mut plan = Plan::new(spec, &view.entries, account, slot.number);
             let trees = self.0.trees.as_ref();
-            let _root = trees.map(|trees| trees.show(&view.entries, &mut plan)).transpose()?;
+            let root = trees.map(|trees| trees.show(&view.entries, &mut plan)).transpose();
+            let _root = root.map_err(|error| not_made(error, &view.entries))?;
             let group = self.0.group(&mut plan);
             let fd = group.as_ref().map(|group| group.fd.as_fd());
             match session::run(self.0.keeper.control(), &plan, fd, io, cancel) {
@@ -143,62 +140,6 @@ impl Sandbox {
         let finished = finished.map_err(|broken| error(broken, spec, &view.entries))?;
         let was_short = group.is_some_and(|group| group.was_short());
         taken_back.map(|()| self.0.outcome(finished, was_short, cancel, view.copied))
-    }
-}
-
-/// Where the file trees of commands without mounts are made.
-#[derive(Debug)]
-struct Trees {
-    folder: PathBuf,
-    translated: Translated,
-    count: AtomicU64,
-}
-
-impl Trees {
-    fn new(folder: &Path, is_guarded: bool) -> io::Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let number = COUNT.fetch_add(1, Ordering::SeqCst);
-        // What the kernel says of files has no links in it.
-        let folder = fs::canonicalize(folder)?;
-        let folder = folder.join(format!("sandbox-{}-{number}", std::process::id()));
-        let copies = folder.join("programs");
-        fs::create_dir_all(&copies)?;
-        let translated = Translated { copies: plan::path(&copies), is_guarded };
-        Ok(Self { folder, translated, count: AtomicU64::new(0) })
-    }
-
-    /// Makes the tree of a command with these entries, and has it planned.
-    fn show(&self, entries: &[Entry], plan: &mut Plan) -> Result<Root, SandboxError> {
-        let cpus = plan.limits.cpu_count();
-        let hidden = plan.determinism.map(|determinism| hide_machine(determinism, cpus));
-        let hidden = hidden.unwrap_or_default();
-        // Commands are the caller, and find that name in `/etc`.
-        plan.view.user = plan.account.uid;
-        self.make(entries, plan, &hidden).map_err(|error| match error {
-            NotMade::Own(source) => folder_error(&self.folder, source),
-            NotMade::Entry { index, step, source } => mount_error(&entries[index], step, source),
-        })
-    }
-
-    fn make(
-        &self,
-        entries: &[Entry],
-        plan: &mut Plan,
-        hidden: &[(&CStr, Vec<u8>)],
-    ) -> Result<Root, NotMade> {
-        let number = self.count.fetch_add(1, Ordering::SeqCst);
-        let folder = self.folder.join(format!("tree-{number}"));
-        let root = Root::make(folder, entries, &plan.view, hidden)?;
-        plan.mounts = root.mounts().to_vec();
-        plan.translated = Some(self.translated.clone());
-        Ok(root)
-    }
-}
-
-impl Drop for Trees {
-    fn drop(&mut self) {
-        // What stays goes with the caller's folder.
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -266,10 +207,18 @@ impl Inner {
         Ok(())
     }
 
-    /// A control group for a command, if there can be one.
+    fn groups(&self) -> Option<&Groups> {
+        self.groups.get_or_init(Groups::create).as_ref()
+    }
+
+    /// A control group for a command that has use for one, if there can be one: to limit its memory, and
+    /// where the kernel would count other processes as its own.
     fn group(&self, plan: &mut Plan) -> Option<Group> {
+        if plan.limits.bounds.memory.is_none() && plan.translated.is_none() {
+            return None;
+        }
         // Whoever has taken the right to make them away meanwhile leaves us to do without.
-        let group = self.groups.as_ref()?.group(&plan.limits).ok()?;
+        let group = self.groups()?.group(&plan.limits).ok()?;
         plan.has_group = true;
         Some(group)
     }
@@ -378,6 +327,15 @@ fn error(broken: Broken, spec: &Spec, entries: &[Entry]) -> SandboxError {
         | Step::Overlay
         | Step::Symlink => mount_error(&entries[failure.index as usize], failure.step, source),
         _ => SandboxError::Setup { step, source },
+    }
+}
+
+/// Names what could not be shown of a file tree without mounts.
+fn not_made(error: NotMade, entries: &[Entry]) -> SandboxError {
+    let NotMade { folder, entry, source } = error;
+    match entry {
+        Some((index, step)) => mount_error(&entries[index], step, source),
+        None => folder_error(&folder, source),
     }
 }
 

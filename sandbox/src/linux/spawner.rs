@@ -37,7 +37,7 @@ use super::seccomp::{self, Watched};
 use super::stage::Stage;
 use super::step::{At, Failure, Step};
 use super::sys;
-use super::translation;
+use super::translation::{self, TRANSLATED};
 use super::wire::Report;
 
 /// The name under which this binary is the spawner.
@@ -71,9 +71,8 @@ fn serve() -> Result<Infallible> {
     match get_ready(&control) {
         Ok(stage) => {
             let spawner = pidfd_open(getpid(), PidfdFlags::empty())?;
-            let filters = Filters::new();
             channel::report(&control, Report::Ready, &[])?;
-            Spawner { control, spawner, stage, filters, running: Vec::new() }.run()
+            Spawner { control, spawner, stage, running: Vec::new() }.run()
         }
         Err(failure) => {
             channel::report(&control, Report::Failed(failure), &[])?;
@@ -150,15 +149,7 @@ struct Spawner {
     /// This process itself.
     spawner: OwnedFd,
     stage: Option<Stage>,
-    filters: Filters,
     running: Vec<Running>,
-}
-
-/// The system call filters.
-struct Filters {
-    plain: Vec<sock_filter>,
-    /// With those calls singled out that the determinism layer is about.
-    watched: Vec<sock_filter>,
 }
 
 /// A command that runs.
@@ -221,7 +212,7 @@ impl Spawner {
         let Some(channel) = fds.next() else { return Ok(()) };
         let launched = request(fds).ok_or(Failure::new(Step::Request, Errno::MFILE)).and_then(
             |Request { plan, streams, group }| {
-                let filter = self.filters.of(&plan);
+                let filter = &filter(&plan);
                 let spawner = self.spawner.as_fd();
                 let (channel, streams) = (channel.as_fd(), &streams);
                 let group = group.as_ref().map(AsFd::as_fd);
@@ -253,16 +244,19 @@ impl Spawner {
     }
 }
 
-impl Filters {
-    fn new() -> Self {
-        let watched = Watched { notified: NOTIFIED, traced: TRACED, ..Watched::default() };
-        let plain = seccomp::filter(Watched::default());
-        Self { plain, watched: seccomp::filter(watched) }
-    }
-
-    fn of(&self, plan: &Plan) -> &[sock_filter] {
-        if plan.determinism.is_some() { &self.watched } else { &self.plain }
-    }
+/// The system call filter of a command.
+fn filter(plan: &Plan) -> Vec<sock_filter> {
+    let (notified, traced) = match plan.determinism {
+        Some(_) => (NOTIFIED, TRACED),
+        None => Default::default(),
+    };
+    let translated = plan.translated.as_ref();
+    seccomp::filter(Watched {
+        notified,
+        traced,
+        translated: translated.map_or(&[], |_| TRANSLATED),
+        is_alone: translated.is_some_and(|translated| translated.is_guarded),
+    })
 }
 
 /// What ends process 1 of a command. Where that has no namespace that ends with it, it has to end the

@@ -31,10 +31,10 @@ use super::step::{At, Failure, Step};
 use super::sys::{self, MountAttributes, mount_setattr};
 
 /// The device nodes in `/dev`.
-const DEVICES: [&CStr; 5] = [c"full", c"null", c"random", c"urandom", c"zero"];
+pub(super) const DEVICES: [&CStr; 5] = [c"full", c"null", c"random", c"urandom", c"zero"];
 
 /// The links in `/dev`.
-const DEVICE_LINKS: [(&CStr, &CStr); 4] = [
+pub(super) const DEVICE_LINKS: [(&CStr, &CStr); 4] = [
     (c"fd", c"/proc/self/fd"),
     (c"stdin", c"/proc/self/fd/0"),
     (c"stdout", c"/proc/self/fd/1"),

@@ -76,7 +76,7 @@ fn cancel_reaches_all(lab: &Lab) {
 
 /// The part of the caller in the next test: runs a command that never ends.
 pub(crate) fn be_a_caller(folder: &Path, isolation: &str) {
-    let isolation = Isolation::ALL.into_iter().find(|known| known.name() == isolation).unwrap();
+    let isolation = Isolation::named(isolation).unwrap();
     let lab = Lab { sandbox: start(isolation, folder), root: folder.into(), probe: "/".into() };
     fs::create_dir_all(folder.join("lower")).unwrap();
     let scratch = Scratch { lower: folder.join("lower"), upper: lab.folder("upper") };

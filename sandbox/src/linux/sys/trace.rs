@@ -79,6 +79,30 @@ impl Registers {
         register_set(libc::PTRACE_SETREGSET, thread, NT_PRSTATUS, &mut place)
     }
 
+    /// Skips the system call that the thread is about to make; it will have returned `result`.
+    pub(in crate::linux) fn answer(mut self, thread: Pid, result: i64) -> Result<()> {
+        self.set_call(thread, -1)?;
+        self.leave_with(thread, result)
+    }
+
+    /// Has another call made in the place of the one that the thread is about to make.
+    pub(in crate::linux) fn replace_call(
+        mut self,
+        thread: Pid,
+        call: i64,
+        arguments: [u64; 6],
+    ) -> Result<()> {
+        self.set_call(thread, call)?;
+        arguments.into_iter().enumerate().for_each(|(at, value)| *self.argument(at) = value);
+        self.write(thread)
+    }
+
+    /// Lets a thread that has made another call in its place go on as if this one had returned `result`.
+    pub(in crate::linux) fn leave_with(mut self, thread: Pid, result: i64) -> Result<()> {
+        self.set_result(result);
+        self.write(thread)
+    }
+
     /// Has the call that the thread is about to make made with other arguments, by their places.
     pub(in crate::linux) fn replace_arguments(
         mut self,
@@ -166,23 +190,14 @@ impl Registers {
         self.0.rsp
     }
 
-    /// Skips the system call that the thread is about to make; it will have returned `result`.
-    pub(in crate::linux) fn answer(mut self, thread: Pid, result: i64) -> Result<()> {
-        self.0.orig_rax = u64::MAX;
-        self.0.rax = result as u64;
-        self.write(thread)
+    /// Makes it another system call that the thread is about to make; none if that is -1.
+    fn set_call(&mut self, _: Pid, call: i64) -> Result<()> {
+        self.0.orig_rax = call as u64;
+        Ok(())
     }
 
-    /// Has another call made in the place of the one that the thread is about to make.
-    pub(in crate::linux) fn replace_call(
-        mut self,
-        thread: Pid,
-        call: i64,
-        arguments: [u64; 6],
-    ) -> Result<()> {
-        self.0.orig_rax = call as u64;
-        arguments.into_iter().enumerate().for_each(|(at, value)| *self.argument(at) = value);
-        self.write(thread)
+    fn set_result(&mut self, result: i64) {
+        self.0.rax = result as u64;
     }
 
     /// Has a thread that has made another call in its place make this one.
@@ -190,12 +205,6 @@ impl Registers {
         self.0.rip -= SYSTEM_CALL;
         self.0.rax = self.0.orig_rax;
         self.0.orig_rax = u64::MAX;
-        self.write(thread)
-    }
-
-    /// Lets a thread that has made another call in its place go on as if this one had returned `result`.
-    pub(in crate::linux) fn leave_with(mut self, thread: Pid, result: i64) -> Result<()> {
-        self.0.rax = result as u64;
         self.write(thread)
     }
 
@@ -244,23 +253,17 @@ impl Registers {
         self.0.sp
     }
 
-    /// Skips the system call that the thread is about to make; it will have returned `result`.
-    pub(in crate::linux) fn answer(mut self, thread: Pid, result: i64) -> Result<()> {
-        set_call(thread, -1)?;
-        self.0.regs[0] = result as u64;
-        self.write(thread)
+    /// Makes it another system call that the thread is about to make; none if that is -1.
+    fn set_call(&mut self, thread: Pid, call: i64) -> Result<()> {
+        const NT_ARM_SYSTEM_CALL: c_int = 0x404;
+        let mut call = call as c_int;
+        let mut place =
+            libc::iovec { iov_base: ptr::from_mut(&mut call).cast(), iov_len: size_of::<c_int>() };
+        register_set(libc::PTRACE_SETREGSET, thread, NT_ARM_SYSTEM_CALL, &mut place)
     }
 
-    /// Has another call made in the place of the one that the thread is about to make.
-    pub(in crate::linux) fn replace_call(
-        mut self,
-        thread: Pid,
-        call: i64,
-        arguments: [u64; 6],
-    ) -> Result<()> {
-        set_call(thread, call as c_int)?;
-        arguments.into_iter().enumerate().for_each(|(at, value)| *self.argument(at) = value);
-        self.write(thread)
+    fn set_result(&mut self, result: i64) {
+        self.0.regs[0] = result as u64;
     }
 
     /// Has a thread that has made another call in its place make this one.
@@ -269,23 +272,9 @@ impl Registers {
         self.write(thread)
     }
 
-    /// Lets a thread that has made another call in its place go on as if this one had returned `result`.
-    pub(in crate::linux) fn leave_with(mut self, thread: Pid, result: i64) -> Result<()> {
-        self.0.regs[0] = result as u64;
-        self.write(thread)
-    }
-
     fn argument(&mut self, at: usize) -> &mut u64 {
         &mut self.0.regs[at]
     }
-}
-
-#[cfg(target_arch = "aarch64")]
-fn set_call(thread: Pid, mut call: c_int) -> Result<()> {
-    const NT_ARM_SYSTEM_CALL: c_int = 0x404;
-    let mut place =
-        libc::iovec { iov_base: ptr::from_mut(&mut call).cast(), iov_len: size_of::<c_int>() };
-    register_set(libc::PTRACE_SETREGSET, thread, NT_ARM_SYSTEM_CALL, &mut place)
 }
 
 /// Reads memory of a traced process; the number of bytes that could be read.

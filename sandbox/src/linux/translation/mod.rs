@@ -15,6 +15,7 @@ mod programs;
 mod root;
 mod start;
 mod tree;
+mod trees;
 
 use std::collections::HashMap;
 use std::ffi::CStr;
@@ -23,8 +24,10 @@ use rustix::fs::readlink;
 use rustix::io::{Errno, Result};
 use rustix::process::Pid;
 
-pub(super) use root::{NotMade, Root};
+pub(super) use calls::TRANSLATED;
+pub(super) use root::NotMade;
 pub(super) use start::launch;
+pub(super) use trees::Trees;
 
 use self::calls::{Kind, Last, PathArgument};
 use self::programs::Programs;
@@ -356,11 +359,7 @@ impl Translator {
         if size == 0 {
             return Errno::INVAL.into();
         }
-        let text = &text[..text.len().min(size)];
-        match write_memory(pid, to, text) {
-            Ok(()) => Verdict::Result(text.len() as i64),
-            Err(_) => Errno::FAULT.into(),
-        }
+        told(pid, to, &text[..text.len().min(size)])
     }
 
     /// What a link in `/proc` is shown to lead to.
@@ -380,10 +379,7 @@ impl Translator {
         if path.len() as u64 > size {
             return Errno::RANGE.into();
         }
-        match write_memory(pid, to, &path) {
-            Ok(()) => Verdict::Result(path.len() as i64),
-            Err(_) => Errno::FAULT.into(),
-        }
+        told(pid, to, &path)
     }
 
     /// A thread asks for a process, or a thread, or a group of some.
@@ -397,6 +393,14 @@ impl Translator {
             number if self.has(number.saturating_abs()) => Verdict::Unchanged,
             _ => Errno::SRCH.into(),
         }
+    }
+}
+
+/// The answer of a call that writes a text and returns its length.
+fn told(pid: Pid, to: u64, text: &[u8]) -> Verdict {
+    match write_memory(pid, to, text) {
+        Ok(()) => Verdict::Result(text.len() as i64),
+        Err(_) => Errno::FAULT.into(),
     }
 }
 

@@ -12,6 +12,7 @@ use super::tree::Tree;
 use crate::View;
 use crate::linux::layout::{Entry, Kind};
 use crate::linux::plan::{PlannedKind, PlannedMount, path};
+use crate::linux::stage::{DEVICE_LINKS, DEVICES};
 use crate::linux::step::Step;
 
 /// A file tree; its own folder is deleted when this is dropped.
@@ -23,41 +24,29 @@ pub(in crate::linux) struct Root {
 
 /// Why a file tree could not be made.
 #[derive(Debug)]
-pub(in crate::linux) enum NotMade {
-    /// What every command sees could not be written.
-    Own(io::Error),
-    /// The entry with this index could not be shown.
-    Entry { index: usize, step: Step, source: io::Error },
+pub(in crate::linux) struct NotMade {
+    /// Where it was to be.
+    pub folder: PathBuf,
+    /// The index of the entry that could not be shown, and at which step, if it is about one.
+    pub entry: Option<(usize, Step)>,
+    pub source: io::Error,
 }
-
-impl From<io::Error> for NotMade {
-    fn from(error: io::Error) -> Self {
-        Self::Own(error)
-    }
-}
-
-/// What is shown of the host's devices.
-const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
-
-const LINKS: [(&str, &str); 4] = [
-    ("/dev/fd", "/proc/self/fd"),
-    ("/dev/stdin", "/proc/self/fd/0"),
-    ("/dev/stdout", "/proc/self/fd/1"),
-    ("/dev/stderr", "/proc/self/fd/2"),
-];
 
 impl Root {
     /// Makes the tree with these entries in `folder`, which must not be there yet. `files` stand in the
-    /// place of others that the kernel has. An error may come with the entry that could not be shown.
+    /// place of others that the kernel has.
     pub(in crate::linux) fn make(
         folder: PathBuf,
         entries: &[Entry],
         view: &View,
         files: &[(&CStr, Vec<u8>)],
     ) -> Result<Self, NotMade> {
-        let mut building = Building::begin(folder, view, files)?;
+        let not_made = |entry, source| NotMade { folder: folder.clone(), entry, source };
+        let building = Building::begin(folder.clone(), view, files);
+        let mut building = building.map_err(|error| not_made(None, error))?;
         for (index, entry) in entries.iter().enumerate() {
-            building.add(entry).map_err(|(step, source)| NotMade::Entry { index, step, source })?;
+            let added = building.add(entry);
+            added.map_err(|(step, error)| not_made(Some((index, step)), error))?;
         }
         Ok(building.root)
     }
@@ -102,24 +91,24 @@ impl Building {
             fs::write(root.join(&path[1..]), content)?;
         }
         building.show(Path::new("/"), PlannedKind::ReadOnly(self::path(&root)));
+        let dev = Path::new("/dev");
         for device in DEVICES {
-            let kind = Kind::Writable(device.into());
-            building.add_own(device, kind)?;
+            let device = dev.join(text(device));
+            building.add_own(&device, Kind::Writable(device.clone()))?;
         }
-        for (link, text) in LINKS {
-            let kind = Kind::Symlink(text.into());
-            building.add_own(link, kind)?;
+        for (link, to) in DEVICE_LINKS {
+            building.add_own(&dev.join(text(link)), Kind::Symlink(text(to).into()))?;
         }
         for (target, own) in [("/tmp", "tmp"), ("/dev/shm", "shm")] {
             let own = new(own)?;
             fs::set_permissions(&own, Permissions::from_mode(0o1777))?;
             let kind = Kind::Writable(own);
-            building.add_own(target, kind)?;
+            building.add_own(Path::new(target), kind)?;
         }
         building.show(Path::new("/proc"), PlannedKind::ReadOnly(c"/proc".into()));
         let hidden = new("hidden")?;
         for (number, (name, content)) in files.iter().enumerate() {
-            let path = Path::new(OsStr::from_bytes(name.to_bytes()));
+            let path = Path::new(text(name));
             if path.exists() {
                 let file = hidden.join(number.to_string());
                 fs::write(&file, content)?;
@@ -136,7 +125,7 @@ impl Building {
         self.root.mounts.push(PlannedMount { target: path(target), kind });
     }
 
-    fn add_own(&mut self, target: &str, kind: Kind) -> io::Result<()> {
+    fn add_own(&mut self, target: &Path, kind: Kind) -> io::Result<()> {
         self.add(&Entry { target: target.into(), kind }).map_err(|(_, error)| error)
     }
 
@@ -166,7 +155,7 @@ impl Building {
             }
         };
         if let (false, Some((host, _))) = (is_there, kind.shown()) {
-            let host = Path::new(OsStr::from_bytes(host.to_bytes()));
+            let host = Path::new(text(host));
             match fs::metadata(host).map_err(not_opened)?.is_dir() {
                 true => fs::create_dir(&place),
                 false => File::create_new(&place).map(drop),
@@ -176,4 +165,8 @@ impl Building {
         self.show(target, kind);
         Ok(())
     }
+}
+
+fn text(name: &CStr) -> &OsStr {
+    OsStr::from_bytes(name.to_bytes())
 }

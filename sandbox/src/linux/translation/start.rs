@@ -8,26 +8,27 @@ use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
+use libc::sock_filter;
 use rustix::fs::Mode;
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::process::{
-    DumpableBehavior, Pid, Resource, Rlimit, Signal, chdir, geteuid, getpid, kill_process,
-    set_child_subreaper, set_dumpable_behavior, setrlimit, setsid, umask,
+    DumpableBehavior, Pid, Signal, chdir, geteuid, getpid, kill_process, set_child_subreaper,
+    set_dumpable_behavior, setsid, umask,
 };
-use rustix::thread::{sched_setaffinity, set_no_new_privs};
+use rustix::thread::set_no_new_privs;
 
-use super::calls::{Last, TRANSLATED};
+use super::calls::Last;
 use super::tree::{Asker, Tree};
 use super::{Translator, guard};
 use crate::linux::channel;
 use crate::linux::child::{
-    connect_stdio, die_with, execute, keep_only, offer_to_oom_killer, report_end,
+    connect_stdio, die_with, execute, for_good, keep_only, offer_to_oom_killer, report_end,
+    set_limits,
 };
-use crate::linux::determinism::{Layer, NOTIFIED, TRACED};
+use crate::linux::determinism::Layer;
 use crate::linux::init::{self, Reach};
 use crate::linux::launch::{Inherited, cpu_set, resource_limits};
-use crate::linux::plan::{Plan, Translated};
-use crate::linux::seccomp::{self, Watched};
+use crate::linux::plan::{Plan, PlannedLimits, Translated};
 use crate::linux::step::{At, Failure, Step};
 use crate::linux::sys::{self, StringList, trace};
 use crate::linux::tracer::Tracer;
@@ -50,7 +51,7 @@ fn become_first(plan: &Plan, translated: &Translated, inherited: Inherited<'_>) 
     match start(plan, translated, inherited) {
         Err(failure) => report_end(inherited.channel, Report::Failed(failure), &[]),
         Ok(Started { program, tracer, channel, from_program }) => {
-            let (report, missing) = init::wait(program, plan.bounds(), tracer, Reach::Traced);
+            let (report, missing) = init::wait(program, plan.bounds(), Some(tracer), Reach::Traced);
             // The program itself says why it could not be started.
             let failure = channel::receive_report(from_program);
             match (failure, report) {
@@ -66,7 +67,7 @@ fn become_first(plan: &Plan, translated: &Translated, inherited: Inherited<'_>) 
 
 struct Started {
     program: Pid,
-    tracer: Option<Tracer>,
+    tracer: Tracer,
     channel: BorrowedFd<'static>,
     from_program: BorrowedFd<'static>,
 }
@@ -85,7 +86,8 @@ fn start(
     let program = || {
         let begun = begin_program(inherited, &to);
         let kept = *begun.as_ref().unwrap_or(&to.as_fd());
-        let ended = begun.and_then(|to| become_program(plan, translated, &tree, to));
+        let ended =
+            begun.and_then(|to| become_program(plan, translated, &tree, (inherited.filter, to)));
         // In vain only if nobody waits any more.
         let _ = ended.map_err(|failure| channel::report(kept, Report::Failed(failure), &[]));
     };
@@ -99,18 +101,15 @@ fn start(
     trace::trace_all_of(program).and_then(|()| trace::resume(program, 0)).at(Step::Trace)?;
     let listener = plan.determinism.map(|_| listener(&from)).transpose()?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Privileges)?;
-    let kept = [inherited.channel, from.as_fd()];
-    let kept: Vec<_> = kept.into_iter().chain(listener.as_ref().map(AsFd::as_fd)).collect();
-    let kept = keep_only(&kept);
+    let fds = [inherited.channel, for_good(from)].into_iter().chain(listener.map(for_good));
+    let kept = keep_only(&fds.collect::<Vec<_>>());
     let layer = plan
         .determinism
         .zip(kept.get(2))
         .map(|(determinism, listener)| Layer::new(determinism, plan.limits.cpu_count(), *listener));
     let settings = (translated.is_guarded, layer.is_some());
     let translator = Translator::new(program, tree, &translated.copies, settings);
-    let tracer = Some(Tracer::new(program, layer, Some(translator)));
-    // No owner closes what is in the place of these now.
-    std::mem::forget((from, listener));
+    let tracer = Tracer::new(program, layer, Some(translator));
     Ok(Started { program, tracer, channel: kept[0], from_program: kept[1] })
 }
 
@@ -172,10 +171,11 @@ fn become_program(
     plan: &Plan,
     translated: &Translated,
     tree: &Tree,
-    to: BorrowedFd<'static>,
+    (filter, to): (&[sock_filter], BorrowedFd<'static>),
 ) -> Done {
     offer_to_oom_killer().at(Step::Limits)?;
-    set_limits(plan)?;
+    let cpus = plan.limits.cpus.map(cpu_set).transpose().at(Step::Cpus)?;
+    set_limits(&resource_limits(&beside_others(&plan.limits)), cpus.as_ref())?;
     umask(Mode::from_raw_mode(plan.view.umask));
     let cwd = tree.walk(b"/", plan.cwd.to_bytes(), Last::Followed, &Nobody);
     cwd.and_then(|place| chdir(place.host.as_slice())).at(Step::WorkingDirectory)?;
@@ -193,44 +193,20 @@ fn become_program(
         return Ok(());
     }
     let (argv, env) = (StringList::new(plan.argv.clone()), StringList::new(plan.env.clone()));
-    let filter = seccomp::filter(Watched {
-        notified: if plan.determinism.is_some() { NOTIFIED } else { &[] },
-        traced: if plan.determinism.is_some() { TRACED } else { &[] },
-        translated: TRANSLATED,
-        is_alone: translated.is_guarded,
-    });
     if plan.determinism.is_some() {
-        let listener = sys::notify::set_filter_with_listener(&filter).at(Step::Filter)?;
+        let listener = sys::notify::set_filter_with_listener(filter).at(Step::Filter)?;
         channel::report(to, Report::Started, &[listener.as_fd()]).at(Step::Trace)?;
     } else {
-        sys::set_seccomp_filter(&filter).at(Step::Filter)?;
+        sys::set_seccomp_filter(filter).at(Step::Filter)?;
     }
     Err(Failure::new(Step::Execute, execute(&plan.programs, &argv, &env)))
 }
 
-fn set_limits(plan: &Plan) -> Done {
-    for (resource, limit) in resource_limits(&plan.limits) {
-        let limit = match resource {
-            // The kernel counts all processes of the user; this one and process 1 are in both numbers.
-            Resource::Nproc => more(limit, threads_of_user().saturating_sub(2)),
-            _ => limit,
-        };
-        setrlimit(resource, limit).at(Step::Limits)?;
-    }
-    match plan.limits.cpus {
-        Some(cpus) => cpu_set(cpus).and_then(|set| sched_setaffinity(None, &set)).at(Step::Cpus),
-        None => Ok(()),
-    }
-}
-
-fn more(limit: Rlimit, more: u64) -> Rlimit {
-    let add = |limit: Option<u64>| limit.map(|limit| limit.saturating_add(more));
-    let maximum = rustix::process::getrlimit(Resource::Nproc).maximum;
-    let limit = match (add(limit.current), maximum) {
-        (Some(limit), Some(maximum)) => Some(limit.min(maximum)),
-        (limit, maximum) => limit.or(maximum),
-    };
-    Rlimit { current: limit, maximum: limit }
+/// The limits where the kernel counts all processes of the user. This one and process 1 are in both
+/// numbers.
+fn beside_others(limits: &PlannedLimits) -> PlannedLimits {
+    let others = threads_of_user().saturating_sub(2);
+    PlannedLimits { processes: limits.processes.saturating_add(others), ..limits.clone() }
 }
 
 fn threads_of_user() -> u64 {
