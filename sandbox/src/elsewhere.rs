@@ -68,3 +68,44 @@ pub fn reclaim(_folder: &std::path::Path) -> std::io::Result<()> {
 
 /// Does nothing on this system.
 pub fn run_spawner_if_asked() {}
+
+/// A running program that is killed when this value is dropped. What the program itself has started lives on
+/// on this system.
+#[derive(Debug)]
+pub struct Supervised(std::process::Child);
+
+impl Supervised {
+    /// Starts the program.
+    ///
+    /// # Errors
+    /// It can't be started, for the reasons of [`spawn`](std::process::Command::spawn).
+    pub fn spawn(command: &mut std::process::Command) -> std::io::Result<Self> {
+        command.spawn().map(Self)
+    }
+
+    /// Gives the program's standard output away, if that is a pipe and was not taken before.
+    pub fn stdout(&mut self) -> Option<std::process::ChildStdout> {
+        self.0.stdout.take()
+    }
+
+    /// Gives the program's standard error away, if that is a pipe and was not taken before.
+    pub fn stderr(&mut self) -> Option<std::process::ChildStderr> {
+        self.0.stderr.take()
+    }
+
+    /// Says how the program ended, or `None` if it still runs.
+    ///
+    /// # Errors
+    /// The system refuses to tell.
+    pub fn try_wait(&mut self) -> std::io::Result<Option<std::process::ExitStatus>> {
+        self.0.try_wait()
+    }
+}
+
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

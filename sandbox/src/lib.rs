@@ -9,6 +9,9 @@
 //! [`Sandbox::start`] says [`Unsupported`]. There are weaker means ([`Isolation`]) for machines without
 //! namespaces; nothing falls back to them.
 //!
+//! [`Supervised`] is for the few programs of the host that a build needs, such as the clients of registries:
+//! they are not kept apart from anything, but they end when their caller does.
+//!
 //! This crate knows no digest, no action graph, no store and no language.
 
 mod determinism;
@@ -24,10 +27,10 @@ mod view;
 
 pub use determinism::{Determinism, Listing};
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::{Cancel, Sandbox, reclaim, run_spawner_if_asked};
+pub use elsewhere::{Cancel, Sandbox, Supervised, reclaim, run_spawner_if_asked};
 pub use isolation::Isolation;
 #[cfg(target_os = "linux")]
-pub use linux::{Cancel, Sandbox, reclaim, run_spawner_if_asked};
+pub use linux::{Cancel, Sandbox, Supervised, reclaim, run_spawner_if_asked};
 pub use outcome::{Outcome, SandboxError, Status};
 pub use spec::{InvalidSpec, Limits, Mount, MountSource, Spec};
 pub use unsupported::{Cause, Unsupported};

@@ -5,6 +5,7 @@
 //! [`stage`] and clones ([`launch`]); the clone sets the sandbox up ([`child`]) and waits in it
 //! ([`init`]), and if that is wanted traces it ([`tracer`]) for the sake of [`determinism`]. Where there
 //! are no namespaces, commands see their mounts by [`translation`]. All that is unsafe is in [`sys`].
+//! Programs of the host that are not commands of a build are [`supervised`].
 
 mod cancel;
 mod capture;
@@ -27,6 +28,7 @@ mod session;
 mod spawner;
 mod stage;
 mod step;
+mod supervised;
 mod sys;
 mod tracer;
 mod translation;
@@ -36,3 +38,4 @@ pub use cancel::Cancel;
 pub use folders::reclaim;
 pub use sandbox::Sandbox;
 pub use spawner::run_spawner_if_asked;
+pub use supervised::Supervised;

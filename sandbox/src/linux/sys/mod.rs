@@ -12,6 +12,8 @@ pub(super) mod trace;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 use std::ptr;
 use std::time::Duration;
 
@@ -92,6 +94,38 @@ pub(super) fn clone_sharing_memory<F: Fn()>(child: &F) -> Result<Pid> {
     // us.
     let pid = unsafe { libc::clone(enter::<F>, top.cast(), flags, argument) };
     Pid::from_raw(pid).filter(|_| pid > 0).ok_or_else(last_error)
+}
+
+/// Which of the two processes a call of [`fork`] has returned in.
+pub(super) enum Forked {
+    Child,
+    Parent(Pid),
+}
+
+/// Copies this process.
+///
+/// Only for a single-threaded process: in the copy, a lock held by another thread would stay locked for
+/// ever.
+pub(super) fn fork() -> Result<Forked> {
+    // SAFETY: without CLONE_VM and a stack this is a fork, and no place in memory is named.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+    match pid {
+        -1 => Err(last_error()),
+        0 => Ok(Forked::Child),
+        _ => Ok(Forked::Parent(Pid::from_raw(pid as i32).expect("a process' id is positive"))),
+    }
+}
+
+/// Has `step` run in the process that is to become the command's program, just before it does.
+///
+/// Other threads of this process are gone there, with the locks that they held: `step` must not ask for
+/// memory, and call the kernel alone.
+pub(super) fn before_exec(
+    command: &mut Command,
+    step: impl FnMut() -> std::io::Result<()> + Send + Sync + 'static,
+) {
+    // SAFETY: by this function's contract `step` does what is allowed after a fork.
+    unsafe { command.pre_exec(step) };
 }
 
 /// A `NULL`-terminated list of strings, as `execve` wants it.
