@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) printer: Printer,
     /// The environment for clients of registries (pip, npm, cargo, rustup, apt).
     pub(crate) client_environment: BTreeMap<OsString, OsString>,
+    /// `[fetch] variables` of the user's configuration: what files of a checkout may refer to.
+    pub(crate) lent_variables: Vec<String>,
     /// `[mirrors] debian` of the user's configuration.
     pub(crate) debian_mirror: Option<String>,
     /// `RUN_REGISTRY_URL`.
@@ -50,6 +52,15 @@ struct UserConfig {
     store: StoreConfig,
     #[serde(default)]
     mirrors: MirrorConfig,
+    #[serde(default)]
+    fetch: FetchConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FetchConfig {
+    #[serde(default)]
+    variables: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -97,6 +108,7 @@ impl Config {
             printer: printer(global, &environment),
             registry_url: unicode("RUN_REGISTRY_URL").filter(|url| !url.is_empty()),
             auth_token: unicode("RUN_AUTH_TOKEN").filter(|token| !token.is_empty()),
+            lent_variables: user.fetch.variables,
             debian_mirror: user.mirrors.debian,
             client_environment: environment,
         })

@@ -4,6 +4,7 @@
 //! home folder or the clock, and only this file ends the process.
 
 mod arguments;
+mod checkout;
 mod command_error;
 mod commands;
 mod config;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "tests say where they keep what")]
 
+mod clients;
 mod command_line;
 mod configuration;
 mod first_build;

@@ -278,6 +278,8 @@ impl Client {
         let (program, arguments) = self.command.split_first().expect("a command has a program");
         let arguments: Vec<OsString> = arguments.iter().map(Into::into).collect();
         let mut command = Command::new(program);
+        // Clients and what stands in their place look for configuration in the folder where they run.
+        command.current_dir("/");
         let output = command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output();
         let version = output.ok().filter(|output| output.status.success());
         let version = version.and_then(|output| String::from_utf8(output.stdout).ok());

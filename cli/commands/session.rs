@@ -9,6 +9,7 @@ use rules::manifest::{self, Diagnostics, Manifest, Overrides, Secret};
 use rules::plan::Clients;
 use rules::toolchain::{Lock, Mirrors, Network, Proxy, Registries};
 
+use crate::checkout;
 use crate::command_error::{CommandError, Kind};
 use crate::config::Config;
 use crate::ui;
@@ -98,8 +99,13 @@ pub(crate) fn store(config: &Config) -> Result<DiskStore, CommandError> {
 }
 
 /// How registries' clients are run.
-pub(crate) fn clients(config: &Config) -> Arc<Clients> {
-    Arc::new(Clients { variables: config.client_environment.clone(), offline: config.offline })
+pub(crate) fn clients(config: &Config, session: &Session) -> Arc<Clients> {
+    Arc::new(Clients {
+        variables: config.client_environment.clone(),
+        offline: config.offline,
+        checkout: checkout::root(config, &session.folder),
+        lent: config.lent_variables.clone(),
+    })
 }
 
 /// How registries are reached for toolchains.
@@ -114,6 +120,7 @@ pub(crate) fn registries(config: &Config, session: &Session) -> Registries {
             ..Network::default()
         },
         folder: session.folder.clone(),
+        checkout: checkout::root(config, &session.folder),
         variables: config.client_environment.clone(),
         ..Registries::default()
     }

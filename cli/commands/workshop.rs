@@ -1,7 +1,6 @@
 //! What the commands that build have in common: the project with everything that it is built with.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use cache::DiskStore;
@@ -14,6 +13,7 @@ use sandbox::{Cancel, Isolation};
 use super::session::{self, Session};
 use super::toolchain;
 use crate::arguments::{self, What};
+use crate::checkout;
 use crate::command_error::{CommandError, Kind};
 use crate::config::Config;
 use crate::signals;
@@ -86,7 +86,7 @@ impl<'a> Workshop<'a> {
         let options = plan::Options {
             selection: &self.selection,
             release: self.release,
-            clients: session::clients(self.config),
+            clients: session::clients(self.config, &self.session),
             epoch: self.epoch,
             isolation: self.isolation,
         };
@@ -188,21 +188,13 @@ fn selection(session: &Session, names: &[String]) -> Result<Selection, CommandEr
 /// The time that reproducible builds see: `SOURCE_DATE_EPOCH` if that is set, or else that of the last
 /// commit, or else a fixed one (see <https://reproducible-builds.org/specs/source-date-epoch/>).
 fn epoch(config: &Config, folder: &Path) -> Result<u64, CommandError> {
-    let last_commit = || {
-        let mut git = Command::new("git");
-        git.arg("-C").arg(folder).args(["log", "-1", "--format=%ct"]);
-        let output = git.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-        String::from_utf8(output.stdout).ok()
-    };
     if let Some(text) = config.variable("SOURCE_DATE_EPOCH") {
         return text.parse().map_err(|_| {
             CommandError::usage(format!("`SOURCE_DATE_EPOCH` is `{text}`"))
                 .hint("it has to be a time in seconds since 1970, such as the output of: date +%s")
         });
     }
-    // Without git, or without a commit, there is none.
-    let commit = last_commit().and_then(|text| text.trim().parse().ok());
-    Ok(commit.unwrap_or(plan::DEFAULT_EPOCH))
+    Ok(checkout::last_commit(config, folder)?.unwrap_or(plan::DEFAULT_EPOCH))
 }
 
 fn is_release(what: &What, session: &Session) -> bool {

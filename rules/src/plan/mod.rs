@@ -11,7 +11,7 @@ mod wit;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cache::DiskStore;
@@ -35,6 +35,10 @@ pub struct Clients {
     pub variables: BTreeMap<OsString, OsString>,
     /// Whether the network may not be used.
     pub offline: bool,
+    /// The checkout that the project is in: what stands there configures no client.
+    pub checkout: PathBuf,
+    /// Variables of the environment that files of the checkout may refer to, by the user's leave.
+    pub lent: Vec<String>,
 }
 
 impl Clients {
@@ -42,6 +46,17 @@ impl Clients {
     /// certificates, …), the variables that `own` names (`CARGO_*`), and never those of `run`.
     pub(crate) fn for_client(&self, own: &[&str]) -> BTreeMap<OsString, OsString> {
         environment::for_client(&self.variables, own)
+    }
+
+    /// The same, and the variables that files of the checkout may refer to.
+    pub(crate) fn for_client_and_lent(&self, own: &[&str]) -> BTreeMap<OsString, OsString> {
+        let lent = self.lent.iter().map(String::as_str);
+        self.for_client(&own.iter().copied().chain(lent).collect::<Vec<_>>())
+    }
+
+    /// Whether files of the checkout may refer to this variable.
+    pub(crate) fn is_lent(&self, name: &str) -> bool {
+        self.lent.iter().any(|lent| lent == name)
     }
 }
 

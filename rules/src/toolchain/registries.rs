@@ -22,6 +22,8 @@ pub struct Registries {
     pub network: Network,
     /// The folder that relative paths of local packages start from.
     pub folder: PathBuf,
+    /// The checkout that the project is in: what stands there configures no client.
+    pub checkout: PathBuf,
     /// The user's environment: a client sees what it is configured by.
     pub variables: BTreeMap<OsString, OsString>,
 }

@@ -1,8 +1,9 @@
 //! Fetches the packages that package-lock.json pins and lays them out as `node_modules`.
 //!
 //! The user's own npm and its configuration say how registries are reached; the `integrity` of the
-//! lockfile judges what came. No script of a package is run, and what is made for other platforms
-//! stays out. Each package is unpacked once, whatever project asks for it.
+//! lockfile judges what came. Of the checkout npm sees the addresses in its `.npmrc` ([`Npmrc`]) and nothing
+//! else. No script of a package is run, and what is made for other platforms stays out. Each package is unpacked
+//! once, whatever project asks for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -17,17 +18,20 @@ use super::package::{self, Package};
 use crate::environment::NPM;
 use crate::plan::{Clients, PlanError, Planner};
 use crate::toolchain::source::npm::{
-    Dependencies, Integrity, Npm, PackageLock, Placed, Spec, Tarballs,
+    Dependencies, Integrity, Npm, Npmrc, PackageLock, Placed, Spec, Tarballs,
 };
 use crate::toolchain::unpack::npm_package;
 
 /// Where modules look for packages: in the first of the folders above them that has it.
 pub(super) const MODULES: &str = "node_modules";
 
+/// npm's configuration for a project.
+const NPMRC: &str = ".npmrc";
+
 /// The action that fetches packages. Output: [`MODULES`].
 struct FetchPackages {
     packages: Vec<Placed>,
-    /// The folder of the checkout whose `.npmrc` counts beside the user's.
+    /// The folder of the checkout whose `.npmrc` has addresses of registries.
     folder: PathBuf,
     clients: Arc<Clients>,
 }
@@ -37,6 +41,14 @@ struct FetchPackages {
 enum FetchError {
     #[error("package {0} is not on this machine, and this build is offline")]
     Offline(Spec),
+    #[error("cannot read or write {}", .path.display())]
+    Local { path: PathBuf, source: std::io::Error },
+    #[error(
+        "npm could not fetch the packages; of the .npmrc of a checkout only the addresses of registries and \
+         logins for them are used: `{}` was left out; if it is needed, set it in the .npmrc of your home",
+        .left_out.join("`, `")
+    )]
+    LeftOut { left_out: Vec<String>, source: crate::toolchain::NpmError },
 }
 
 /// Plans fetching what `package` depends on; `None` if that is nothing.
@@ -132,14 +144,45 @@ impl FetchPackages {
             return Err(BuiltinError::failed(&FetchError::Offline(specs[0].clone())));
         }
         cx.status("npm cache add");
+        let scratch = cx.store().scratch()?;
+        let npmrc = self.npmrc()?;
+        let file = scratch.path().join(NPMRC);
+        std::fs::write(&file, &npmrc.text).map_err(|source| local(file, source))?;
         let npm = Npm {
             program: OsStr::new("npm"),
-            variables: self.clients.for_client(NPM),
-            folder: &self.folder,
+            variables: self.clients.for_client_and_lent(NPM),
+            prefix: scratch.path(),
             cancelled: &|| cx.cancelled(),
         };
-        npm.download(cx.store(), &specs).map_err(|error| judged(&error))
+        npm.download(cx.store(), &specs).map_err(|source| match source {
+            source
+                if source.is_mismatch() || source.is_cancelled() || npmrc.left_out.is_empty() =>
+            {
+                judged(&source)
+            }
+            source => {
+                let left_out = npmrc.left_out.into_iter().collect();
+                BuiltinError::infrastructure(&FetchError::LeftOut { left_out, source })
+            }
+        })
     }
+
+    /// What may pass of the checkout's own configuration.
+    fn npmrc(&self) -> Result<Npmrc, BuiltinError> {
+        let path = self.folder.join(NPMRC);
+        let is_lent = |name: &str| {
+            name.starts_with("NPM_") || name == "NODE_AUTH_TOKEN" || self.clients.is_lent(name)
+        };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Npmrc::new(&text, &is_lent)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Npmrc::default()),
+            Err(source) => Err(local(path, source)),
+        }
+    }
+}
+
+fn local(path: PathBuf, source: std::io::Error) -> BuiltinError {
+    BuiltinError::infrastructure(&FetchError::Local { path, source })
 }
 
 impl Builtin for FetchPackages {
@@ -182,6 +225,9 @@ fn insert(modules: &mut Tree, place: &str, package: Tree) -> Result<(), cache::T
 }
 
 fn judged(error: &crate::toolchain::NpmError) -> BuiltinError {
+    if error.is_cancelled() {
+        return BuiltinError::Cancelled;
+    }
     match error.is_mismatch() {
         true => BuiltinError::mismatch(error),
         false => BuiltinError::infrastructure(error),

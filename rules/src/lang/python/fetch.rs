@@ -1,8 +1,9 @@
 //! Fetches the wheels that a lockfile pins and lays them out as one folder of packages.
 //!
 //! The user's own pip does the talking, so its index, proxies and credentials just work; the SHA-256s
-//! of the lockfile judge what came. Each wheel is unpacked once, whatever project asks for it. Of a
-//! wheel only what can be imported is kept: modules, their data, and `.dist-info`.
+//! of the lockfile judge what came. pip is told names, versions and indexes alone: it runs far from the
+//! checkout and builds nothing. Each wheel is unpacked once, whatever project asks for it. Of a wheel only what
+//! can be imported is kept: modules, their data, and `.dist-info`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -14,7 +15,7 @@ use cache::{Digest, DigestFunction, DiskStore, Entry, Tree};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
 
 use super::guest;
-use super::lock::{Lock, LockedPackage};
+use super::lock::{IndexOption, Lock, LockedPackage};
 use super::wheel::WheelName;
 use crate::environment::PIP;
 use crate::path::ProjectPath;
@@ -26,7 +27,7 @@ use crate::toolchain::unpack::importable;
 /// The action that fetches wheels. No inputs; output: [`FetchWheels::OUTPUT`], a folder.
 pub(super) struct FetchWheels {
     lock: Lock,
-    /// Where the project is: lines for pip may name folders of it. Not part of the key, as
+    /// Where the project is: options for pip may name folders of it. Not part of the key, as
     /// checksums decide what comes.
     project: PathBuf,
     clients: Arc<Clients>,
@@ -56,6 +57,12 @@ enum FetchError {
     },
     #[error("pip downloaded the packages of {lock}, but no wheel of `{requirement}`")]
     Absent { lock: ProjectPath, requirement: String },
+    #[error(
+        "{lock} refers to the variable `{name}`: a checkout may not choose which variables of your \
+         environment a server is told; name it `PIP_…`, or add it to `[fetch] variables` in the configuration \
+         of run"
+    )]
+    Variable { lock: ProjectPath, name: String },
     #[error("cannot read what pip downloaded")]
     Read(#[source] std::io::Error),
     #[error("packages `{one}` and `{two}` both have `{path}`, with different content")]
@@ -105,14 +112,14 @@ impl FetchWheels {
         cx.status("pip download");
         let list = into.join("requirements.txt");
         let read = |error| BuiltinError::infrastructure(&FetchError::Read(error));
-        std::fs::write(&list, self.requirements(absent)).map_err(read)?;
+        let text = self.requirements(absent).map_err(|error| BuiltinError::failed(&error))?;
+        std::fs::write(&list, text).map_err(read)?;
         let platforms = absent.iter().flat_map(|package| &package.platforms).map(String::as_str);
         let platforms: BTreeSet<&str> = platforms.chain([guest::PLATFORM, "any"]).collect();
         let abi = guest::PYTHON_VERSION.replace('.', "");
         let download = Download {
             python: OsStr::new("python3"),
-            environment: self.clients.for_client(&self.variables()),
-            folder: Some(self.lock.file.parent().on_disk(&self.project)),
+            environment: self.clients.for_client_and_lent(PIP),
             platforms: platforms.into_iter().map(str::to_owned).collect(),
             abis: vec![format!("cp{abi}"), "abi3".to_owned(), "none".to_owned()],
             version: guest::PYTHON_VERSION.to_owned(),
@@ -122,10 +129,18 @@ impl FetchWheels {
     }
 
     /// What pip is to download, in its own format.
-    fn requirements(&self, absent: &[&LockedPackage]) -> String {
+    fn requirements(&self, absent: &[&LockedPackage]) -> Result<String, FetchError> {
         let mut text = String::new();
-        for line in &self.lock.index {
-            let _ = writeln!(text, "{line}");
+        for IndexOption { name, value } in &self.lock.index {
+            self.check_variables(value)?;
+            // pip runs elsewhere, so what is relative to the file is so no more.
+            let is_url = value.contains("://") || value.starts_with("file:");
+            let is_folder = *name == "--find-links" && !is_url && !value.starts_with('/');
+            let folder = || self.lock.file.parent().on_disk(&self.project);
+            let _ = match is_folder {
+                true => writeln!(text, "{name} {:?}", folder().join(value)),
+                false => writeln!(text, "{name} {value}"),
+            };
         }
         for package in absent {
             let _ = write!(text, "{}", package.requirement());
@@ -134,14 +149,19 @@ impl FetchWheels {
             }
             text.push('\n');
         }
-        text
+        Ok(text)
     }
 
-    /// The variables that pip may see: lines of a requirements file can refer to some by `${NAME}`.
-    fn variables(&self) -> Vec<&str> {
-        let named = self.lock.index.iter().flat_map(|line| line.split("${").skip(1));
-        let named = named.filter_map(|rest| Some(rest.split_once('}')?.0));
-        PIP.iter().copied().chain(named).collect()
+    /// pip puts the values of variables in the place of `${NAME}`.
+    fn check_variables(&self, value: &str) -> Result<(), FetchError> {
+        let named = value.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
+        for name in named {
+            if !name.starts_with("PIP_") && !self.clients.is_lent(name) {
+                let (lock, name) = (self.lock.file.clone(), name.to_owned());
+                return Err(FetchError::Variable { lock, name });
+            }
+        }
+        Ok(())
     }
 
     /// Whose fault it is that pip failed.
@@ -319,15 +339,19 @@ mod tests {
         }
     }
 
-    fn fetch(index: &[&str]) -> FetchWheels {
+    fn fetch(index: &[(&'static str, &str)]) -> FetchWheels {
         let lock = Lock {
             file: ProjectPath::parse("requirements.txt").unwrap(),
             folder: ProjectPath::root(),
             packages: vec![package("one")],
             local: Vec::new(),
-            index: index.iter().map(|line| (*line).to_owned()).collect(),
+            index: index
+                .iter()
+                .map(|(name, value)| IndexOption { name, value: (*value).to_owned() })
+                .collect(),
         };
-        FetchWheels::new(lock, PathBuf::new(), Arc::default())
+        let clients = Clients { lent: vec!["TOKEN".to_owned()], ..Clients::default() };
+        FetchWheels::new(lock, PathBuf::from("/project"), Arc::new(clients))
     }
 
     fn tree(files: &[(&str, &str)]) -> Tree {
@@ -342,16 +366,32 @@ mod tests {
     #[test]
     fn pip_is_asked_for_exactly_what_is_locked() {
         let (a, b) = ("a".repeat(64), "b".repeat(64));
-        let fetch = fetch(&["--index-url https://${USER_NAME}:${TOKEN}@host/simple"]);
+        let fetch = fetch(&[
+            ("--index-url", "https://${PIP_USER}:${TOKEN}@host/simple"),
+            ("--find-links", "wheels"),
+            ("--find-links", "https://host/wheels"),
+            ("--pre", ""),
+        ]);
         assert_eq!(
-            fetch.requirements(&[&package("one")]),
+            fetch.requirements(&[&package("one")]).unwrap(),
             format!(
-                "--index-url https://${{USER_NAME}}:${{TOKEN}}@host/simple\n\
+                "--index-url https://${{PIP_USER}}:${{TOKEN}}@host/simple\n\
+                 --find-links \"/project/wheels\"\n\
+                 --find-links https://host/wheels\n--pre \n\
                  one==1.0 --hash=sha256:{a} --hash=sha256:{b}\n"
             )
         );
-        assert_eq!(fetch.variables()[PIP.len()..], ["USER_NAME", "TOKEN"]);
         assert_eq!(fetch.arguments(), [format!("one==1.0  {a},{b}")]);
+    }
+
+    #[test]
+    fn a_checkout_does_not_choose_what_a_server_is_told() {
+        let fetch = fetch(&[("--index-url", "https://host/${PIP_A}/${AWS_SECRET_ACCESS_KEY}")]);
+        let error = fetch.requirements(&[]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("requirements.txt refers to the variable `AWS_SECRET_ACCESS_KEY`: "),
+            "{error}"
+        );
     }
 
     #[test]

@@ -48,9 +48,8 @@ pub(crate) fn compile(
     let skeleton = skeleton(planner, &workspace)?;
     let folder = workspace.root.clone();
     let vendor = planner.once(&format!("vendor {folder}"), |planner| {
-        let fetch = FetchCrates::new(crates, workspace.root.clone(), planner.clients());
+        let fetch = FetchCrates::new(crates, &workspace, planner.clients());
         let action = Action::builtin(Label::new(owner(&folder), "fetch"), fetch)
-            .input(Input::new("image", image.clone()))
             .input(Input::new("src", Source::Tree(skeleton)))
             .output("vendor");
         planner.add(action)

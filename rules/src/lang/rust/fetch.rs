@@ -1,24 +1,29 @@
 //! Fetches the crates that Cargo.lock pins and lays them out as Cargo's vendored sources.
 //!
-//! The user's own Cargo configuration says how registries are reached (mirrors, proxies,
-//! credentials); the pinned cargo does the talking, and the checksums of the lockfile judge what
-//! came. Each crate is unpacked once per checksum, whatever project asks for it.
+//! The user's own cargo does the talking, by the user's own configuration (mirrors, proxies, credentials), and
+//! the checksums of the lockfile judge what came. Of the checkout's configuration it sees the part that
+//! [`cargo_config`](super::cargo_config) lets pass, and its manifests. It does not see what lies above the
+//! workspace. Each crate is unpacked once per checksum, whatever project asks for it.
 
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use cache::{Digest, DiskStore, Entry, Tree};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError, Report};
 
+use super::cargo_config::Allowed;
+use super::fence;
 use super::lock::{self, LockedCrate};
+use super::workspace::Workspace;
 use crate::environment::CARGO;
 use crate::path::ProjectPath;
 use crate::plan::Clients;
-use crate::toolchain::fetch::{CrateCache, sha256_of};
+use crate::toolchain::ClientError;
+use crate::toolchain::fetch::{Client, CrateCache, run, sha256_of};
 use crate::toolchain::unpack::tarball;
 
 /// Where crates lie among the vendored sources.
@@ -26,13 +31,17 @@ const CRATES: &str = "crates";
 /// Where an action sees the vendored sources: Cargo wants an absolute path in its configuration.
 pub(super) const VENDOR: &str = "deps/vendor";
 
-/// The action that fetches crates. Inputs: `image` (the Rust toolchain) and `src` (manifests and
-/// lockfile); output: `vendor`.
+/// How to get the client.
+const INSTALL: &str = "install Rust with rustup: its cargo fetches the crates";
+
+/// The action that fetches crates. Input: `src` (manifests and lockfile); output: `vendor`.
 pub(super) struct FetchCrates {
     /// `None`: those of the lockfile among the sources.
     crates: Option<Vec<LockedCrate>>,
     /// The folder of the workspace's manifest.
     workspace: ProjectPath,
+    /// The folders of the local packages.
+    packages: BTreeSet<ProjectPath>,
     clients: Arc<Clients>,
 }
 
@@ -43,14 +52,16 @@ enum FetchError {
     Mismatch { name: String, version: String, pinned: String, found: String },
     #[error("crate `{name}` {version} is not on this machine, and this build is offline")]
     Offline { name: String, version: String },
-    #[error("cargo could not fetch the crates of Cargo.lock:\n{stderr}")]
-    Cargo { stderr: String },
+    #[error("cargo could not fetch the crates of Cargo.lock:\n{said}{left_out}")]
+    Cargo { said: String, left_out: String },
     #[error(
-        "Cargo.lock does not fit its Cargo.toml: run `cargo update --workspace` and commit it\n{stderr}"
+        "Cargo.lock does not fit its Cargo.toml: run `cargo update --workspace` and commit it\n{said}"
     )]
-    Stale { stderr: String },
-    #[error("cannot run the toolchain's cargo")]
-    Spawn(#[source] std::io::Error),
+    Stale { said: String },
+    #[error("{path}")]
+    Config { path: ProjectPath, source: toml::de::Error },
+    #[error("cannot read or write {}", .path.display())]
+    Local { path: PathBuf, source: std::io::Error },
     #[error("cargo fetched the crates, but `{0}` is not in its registry cache")]
     Absent(String),
 }
@@ -58,16 +69,18 @@ enum FetchError {
 impl FetchCrates {
     pub(super) fn new(
         crates: Vec<LockedCrate>,
-        workspace: ProjectPath,
+        workspace: &Workspace,
         clients: Arc<Clients>,
     ) -> Self {
-        Self { crates: Some(crates), workspace, clients }
+        let packages = workspace.packages.keys().cloned().collect();
+        Self { crates: Some(crates), workspace: workspace.root.clone(), packages, clients }
     }
 
-    /// Fetches what the lockfile in the folder `workspace` of the sources pins, whatever it is:
-    /// while planning, the sources are known by their digest alone.
-    pub(super) fn of_sources(workspace: ProjectPath, clients: Arc<Clients>) -> Self {
-        Self { crates: None, workspace, clients }
+    /// Fetches what the lockfile at the top of the sources of a crate pins, whatever it is: while planning,
+    /// the sources are known by their digest alone.
+    pub(super) fn of_sources(clients: Arc<Clients>) -> Self {
+        let (workspace, packages) = (ProjectPath::root(), BTreeSet::new());
+        Self { crates: None, workspace, packages, clients }
     }
 
     fn crates(&self, cx: &BuiltinContext) -> Result<Vec<LockedCrate>, BuiltinError> {
@@ -95,10 +108,17 @@ impl FetchCrates {
             }
         }
         if let Some(first) = absent.first() {
-            let cached = crate_cache(&self.clients, cx)?;
+            let scratch = cx.store().scratch()?;
+            let Clients { variables, checkout, .. } = &*self.clients;
+            let cached = CrateCache::of(variables, checkout, scratch.path());
+            if !cached.home().is_absolute() {
+                return Err(BuiltinError::Failed(Report::text(
+                    "CARGO_HOME is not an absolute path",
+                )));
+            }
             if absent.iter().any(|locked| cached.find(&locked.folder(), &locked.checksum).is_none())
             {
-                self.run_cargo(cx, first, &cached)?;
+                self.run_cargo(cx, first, &cached, scratch.path())?;
             }
             let total = absent.len();
             for (done, locked) in absent.into_iter().enumerate() {
@@ -117,6 +137,7 @@ impl FetchCrates {
         cx: &BuiltinContext,
         absent: &LockedCrate,
         cached: &CrateCache,
+        scratch: &Path,
     ) -> Result<(), BuiltinError> {
         if self.clients.offline {
             return Err(BuiltinError::failed(&FetchError::Offline {
@@ -125,38 +146,56 @@ impl FetchCrates {
             }));
         }
         cx.status("cargo fetch");
-        let image = cx.path("image")?;
-        let manifest = self.workspace.on_disk(&cx.path("src")?).join("Cargo.toml");
-        let scratch = cx.store().scratch()?;
-        let output = self
-            .cargo(&image.join("usr/lib/rust/bin"), &manifest, cached)
-            .env("CARGO_TARGET_DIR", scratch.path())
-            .output()
-            .map_err(|error| BuiltinError::infrastructure(&FetchError::Spawn(error)))?;
-        judge(&output)
+        let manifests = fence::around(cx, &self.workspace, &self.packages)?;
+        let manifest = self.workspace.on_disk(&manifests).join("Cargo.toml");
+        let allowed = self.configuration(&cx.path("src")?)?;
+        let config = scratch.join("config.toml");
+        std::fs::write(&config, allowed.text()).map_err(local(&config))?;
+        let configure = |command: &mut Command| {
+            self.configure(command, &manifest, &config);
+            command
+                .env("CARGO_HOME", cached.home())
+                .env("CARGO_TARGET_DIR", scratch.join("target"));
+        };
+        let client = Client { program: OsStr::new("cargo"), install: INSTALL };
+        let ended = run(client, configure, &|| cx.cancelled()).map_err(|error| match error {
+            ClientError::Cancelled => BuiltinError::Cancelled,
+            error => BuiltinError::infrastructure(&error),
+        })?;
+        match ended.status.success() {
+            true => Ok(()),
+            false => Err(judge(ended.text().trim_end().to_owned(), &allowed)),
+        }
     }
 
-    /// `cargo fetch` by the image's cargo, with the user's configuration.
-    fn cargo(&self, bin: &Path, manifest: &Path, cached: &CrateCache) -> Command {
-        let mut path = OsString::from(bin);
-        if let Some(rest) = self.clients.variables.get(OsStr::new("PATH")) {
-            path.push(":");
-            path.push(rest);
-        }
-        let mut command = Command::new(bin.join("cargo"));
-        command
-            .args(["fetch", "--locked", "--manifest-path"])
-            .arg(manifest)
-            .current_dir(manifest.parent().unwrap_or(manifest))
-            .env_clear()
-            .envs(self.clients.for_client(CARGO))
-            .env("PATH", path)
-            .env("RUSTC", bin.join("rustc"))
-            .env("CARGO_HOME", cached.home())
-            .env("CARGO_TERM_COLOR", "never");
+    /// `cargo fetch`, with the user's configuration and what may pass of the checkout's.
+    fn configure(&self, command: &mut Command, manifest: &Path, config: &Path) {
+        command.args(["fetch", "--locked", "--manifest-path"]).arg(manifest);
+        command.arg("--config").arg(config);
+        command.env_clear().envs(self.clients.for_client(CARGO)).env("CARGO_TERM_COLOR", "never");
         // Whether there is a network is told by `--offline` of run.
         command.env_remove("CARGO_NET_OFFLINE");
-        command
+    }
+
+    /// What the checkout's configuration may say, in the folder of the workspace and in those above it. The
+    /// sources of a crate are no checkout: theirs says nothing.
+    fn configuration(&self, sources: &Path) -> Result<Allowed, BuiltinError> {
+        let mut allowed = Allowed::default();
+        if self.crates.is_none() {
+            return Ok(allowed);
+        }
+        for folder in std::iter::once(self.workspace.clone()).chain(self.workspace.ancestors()) {
+            let path = folder.join(".cargo/config.toml");
+            let file = path.on_disk(sources);
+            let text = match std::fs::read_to_string(&file) {
+                Ok(text) => text,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(local(&file)(error)),
+            };
+            let added = allowed.add(&text);
+            added.map_err(|source| BuiltinError::failed(&FetchError::Config { path, source }))?;
+        }
+        Ok(allowed)
     }
 }
 
@@ -198,21 +237,31 @@ impl Builtin for FetchCrates {
     }
 }
 
-fn judge(output: &Output) -> Result<(), BuiltinError> {
-    if output.status.success() {
-        return Ok(());
-    }
-    let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+/// Whose fault it is that cargo failed, by what it said.
+fn judge(said: String, allowed: &Allowed) -> BuiltinError {
+    let has = |signs: &[&str]| signs.iter().any(|sign| said.contains(sign));
     // A lockfile that does not fit its manifests is the user's to mend; the rest may be the network.
-    let stale = stderr.contains("--locked was passed");
-    let mismatch = ["failed to verify the checksum", "changed between lock files"]
-        .iter()
-        .any(|sign| stderr.contains(sign));
-    Err(match (mismatch, stale) {
-        (true, _) => BuiltinError::mismatch(&FetchError::Cargo { stderr }),
-        (_, true) => BuiltinError::failed(&FetchError::Stale { stderr }),
-        _ => BuiltinError::infrastructure(&FetchError::Cargo { stderr }),
-    })
+    let stale = has(&["--locked was passed"]);
+    let mismatch = has(&["failed to verify the checksum", "changed between lock files"]);
+    if stale && !mismatch {
+        return BuiltinError::failed(&FetchError::Stale { said });
+    }
+    let names: Vec<&str> = allowed.left_out.iter().map(String::as_str).collect();
+    let left_out = match names.as_slice() {
+        [] => String::new(),
+        names => format!(
+            "\nnote: of the .cargo/config.toml of a checkout only the addresses of registries and their \
+             replacements are used; `{}` was left out: if it is needed, set it in Cargo's home",
+            names.join("`, `")
+        ),
+    };
+    let error = FetchError::Cargo { said, left_out };
+    if mismatch { BuiltinError::mismatch(&error) } else { BuiltinError::infrastructure(&error) }
+}
+
+fn local(path: &Path) -> impl FnOnce(std::io::Error) -> BuiltinError {
+    let path = path.to_owned();
+    |source| BuiltinError::infrastructure(&FetchError::Local { path, source })
 }
 
 /// Cargo's configuration that puts the vendored crates in the place of every registry in the lock.
@@ -233,15 +282,6 @@ fn configuration(crates: &[LockedCrate]) -> String {
         };
     }
     text
-}
-
-/// The user's own downloads, so that what Cargo has is not fetched twice.
-fn crate_cache(clients: &Clients, cx: &BuiltinContext) -> Result<CrateCache, BuiltinError> {
-    let cache = CrateCache::of(&clients.variables, || cx.store().root().join("cargo-home"));
-    if !cache.home().is_absolute() {
-        return Err(BuiltinError::Failed(Report::text("CARGO_HOME is not an absolute path")));
-    }
-    Ok(cache)
 }
 
 /// The key under which the store remembers the tree of a crate archive.
@@ -312,12 +352,12 @@ mod tests {
 
     #[test]
     fn what_cargo_says_decides_whose_fault_it_is() {
-        let check = |stderr: &str, expect: fn(&BuiltinError) -> bool, words: &str| {
-            let status = std::os::unix::process::ExitStatusExt::from_raw(101 << 8);
-            let output = Output { status, stdout: Vec::new(), stderr: stderr.into() };
-            let error = judge(&output).unwrap_err();
+        let check = |said: &str, expect: fn(&BuiltinError) -> bool, words: &str| {
+            let mut allowed = Allowed::default();
+            allowed.add("[http]\nproxy = \"p\"").unwrap();
+            let error = judge(said.to_owned(), &allowed);
             let text = error.to_string();
-            assert!(expect(&error) && text.contains(words) && text.contains(stderr), "{text}");
+            assert!(expect(&error) && text.contains(words) && text.contains(said), "{text}");
         };
         check(
             "error: cannot update the lock file Cargo.lock because --locked was passed",
@@ -332,7 +372,7 @@ mod tests {
         check(
             "error: failed to download",
             |error| matches!(error, BuiltinError::Infrastructure(_)),
-            "cargo could not fetch",
+            "`http.proxy` was left out",
         );
     }
 
@@ -340,12 +380,12 @@ mod tests {
     fn cargo_sees_what_it_is_configured_by() {
         let set = [("RUN_AUTH_TOKEN", "s3cr3t"), ("NPM_TOKEN", "x"), ("CARGO_HTTP_PROXY", "proxy")];
         let variables = set.map(|(name, value)| (name.into(), value.into())).into();
-        let clients = Arc::new(Clients { variables, offline: false });
-        let fetch = FetchCrates::of_sources(ProjectPath::root(), Arc::clone(&clients));
-        let cached = CrateCache::of(&clients.variables, || "/home/cargo".into());
-        let command = fetch.cargo(Path::new("/rust/bin"), Path::new("/src/Cargo.toml"), &cached);
+        let clients = Arc::new(Clients { variables, ..Clients::default() });
+        let fetch = FetchCrates::of_sources(clients);
+        let mut command = Command::new("cargo");
+        fetch.configure(&mut command, Path::new("/src/Cargo.toml"), Path::new("/config.toml"));
         let seen: Vec<_> = command.get_envs().filter(|(_, value)| value.is_some()).collect();
         let names: Vec<_> = seen.iter().map(|(name, _)| name.to_str().unwrap()).collect();
-        assert_eq!(names, ["CARGO_HOME", "CARGO_HTTP_PROXY", "CARGO_TERM_COLOR", "PATH", "RUSTC"]);
+        assert_eq!(names, ["CARGO_HTTP_PROXY", "CARGO_TERM_COLOR"]);
     }
 }

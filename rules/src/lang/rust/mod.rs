@@ -7,7 +7,9 @@
 //! is a tool built from source.
 
 mod cargo_component;
+mod cargo_config;
 mod compile;
+mod fence;
 mod fetch;
 mod lock;
 mod metadata;

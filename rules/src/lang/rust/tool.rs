@@ -30,9 +30,8 @@ pub(crate) fn built_tool(planner: &mut Planner<'_>, name: &str) -> Result<Source
     let sources = planner.image(name)?;
     let rust = planner.image(RUST)?;
     let vendor = planner.once(&format!("fetch {name}"), |planner| {
-        let fetch = FetchCrates::of_sources(ProjectPath::root(), planner.clients());
+        let fetch = FetchCrates::of_sources(planner.clients());
         let action = Action::builtin(Label::new(name, "fetch"), fetch)
-            .input(Input::new("image", rust.clone()))
             .input(Input::new("src", sources.clone()));
         planner.add(action.output("vendor"))
     })?;

@@ -1,16 +1,34 @@
 //! Runs the client of a registry, such as pip or rustup, and waits for it.
 //!
+//! Clients are the user's own programs, and the user's own configuration says how they reach their
+//! registries. What stands in a checkout may choose what they fetch, and never what is run: so no program
+//! of a toolchain's image is started here, and every client runs in the root folder. Clients look for
+//! configuration in the folder that they run in and in those above it (cargo for `.cargo/config.toml`, npm
+//! for `.npmrc` and package.json, Python for modules, version managers for their files), and the store or
+//! the temporary folder may lie in a checkout. Nothing is above the root folder.
+//!
 //! What a client sees of the user's environment is said by whoever runs it.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
-use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::JoinHandle;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
+
+use sandbox::Supervised;
+
+/// The folder in which every client runs.
+const FOLDER: &str = "/";
 
 /// How often it is asked whether the client has ended, and whether to stop.
 const POLL: Duration = Duration::from_millis(20);
+
+/// How long the end of a client's output is waited for after the client itself has ended. Only a process
+/// that the client has put into a session of its own can still hold the pipe.
+const LEFTOVER: Duration = Duration::from_secs(1);
+
+/// How much of each kind of output is kept, in bytes. The rest is read and dropped.
+const OUTPUT_LIMIT: usize = 64 << 20;
 
 /// The variable with the token of the remote cache: no client's business.
 const TOKEN: &str = "RUN_AUTH_TOKEN";
@@ -93,7 +111,8 @@ impl Ended {
     }
 }
 
-/// Runs the client to its end, however it ends.
+/// Runs the client to its end, however it ends. It is killed, with all that it started, when `cancelled`
+/// says so, and when this process dies.
 ///
 /// # Errors
 /// It can't be run, or was stopped because `cancelled` said so.
@@ -105,56 +124,68 @@ pub(crate) fn run(
     let program = client.program.to_string_lossy().into_owned();
     let mut command = Command::new(client.program);
     configure(&mut command);
-    command.env_remove(TOKEN);
-    // A group of its own, so that what the client starts can be stopped with it.
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().map_err(|source| match source.kind() {
+    command.env_remove(TOKEN).current_dir(FOLDER);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = Supervised::spawn(&mut command).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => {
             ClientError::Missing { program: program.clone(), install: client.install }
         }
         _ => ClientError::Start { program: program.clone(), source },
     })?;
-    let stdout = drain(child.stdout.take());
-    let stderr = drain(child.stderr.take());
-    let status = wait(&mut child, cancelled);
-    let (stdout, stderr) = (collect(stdout), collect(stderr));
-    let status = status.map_err(|source| ClientError::Start { program, source })?;
+    let start = |source| ClientError::Start { program: program.clone(), source };
+    let stdout = drain(running.stdout()).map_err(start)?;
+    let stderr = drain(running.stderr()).map_err(start)?;
+    let status = wait(&mut running, cancelled).map_err(start)?;
     let status = status.ok_or(ClientError::Cancelled)?;
+    let (stdout, stderr) = (collect(&stdout), collect(&stderr));
     Ok(Ended { status, stdout, stderr, command: shown(&command) })
 }
 
-/// Waits for the end of the client; `None` if it was stopped.
-fn wait(child: &mut Child, cancelled: &dyn Fn() -> bool) -> io::Result<Option<ExitStatus>> {
+/// Waits for the end of the client, or for the wish that it ends (`None`).
+fn wait(running: &mut Supervised, cancelled: &dyn Fn() -> bool) -> io::Result<Option<ExitStatus>> {
     loop {
-        if let Some(status) = child.try_wait()? {
+        if let Some(status) = running.try_wait()? {
             return Ok(Some(status));
         }
         if cancelled() {
-            let group = rustix::process::Pid::from_child(child);
-            // It may have ended by itself since.
-            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-            child.wait()?;
             return Ok(None);
         }
         std::thread::sleep(POLL);
     }
 }
 
-type Drain = Option<JoinHandle<Vec<u8>>>;
+/// Pieces of a client's output, as they come.
+type Output = Receiver<Vec<u8>>;
 
-fn drain(pipe: Option<impl Read + Send + 'static>) -> Drain {
-    pipe.map(|mut pipe| {
-        std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            // What came before an error is still worth showing.
-            let _ = pipe.read_to_end(&mut bytes);
-            bytes
-        })
-    })
+/// Reads a pipe on a thread of its own, so that the client never waits for this program.
+fn drain(pipe: Option<impl Read + Send + 'static>) -> io::Result<Output> {
+    let (send, receive) = channel();
+    let Some(mut pipe) = pipe else { return Ok(receive) };
+    let read = move || {
+        let mut kept = 0;
+        let mut piece = [0; 16 << 10];
+        // What came before an error is still worth showing.
+        while let Ok(length @ 1..) = pipe.read(&mut piece) {
+            let length = length.min(OUTPUT_LIMIT - kept);
+            kept += length;
+            if length > 0 && send.send(piece[..length].to_vec()).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("client-output".to_owned()).spawn(read)?;
+    Ok(receive)
 }
 
-fn collect(drain: Drain) -> Vec<u8> {
-    drain.and_then(|thread| thread.join().ok()).unwrap_or_default()
+/// All that an ended client has written.
+fn collect(output: &Output) -> Vec<u8> {
+    let mut all = Vec::new();
+    loop {
+        match output.recv_timeout(LEFTOVER) {
+            Ok(piece) => all.extend(piece),
+            Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => return all,
+        }
+    }
 }
 
 fn shown(command: &Command) -> String {
@@ -219,5 +250,24 @@ mod tests {
         let error = shell("sleep 20 & sleep 20", &after).unwrap_err();
         assert!(matches!(error, ClientError::Cancelled), "{error}");
         assert!(begin.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn it_runs_where_no_checkout_lies_above() {
+        assert_eq!(shell("pwd", &|| false).unwrap(), b"/\n");
+    }
+
+    #[test]
+    fn one_that_leaves_a_process_behind_is_not_waited_for() {
+        let begin = Instant::now();
+        let output = shell("echo out; setsid sleep 20 & sleep 0.1", &|| false).unwrap();
+        assert_eq!(output, b"out\n");
+        assert!(begin.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn endless_output_is_cut_off() {
+        let output = shell("head -c 100000000 /dev/zero", &|| false).unwrap();
+        assert_eq!(output.len(), OUTPUT_LIMIT);
     }
 }

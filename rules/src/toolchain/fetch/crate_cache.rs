@@ -2,7 +2,9 @@
 //! in its home.
 //!
 //! Cargo checks an archive when it downloads it, and never again; so whoever takes one from here
-//! holds it against a checksum.
+//! holds it against a checksum. Cargo's home also holds its configuration, which can name programs. A home
+//! that lies in the checkout, as continuous integration often has it for the sake of its cache, is therefore
+//! read for archives only, and Cargo itself gets another home.
 
 use std::path::{Path, PathBuf};
 
@@ -10,18 +12,24 @@ use cache::{Digest, DigestFunction};
 
 use crate::environment::{Variables, cargo_home};
 
-/// Crate archives that Cargo downloaded.
+/// Crate archives that Cargo downloaded, or will.
 pub(crate) struct CrateCache {
     home: PathBuf,
+    /// The user's home of Cargo, where that is not `home`.
+    other: Option<PathBuf>,
 }
 
 impl CrateCache {
-    /// The user's own, so that what Cargo has is not fetched twice; `else_home` without a home.
-    pub(crate) fn of(variables: &Variables, else_home: impl FnOnce() -> PathBuf) -> Self {
-        Self { home: cargo_home(variables).unwrap_or_else(else_home) }
+    /// The user's own, so that what Cargo has is not fetched twice. Cargo works in a folder of `scratch` if
+    /// the user has no home of Cargo, or has it in the checkout.
+    pub(crate) fn of(variables: &Variables, checkout: &Path, scratch: &Path) -> Self {
+        match cargo_home(variables) {
+            Some(home) if !is_inside(&home, checkout) => Self { home, other: None },
+            other => Self { home: scratch.join("cargo-home"), other },
+        }
     }
 
-    /// Cargo's home.
+    /// Cargo's home while it fetches.
     pub(crate) fn home(&self) -> &Path {
         &self.home
     }
@@ -34,12 +42,46 @@ impl CrateCache {
     /// Every archive `folder.crate`: each registry has its own.
     pub(crate) fn candidates(&self, folder: &str) -> impl Iterator<Item = Vec<u8>> + use<> {
         let name = format!("{folder}.crate");
-        let registries = std::fs::read_dir(self.home.join("registry/cache")).into_iter().flatten();
-        registries.flatten().filter_map(move |entry| std::fs::read(entry.path().join(&name)).ok())
+        let homes = std::iter::once(self.home.clone()).chain(self.other.clone());
+        let registries = homes.flat_map(|home| std::fs::read_dir(home.join("registry/cache")));
+        let registries = registries.flatten().flatten();
+        registries.filter_map(move |entry| std::fs::read(entry.path().join(&name)).ok())
     }
+}
+
+/// Whether a path lies in a folder once its links are followed. Nothing lies in a folder without a name.
+fn is_inside(path: &Path, folder: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    folder != Path::new("") && real(path).starts_with(real(folder))
 }
 
 /// The SHA-256 of an archive, hexadecimal.
 pub(crate) fn sha256_of(bytes: &[u8]) -> String {
     Digest::of(DigestFunction::Sha256, bytes).hex()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_in_the_checkout_is_read_and_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkout = folder.path().join("checkout");
+        let inside = checkout.join(".cargo");
+        std::fs::create_dir_all(inside.join("registry/cache/index")).unwrap();
+        std::fs::write(inside.join("registry/cache/index/a-1.0.0.crate"), "archive").unwrap();
+        std::os::unix::fs::symlink(&inside, folder.path().join("link")).unwrap();
+        let check = |home: Option<&Path>, expect: &str, found: usize| {
+            let variable = home.map(|home| ("CARGO_HOME".into(), home.into()));
+            let variables = variable.into_iter().collect();
+            let cache = CrateCache::of(&variables, &checkout, "/scratch".as_ref());
+            assert_eq!(cache.home(), Path::new(expect));
+            assert_eq!(cache.candidates("a-1.0.0").count(), found, "{home:?}");
+        };
+        check(None, "/scratch/cargo-home", 0);
+        check(Some("/me/.cargo".as_ref()), "/me/.cargo", 0);
+        check(Some(&inside), "/scratch/cargo-home", 1);
+        check(Some(&folder.path().join("link")), "/scratch/cargo-home", 1);
+    }
 }

@@ -4,7 +4,7 @@
 //! dependencies. Which index it asks, by which proxy and with which credentials, is its own business.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use super::client::{Client, ClientError, run};
@@ -19,8 +19,6 @@ pub(crate) struct Download<'a> {
     pub(crate) python: &'a OsStr,
     /// All that pip sees of the environment.
     pub(crate) environment: Variables,
-    /// Where it is started; `None`: where this process is.
-    pub(crate) folder: Option<PathBuf>,
     /// Platform tags, the best first.
     pub(crate) platforms: Vec<String>,
     /// ABI tags; pip's own idea of them, if empty.
@@ -63,9 +61,6 @@ impl Download<'_> {
             command.args(["--implementation", "cp", "--python-version", &self.version, "--dest"]);
             command.arg(into).args(what);
             command.env_clear().envs(&self.environment);
-            if let Some(folder) = &self.folder {
-                command.current_dir(folder);
-            }
         };
         let client = Client { program: self.python, install: INSTALL };
         run(client, configure, cancelled)?.succeeded().map_err(without_pip)?;

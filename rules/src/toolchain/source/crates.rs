@@ -4,6 +4,7 @@
 //! `cargo info` is the one command that downloads a crate without the crates it depends on; what the
 //! index says of the checksum is read from the lockfile of a package that depends on it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -57,7 +58,8 @@ pub(super) fn fetch(
 ) -> Result<Vec<u8>, SourceError> {
     debug_assert_eq!(package.from, from.key(), "BUG: a package of another layer");
     let sha256 = digest.hex();
-    if let Some(bytes) = crate_cache(session).find(&from.folder(), &sha256) {
+    let scratch = session.store.scratch()?;
+    if let Some(bytes) = crate_cache(session, scratch.path()).find(&from.folder(), &sha256) {
         return Ok(bytes);
     }
     Cargo::new(session, from)?.download(&sha256)
@@ -85,12 +87,18 @@ impl<'a> Cargo<'a> {
         );
         write(&scratch.path().join("Cargo.toml"), &manifest)?;
         write(&scratch.path().join("src/lib.rs"), "")?;
-        Ok(Self { session, from, cache: crate_cache(session), scratch })
+        let cache = crate_cache(session, scratch.path());
+        Ok(Self { session, from, cache, scratch })
     }
 
     /// The checksum in the registry's index. Of the crate's dependencies only the index is read.
     fn checksum(&self) -> Result<String, SourceError> {
-        self.run(&["generate-lockfile"])?;
+        let manifest = self.scratch.path().join("Cargo.toml");
+        self.run(&[
+            "generate-lockfile".as_ref(),
+            "--manifest-path".as_ref(),
+            manifest.as_os_str(),
+        ])?;
         let path = self.scratch.path().join("Cargo.lock");
         let text = fs::read_to_string(&path).map_err(local(&path))?;
         let found = checksum_in(&text, self.from);
@@ -100,19 +108,21 @@ impl<'a> Cargo<'a> {
     /// Lets cargo download the crate, unless it has it.
     fn download(&self, sha256: &str) -> Result<Vec<u8>, SourceError> {
         // Named, the registry may be replaced by a mirror; unnamed, `cargo info` refuses that.
-        self.run(&["info", &self.from.key(), "--registry", "crates-io"]).map_err(without_info)?;
+        let key = self.from.key();
+        self.run(&["info", &key, "--registry", "crates-io"].map(OsStr::new))
+            .map_err(without_info)?;
         let folder = self.from.folder();
         let pinned = self.cache.find(&folder, sha256);
         let found = pinned.or_else(|| self.cache.candidates(&folder).next());
         found.ok_or_else(|| SourceError::NoCrate { package: self.from.key() })
     }
 
-    fn run(&self, arguments: &[&str]) -> Result<(), ClientError> {
+    fn run(&self, arguments: &[&OsStr]) -> Result<(), ClientError> {
         let registries = self.session.registries;
-        let note = format!("{} {}", arguments[0], self.from.key());
+        let note = format!("{} {}", arguments[0].to_string_lossy(), self.from.key());
         self.session.events.event(Event::Client { client: "cargo", what: &note });
         let configure = |command: &mut Command| {
-            command.args(arguments).arg("--quiet").current_dir(self.scratch.path());
+            command.args(arguments).arg("--quiet");
             command.env("CARGO_HOME", self.cache.home()).env("CARGO_TERM_COLOR", "never");
         };
         let client = Client { program: &registries.clients.cargo, install: INSTALL };
@@ -121,8 +131,9 @@ impl<'a> Cargo<'a> {
     }
 }
 
-fn crate_cache(session: &Session<'_>) -> CrateCache {
-    CrateCache::of(&session.registries.variables, || session.store.root().join("cargo-home"))
+fn crate_cache(session: &Session<'_>, scratch: &Path) -> CrateCache {
+    let registries = session.registries;
+    CrateCache::of(&registries.variables, &registries.checkout, scratch)
 }
 
 #[derive(Deserialize)]

@@ -75,7 +75,6 @@ fn download(
     let download = Download {
         python: &session.registries.clients.python,
         environment: environment::for_client(&session.registries.variables, PIP),
-        folder: None,
         platforms: platforms.collect(),
         abis: Vec::new(),
         version: from.python.clone(),

@@ -32,8 +32,17 @@ pub(super) struct Lock {
     pub(super) packages: Vec<LockedPackage>,
     /// Folders of packages that are part of the project itself. Sorted.
     pub(super) local: Vec<ProjectPath>,
-    /// Lines for pip that say where the packages are, as the lockfile has them.
-    pub(super) index: Vec<String>,
+    /// What the lockfile tells pip of where the packages are.
+    pub(super) index: Vec<IndexOption>,
+}
+
+/// An option of a requirements file that says where packages are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct IndexOption {
+    /// The option, in its long form.
+    pub(super) name: &'static str,
+    /// Its value, a single word; empty if the option has none.
+    pub(super) value: String,
 }
 
 /// A package to fetch.
@@ -47,6 +56,19 @@ pub(super) struct LockedPackage {
     pub(super) hashes: BTreeSet<String>,
     /// The platforms of the wheel, if it is known and not for all.
     pub(super) platforms: Vec<String>,
+}
+
+impl LockedPackage {
+    /// Whether name, version and platforms are made of the characters that such words are made of.
+    fn is_plain(&self) -> bool {
+        let plain = |text: &str, others: &[u8]| {
+            let fits = |b: u8| b.is_ascii_alphanumeric() || others.contains(&b);
+            text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric()) && text.bytes().all(fits)
+        };
+        plain(&self.name, b"-")
+            && plain(&self.version, b".+!_-")
+            && self.platforms.iter().all(|platform| plain(platform, b"_"))
+    }
 }
 
 /// A file of a package, as `pylock.toml` and `uv.lock` have it.
@@ -155,13 +177,19 @@ fn applying(manifest: &PyProject) -> Result<Vec<(String, Versions)>, PythonError
     Ok(found)
 }
 
-/// Sorts packages and refuses two versions of one.
+/// Sorts packages and refuses two versions of one, and whatever pip could take for more than a package: names
+/// and versions become lines of a requirements file, where an option could have code of the checkout run.
 fn each_once(
     lock: &ProjectPath,
     packages: impl IntoIterator<Item = LockedPackage>,
 ) -> Result<Vec<LockedPackage>, PythonError> {
     let mut found: BTreeMap<String, LockedPackage> = BTreeMap::new();
     for package in packages {
+        if !package.is_plain() {
+            let named = format!("{}=={}", package.name, package.version);
+            let problem = format!("`{}` is not a package and a version", named.escape_debug());
+            return Err(malformed(lock, problem));
+        }
         match found.get(&package.name) {
             Some(other) if *other != package => {
                 let (name, one, two) = (&package.name, &other.version, &package.version);

@@ -1,27 +1,37 @@
 //! `requirements.txt` with hashes, as pip-compile and uv write it.
 //!
 //! Source: pip's documentation, "Requirements File Format". A line may go on after a backslash;
-//! `-r` includes another file of the project; options that say where packages are go to pip as they
-//! are. All that would need a build or lies outside an index is refused.
+//! `-r` includes another file of the project; options that say where packages are go to pip, each with
+//! one word as its value, so that none can bring another option along. All that would need a build or lies
+//! outside an index is refused.
 
 use std::collections::BTreeSet;
 
 use super::super::PythonError;
 use super::super::marker::{self, Selected};
 use super::super::requirement::{Requirement, Versions};
-use super::{Lock, LockedPackage, each_once, sha256};
+use super::{IndexOption, Lock, LockedPackage, each_once, sha256};
 use crate::path::ProjectPath;
 
 /// The file's name.
 pub(super) const FILE: &str = "requirements.txt";
 
-/// Options with a value that say where packages are.
-const INDEX: [&str; 6] =
-    ["-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--trusted-host"];
-/// Options with a value that change nothing about packages that are pinned.
-const IGNORED: [&str; 5] = ["-c", "--constraint", "--only-binary", "--no-binary", "--use-feature"];
-/// Options without a value; those of the index go to pip.
-const FLAGS: [&str; 4] = ["--no-index", "--pre", "--prefer-binary", "--require-hashes"];
+/// Options with a value that say where packages are, and the long form of each.
+const INDEX: [(&str, &str); 5] = [
+    ("-i", "--index-url"),
+    ("--index-url", "--index-url"),
+    ("--extra-index-url", "--extra-index-url"),
+    ("-f", "--find-links"),
+    ("--find-links", "--find-links"),
+];
+/// Options without a value that say where packages are.
+const INDEX_FLAGS: [&str; 2] = ["--no-index", "--pre"];
+/// Options with a value that change nothing about packages that are pinned, and the one that would switch
+/// off the check of certificates: a checkout does not decide about that.
+const IGNORED: [&str; 6] =
+    ["-c", "--constraint", "--only-binary", "--no-binary", "--use-feature", "--trusted-host"];
+/// Options without a value that change nothing about packages that are pinned.
+const FLAGS: [&str; 2] = ["--prefer-binary", "--require-hashes"];
 
 /// Reads a file of the project.
 type Read<'a> = dyn Fn(&ProjectPath) -> Result<Option<String>, PythonError> + 'a;
@@ -45,7 +55,7 @@ struct Reader<'a> {
     read: &'a Read<'a>,
     seen: BTreeSet<ProjectPath>,
     packages: Vec<LockedPackage>,
-    index: Vec<String>,
+    index: Vec<IndexOption>,
 }
 
 /// A line and where it stands.
@@ -78,13 +88,31 @@ impl Reader<'_> {
         match option {
             "-r" | "--requirement" => self.include(line, value),
             "-e" | "--editable" => Err(line.not_from_index(value, "a folder")),
-            _ if INDEX.contains(&option) || ["--no-index", "--pre"].contains(&option) => {
-                self.index.push(line.text.clone());
-                Ok(())
-            }
             _ if IGNORED.contains(&option) || FLAGS.contains(&option) => Ok(()),
-            _ => Err(line.malformed(format!("`{option}` is not understood"))),
+            _ => self.index_option(line, option, value),
         }
+    }
+
+    fn index_option(
+        &mut self,
+        line: &Line<'_>,
+        option: &str,
+        value: &str,
+    ) -> Result<(), PythonError> {
+        let with_value = INDEX.iter().find(|(short, _)| *short == option).map(|(_, long)| *long);
+        let flag = INDEX_FLAGS.into_iter().find(|flag| *flag == option);
+        let is_word = |c: char| !c.is_whitespace() && !c.is_control() && !"\"'\\".contains(c);
+        let name = match (with_value, flag) {
+            (Some(name), _) if !value.is_empty() && value.chars().all(is_word) => name,
+            (_, Some(name)) if value.is_empty() => name,
+            (None, None) => return Err(line.malformed(format!("`{option}` is not understood"))),
+            _ => {
+                let words = if flag.is_some() { "no value" } else { "one word as its value" };
+                return Err(line.malformed(format!("`{option}` has {words}, on a line of its own")));
+            }
+        };
+        self.index.push(IndexOption { name, value: value.to_owned() });
+        Ok(())
     }
 
     fn include(&mut self, line: &Line<'_>, path: &str) -> Result<(), PythonError> {

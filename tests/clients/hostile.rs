@@ -1,0 +1,275 @@
+//! Checkouts whose files try to run something on the host, by way of whatever client a build or another command
+//! starts. What would run leaves a trace; there must be none, and the build goes on as if nothing was there.
+//!
+//! The trace lies where no action can write, so that only what runs outside of a sandbox can leave one.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::registry::{Pins, Server, write_project};
+use crate::configuration::prebuilt;
+use crate::harness::Workspace;
+
+/// A checkout, and the trace of what it tries to run.
+struct Hostile {
+    workspace: Workspace,
+    trace: PathBuf,
+}
+
+impl Hostile {
+    fn new(workspace: Workspace) -> Self {
+        let trace = workspace.root().join("trace");
+        Self { workspace, trace }
+    }
+
+    /// Fills a folder of the checkout, `.` for the checkout itself, with all that programs may look for where
+    /// they run and in the folders above.
+    fn poison(self, folder: &str) -> Self {
+        let folder = self.workspace.path(folder);
+        let evil = folder.join("evil");
+        let (evil_text, trace) = (evil.display().to_string(), self.trace.display().to_string());
+        script(&evil, &self.trace);
+        let toolchain = folder.join("toolchain/bin");
+        for program in ["cargo", "rustc"] {
+            script(&toolchain.join(program), &self.trace);
+        }
+        for program in ["git", "node", "python3", "npm", "go"] {
+            script(&folder.join("node_modules/.bin").join(program), &self.trace);
+        }
+        let python = format!("open({trace:?}, \"a\").write(__file__ + \"\\n\")\n");
+        let javascript =
+            format!("require(\"fs\").appendFileSync({trace:?}, __filename + \"\\n\");\n");
+        let cargo = format!(
+            "[build]\nrustc = {evil:?}\nrustc-wrapper = {evil:?}\n\
+             [registry]\nglobal-credential-providers = [{evil:?}]\n[credential-alias]\nevil = [{evil:?}]\n\
+             [net]\ngit-fetch-with-cli = true\n[http]\nproxy = \"http://127.0.0.1:9\"\n[alias]\nfetch = \"evil\"\n"
+        );
+        let toolchain = folder.join("toolchain");
+        let files = [
+            (".cargo/config.toml", cargo.clone()),
+            (".cargo/config", cargo),
+            ("rust-toolchain.toml", format!("[toolchain]\npath = {toolchain:?}\n")),
+            ("Cargo.toml", "[workspace]\nmembers = [\"nothing\"]\n".to_owned()),
+            (
+                ".npmrc",
+                format!(
+                    "git={evil_text}\nscript-shell={evil_text}\nnode-options=--require={}/evil.cjs\nproxy=http://127.0.0.1:9\n\
+                     https-proxy=http://127.0.0.1:9\nignore-scripts=false\ncache=/nowhere\nprefix=/nowhere\n",
+                    folder.display()
+                ),
+            ),
+            ("evil.cjs", javascript),
+            (
+                "package.json",
+                format!(
+                    "{{ \"name\": \"evil\", \"version\": \"1.0.0\", \"scripts\": {{ \"preinstall\": {evil:?}, \
+                     \"prepare\": {evil:?} }}, \"workspaces\": [\"*\"], \"packageManager\": \"npm@0.0.1\" }}"
+                ),
+            ),
+            ("pip.py", python.clone()),
+            ("pip/__init__.py", python.clone()),
+            ("pip/__main__.py", python.clone()),
+            ("sitecustomize.py", python.clone()),
+            ("usercustomize.py", python.clone()),
+            ("setup.py", python),
+            ("pip.conf", "[global]\nproxy = http://127.0.0.1:9\n".to_owned()),
+            (".python-version", "0.0.1\n".to_owned()),
+            (".node-version", "0.0.1\n".to_owned()),
+            (".tool-versions", format!("python path:{evil_text}\nnodejs path:{evil_text}\n")),
+            ("go.work", "go 9.9\ntoolchain go9.9.9\n".to_owned()),
+            ("go.mod", "module evil\ngo 9.9\ntoolchain go9.9.9\n".to_owned()),
+            ("go.env", "GOFLAGS=-toolexec=evil\n".to_owned()),
+        ];
+        for (path, text) in files {
+            let path = folder.join(path);
+            // The project's own files stay.
+            if !path.exists() {
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+        }
+        self
+    }
+
+    /// Takes out a file that the build itself has to heed.
+    fn forget(&self, path: &str) {
+        std::fs::remove_file(self.workspace.path(path)).unwrap();
+    }
+
+    #[track_caller]
+    fn ran_nothing(&self) {
+        let trace = std::fs::read_to_string(&self.trace).unwrap_or_default();
+        assert_eq!(trace, "", "something of the checkout ran on the host");
+    }
+}
+
+/// A program that leaves a trace.
+fn script(path: &Path, trace: &Path) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, format!("#!/bin/sh\necho \"$0 $*\" >> {}\n", trace.display())).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A workspace with registries, and a project in `app` that needs a package of each.
+fn project() -> (Workspace, Server) {
+    // The toolchains come from where they always do.
+    drop(Workspace::built("polyglot"));
+    let workspace = Workspace::new();
+    let folder = workspace.root().join("registries");
+    let server = Server::of(&folder);
+    let pins = Pins::make(&folder, &server.url);
+    let workspace = workspace.with_registries(&server.url);
+    write_project(&workspace, "app", &pins);
+    (workspace, server)
+}
+
+/// The traces are left if the programs are run: otherwise the tests below could not fail.
+#[test]
+fn what_runs_leaves_a_trace() {
+    let hostile = Hostile::new(Workspace::new()).poison(".");
+    let here = |program: &str, arguments: &[&str]| {
+        std::fs::write(&hostile.trace, "").unwrap();
+        let folder = hostile.workspace.path(".");
+        let _ = Command::new(program).args(arguments).current_dir(folder).output();
+        assert_ne!(std::fs::read_to_string(&hostile.trace).unwrap(), "", "{program}");
+    };
+    here("./evil", &[]);
+    here("python3", &["-m", "pip", "--version"]);
+    here("cargo", &["fetch"]);
+    here("node", &["-e", "require('./evil.cjs')"]);
+}
+
+#[test]
+fn a_hostile_checkout_runs_nothing_on_the_host() {
+    let (workspace, _server) = project();
+    let hostile = Hostile::new(workspace).poison(".").poison("app").poison("app/javascript");
+    let hostile = hostile.poison("app/python");
+    // An action may see the project's own configuration of cargo, and can't run what is not there.
+    let config = ".cargo/config.toml";
+    hostile.workspace.replace(&format!("app/{config}"), "[build]\nrustc = ", "[build]\n# rustc = ");
+    hostile.workspace.replace(&format!("app/{config}"), "rustc-wrapper = ", "# rustc-wrapper = ");
+    hostile.forget("app/rust-toolchain.toml");
+    hostile.forget("app/Cargo.toml");
+    hostile.workspace.run(["-C", "app", "build"]).ok();
+    hostile.ran_nothing();
+    hostile.workspace.run(["-C", "app", "doctor"]);
+    hostile.workspace.run(["doctor"]);
+    hostile.ran_nothing();
+}
+
+/// As continuous integration has it that keeps a folder of the checkout.
+#[test]
+fn nothing_above_the_store_and_the_temporary_folder_is_looked_at() {
+    let (workspace, _server) = project();
+    let hostile = Hostile::new(workspace).poison(".");
+    let store = hostile.workspace.path(".cache/run");
+    let temporary = hostile.workspace.path(".tmp");
+    for folder in [&store, &temporary] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    // The toolchains of the shared store, at a place within the checkout.
+    let shared = hostile.workspace.store();
+    let shared = shared.parent().unwrap().display();
+    let enter = format!(
+        "mount --bind {shared} {0} && export RUN_HOME={0} TMPDIR={1} && exec \"$@\"",
+        store.display(),
+        temporary.display()
+    );
+    let wrapper = ["unshare", "--mount", "--propagation", "private", "sh", "-c", &enter, "sh"];
+    hostile.workspace.run_through(&wrapper, &["-C", "app", "build"]).ok();
+    hostile.ran_nothing();
+}
+
+/// As continuous integration has it that keeps what Cargo has downloaded.
+#[test]
+fn a_cargo_home_in_the_checkout_is_not_the_users_configuration() {
+    let (workspace, server) = project();
+    let hostile = Hostile::new(workspace).poison(".");
+    let home = hostile.workspace.path(".cargo");
+    std::fs::create_dir_all(hostile.workspace.path(".git")).unwrap();
+    // What a checkout may say: where a registry is.
+    let url = &server.url;
+    hostile.workspace.write(
+        "app/.cargo/config.toml",
+        format!("[source.crates-io]\nreplace-with = \"own\"\n[source.own]\nregistry = \"sparse+{url}/index/\"\n"),
+    );
+    let hostile = Hostile { workspace: hostile.workspace.env("CARGO_HOME", &home), ..hostile };
+    hostile.workspace.run(["-C", "app", "build", "-p", "rust"]).ok();
+    hostile.ran_nothing();
+    assert!(!home.join("registry").exists(), "cargo worked in the home that lies in the checkout");
+}
+
+/// An option on a line of a lockfile could have pip build what lies in the checkout.
+#[test]
+fn lines_of_lockfiles_are_no_options() {
+    let check = |path: &str, from: &str, to: &str, code: i32, said: &str| {
+        let (workspace, _server) = project();
+        let hostile = Hostile::new(workspace).poison("app");
+        hostile.forget("app/Cargo.toml");
+        hostile.workspace.replace(path, from, to);
+        let name = path.split('/').nth(1).unwrap();
+        hostile.workspace.run(["-C", "app", "build", "-p", name]).exits(code).says(said);
+        hostile.ran_nothing();
+    };
+    let requirements = "app/python/requirements.txt";
+    check(requirements, "unique", "--pre -e .\nunique", 2, "`--pre` has no value");
+    check(requirements, "unique", "-f x -e .\nunique", 2, "`-f` has one word as its value");
+    check(requirements, "unique==1.0.0", "unique==1.0.0 -e . ", 2, "");
+    let lock = "app/javascript/package-lock.json";
+    let version = "\"version\": \"1.0.0\", \"integrity\"";
+    check(lock, version, "\"version\": \"file:..\", \"integrity\"", 2, "");
+    check(lock, "node_modules/unique", "node_modules/--script-shell=evil", 2, "");
+    let lock = "app/rust/Cargo.lock";
+    check(lock, "name = \"unique\"", "name = \"../../unique\"", 2, "is not a package entry");
+}
+
+/// The time of the last commit is asked of git, whose configuration of a repository can name programs.
+#[test]
+fn a_hostile_repository_runs_nothing() {
+    let workspace = prebuilt();
+    let text = workspace.read_text("run.toml");
+    workspace.write("run.toml", format!("{text}\n[build]\nreproducible = true\n"));
+    let hostile = Hostile::new(workspace).poison(".");
+    let evil = hostile.workspace.path("evil").display().to_string();
+    let git = |arguments: &[&str]| {
+        let folder = hostile.workspace.path(".");
+        let status = Command::new("git").arg("-C").arg(folder).args(arguments).output().unwrap();
+        assert!(status.status.success(), "{arguments:?}");
+    };
+    git(&["init", "--quiet"]);
+    let who = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgSign=false"];
+    git(&[&who[..], &["commit", "--quiet", "--allow-empty", "-m", "one"]].concat());
+    for setting in [
+        "core.fsmonitor",
+        "core.pager",
+        "core.sshCommand",
+        "core.gitProxy",
+        "core.editor",
+        "gpg.program",
+        "gpg.ssh.program",
+        "diff.external",
+        "credential.helper",
+        "alias.log",
+        "alias.cat-file",
+        "uploadpack.packObjectsHook",
+        "filter.evil.smudge",
+    ] {
+        git(&["config", setting, &evil]);
+    }
+    git(&["config", "log.showSignature", "true"]);
+    git(&["config", "core.hooksPath", "."]);
+    hostile.workspace.run(["build"]).ok();
+    hostile.ran_nothing();
+    // A commit that is not there, with a place that it could be fetched from.
+    git(&["config", "extensions.partialClone", "origin"]);
+    git(&["config", "remote.origin.url", &format!("ext::{evil}")]);
+    git(&["config", "remote.origin.uploadpack", &evil]);
+    git(&["config", "remote.origin.promisor", "true"]);
+    git(&["config", "protocol.ext.allow", "always"]);
+    std::fs::remove_dir_all(hostile.workspace.path(".git/objects")).unwrap();
+    std::fs::create_dir(hostile.workspace.path(".git/objects")).unwrap();
+    let refused = hostile.workspace.run(["build"]).exits(36);
+    refused.says("time of the last commit").says("SOURCE_DATE_EPOCH");
+    hostile.ran_nothing();
+}
