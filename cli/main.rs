@@ -16,6 +16,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     // First of all: this process may have been started as the sandbox's spawner.
     sandbox::run_spawner_if_asked();
+    // Or as a worker, for what reads input that may be hostile.
+    rules::run_worker_if_asked();
     let arguments = match arguments::parse(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => return ui::usage(&error),

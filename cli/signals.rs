@@ -1,10 +1,17 @@
 //! Ctrl-C: the first one ends the build in order, the second one at once.
+//!
+//! The order has a second: what can't be interrupted by then (a disk that does not answer, a long file
+//! that is being hashed) is cut off. Whatever is written appears by one rename, and every process that
+//! was started dies with this one, so nothing but time is lost.
+
+use std::time::Duration;
 
 use sandbox::Cancel;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::command_error::CommandError;
+use crate::ui::Printer;
 
 /// What can be cancelled when the user wants it to stop.
 ///
@@ -22,10 +29,26 @@ pub(crate) fn cancel_on_signal() -> Result<Cancel, CommandError> {
                 std::process::exit(INTERRUPTED);
             }
             cancelled.cancel();
+            cut_off_later();
         }
     });
     Ok(cancel)
 }
+
+/// Ends this process if it has not ended by then.
+fn cut_off_later() {
+    let wait = || {
+        std::thread::sleep(GRACE);
+        Printer::plain().bad_status("Interrupted", "what was still at work is cut off");
+        std::process::exit(INTERRUPTED);
+    };
+    if std::thread::Builder::new().spawn(wait).is_err() {
+        std::process::exit(INTERRUPTED);
+    }
+}
+
+/// How long a command may take to end in order.
+const GRACE: Duration = Duration::from_millis(900);
 
 /// The exit code of an interrupted command.
 const INTERRUPTED: i32 = 8;

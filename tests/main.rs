@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "tests say where they keep what")]
 
 mod clients;
+mod bombs;
 mod command_line;
 mod configuration;
 mod first_build;

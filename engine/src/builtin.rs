@@ -5,8 +5,10 @@
 //! or, if its code changes, into [`Builtin::version`].
 
 use std::fmt;
+use std::time::Duration;
 
 use cache::{Digest, MaterialiseError, StoreError};
+use sandbox::WorkerError;
 
 use crate::BuiltinContext;
 
@@ -51,6 +53,15 @@ pub enum BuiltinError {
     /// The store lacks a blob. Its producer is run again, then this action.
     #[error("the store lacks {0}")]
     Missing(Digest),
+    /// It took longer than it may.
+    #[error("ran into its time limit of {} s", .0.as_secs_f64())]
+    TimedOut(Duration),
+    /// It wanted more memory than it may have, in bytes.
+    #[error("ran out of memory (its limit is {0} bytes)")]
+    OutOfMemory(u64),
+    /// The process that did the work broke down: a bug of this program.
+    #[error("panicked: {0}")]
+    Panicked(String),
     /// It stopped because [`BuiltinContext::cancelled`] said so.
     #[error("cancelled")]
     Cancelled,
@@ -87,6 +98,19 @@ impl From<MaterialiseError> for BuiltinError {
         match error {
             MaterialiseError::Missing(digest) => Self::Missing(digest),
             MaterialiseError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<WorkerError> for BuiltinError {
+    fn from(error: WorkerError) -> Self {
+        match error {
+            WorkerError::Cancelled => Self::Cancelled,
+            WorkerError::TimedOut(limit) => Self::TimedOut(limit),
+            WorkerError::OutOfMemory(limit) => Self::OutOfMemory(limit),
+            WorkerError::TooDeep => Self::failed(&error),
+            WorkerError::Start(_) => Self::infrastructure(&error),
+            WorkerError::Broken { status, said } => Self::Panicked(format!("{status}: {said}")),
         }
     }
 }

@@ -128,6 +128,12 @@ impl BuiltinContext {
         self.cancel.is_cancelled()
     }
 
+    /// What stops the build: for work that a builtin hands to another process.
+    #[must_use]
+    pub const fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
     /// What the builtin left: the outputs it named, the folder it wrote to, its notes.
     pub(crate) fn into_parts(self) -> (BTreeMap<String, Artifact>, Option<ScratchDir>, Vec<u8>) {
         let produced = self.produced.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -4,6 +4,7 @@
 //! Knows nothing of how actions are scheduled or cached (`engine`), reads no environment and never
 //! prints.
 
+mod bounded;
 pub mod diagnose;
 mod environment;
 mod lang;
@@ -14,5 +15,7 @@ pub mod plan;
 pub mod toolchain;
 pub mod wasm;
 pub mod wit;
+mod worker;
 
 pub use lang::{Complaint, LangError, SourceTreeError};
+pub use worker::run_worker_if_asked;

@@ -7,9 +7,26 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 /// A normalised path below the project; the empty path is the project itself.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ProjectPath(String);
+
+impl TryFrom<String> for ProjectPath {
+    type Error = PathError;
+
+    fn try_from(text: String) -> Result<Self, PathError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ProjectPath> for String {
+    fn from(path: ProjectPath) -> Self {
+        path.0
+    }
+}
 
 /// Why a text is not a path below the project.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

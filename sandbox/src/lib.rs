@@ -12,6 +12,9 @@
 //! [`Supervised`] is for the few programs of the host that a build needs, such as the clients of registries:
 //! they are not kept apart from anything, but they end when their caller does.
 //!
+//! [`work`] has a child of this program do what this program could do itself, with limits, because it
+//! works on hostile input. That is no sandbox.
+//!
 //! This crate knows no digest, no action graph, no store and no language.
 
 mod determinism;
@@ -24,14 +27,20 @@ mod outcome;
 mod spec;
 mod unsupported;
 mod view;
+mod worker;
 
 pub use determinism::{Determinism, Listing};
 #[cfg(not(target_os = "linux"))]
-pub use elsewhere::{Cancel, Sandbox, Supervised, reclaim, run_spawner_if_asked};
+pub use elsewhere::{
+    Cancel, Sandbox, Supervised, reclaim, run_spawner_if_asked, run_worker_if_asked, work,
+};
 pub use isolation::Isolation;
 #[cfg(target_os = "linux")]
-pub use linux::{Cancel, Sandbox, Supervised, reclaim, run_spawner_if_asked};
+pub use linux::{
+    Cancel, Sandbox, Supervised, reclaim, run_spawner_if_asked, run_worker_if_asked, work,
+};
 pub use outcome::{Outcome, SandboxError, Status};
 pub use spec::{InvalidSpec, Limits, Mount, MountSource, Spec};
 pub use unsupported::{Cause, Unsupported};
 pub use view::View;
+pub use worker::{WorkerError, WorkerLimits};

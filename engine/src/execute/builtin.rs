@@ -48,6 +48,9 @@ impl Executor {
         let kind = match error {
             BuiltinError::Missing(digest) => return self.missing(job, digest),
             BuiltinError::Cancelled => return Stop::Cancelled,
+            BuiltinError::TimedOut(limit) => FailureKind::TimedOut(limit),
+            BuiltinError::OutOfMemory(limit) => FailureKind::OutOfMemory(Some(limit)),
+            BuiltinError::Panicked(said) => FailureKind::Panicked(said),
             BuiltinError::Failed(report) => FailureKind::Builtin(report),
             BuiltinError::Mismatch(report) => FailureKind::Mismatch(report),
             BuiltinError::Infrastructure(report) => FailureKind::Infrastructure(report),

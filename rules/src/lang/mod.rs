@@ -22,6 +22,7 @@ use cache::Digest;
 use engine::{ActionId, Process};
 use sandbox::{Determinism, Isolation, Limits};
 
+pub(crate) use bindings::GenerateBindings;
 pub use rule::Complaint;
 pub(crate) use rule::{LanguageError, Rule, ToolOutput};
 pub use source_tree::SourceTreeError;

@@ -23,6 +23,7 @@ use super::source::Source;
 use super::span::Span;
 use super::syntax::{self, Syntax};
 use super::table::Findings;
+use crate::bounded;
 
 /// A valid `run.toml`.
 #[derive(Clone, Debug)]
@@ -154,12 +155,7 @@ impl Reading<'_> {
 
 /// Reads a file of a sensible size; the error is the end of a sentence.
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
-    let size = std::fs::metadata(path).map_err(unreadable)?.len();
-    if size > BIGGEST {
-        return Err(format!("has {size} bytes, the limit is {BIGGEST}"));
-    }
-    std::fs::read(path).map_err(unreadable)
+    bounded::read(path, BIGGEST).map_err(|error| format!("cannot be read: {error}"))
 }
 
 fn collect(source: Arc<Source>, findings: Findings) -> Diagnostics {

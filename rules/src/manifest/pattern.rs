@@ -9,6 +9,9 @@ use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use super::invalid::Invalid;
 use super::path::normal_parts;
 
+/// Bytes of one pattern. It is compiled by a function that recurses for each brace.
+const MOST: usize = 1024;
+
 /// A pattern such as `src/**/*.rs`, relative to the project.
 ///
 /// `*` and `?` stay within one folder, `**` spans folders, `[a-z]` and `{a,b}` choose. A pattern
@@ -58,6 +61,10 @@ impl FromStr for Pattern {
         if let Some(rest) = text.strip_prefix('!') {
             return Err(Invalid::new(format!("pattern `{text}` is negated"), expected)
                 .help(format!("patterns only add files; `{rest}` without `!` is a pattern")));
+        }
+        if text.len() > MOST {
+            let message = format!("pattern has {} bytes, the limit is {MOST}", text.len());
+            return Err(Invalid::new(message, "expected several shorter patterns"));
         }
         let parts = normal_parts(text)?;
         match parts.first() {
@@ -140,6 +147,8 @@ mod tests {
         let check = |pattern: &str, message: &str| {
             assert_eq!(pattern.parse::<Pattern>().unwrap_err().message, message);
         };
+        check(&"{".repeat(300_000), "pattern has 300000 bytes, the limit is 1024");
+        assert!(format!("{}a{}", "{".repeat(500), "}".repeat(500)).parse::<Pattern>().is_ok());
         check("", "pattern is empty");
         check("src/[a", "invalid pattern `src/[a`");
         check("src/{a", "invalid pattern `src/{a`");

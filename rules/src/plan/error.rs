@@ -2,11 +2,14 @@
 
 use std::error::Error;
 
+use engine::BuiltinError;
+
 use crate::lang::{LangError, LanguageError, SourceTreeError};
 use crate::manifest::{Component, Diagnostic, Invalid, Span};
 use crate::path::PathError;
 use crate::toolchain;
 use crate::wit;
+use crate::worker::ErrandError;
 
 /// Why a component can't be planned.
 #[derive(Debug, thiserror::Error)]
@@ -32,18 +35,23 @@ pub enum PlanError {
     /// Its WIT files can't be read.
     #[error(transparent)]
     WitSource(#[from] wit::SourceError),
-    /// Its WIT refers to what is not there.
+    /// Its WIT can't be used, or it is not clear which world it targets.
     #[error(transparent)]
-    Wit(#[from] wit::CompleteError),
-    /// Its WIT is not well-formed.
-    #[error(transparent)]
-    InvalidWit(#[from] wit::InvalidWit),
-    /// Its completed WIT can't be read again.
+    Wit(#[from] wit::Refused),
+    /// Its WIT could not be read within limits, or not at all.
     #[error("its WIT can't be read")]
-    StoredWit(#[source] engine::BuiltinError),
-    /// It is not clear which world it targets.
-    #[error(transparent)]
-    World(#[from] wit::WorldError),
+    UnreadWit(#[source] BuiltinError),
+    /// It is a file that is too long.
+    #[error(
+        "`{path}` has {length} bytes; the limit for a component is {} (1 GiB)",
+        crate::wasm::LONGEST
+    )]
+    TooLong {
+        /// The file.
+        path: String,
+        /// How many bytes it has.
+        length: u64,
+    },
     /// Its toolchain is not pinned, or not made for this machine.
     #[error(transparent)]
     Toolchain(#[from] toolchain::NoImage),
@@ -61,6 +69,15 @@ pub enum PlanError {
 impl<E: LanguageError> From<E> for PlanError {
     fn from(error: E) -> Self {
         Self::Lang(error.into())
+    }
+}
+
+impl From<ErrandError> for PlanError {
+    fn from(error: ErrandError) -> Self {
+        match error {
+            ErrandError::Wit(refused) => Self::Wit(refused),
+            ErrandError::Builtin(error) => Self::UnreadWit(error),
+        }
     }
 }
 
@@ -92,8 +109,8 @@ impl PlanError {
         let wit = component.wit.as_ref().map(|wit| wit.span);
         let world = component.world.as_ref().map(|world| world.span);
         match self {
-            Self::WitSource(_) | Self::Wit(_) | Self::InvalidWit(_) => wit,
-            Self::World(_) => world.or(wit),
+            Self::Wit(refused) if refused.is_about_world => world.or(wit),
+            Self::WitSource(_) | Self::Wit(_) | Self::UnreadWit(_) => wit,
             Self::NoMatch(pattern) => {
                 let mut inputs = component.inputs.iter();
                 inputs.find(|input| input.as_str() == pattern).map(|input| input.span)
@@ -107,9 +124,12 @@ impl PlanError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Lang(error) => error.hint(),
-            Self::Wit(error) => error.hint(),
-            Self::World(wit::WorldError::Ambiguous { .. }) => {
-                Some("say which one with `world = \"…\"` in the component".to_owned())
+            Self::Wit(refused) => refused.hint.clone(),
+            Self::UnreadWit(BuiltinError::TimedOut(_)) => {
+                Some("`timeout` of the component limits how long it may take".to_owned())
+            }
+            Self::UnreadWit(BuiltinError::OutOfMemory(_)) => {
+                Some("`memory` of the component limits how much it may use".to_owned())
             }
             Self::Toolchain(toolchain::NoImage::Stale(stale)) => Some(stale.hint()),
             _ => None,

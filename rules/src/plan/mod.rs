@@ -25,8 +25,9 @@ pub use selection::{Selection, UnknownComponent, needed_by, toolchains};
 use crate::environment;
 use crate::lang::{Compiled, Request};
 use crate::manifest::{Component, Diagnostic, Manifest, Origin};
+use crate::path::ProjectPath;
 use crate::toolchain::Images;
-use crate::wasm::{Finish, Stamp};
+use crate::wasm::{Finish, Finishing, LONGEST, Stamp};
 
 /// How registries' clients are run. None of it feeds a key.
 #[derive(Debug, Clone, Default)]
@@ -171,7 +172,7 @@ fn plan_component(
         None => None,
     };
     let (built, stamp, checks) = match &component.origin {
-        Origin::Prebuilt { file } => (planner.source_file(&file.value)?, None, Vec::new()),
+        Origin::Prebuilt { file } => (ready_made(planner, &file.value)?, None, Vec::new()),
         Origin::Source { file, language } => {
             let request = Request {
                 name: component.name.as_str(),
@@ -187,17 +188,29 @@ fn plan_component(
             (built, Some(facts(planner.manifest(), component)), checks)
         }
     };
-    let finish = Finish {
+    let finishing = Finishing {
         world: wit.as_ref().map(|wit| wit.world.clone()),
         stamp,
         place: wit.as_ref().map_or_else(String::new, |wit| wit.place.to_string()),
     };
+    let finish = Finish { finishing, limits: planner.worker_limits() };
     let label = Label::new(component.name.as_str(), "finish");
     let mut action = Action::builtin(label, finish).input(Input::new("in", built));
     if let Some(wit) = wit {
         action = action.input(Input::new("wit", Source::Tree(wit.tree)));
     }
     Ok(Ends { finish: planner.add(action.output(Finish::OUTPUT))?, checks })
+}
+
+/// A component that is taken as it is. One that is too long is not even copied into the store.
+fn ready_made(planner: &mut Planner<'_>, file: &ProjectPath) -> Result<Source, PlanError> {
+    match std::fs::metadata(file.on_disk(planner.project())) {
+        Ok(metadata) if metadata.is_file() && metadata.len() > LONGEST => {
+            Err(PlanError::TooLong { path: file.to_string(), length: metadata.len() })
+        }
+        // What is wrong with any other is for those to say who read it.
+        _ => planner.source_file(file),
+    }
 }
 
 /// What is written into a component that was compiled here.

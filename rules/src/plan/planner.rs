@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use cache::{Digest, DiskStore, Tree};
 use engine::{Action, ActionId, Artifact, Graph, Source, SourceFile, Sources, Work};
-use sandbox::{Determinism, Isolation};
+use sandbox::{Determinism, Isolation, WorkerLimits};
 use walkdir::WalkDir;
 
 use super::{Clients, Options, PlanError, Project};
@@ -18,6 +18,7 @@ use crate::lang::{SOURCE_DATE_EPOCH, SourceTree};
 use crate::manifest::{self, Component, Language, Origin, Pattern, PatternSet, Spanned};
 use crate::path::ProjectPath;
 use crate::toolchain;
+use crate::worker;
 
 /// The graph under construction and what it is made from.
 pub(crate) struct Planner<'a> {
@@ -107,6 +108,12 @@ impl<'a> Planner<'a> {
     /// From here on, commands of this component have its limits; those that it shares do not.
     pub(super) fn begin(&mut self, component: &Component) {
         self.limited = Some((component.name.to_string(), component.limits.clone()));
+    }
+
+    /// What a worker for the component that is being planned may use up.
+    pub(crate) fn worker_limits(&self) -> WorkerLimits {
+        let limits = self.limited.as_ref().map(|(_, limits)| limits.clone());
+        worker::limits(&limits.unwrap_or_default())
     }
 
     fn limit(&self, action: &mut Action) {

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use cache::{Digest, Entry, Tree};
+use cache::Digest;
 use engine::SourceFile;
+use sandbox::Cancel;
 
 use super::{PlanError, Planner};
 use crate::lang::ComponentWit;
 use crate::manifest::{Component, DependencySource, Manifest};
 use crate::path::ProjectPath;
-use crate::wit::{self, CompletedWit, Dependency, Request};
+use crate::wit::{self, CompleteErrand, Dependency, Request};
+use crate::worker::{self, Done, Errand};
 
 /// Completes the WIT of `component` and picks its world.
 pub(super) fn complete(
@@ -31,9 +33,12 @@ pub(super) fn complete(
     {
         return Ok(ComponentWit { tree, world, place });
     }
-    let completed = wit::complete(&request)?;
-    let world = world(&completed, component)?;
-    let tree = store(planner, &completed)?;
+    let limits = planner.worker_limits();
+    let component = component.name.as_str().to_owned();
+    let errand = Errand::Complete(CompleteErrand { request, component });
+    // Nothing else runs while a build is planned, so whoever cancels it ends this whole process.
+    let Done { digest: tree, text: world } =
+        worker::run(errand, planner.store(), &limits, &Cancel::new())?;
     crate::memo::remember(planner.store(), &key, &tree, &world)?;
     Ok(ComponentWit { tree, world, place })
 }
@@ -56,21 +61,6 @@ fn dependencies(manifest: &Manifest) -> BTreeMap<String, Dependency> {
     entries.collect()
 }
 
-fn world(completed: &CompletedWit, component: &Component) -> Result<String, PlanError> {
-    let resolved = wit::resolve(&completed.files)?;
-    let explicit = component.world.as_ref().map(|world| world.as_str());
-    let name = component.name.as_str();
-    let world = wit::select_world(&resolved.resolve, resolved.package, explicit, name)?;
-    let world = &resolved.resolve.worlds[world];
-    // A world of another package has to be named in full.
-    match world.package {
-        Some(package) if package != resolved.package => {
-            Ok(resolved.resolve.id_of_name(package, &world.name))
-        }
-        _ => Ok(world.name.clone()),
-    }
-}
-
 /// What the completed folder depends on.
 fn memo_key(
     planner: &mut Planner<'_>,
@@ -83,7 +73,7 @@ fn memo_key(
         .collect();
     let tree = planner.source_files(&files)?;
     let text = format!(
-        "wit {} {tree} {} {} {:?} {:?}",
+        "wit 2 {} {tree} {} {} {:?} {:?}",
         env!("CARGO_PKG_VERSION"),
         component.name.as_str(),
         request.wit.display(),
@@ -96,13 +86,4 @@ fn memo_key(
 /// A path for a tree: a dependency may lie outside the project.
 fn tree_path(path: &std::path::Path) -> String {
     path.to_string_lossy().replace("../", "up/")
-}
-
-fn store(planner: &Planner<'_>, completed: &CompletedWit) -> Result<Digest, PlanError> {
-    let mut tree = Tree::default();
-    for file in &completed.files {
-        let digest = planner.store().put(file.text.as_bytes())?;
-        tree.insert(&file.path, Entry::File { digest, executable: false })?;
-    }
-    Ok(planner.store().put_tree(&tree)?)
 }

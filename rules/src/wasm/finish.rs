@@ -5,7 +5,10 @@
 //! where the component has WIT, checked against its world. A component that the user brings along
 //! keeps its bytes: it gets no stamp.
 
+use cache::{Digest, DiskStore};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
+use sandbox::WorkerLimits;
+use serde::{Deserialize, Serialize};
 use wit_parser::{Resolve, WorldId};
 
 use super::{
@@ -13,15 +16,25 @@ use super::{
     stamp, validate,
 };
 use crate::wit::{InvalidWit, ResolvedWit, WitFile, WorldError, resolve, select_world};
+use crate::worker::{self, Done, Errand, ErrandError};
 
 /// What the code below does besides what its inputs say; the tests hold it against Cargo.lock.
 const VERSION: &str = "2 wit-component 0.262.0 wasm-metadata 0.262.0 \
                        wasi-preview1-component-adapter-provider 48.0.8";
 
 /// The finishing action. Inputs: `in`, a file, and `wit`, a completed WIT folder, if there is a
-/// [`world`](Self::world). Output: [`Finish::OUTPUT`].
+/// [`world`](Finishing::world). Output: [`Finish::OUTPUT`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finish {
+    /// What is done.
+    pub finishing: Finishing,
+    /// What the worker that does it may use up: not part of the key.
+    pub limits: WorkerLimits,
+}
+
+/// What is done to a component.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finishing {
     /// The world in `wit` that the component is checked against; `None` if the component has no
     /// WIT.
     pub world: Option<String>,
@@ -31,12 +44,28 @@ pub struct Finish {
     pub place: String,
 }
 
+/// [`Finish`] as a worker is asked for it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FinishErrand {
+    finishing: Finishing,
+    /// The file in the store.
+    input: String,
+    /// The completed folder in the store, if there is a world.
+    wit: Option<String>,
+}
+
 /// Why a component could not be finished.
 #[derive(Debug, thiserror::Error)]
 pub enum FinishError {
     /// The input is no WebAssembly, or the result is not valid.
     #[error(transparent)]
     Wasm(#[from] InvalidWasm),
+    /// It has more bytes than can be taken.
+    #[error("it has {length} bytes; the limit for a component is {LONGEST} (1 GiB)")]
+    TooLong {
+        /// How many it has.
+        length: u64,
+    },
     /// A core module, and no WIT that says which component it is to become.
     #[error("this is a core module, not a component; give the component a `wit` to make it one")]
     CoreModule,
@@ -60,7 +89,9 @@ pub enum FinishError {
 impl Finish {
     /// The name of the output.
     pub const OUTPUT: &str = "component.wasm";
+}
 
+impl Finishing {
     /// Makes the component: the work itself, as a function of bytes. `wit` is looked at only if
     /// there is a world.
     pub fn finish(&self, input: Vec<u8>, wit: &[WitFile]) -> Result<Vec<u8>, FinishError> {
@@ -88,6 +119,14 @@ impl Finish {
     }
 }
 
+/// The most bytes that a module or component may have: what WebAssembly's tools agree on for a module.
+pub(crate) const LONGEST: u64 = 1 << 30;
+
+fn check_length(length: u64) -> Result<(), BuiltinError> {
+    let error = FinishError::TooLong { length };
+    if length > LONGEST { Err(BuiltinError::failed(&error)) } else { Ok(()) }
+}
+
 fn world(wit: &[WitFile], name: &str) -> Result<(Resolve, WorldId), FinishError> {
     let ResolvedWit { resolve, package } = resolve(wit)?;
     let world = select_world(&resolve, package, Some(name), "")?;
@@ -104,25 +143,43 @@ impl Builtin for Finish {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let Self { world, stamp, place: _ } = self;
+        let Finishing { world, stamp, place: _ } = &self.finishing;
         vec![format!("world {world:?}"), format!("stamp {stamp:?}")]
     }
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
-        let wit = match self.world {
-            Some(_) => crate::wit::files(cx.store(), cx.input("wit").digest(), &self.place)?,
-            None => Vec::new(),
-        };
-        let component =
-            self.finish(cx.read("in")?, &wit).map_err(|error| BuiltinError::failed(&error))?;
-        let digest = cx.store().put(&component)?;
+        let input = cx.input("in").digest().to_string();
+        let wit = self.finishing.world.as_ref().map(|_| cx.input("wit").digest().to_string());
+        let errand = Errand::Finish(FinishErrand { finishing: self.finishing.clone(), input, wit });
+        let Done { digest, .. } = worker::run(errand, cx.store(), &self.limits, cx.cancel())?;
         cx.produce(Self::OUTPUT, Artifact::File { digest, executable: false });
         Ok(())
     }
 }
 
+impl FinishErrand {
+    /// Finishes a component of the store, and puts it there.
+    pub(crate) fn run(self, store: &DiskStore) -> Result<Done, ErrandError> {
+        let Self { finishing, input, wit } = self;
+        let digest =
+            |text: &str| text.parse::<Digest>().map_err(|error| BuiltinError::failed(&error));
+        let wit = match wit {
+            Some(wit) => crate::wit::files(store, &digest(&wit)?, &finishing.place)?,
+            None => Vec::new(),
+        };
+        let input = digest(&input)?;
+        check_length(input.size())?;
+        let bytes = store.get(&input)?.ok_or(BuiltinError::Missing(input))?;
+        let component =
+            finishing.finish(bytes, &wit).map_err(|error| BuiltinError::failed(&error))?;
+        Ok(Done { digest: store.put(&component)?, text: String::new() })
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::wasm::externs;
     use crate::wasm::fixture::{component, module};
@@ -136,9 +193,9 @@ world calc { export ops; }";
         vec![crate::wit::file("world.wit".into(), CALC.into(), "wit")]
     }
 
-    fn finish(world: Option<&str>, name: Option<&str>) -> Finish {
+    fn finish(world: Option<&str>, name: Option<&str>) -> Finishing {
         let stamp = name.map(|name| Stamp { name: Some(name.into()), ..Stamp::default() });
-        Finish { world: world.map(str::to_owned), stamp, place: "wit".into() }
+        Finishing { world: world.map(str::to_owned), stamp, place: "wit".into() }
     }
 
     #[test]
@@ -160,7 +217,7 @@ world calc { export ops; }";
     #[test]
     fn what_is_refused() {
         #[track_caller]
-        fn check(finish: &Finish, input: &[u8], expect: &str) {
+        fn check(finish: &Finishing, input: &[u8], expect: &str) {
             assert_eq!(finish.finish(input.to_vec(), &wit()).unwrap_err().to_string(), expect);
         }
         check(&finish(None, None), b"text", "not a WebAssembly binary");
@@ -184,12 +241,17 @@ world calc { export ops; }";
 
     #[test]
     fn everything_that_decides_is_in_the_key() {
+        let arguments = |finishing: Finishing, memory| {
+            let limits = WorkerLimits { timeout: Duration::from_secs(1), memory };
+            Finish { finishing, limits }.arguments()
+        };
         let base = finish(Some("calc"), Some("api"));
-        assert_ne!(base.arguments(), finish(Some("other"), Some("api")).arguments());
-        assert_ne!(base.arguments(), finish(None, Some("api")).arguments());
-        assert_ne!(base.arguments(), finish(Some("calc"), Some("other")).arguments());
-        assert_ne!(base.arguments(), finish(Some("calc"), None).arguments());
-        assert_eq!(base.arguments(), Finish { place: "else".into(), ..base.clone() }.arguments());
+        let expect = arguments(base.clone(), 1);
+        assert_ne!(expect, arguments(finish(Some("other"), Some("api")), 1));
+        assert_ne!(expect, arguments(finish(None, Some("api")), 1));
+        assert_ne!(expect, arguments(finish(Some("calc"), Some("other")), 1));
+        assert_ne!(expect, arguments(finish(Some("calc"), None), 1));
+        assert_eq!(expect, arguments(Finishing { place: "else".into(), ..base }, 2));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Components as bytes: made from core modules, validated, checked against their world, stamped.
 //!
-//! Everything here is a function of bytes and runs in process; [`Finish`] ties the functions
-//! together as the last action of every component. Knows no languages, toolchains or manifest.
+//! Everything here is a function of bytes; [`Finish`] ties the functions together as the last action
+//! of every component, which a worker does. Knows no languages, toolchains or manifest.
 
 mod check;
 mod compare;
@@ -16,6 +16,7 @@ mod stamp;
 pub use check::{CheckError, Gap, WorldMismatch, check_world};
 pub use componentize::{Adapter, ComponentizeError, componentize};
 pub use difference::{Change, Difference, differences};
-pub use finish::{Finish, FinishError};
+pub use finish::{Finish, FinishError, Finishing};
+pub(crate) use finish::{FinishErrand, LONGEST};
 pub use inspect::{Externs, InvalidWasm, Kind, externs, validate};
 pub use stamp::{Stamp, StampError, stamp};

@@ -7,12 +7,13 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
 use wasm_encoder::{Component, CustomSection, RawSection, Section};
 use wasm_metadata::{AddMetadata, AddMetadataField};
 use wasmparser::{Parser, Payload};
 
 /// What to write. Empty facts are left as the component has them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// The component's name.
     pub name: Option<String>,

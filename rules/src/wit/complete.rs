@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use semver::Version;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wit_parser::PackageName;
 
 use super::location::Location;
@@ -17,9 +18,10 @@ use super::search::{Found, Search, Shelf};
 use super::source::{Group, Listing, PackageSource, SourceError, TextFile, load};
 
 /// What to complete. All paths are relative to `root`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Request {
     /// The project's root.
+    #[serde(with = "any_path")]
     pub root: PathBuf,
     /// The component's WIT: a `.wit` file, or a folder of them.
     pub wit: PathBuf,
@@ -31,13 +33,41 @@ pub struct Request {
 }
 
 /// One entry of `[dependencies]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Dependency {
     /// A folder of `.wit` files (or one that has them in `wit/`), a `.wit` file, or a WIT package
     /// in a `.wasm` file.
     Path(PathBuf),
     /// The version that a reference without one means.
-    Version(Version),
+    Version(#[serde(with = "version")] Version),
+}
+
+/// Paths of the host, which need not be Unicode.
+mod any_path {
+    use std::ffi::{OsStr, OsString};
+
+    use super::*;
+
+    pub(super) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+        OsStr::serialize(path.as_os_str(), to)
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<PathBuf, D::Error> {
+        OsString::deserialize(from).map(PathBuf::from)
+    }
+}
+
+/// Versions as text.
+mod version {
+    use super::*;
+
+    pub(super) fn serialize<S: Serializer>(version: &Version, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(version)
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Version, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 /// A WIT folder that needs nothing else.
@@ -251,16 +281,23 @@ fn wit_file(folder: String, file: &TextFile, found: &Found) -> WitFile {
 
 /// The text, with the version written behind each reference that has none and means one that has.
 fn with_versions(file: &TextFile, found: &Found) -> Cow<'static, str> {
-    let mut text = file.text.clone();
-    for reference in file.scan.references.iter().rev() {
+    let mut text = String::new();
+    let mut copied = 0;
+    for reference in &file.scan.references {
         let meant = found.meaning.get(&reference.package);
         if let (None, Some(version)) =
             (&reference.package.version, meant.and_then(|package| package.version.as_ref()))
         {
-            text.to_mut().insert_str(reference.span.end, &format!("@{version}"));
+            text.push_str(&file.text[copied..reference.span.end]);
+            text.push_str(&format!("@{version}"));
+            copied = reference.span.end;
         }
     }
-    text
+    if copied == 0 {
+        return file.text.clone();
+    }
+    text.push_str(&file.text[copied..]);
+    Cow::Owned(text)
 }
 
 #[cfg(test)]

@@ -11,10 +11,12 @@
 
 mod complete;
 mod embedded;
+mod errand;
 mod location;
 mod resolve;
 mod scan;
 mod search;
+mod size;
 mod source;
 mod tree;
 mod world;
@@ -23,6 +25,8 @@ pub use complete::{
     CompleteError, CompletedWit, Dependency, MissingPackage, Request, WitFile, complete, inputs,
 };
 pub use embedded::{matching as built_in_version, versions as built_in_versions};
+pub use errand::Refused;
+pub(crate) use errand::{CompleteErrand, ImportsErrand};
 pub use location::Location;
 pub use resolve::{InvalidWit, ResolvedWit, resolve};
 pub use source::SourceError;

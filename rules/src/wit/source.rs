@@ -14,6 +14,10 @@ use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::PackageName;
 
 use super::scan::{Scan, scan};
+use crate::bounded;
+
+/// Bytes of one file of WIT, as text or as a package in a `.wasm` file: all of WASI has 400 KiB.
+const MOST: u64 = 4 << 20;
 
 /// Why WIT could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -270,7 +274,7 @@ fn entries(root: &Path, folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
 }
 
 fn read(root: &Path, path: &Path) -> Result<Vec<u8>, SourceError> {
-    std::fs::read(root.join(path))
+    bounded::read(&root.join(path), MOST)
         .map_err(|source| SourceError::Read { path: path.to_owned(), source })
 }
 

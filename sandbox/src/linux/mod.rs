@@ -33,9 +33,11 @@ mod sys;
 mod tracer;
 mod translation;
 mod wire;
+mod worker;
 
 pub use cancel::Cancel;
 pub use folders::reclaim;
 pub use sandbox::Sandbox;
 pub use spawner::run_spawner_if_asked;
 pub use supervised::Supervised;
+pub use worker::{run_worker_if_asked, work};

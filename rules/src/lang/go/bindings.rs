@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use wit_bindgen_core::WorldGenerator;
 use wit_parser::{Resolve, WorldId, WorldItem};
@@ -32,7 +33,7 @@ const RUNTIME_FILES: [(&str, &[&str]); 3] = [
 const RUNTIME_MANIFEST: &str = "module go.bytecodealliance.org/pkg\n\ngo 1.24\n";
 
 /// How bindings fit into the user's module.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::lang) struct Layout {
     /// The import path of the main package, below which the bindings stand in `imports` and
     /// `exports`. `None` for a module `wit_component`, whose root is the main package: the

@@ -15,7 +15,7 @@ use super::module::{Module, RUNTIME, RUNTIME_VERSION, read};
 use super::packages::Packages;
 use super::tinygo::{self, TINYGO};
 use super::tools::Tools;
-use crate::lang::bindings::{Bindings, Generator};
+use crate::lang::bindings::{Bindings, Generator, WhatToBind};
 use crate::lang::source_tree::SourceTree;
 use crate::lang::{Compiled, ComponentWit, LangError, Request, base_environment, process};
 use crate::path::ProjectPath;
@@ -79,9 +79,12 @@ fn bindings(
     layout: &Layout,
 ) -> Result<Source, PlanError> {
     let bindings = Bindings {
-        generator: Generator::Go(layout.clone()),
-        world: wit.world.clone(),
-        place: wit.place.to_string(),
+        what: WhatToBind {
+            generator: Generator::Go(layout.clone()),
+            world: wit.world.clone(),
+            place: wit.place.to_string(),
+        },
+        limits: planner.worker_limits(),
     };
     let action = Action::builtin(Label::new(name, "bindings"), bindings)
         .input(Input::new("wit", Source::Tree(wit.tree)))

@@ -91,11 +91,16 @@ fn expression(head: &str) -> Option<&str> {
 /// A recursive descent over an expression of tags. `None` stands for what is not known here.
 struct Parser<'a> {
     rest: &'a str,
+    /// How many parentheses are open, and negations.
+    depth: usize,
 }
+
+/// How deep an expression is looked into. The go command itself stops at 1000.
+const MAX_DEPTH: usize = 100;
 
 impl<'a> Parser<'a> {
     fn holds(text: &'a str) -> Option<bool> {
-        let mut parser = Parser { rest: text };
+        let mut parser = Parser { rest: text, depth: 0 };
         let value = parser.any();
         // The go command is to say what is wrong with it.
         if parser.rest.trim().is_empty() { value } else { None }
@@ -129,11 +134,21 @@ impl<'a> Parser<'a> {
     }
 
     fn one(&mut self) -> Option<bool> {
+        if self.depth > MAX_DEPTH {
+            // The go command is to decide, as with all that is not known here.
+            self.rest = "";
+            return None;
+        }
         if self.take("!") {
-            return self.one().map(|value| !value);
+            self.depth += 1;
+            let value = self.one().map(|value| !value);
+            self.depth -= 1;
+            return value;
         }
         if self.take("(") {
+            self.depth += 1;
             let value = self.any();
+            self.depth -= 1;
             return if self.take(")") { value } else { None };
         }
         let rest = self.rest.trim_start();
@@ -195,6 +210,9 @@ mod tests {
         check("go1.21 && !cgo", false);
         check("linux &&", true);
         check("linux)", false);
+        // Deeper than any stack would bear.
+        check(&format!("{}linux{}", "(".repeat(500_000), ")".repeat(500_000)), false);
+        check(&format!("{}linux", "!".repeat(500_000)), false);
         assert!(!excludes("a.go", "package a\n//go:build ignore"), "too late in the file");
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::GoError;
 use super::manifest::{Manifest, Replacement};
 use super::sums::Sums;
+use crate::bounded;
 use crate::lang::source_tree::{SourceTree, Without};
 use crate::path::ProjectPath;
 use crate::plan::PlanError;
@@ -210,7 +211,7 @@ fn read_manifest(project: &Path, dir: &ProjectPath) -> Result<(String, Manifest)
 
 /// Reads a text file of the project.
 pub(super) fn read(project: &Path, file: &ProjectPath) -> Result<String, GoError> {
-    std::fs::read_to_string(file.on_disk(project))
+    bounded::read_text(&file.on_disk(project))
         .map_err(|source| GoError::Read { path: file.clone(), source })
 }
 

@@ -10,6 +10,7 @@ use cache::Digest;
 use serde::de::DeserializeOwned;
 
 use super::NpmError;
+use crate::bounded;
 use crate::lang::Request;
 use crate::lang::source_tree::{SourceTree, Without};
 use crate::path::ProjectPath;
@@ -118,7 +119,7 @@ pub(super) fn read<T: DeserializeOwned>(
 
 /// Reads a text file of the project; `None` if it is not there.
 pub(super) fn read_text(project: &Path, path: &ProjectPath) -> Result<Option<String>, NpmError> {
-    match std::fs::read_to_string(path.on_disk(project)) {
+    match bounded::read_text(&path.on_disk(project)) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(source) => Err(NpmError::Read { path: path.clone(), source }),

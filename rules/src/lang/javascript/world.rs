@@ -4,13 +4,15 @@
 //! interfaces of WASI. Those whose interfaces the world does not import are switched off, or the
 //! component would import more than it was asked to.
 
-use cache::{Digest, DiskStore};
+use cache::Digest;
+use sandbox::Cancel;
 
 use super::NpmError;
 use crate::lang::ComponentWit;
 use crate::memo;
 use crate::plan::{PlanError, Planner};
-use crate::wit::{self, ResolvedWit};
+use crate::wit::ImportsErrand;
+use crate::worker::{self, Errand};
 
 /// The part of a world that decides about actions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +41,7 @@ impl World {
         if let Some((_, names)) = memo::recall(store, &key)? {
             return Ok(Self::parse(&names));
         }
-        let world = Self::resolve(store, wit)?;
+        let world = Self::read(planner, wit)?;
         memo::remember(store, &key, &wit.tree, &world.imports.join("\n"))?;
         Ok(world)
     }
@@ -48,16 +50,18 @@ impl World {
         Self { imports: names.lines().map(str::to_owned).collect() }
     }
 
-    fn resolve(store: &DiskStore, wit: &ComponentWit) -> Result<Self, PlanError> {
-        let files =
-            wit::files(store, &wit.tree, wit.place.as_str()).map_err(PlanError::StoredWit)?;
-        let ResolvedWit { resolve, package } = wit::resolve(&files)?;
-        let world = wit::select_world(&resolve, package, Some(&wit.world), "")?;
-        let imports = resolve.worlds[world].imports.keys();
-        let imports: Vec<String> = imports.map(|key| resolve.name_world_key(key)).collect();
-        match imports.iter().any(|name| name == SOCKETS) {
+    fn read(planner: &Planner<'_>, wit: &ComponentWit) -> Result<Self, PlanError> {
+        let errand = Errand::Imports(ImportsErrand {
+            folder: wit.tree.to_string(),
+            place: wit.place.to_string(),
+            world: wit.world.clone(),
+        });
+        let limits = planner.worker_limits();
+        let done = worker::run(errand, planner.store(), &limits, &Cancel::new())?;
+        let world = Self::parse(&done.text);
+        match world.imports.iter().any(|name| name == SOCKETS) {
             true => Err(NpmError::EngineVersion(SOCKETS).into()),
-            false => Ok(Self { imports }),
+            false => Ok(world),
         }
     }
 

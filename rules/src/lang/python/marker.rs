@@ -25,7 +25,7 @@ pub(super) fn holds(marker: Option<&str>, selected: &Selected) -> Result<bool, S
     let Some(marker) = marker else { return Ok(true) };
     let wrong = |what: String| format!("`{marker}` is no marker: {what}");
     let tokens = tokens(marker).map_err(wrong)?;
-    let mut parser = Parser { rest: &tokens, selected };
+    let mut parser = Parser { rest: &tokens, selected, depth: 0 };
     let value = parser.any().map_err(wrong)?;
     match parser.rest {
         [] => Ok(value),
@@ -77,9 +77,14 @@ fn tokens(marker: &str) -> Result<Vec<Token<'_>>, String> {
     Ok(tokens)
 }
 
+/// How many parentheses may be open.
+const MAX_DEPTH: usize = 64;
+
 /// Evaluates while it parses: both sides of `and` and `or` are looked at, so that errors are found.
 struct Parser<'t, 'm> {
     rest: &'t [Token<'m>],
+    /// How many parentheses are open.
+    depth: usize,
     selected: &'t Selected,
 }
 
@@ -110,7 +115,12 @@ impl<'t, 'm: 't> Parser<'t, 'm> {
 
     fn one(&mut self) -> Result<bool, String> {
         if self.take(Token::Sign("(")) {
+            self.depth += 1;
+            if self.depth > MAX_DEPTH {
+                return Err(format!("more than {MAX_DEPTH} parentheses are open"));
+            }
             let value = self.any()?;
+            self.depth -= 1;
             return match self.take(Token::Sign(")")) {
                 true => Ok(value),
                 false => Err("`(` is not closed".to_owned()),
@@ -241,6 +251,8 @@ mod tests {
             let error = holds(Some(marker), &selected()).unwrap_err();
             assert_eq!(error, format!("`{marker}` is no marker: {expect}"));
         };
+        let deep = format!("{}os_name == 'nt'{}", "(".repeat(500_000), ")".repeat(500_000));
+        check(&deep, "more than 64 parentheses are open");
         check("", "it ends too early");
         check("python_version", "it ends too early");
         check("python_version >= '3", "a quote is not closed");

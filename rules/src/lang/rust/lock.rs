@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::CargoError;
+use crate::bounded;
 use crate::path::ProjectPath;
 
 /// A crate from a registry, pinned.
@@ -44,7 +45,7 @@ struct LockedPackage {
 
 /// Reads the crates of the lockfile `lock`, sorted.
 pub(super) fn read(project: &Path, lock: &ProjectPath) -> Result<Vec<LockedCrate>, CargoError> {
-    let text = match std::fs::read_to_string(lock.on_disk(project)) {
+    let text = match bounded::read_text(&lock.on_disk(project)) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(CargoError::NoLockfile { manifest: lock.parent().join("Cargo.toml") });

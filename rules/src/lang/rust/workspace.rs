@@ -13,6 +13,7 @@ use toml::{Table, Value};
 
 use super::package::{Package, dependency_folder};
 use super::{CargoError, metadata};
+use crate::bounded;
 use crate::path::ProjectPath;
 use crate::toolchain::{CARGO_COMPONENT, RUST};
 
@@ -120,7 +121,7 @@ fn is_package(project: &Path, dir: &ProjectPath) -> bool {
 
 pub(super) fn read_manifest(project: &Path, dir: &ProjectPath) -> Result<Table, CargoError> {
     let manifest = dir.join("Cargo.toml");
-    let text = std::fs::read_to_string(manifest.on_disk(project))
+    let text = bounded::read_text(&manifest.on_disk(project))
         .map_err(|source| CargoError::Read { path: manifest.clone(), source })?;
     toml::from_str(&text).map_err(|source| CargoError::Parse { manifest, source: Box::new(source) })
 }

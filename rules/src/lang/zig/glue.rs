@@ -7,7 +7,7 @@ use engine::{Action, Input, Label, Source};
 
 use super::layer::{self, Layer};
 use super::tool::{TARGET, Zig};
-use crate::lang::bindings::{Bindings, Generator};
+use crate::lang::bindings::{Bindings, Generator, WhatToBind};
 use crate::lang::{LangError, Request};
 use crate::plan::{PlanError, Planner};
 
@@ -24,9 +24,12 @@ pub(super) fn input(
 ) -> Result<Input, PlanError> {
     let wit = request.wit.ok_or(LangError::NeedsWit { language })?;
     let generate = Bindings {
-        generator: Generator::C,
-        world: wit.world.clone(),
-        place: wit.place.to_string(),
+        what: WhatToBind {
+            generator: Generator::C,
+            world: wit.world.clone(),
+            place: wit.place.to_string(),
+        },
+        limits: planner.worker_limits(),
     };
     let action = Action::builtin(Label::new(request.name, "bindings"), generate)
         .input(Input::new("wit", Source::Tree(wit.tree)))

@@ -15,6 +15,7 @@ use super::layer::{self, Layer};
 use super::tool::{LOCAL_CACHE, Zig};
 use super::zon::Manifest;
 use super::{ZigError, foreign, glue};
+use crate::bounded;
 use crate::lang::source_tree::{SourceTree, Without};
 use crate::lang::{Compiled, LangError, Request};
 use crate::path::ProjectPath;
@@ -136,7 +137,7 @@ fn packages(project: &Path, folder: &ProjectPath) -> Result<Packages, ZigError> 
 }
 
 fn read(project: &Path, path: &ProjectPath) -> Result<Option<Manifest>, ZigError> {
-    let text = match std::fs::read_to_string(path.on_disk(project)) {
+    let text = match bounded::read_text(&path.on_disk(project)) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(ZigError::Read { path: path.clone(), source }),
@@ -214,7 +215,7 @@ fn scripts(
         tree.optional_file(planner.project(), folder.join("build.zig.zon"));
         let mut open = vec![folder.join("build.zig")];
         while let Some(file) = open.pop() {
-            let Ok(text) = std::fs::read_to_string(file.on_disk(planner.project())) else {
+            let Ok(text) = bounded::read_text(&file.on_disk(planner.project())) else {
                 continue;
             };
             if seen.insert(file.clone()) {

@@ -247,7 +247,7 @@ fn unreadable_files_are_reported() {
     project.write("run.toml", &vec![b'#'; (1 << 20) + 1]);
     assert_eq!(
         load(),
-        "error: run.toml in [ROOT]/project has 1048577 bytes, the limit is 1048576\n--> run.toml"
+        "error: run.toml in [ROOT]/project cannot be read: it has 1048577 bytes; the limit for such a file is 1048576 (1 MiB)\n--> run.toml"
     );
     project.write("run.toml", b"[project]\nname = \"caf\xe9\"\ndescription = \"\xff\xfe\"\n");
     assert_eq!(

@@ -122,7 +122,7 @@ impl Lock {
     /// # Errors
     /// The file can't be read, or makes no lock.
     pub fn read(path: &Path) -> Result<Option<Self>, LockError> {
-        match std::fs::read_to_string(path) {
+        match crate::bounded::read_text(path) {
             Ok(text) => Self::parse(&text, path).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(LockError::Io { action: "read", path: path.to_owned(), source }),

@@ -39,7 +39,7 @@ impl Lock {
         let io = |action| move |source| LockError::Io { action, path: path.to_owned(), source };
         // A link stays one.
         let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let text = match std::fs::read_to_string(&target) {
+        let text = match crate::bounded::read_text(&target) {
             Ok(old) => match self.edited(&old) {
                 Some(text) if text == old => return Ok(()),
                 Some(text) => text,

@@ -19,6 +19,7 @@ use super::marker::{self, Selected};
 use super::pyproject::PyProject;
 use super::requirement::Versions;
 use super::{PythonError, guest, wheel};
+use crate::bounded;
 use crate::path::ProjectPath;
 
 /// What a lockfile pins for the interpreter inside a component.
@@ -126,7 +127,7 @@ fn read_in(
 
 /// The text of a file of the project, if there is one.
 pub(super) fn read(project: &Path, file: &ProjectPath) -> Result<Option<String>, PythonError> {
-    match std::fs::read_to_string(file.on_disk(project)) {
+    match bounded::read_text(&file.on_disk(project)) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(PythonError::Read { path: file.clone(), source }),

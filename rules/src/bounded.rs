@@ -1,0 +1,96 @@
+//! Reads files of a project that are parsed in this process, never more of them than that can take.
+//!
+//! Manifests and locks become tables in memory, many times as long as their text. So their length is
+//! limited before they are read, well above that of any real project: a package-lock.json of 30,000
+//! packages has 15 MiB. What is only hashed has no limit, as no file is held in memory for that.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// Bytes of a file in JSON: a package-lock.json is the longest kind of lock.
+const MOST_OF_JSON: u64 = 32 << 20;
+
+/// Bytes of any other text: Cargo.lock, uv.lock, go.sum, run.lock.toml, a manifest, a WIT file.
+const MOST_OF_TEXT: u64 = 16 << 20;
+
+/// Reads a text file whose length is limited by its kind.
+///
+/// # Errors
+/// That of the operating system, or that it is no regular file, too long, or not UTF-8.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let is_json = path.extension().is_some_and(|ending| ending == "json");
+    let bytes = read(path, if is_json { MOST_OF_JSON } else { MOST_OF_TEXT })?;
+    let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-8");
+    String::from_utf8(bytes).map_err(not_text)
+}
+
+/// Reads a file of at most `most` bytes.
+///
+/// # Errors
+/// That of the operating system, or that it is no regular file, or too long.
+pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    // A FIFO that nobody writes to would otherwise not even open.
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    if metadata.len() > most {
+        return Err(too_long(metadata.len(), most));
+    }
+    let mut bytes = Vec::new();
+    // It may grow while it is read.
+    let length = file.take(most + 1).read_to_end(&mut bytes)?;
+    let length = u64::try_from(length).unwrap_or(u64::MAX);
+    if length > most { Err(too_long(length, most)) } else { Ok(bytes) }
+}
+
+fn too_long(length: u64, most: u64) -> io::Error {
+    let text =
+        format!("it has {length} bytes; the limit for such a file is {most} ({} MiB)", most >> 20);
+    io::Error::new(io::ErrorKind::FileTooLarge, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_read_up_to_their_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let sparse = |name: &str, length| {
+            let path = folder.path().join(name);
+            std::fs::File::create(&path).unwrap().set_len(length).unwrap();
+            path
+        };
+        assert_eq!(read_text(&sparse("a.json", 20 << 20)).unwrap().len(), 20 << 20);
+        for (name, length, limit) in [
+            ("b.json", 50 << 20, "33554432 (32 MiB)"),
+            ("Cargo.lock", 50 << 20, "16777216 (16 MiB)"),
+            ("go.sum", 1 << 40, "16777216 (16 MiB)"),
+        ] {
+            let error = read_text(&sparse(name, length)).unwrap_err().to_string();
+            let expect = format!("it has {length} bytes; the limit for such a file is {limit}");
+            assert_eq!(error, expect);
+        }
+        // Its length is said to be 0, and it never ends.
+        let error = read(Path::new("/dev/zero"), 9).unwrap_err().to_string();
+        assert_eq!(error, "it is not a regular file");
+        assert_eq!(
+            read(Path::new("/proc/self/maps"), 9).unwrap_err().kind(),
+            io::ErrorKind::FileTooLarge
+        );
+    }
+
+    #[test]
+    fn a_fifo_is_an_error_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("Cargo.lock");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert_eq!(read_text(&path).unwrap_err().to_string(), "it is not a regular file");
+    }
+}

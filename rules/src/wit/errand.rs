@@ -1,0 +1,110 @@
+//! What of WIT is asked of a worker: to complete a folder, and to list a world's imports.
+
+use std::error::Error;
+
+use cache::{Digest, DiskStore, Entry, Tree};
+use engine::{BuiltinError, Report};
+use serde::{Deserialize, Serialize};
+
+use super::size::check_size;
+use super::{
+    CompleteError, CompletedWit, InvalidWit, Request, ResolvedWit, WorldError, complete, files,
+    resolve, select_world,
+};
+use crate::worker::{Done, ErrandError};
+
+/// Completes the WIT of a component, picks its world, and puts the folder into the store. The
+/// answer's text is the world.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CompleteErrand {
+    pub(crate) request: Request,
+    /// The component's name, by which one of several worlds is picked.
+    pub(crate) component: String,
+}
+
+/// Lists the imports of a world as a module would name them, one a line: the answer's text.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ImportsErrand {
+    /// The completed folder in the store.
+    pub(crate) folder: String,
+    /// The folder of the project that it stands for.
+    pub(crate) place: String,
+    pub(crate) world: String,
+}
+
+/// The WIT of a component can't be used: told as text, as it comes from a worker.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error("{message}")]
+pub struct Refused {
+    /// The error with its causes.
+    pub message: String,
+    /// Whether it is the choice of the world that is wrong.
+    pub is_about_world: bool,
+    /// What the user can do about it.
+    pub hint: Option<String>,
+}
+
+impl Refused {
+    fn of(error: &dyn Error) -> Self {
+        Self { message: Report::of(error).to_string(), is_about_world: false, hint: None }
+    }
+}
+
+impl From<CompleteError> for Refused {
+    fn from(error: CompleteError) -> Self {
+        Self { hint: error.hint(), ..Self::of(&error) }
+    }
+}
+
+impl From<InvalidWit> for Refused {
+    fn from(error: InvalidWit) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl From<WorldError> for Refused {
+    fn from(error: WorldError) -> Self {
+        let hint = matches!(error, WorldError::Ambiguous { .. })
+            .then(|| "say which one with `world = \"…\"` in the component".to_owned());
+        Self { is_about_world: true, hint, ..Self::of(&error) }
+    }
+}
+
+impl CompleteErrand {
+    pub(crate) fn run(self, store: &DiskStore) -> Result<Done, ErrandError> {
+        let completed = complete(&self.request).map_err(Refused::from)?;
+        let world = self.world(&completed)?;
+        let mut tree = Tree::default();
+        for file in &completed.files {
+            let digest = store.put(file.text.as_bytes())?;
+            tree.insert(&file.path, Entry::File { digest, executable: false })
+                .map_err(|error| BuiltinError::failed(&error))?;
+        }
+        Ok(Done { digest: store.put_tree(&tree)?, text: world })
+    }
+
+    fn world(&self, completed: &CompletedWit) -> Result<String, Refused> {
+        let ResolvedWit { resolve, package } = resolve(&completed.files)?;
+        check_size(&resolve)?;
+        let explicit = self.request.world.as_deref();
+        let world = &resolve.worlds[select_world(&resolve, package, explicit, &self.component)?];
+        // A world of another package has to be named in full.
+        Ok(match world.package {
+            Some(other) if other != package => resolve.id_of_name(other, &world.name),
+            _ => world.name.clone(),
+        })
+    }
+}
+
+impl ImportsErrand {
+    pub(crate) fn run(self, store: &DiskStore) -> Result<Done, ErrandError> {
+        let Self { folder, place, world } = self;
+        let folder: Digest = folder.parse().map_err(|error| BuiltinError::failed(&error))?;
+        let files = files(store, &folder, &place)?;
+        let ResolvedWit { resolve, package } = resolve(&files).map_err(Refused::from)?;
+        let world = select_world(&resolve, package, Some(&world), "").map_err(Refused::from)?;
+        let imports = resolve.worlds[world].imports.keys();
+        let imports: Vec<String> = imports.map(|key| resolve.name_world_key(key)).collect();
+        Ok(Done { digest: folder, text: imports.join("\n") })
+    }
+}
