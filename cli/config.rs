@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::arguments::{Color, Global, MessageFormat};
 use crate::command_error::CommandError;
-use crate::ui::Printer;
+use crate::ui::{self, Printer};
 
 /// What the process was told from outside.
 pub(crate) struct Config {
@@ -86,6 +86,7 @@ impl Config {
     /// Reads the environment and the user's configuration.
     pub(crate) fn load(global: &Global) -> Result<Self, CommandError> {
         let environment = environment();
+        ui::mask::learn_environment(&environment);
         let home = Home::of(&environment)?;
         let user = user_config(&home.config)?;
         let directory = working_directory(global)?;
@@ -173,8 +174,11 @@ fn user_config(path: &Path) -> Result<UserConfig, CommandError> {
         }
     };
     toml::from_str(&text).map_err(|source| {
-        CommandError::usage(format!("{} is not a configuration of run", path.display()))
-            .caused_by(&source)
+        let mut error =
+            CommandError::usage(format!("{} is not a configuration of run", path.display()));
+        // It quotes the line that is wrong.
+        error.causes.push(rules::redact::mask_settings(&source.to_string()).into_owned());
+        error
     })
 }
 

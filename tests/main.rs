@@ -16,5 +16,6 @@ mod microservice;
 mod reproducible;
 mod robust;
 mod sandbox_probes;
+mod secrets;
 mod toolchain;
 mod verify;

@@ -14,13 +14,14 @@ use serde_json::{Map, Value, json};
 use super::session::{self, Session};
 use crate::command_error::CommandError;
 use crate::config::Config;
+use crate::ui;
 
 /// Runs `run info`.
 pub(crate) fn run(config: &Config) -> Result<ExitCode, CommandError> {
     let session = Session::open(config)?;
     let store = session::store(config)?;
     let lock = session.lock()?;
-    let description = describe(&session, &store, lock.as_ref());
+    let description = ui::mask::json(&describe(&session, &store, lock.as_ref()));
     let text = if config.printer.json {
         format!("{description}\n")
     } else {

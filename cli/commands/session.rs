@@ -32,6 +32,7 @@ impl Session {
             auth_token: config.auth_token.clone().map(Secret::new),
         };
         let (manifest, diagnostics) = Manifest::load(&folder, &overrides);
+        ui::mask::learn(diagnostics.source().secrets());
         report(config, &diagnostics);
         match manifest {
             Some(manifest) => Ok(Self { folder, manifest }),

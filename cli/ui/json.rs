@@ -8,10 +8,12 @@ use rules::wasm::{Change, Difference};
 use sandbox::Isolation;
 use serde_json::{Value, json};
 
+use super::mask;
+
 /// Writes one line.
 pub(crate) fn emit(value: &Value) {
     // A reader that went away is not a reason to fail a build.
-    let _ = writeln!(std::io::stdout().lock(), "{value}");
+    let _ = writeln!(std::io::stdout().lock(), "{}", mask::json(value));
 }
 
 /// A build event.

@@ -4,6 +4,7 @@
 
 mod failure;
 mod json;
+pub(crate) mod mask;
 mod printer;
 mod progress;
 mod sync;
@@ -20,7 +21,13 @@ pub(crate) use table::{size, table};
 
 /// Prints what clap has to say: help on standard output with exit 0, an error with exit 2.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    // Nobody is left to tell if the terminal is gone.
-    let _ = error.print();
+    // An argument that it quotes may be an address with a token.
+    let shown = error.to_string();
+    if mask::text(&shown) == shown {
+        // Nobody is left to tell if the terminal is gone.
+        let _ = error.print();
+    } else {
+        Printer::plain().line(shown.trim_end());
+    }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::mask;
 use crate::command_error::{CommandError, Kind};
 
 /// How to print, as flags, environment and terminal have it.
@@ -74,12 +75,12 @@ impl Printer {
     /// Prints a line on standard error.
     pub(crate) fn line(&self, text: &str) {
         // A closed standard error is not a reason to fail a build.
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        let _ = writeln!(std::io::stderr().lock(), "{}", mask::text(text));
     }
 
     /// Prints results on standard output.
     pub(crate) fn result(&self, text: &str) {
-        let _ = std::io::stdout().lock().write_all(text.as_bytes());
+        let _ = std::io::stdout().lock().write_all(mask::text(text).as_bytes());
     }
 
     /// Prints an error with its causes and hints; returns its exit code.

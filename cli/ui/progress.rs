@@ -10,8 +10,8 @@ use std::time::Duration;
 use engine::{Event, Events, Finish, Hit, Label, Messages, Progress as Step};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::json;
 use super::printer::{Printer, Style, duration};
+use super::{json, mask};
 
 /// How often a live line is drawn again.
 pub(super) const TICK: Duration = Duration::from_millis(120);
@@ -46,7 +46,7 @@ impl Progress {
     /// Prints above the live lines.
     fn print(&self, text: &[u8]) {
         self.lines.suspend(|| {
-            let _ = std::io::stderr().lock().write_all(text);
+            let _ = std::io::stderr().lock().write_all(&mask::output(text));
         });
     }
 
@@ -72,7 +72,7 @@ impl Progress {
         let bars = self.bars();
         let Some(bar) = bars.get(label) else { return };
         match step {
-            Step::Text(text) => bar.set_message(text.clone()),
+            Step::Text(text) => bar.set_message(mask::text(text)),
             Step::Bytes { done, total } => {
                 if let Some(total) = total
                     && bar.length() != Some(*total)

@@ -12,6 +12,7 @@ pub mod manifest;
 mod memo;
 pub mod path;
 pub mod plan;
+pub mod redact;
 pub mod toolchain;
 pub mod wasm;
 pub mod wit;

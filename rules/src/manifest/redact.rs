@@ -2,37 +2,30 @@
 //!
 //! A token must not reach a terminal or a CI log, not even when the file is broken in a way that
 //! leaves the TOML parser guessing. So this works on the raw text, without the parser: whatever
-//! follows `KEY =`, where KEY looks like the name of a secret, is replaced by asterisks, as are the
-//! credentials of a URL. Hiding too much is fine; the offsets of everything else must not move.
+//! follows `KEY =`, where KEY or its table looks like the name of a secret, is replaced by asterisks,
+//! as are the secret parts of addresses ([`crate::redact`]). Hiding too much is fine; the offsets of
+//! everything else must not move.
 
 use std::ops::Range;
 
-/// Words which mark a key as the name of a secret, in snake case.
-const SECRET_WORDS: [&str; 7] =
-    ["token", "secret", "password", "passwd", "credential", "api_key", "private_key"];
-/// The key of the registry's token; misspellings of it are secret too.
-const TOKEN_KEY: &str = "auth_token";
-/// A shorter secret is not searched for in messages: it would blank out ordinary words.
-const SHORTEST_SEARCHED: usize = 4;
+use crate::redact::{Known, assigned_secrets, mask_urls, url_secrets};
 
 /// A text without its secrets, and the secrets, to keep them out of messages too.
 #[derive(Clone)]
 pub(super) struct Redacted {
     text: String,
-    secrets: Vec<String>,
+    known: Known,
 }
 
 impl Redacted {
     /// Finds and hides the secrets of a text.
     pub(super) fn new(text: &str) -> Self {
         let mut ranges = assigned_secrets(text);
-        ranges.extend(url_credentials(text));
-        let found = ranges.iter().map(|range| text[range.clone()].trim());
-        let mut secrets: Vec<String> =
-            found.filter(|secret| secret.len() >= SHORTEST_SEARCHED).map(str::to_owned).collect();
-        secrets.sort();
-        secrets.dedup();
-        Self { text: mask(text, &ranges), secrets }
+        ranges.extend(url_secrets(text));
+        ranges.sort_by_key(|range| range.start);
+        let mut known = Known::default();
+        known.extend(ranges.iter().map(|range| &text[range.clone()]));
+        Self { text: mask(text, &ranges), known }
     }
 
     /// The text with asterisks for secrets; as long as the original, byte for byte.
@@ -40,19 +33,20 @@ impl Redacted {
         &self.text
     }
 
+    /// What was hidden.
+    pub(super) fn known(&self) -> &Known {
+        &self.known
+    }
+
     /// Replaces the secrets wherever they occur in a message.
     pub(super) fn redact(&self, message: String) -> String {
-        self.secrets.iter().fold(message, |message, secret| {
-            if message.contains(secret) { message.replace(secret, "***") } else { message }
-        })
+        mask_urls(&self.known.mask(&message)).into_owned()
     }
 }
 
-/// Replaces each byte of the ranges by an asterisk; keeps line ends.
+/// Replaces each byte of the ranges, which are sorted, by an asterisk; keeps line ends.
 fn mask(text: &str, ranges: &[Range<usize>]) -> String {
     let mut masked = String::with_capacity(text.len());
-    let mut ranges = ranges.to_vec();
-    ranges.sort_by_key(|range| range.start);
     for range in ranges {
         let start = range.start.max(masked.len());
         masked.push_str(&text[masked.len()..start]);
@@ -65,82 +59,6 @@ fn mask(text: &str, ranges: &[Range<usize>]) -> String {
     }
     masked.push_str(&text[masked.len()..]);
     masked
-}
-
-/// The values of all `KEY = VALUE` whose key names a secret.
-fn assigned_secrets(text: &str) -> Vec<Range<usize>> {
-    let mut found: Vec<Range<usize>> = Vec::new();
-    for (equals, _) in text.match_indices('=') {
-        let inside = found.last().is_some_and(|last| equals < last.end);
-        if !inside && key_before(text, equals).is_some_and(names_a_secret) {
-            found.push(value_after(text, equals + 1));
-        }
-    }
-    found
-}
-
-/// The last segment of the key before an equals sign, without its quotes.
-fn key_before(text: &str, equals: usize) -> Option<&str> {
-    let before = text[..equals].trim_end_matches([' ', '\t']).trim_end_matches(['"', '\'']);
-    let is_key = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
-    let start = before.rfind(|c| !is_key(c)).map_or(0, |at| before.ceil_char_boundary(at + 1));
-    Some(&before[start..]).filter(|key| !key.is_empty())
-}
-
-fn names_a_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase().replace('-', "_");
-    SECRET_WORDS.iter().any(|word| key.contains(word))
-        || strsim::damerau_levenshtein(&key, TOKEN_KEY) <= 2
-}
-
-/// The extent of the value after an equals sign, without its quotes where it has any.
-///
-/// A value whose end is missing extends to the end of the line, or of the file if it is of a form
-/// that may span lines.
-fn value_after(text: &str, from: usize) -> Range<usize> {
-    let rest = text[from..].trim_start();
-    let start = text.len() - rest.len();
-    let line_end = rest.find('\n').unwrap_or(rest.len());
-    for quotes in ["\"\"\"", "'''"] {
-        if let Some(inner) = rest.strip_prefix(quotes) {
-            let length = inner.find(quotes).unwrap_or(inner.len());
-            return start + 3..start + 3 + length;
-        }
-    }
-    match rest.chars().next() {
-        Some(quote @ ('"' | '\'')) => start + 1..start + closing_quote(&rest[..line_end], quote),
-        Some('[') => start + 1..start + rest.find(']').unwrap_or(rest.len()),
-        Some('{') => start + 1..start + rest.find('}').unwrap_or(rest.len()),
-        _ => start..start + line_end,
-    }
-}
-
-/// Offset of the quote that closes the one a line starts with.
-///
-/// The length of the line if it has none, or if what follows shows that the quotes are not what
-/// they seem.
-fn closing_quote(line: &str, quote: char) -> usize {
-    let mut escaped = false;
-    let closing = line.char_indices().skip(1).find(|(_, char)| {
-        let closes = *char == quote && !escaped;
-        escaped = *char == '\\' && !escaped && quote == '"';
-        closes
-    });
-    let Some((offset, _)) = closing else { return line.len() };
-    let rest = line[offset + 1..].trim_start();
-    if rest.is_empty() || rest.starts_with(['#', ',', '}', ']']) { offset } else { line.len() }
-}
-
-/// The credentials of every `scheme://user:password@host`; the user of `ssh://` is no secret.
-fn url_credentials(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
-    text.match_indices("://").filter_map(|(at, separator)| {
-        let start = at + separator.len();
-        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '/' | '?' | '#');
-        let authority = text[start..].split(ends).next()?;
-        let (user, _) = authority.rsplit_once('@')?;
-        let secret = user.contains(':') || !text[..at].ends_with("ssh");
-        secret.then(|| start..start + user.len())
-    })
 }
 
 #[cfg(test)]
@@ -175,13 +93,64 @@ mod tests {
     #[test]
     fn misspelt_and_broken_secrets_are_hidden_too() {
         check("auth_tokn = \"ab\"", "auth_tokn = \"**\"");
-        check("auth_token = \"ab\nx = 1", "auth_token = \"**\nx = 1");
+        check("auth_token = \"ab\nx = 1", "auth_token = \"**\n*****");
         check("auth_token = \"ab\"cd\"", "auth_token = \"******");
         check("auth_token = ab\r\nx = 1", "auth_token = **\r\nx = 1");
         check("auth_token =\n\"ab\"", "auth_token =\n\"**\"");
         check("auth_token = \"\"\"ab", "auth_token = \"\"\"**");
         check("# auth_token = \"ab\"", "# auth_token = \"**\"");
         check("auth_token =", "auth_token =");
+    }
+
+    #[test]
+    fn a_value_may_go_on_for_lines() {
+        check("auth_token = \"ab\ncd\"\nx = 1", "auth_token = \"**\n**\"\nx = 1");
+        check("auth_token = 'ab\r\ncd'\r\nx = 1", "auth_token = '**\r\n**'\r\nx = 1");
+        check("auth_token = \"ab\nname = \"x\"", "auth_token = \"**\n**********");
+        check(
+            "auth_token = \"\"\"ab\"\"c\\\"\"\"\"\"\nx = 1",
+            "auth_token = \"\"\"********\"\"\"\nx = 1",
+        );
+        check("auth_token = \"\"\"ab\"\"\"\"\"\nx = 1", "auth_token = \"\"\"****\"\"\"\nx = 1");
+        check("auth_token = '''ab\ncd", "auth_token = '''**\n**");
+        check("token = [\"a]\", # ]\n\"b\"]\nx = 1", "token = [*********\n***]\nx = 1");
+        check("token = { a = \"}\", b = 1 }\nx = 1", "token = {****************}\nx = 1");
+        check("token = [\"a\nb = 1", "token = [**\n*****");
+        check("auth_token = # c\n\"ab\"\nx = 1", "auth_token = ***\n***\"\nx = 1");
+        check("auth_token = \"ab\\\"cd\" # \"x\"", "auth_token = \"******\" # \"x\"");
+    }
+
+    #[test]
+    fn keys_are_known_in_every_spelling() {
+        check("\"auth\\u005ftoken\" = \"ab\"", "\"auth\\u005ftoken\" = \"**\"");
+        check("\"auth\\x5ftoken\" = \"ab\"", "\"auth\\x5ftoken\" = \"**\"");
+        check("registry . \"auth_token\" = 'ab'", "registry . \"auth_token\" = '**'");
+        check("auth_token.inner = \"ab\"", "auth_token.inner = \"**\"");
+        check("auth_token\n= \"ab\"", "auth_token\n= \"**\"");
+        check(
+            "[a.credentials]\nuser = \"ab\"\n[b]\nx = 1",
+            "[a.credentials]\nuser = \"**\"\n[b]\nx = 1",
+        );
+        check("[[ \"client\\u002dsecret\" ]]\nx = 1", "[[ \"client\\u002dsecret\" ]]\nx = *");
+        check("deploy_key = \"ab\"\nkeyvalue = \"ab\"", "deploy_key = \"**\"\nkeyvalue = \"ab\"");
+        check(
+            "[registry]\n[registry]\nauth_token = 'ab'",
+            "[registry]\n[registry]\nauth_token = '**'",
+        );
+    }
+
+    #[test]
+    fn hiding_grows_no_faster_than_the_text() {
+        let started = std::time::Instant::now();
+        for text in
+            ["a=", "token=\"", "x://", "x://a:b@", "[token]\n", "key=[", "key='''", "\\u", "k='\n"]
+        {
+            let text = text.repeat((1 << 16) / text.len());
+            let redacted = Redacted::new(&text);
+            assert!(redacted.as_str().len() == text.len());
+            redacted.redact("a message with `text`".repeat(100));
+        }
+        assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
     }
 
     #[test]
@@ -197,11 +166,21 @@ mod tests {
         check("url = \"https://me:pw@host/x\"", "url = \"https://*****@host/x\"");
         check("url = \"https://ab@host/x\"", "url = \"https://**@host/x\"");
         check("url = \"ssh://me:pw@host/x\"", "url = \"ssh://*****@host/x\"");
+        check("url = \"https://h/x?token=ab\"", "url = \"https://h/x?token=***");
+        check("url = \"https://h/x?sig=ab#cd\"", "url = \"https://h/x?sig=**#**\"");
     }
 
     #[test]
     fn messages_lose_the_secrets_of_the_file() {
         let redacted = Redacted::new("auth_token = \"s3cret\"");
         assert_eq!(redacted.redact("found s3cret here".into()), "found *** here");
+        let redacted = Redacted::new("token = \"\"\"one-line\nother-line\"\"\"");
+        assert_eq!(redacted.redact("other-line, one-line".into()), "***, ***");
+        // A value as the parser gives it.
+        let redacted = Redacted::new("token = \"s\\u0033cret\"");
+        assert_eq!(redacted.redact("`s3cret`".into()), "`***`");
+        // More than can be looked for one by one.
+        let many: String = (0..2000).map(|n| format!("token{n} = \"value{n}\"\n")).collect();
+        assert_eq!(Redacted::new(&many).redact("not `value1999`".into()), "not `***`");
     }
 }

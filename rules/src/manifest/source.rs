@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::redact::Redacted;
 use super::span::Span;
+use crate::redact::Known;
 
 /// A line and a column, both counted from 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +43,11 @@ impl Source {
     /// The text, with the values of secrets replaced by `*` of the same length.
     pub fn text(&self) -> &str {
         self.text.as_str()
+    }
+
+    /// The secrets of this file, to be kept out of other texts.
+    pub fn secrets(&self) -> &Known {
+        self.text.known()
     }
 
     /// Hides every secret of this file in a message about it.

@@ -22,6 +22,7 @@ use super::workspace::Workspace;
 use crate::environment::CARGO;
 use crate::path::ProjectPath;
 use crate::plan::Clients;
+use crate::redact::mask_urls;
 use crate::toolchain::ClientError;
 use crate::toolchain::fetch::{Client, CrateCache, run, sha256_of};
 use crate::toolchain::unpack::tarball;
@@ -209,7 +210,10 @@ impl Builtin for FetchCrates {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let words = |c: &LockedCrate| format!("{} {} {}", c.source, c.folder(), c.checksum);
+        let words = |c: &LockedCrate| {
+            // Keys are kept in clear: an address may hold a token.
+            format!("{} {} {}", mask_urls(&c.source), c.folder(), c.checksum)
+        };
         match &self.crates {
             Some(crates) => crates.iter().map(words).collect(),
             None => vec![format!("lockfile of src/{}", self.workspace)],

@@ -15,6 +15,7 @@ use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
 use super::zon::Manifest;
 use crate::path::ProjectPath;
 use crate::plan::Clients;
+use crate::redact::mask_urls;
 
 /// The action that fetches packages. Inputs: `image` (the zig toolchain), `maker` (the program
 /// behind `zig build`) and `src` (the project's manifests); output: [`FetchPackages::OUTPUT`].
@@ -144,7 +145,8 @@ impl Builtin for FetchPackages {
     }
 
     fn arguments(&self) -> Vec<String> {
-        self.pinned.iter().map(|(hash, url)| format!("{hash} {url}")).collect()
+        // Keys are kept in clear: an address may hold a token.
+        self.pinned.iter().map(|(hash, url)| format!("{hash} {}", mask_urls(url))).collect()
     }
 
     fn needs_network(&self) -> bool {

@@ -127,7 +127,7 @@ fn what_makes_no_sense_is_refused() {
     check(
         "tool",
         url("https://me:secret@host/x", None),
-        "the URL has a user or password in it, which would stand in the lock for everyone",
+        "the URL has a user, a password or a token in it, which would stand in the lock for everyone",
     );
     check(
         "tool",

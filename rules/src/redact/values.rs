@@ -1,0 +1,237 @@
+//! The values behind names of secrets: in TOML, whole or broken, and in what clients print.
+
+use std::ops::Range;
+
+use super::names::names_a_secret;
+
+/// The values of all `KEY = VALUE` whose key, or whose table, names a secret.
+///
+/// The text need not be TOML: an end that is missing is looked for as far as it could be.
+pub(crate) fn assigned_secrets(text: &str) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut tables = Tables { text, at: 0, is_secret: false };
+    for (equals, _) in text.match_indices('=') {
+        if found.last().is_some_and(|last| equals < last.end) {
+            continue;
+        }
+        if tables.is_secret_at(equals) || key_names_a_secret(text, equals) {
+            found.push(value_after(text, equals + 1));
+        }
+    }
+    found
+}
+
+/// Which table a place belongs to.
+struct Tables<'a> {
+    text: &'a str,
+    /// The start of the line that is looked at next.
+    at: usize,
+    is_secret: bool,
+}
+
+impl Tables<'_> {
+    /// Whether the heading above `place` names a secret. Places have to come in order.
+    fn is_secret_at(&mut self, place: usize) -> bool {
+        while self.at <= place {
+            let line = &self.text[self.at..];
+            let length = line.find('\n').map_or(line.len(), |length| length + 1);
+            let line = line[..length].trim();
+            if line.starts_with('[') && line.contains(']') && !line.contains('=') {
+                self.is_secret = path_names_a_secret(line.trim_matches(['[', ']']));
+            }
+            if self.at + length > place {
+                return self.is_secret;
+            }
+            self.at += length;
+        }
+        self.is_secret
+    }
+}
+
+/// So far before an equals sign its key is looked for.
+const LONGEST_KEY: usize = 512;
+
+/// Whether the key before an equals sign names a secret, in any of its parts.
+fn key_names_a_secret(text: &str, equals: usize) -> bool {
+    let before = text[..equals].trim_end();
+    let before = &before[before.ceil_char_boundary(before.len().saturating_sub(LONGEST_KEY))..];
+    let line = before.rfind(['\n', '{', ',', '=']).map_or(0, |at| at + 1);
+    // A quoted key may hold what separates others.
+    let quoted = before.ends_with(['"', '\'']).then(|| before.rfind('\n').map_or(0, |at| at + 1));
+    [Some(line), quoted].into_iter().flatten().any(|from| path_names_a_secret(&before[from..]))
+}
+
+/// Whether a part of a dotted key names a secret, its escapes decoded.
+fn path_names_a_secret(path: &str) -> bool {
+    let path = unescaped(path);
+    let mut parts = path.split(['.', '#', '"', '\'', ' ', '\t', '\r', '[', ']', '=']);
+    parts.any(names_a_secret)
+}
+
+/// A text with its escapes of TOML decoded, as far as they may stand in a name.
+pub(super) fn unescaped(text: &str) -> String {
+    let mut parts = text.split('\\');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let length = match part.as_bytes().first() {
+            Some(b'x') => 2,
+            Some(b'u') => 4,
+            Some(b'U') => 8,
+            _ => 0,
+        };
+        let code = part.get(1..=length).and_then(|code| u32::from_str_radix(code, 16).ok());
+        match code.and_then(char::from_u32) {
+            Some(decoded) if length > 0 => {
+                plain.push(decoded);
+                plain.push_str(&part[1 + length..]);
+            }
+            _ => plain.push_str(part),
+        }
+    }
+    plain
+}
+
+/// The extent of the value after an equals sign, without its quotes where it has any.
+fn value_after(text: &str, from: usize) -> Range<usize> {
+    let rest = text[from..].trim_start();
+    let start = text.len() - rest.len();
+    match rest.chars().next() {
+        Some('#') => {
+            // The value may follow on the next line.
+            let end = start + rest.find('\n').unwrap_or(rest.len());
+            start..value_after(text, end).end
+        }
+        Some('"' | '\'') => {
+            let (inner, closed) = string(rest);
+            let end = if closed { start + inner.end } else { text.len() };
+            start + inner.start..stretched(text, end, inner.start)
+        }
+        Some('[' | '{') => start + 1..start + brackets(rest),
+        _ => start..start + rest.find('\n').unwrap_or(rest.len()),
+    }
+}
+
+/// The inner range of the string that a text starts with, and whether it has an end. One that has no
+/// end on its line ends where the next quotation mark stands.
+fn string(text: &str) -> (Range<usize>, bool) {
+    let quote = &text[..1];
+    let triple = quote.repeat(3);
+    let marks = if text.starts_with(&triple) { triple.as_str() } else { quote };
+    let inner = &text[marks.len()..];
+    let mut at = 0;
+    while let Some(length) = inner[at..].find(['\\', quote.chars().next().unwrap_or('"')]) {
+        at += length;
+        if inner[at..].starts_with('\\') {
+            let escaped = inner[at + 1..].chars().next().map_or(0, char::len_utf8);
+            at += 1 + if quote == "\"" { escaped } else { 0 };
+        } else if inner[at..].starts_with(marks) {
+            // Up to two more quotation marks may belong to the string.
+            let more =
+                inner[at + marks.len()..].bytes().take(2).take_while(|b| *b == quote.as_bytes()[0]);
+            let more = if marks.len() == 3 { more.count() } else { 0 };
+            return (marks.len()..marks.len() + at + more, true);
+        } else {
+            at += 1;
+        }
+    }
+    (marks.len()..text.len(), false)
+}
+
+/// The end of a string's value; the end of its line if what follows shows that the quotation marks are
+/// not what they seem.
+fn stretched(text: &str, end: usize, marks: usize) -> usize {
+    let behind = (end + marks).min(text.len());
+    let Some(rest) = text.get(behind..) else { return text.len() };
+    let line = rest.find('\n').unwrap_or(rest.len());
+    let follows = rest[..line].trim_start();
+    match follows.is_empty() || follows.starts_with(['#', ',', '}', ']']) {
+        true => end,
+        false => behind + line,
+    }
+}
+
+/// The length of the array or inline table that a text starts with; all of the text if it has no end.
+fn brackets(text: &str) -> usize {
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(length) = text[at..].find(['[', ']', '{', '}', '"', '\'', '#']) {
+        at += length;
+        match text.as_bytes()[at] {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth -= 1,
+            b'#' => at += text[at..].find('\n').unwrap_or(text.len() - at - 1),
+            _ => {
+                let (inner, closed) = string(&text[at..]);
+                if !closed {
+                    return text.len();
+                }
+                at += inner.end + inner.start - 1;
+            }
+        }
+        if depth == 0 {
+            return at;
+        }
+        at += 1;
+        if at >= text.len() {
+            break;
+        }
+    }
+    text.len()
+}
+
+/// What stands behind the names by which clients of registries identify themselves.
+const HEADERS: [&str; 8] = [
+    "authorization:",
+    "bearer ",
+    "_authtoken=",
+    "_authtoken =",
+    "_password=",
+    "_password =",
+    "_auth=",
+    "_auth =",
+];
+
+/// The secrets of headers and of npm's settings in what a client prints, each to the end of its line.
+pub(super) fn header_secrets(text: &str) -> Vec<Range<usize>> {
+    // ASCII only, so that places stay the same.
+    let lower = text.to_ascii_lowercase();
+    let mut found = Vec::new();
+    for header in HEADERS {
+        for (at, _) in lower.match_indices(header) {
+            let start = at + header.len();
+            let rest = &text[start..];
+            let blank = rest.len() - rest.trim_start_matches([' ', '"', '\'']).len();
+            let value = &rest[blank..];
+            let ends: &[char] = match header {
+                "authorization:" => &['\n', '\r', '"', '\''],
+                _ => &['\n', '\r', '"', '\'', ' ', '`'],
+            };
+            let length = value.find(ends).unwrap_or(value.len());
+            // `a bearer of news` is no header.
+            let is_one = header != "bearer " || value[..length].len() >= 8;
+            if is_one {
+                found.push(start + blank..start + blank + length);
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mask;
+
+    #[test]
+    fn headers_and_settings_of_clients() {
+        let check = |text: &str, expect: &str| assert_eq!(mask(text), expect);
+        check("> Authorization: Bearer abc.def\nok", "> Authorization: ***\nok");
+        check("authorization: 'Basic YTpi'", "authorization: '***'");
+        check("with bearer 0123456789 sent", "with bearer *** sent");
+        check("a bearer of news", "a bearer of news");
+        check("//host/:_authToken=npm_abc", "//host/:_authToken=***");
+        check("//host/:_password = \"cGFzcw==\"", "//host/:_password = \"***\"");
+        check(
+            "GET https://a:b@h/?t=u\n//h/:_auth=eDp5",
+            "GET https://***@h/?t=***\n//h/:_auth=***",
+        );
+    }
+}
