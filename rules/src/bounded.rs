@@ -4,6 +4,7 @@
 //! limited before they are read, well above that of any real project: a package-lock.json of 30,000
 //! packages has 15 MiB. What is only hashed has no limit, as no file is held in memory for that.
 
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -11,6 +12,9 @@ use std::path::Path;
 
 /// Bytes of a file in JSON: a package-lock.json is the longest kind of lock.
 const MOST_OF_JSON: u64 = 32 << 20;
+
+/// Bytes of a source file that is looked through for what it imports. It becomes no table.
+const MOST_OF_SOURCE: u64 = 256 << 20;
 
 /// Bytes of any other text: Cargo.lock, uv.lock, go.sum, run.lock.toml, a manifest, a WIT file.
 const MOST_OF_TEXT: u64 = 16 << 20;
@@ -20,8 +24,12 @@ const MOST_OF_TEXT: u64 = 16 << 20;
 /// # Errors
 /// That of the operating system, or that it is no regular file, too long, or not UTF-8.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
-    let is_json = path.extension().is_some_and(|ending| ending == "json");
-    let bytes = read(path, if is_json { MOST_OF_JSON } else { MOST_OF_TEXT })?;
+    let most = match path.extension().and_then(OsStr::to_str) {
+        Some("json") => MOST_OF_JSON,
+        Some("go" | "zig") => MOST_OF_SOURCE,
+        _ => MOST_OF_TEXT,
+    };
+    let bytes = read(path, most)?;
     let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-8");
     String::from_utf8(bytes).map_err(not_text)
 }
@@ -71,6 +79,7 @@ mod tests {
             ("b.json", 50 << 20, "33554432 (32 MiB)"),
             ("Cargo.lock", 50 << 20, "16777216 (16 MiB)"),
             ("go.sum", 1 << 40, "16777216 (16 MiB)"),
+            ("data.go", 1 << 30, "268435456 (256 MiB)"),
         ] {
             let error = read_text(&sparse(name, length)).unwrap_err().to_string();
             let expect = format!("it has {length} bytes; the limit for such a file is {limit}");
