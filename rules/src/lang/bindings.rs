@@ -210,6 +210,19 @@ world calc { export ops; }";
     }
 
     #[test]
+    fn a_worker_is_asked_for_the_same() {
+        for generator in [Generator::C, Generator::Go(layout(true))] {
+            let what = WhatToBind { generator, world: "w".into(), place: "wit".into() };
+            let errand = GenerateBindings { what: what.clone(), wit: "digest".into() };
+            let json = serde_json::to_vec(&Errand::Bindings(errand)).unwrap();
+            match serde_json::from_slice(&json).unwrap() {
+                Errand::Bindings(read) => assert_eq!((read.what, &*read.wit), (what, "digest")),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn a_command_has_to_suit_its_world() {
         let error = bindings(Generator::Go(layout(true)), "calc", CALC).unwrap_err();
         assert_eq!(
