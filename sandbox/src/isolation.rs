@@ -45,9 +45,9 @@ impl Isolation {
     /// [`View::STANDARD`](crate::View::STANDARD) says. The others show the same files.
     pub const fn view(self) -> &'static str {
         match self {
-            Self::Namespaces => "linux-namespaces-1",
-            Self::Weak => "linux-weak-1",
-            Self::None => "linux-none-1",
+            Self::Namespaces => "linux-namespaces-2",
+            Self::Weak => "linux-weak-2",
+            Self::None => "linux-none-2",
         }
     }
 }

@@ -50,6 +50,7 @@ macro_rules! tests {
 const STORIES: &[(&str, &[Test])] = &[
     ("view", stories::view::TESTS),
     ("escape", stories::escape::TESTS),
+    ("refused", stories::refused::TESTS),
     ("network", stories::network::TESTS),
     ("mounts", stories::mounts::TESTS),
     ("limits", stories::limits::TESTS),

@@ -2,12 +2,14 @@
 //!
 //! This binary has its own `main`, since it plays several parts: the test run; the spawner, like
 //! every program that uses the crate; the probe that looks around inside a sandbox; and a caller
-//! that is killed. When root runs it, every test runs three times: as root, as an ordinary user,
-//! and as root with no more rights than in a container.
+//! that is killed. When root runs it, every test runs as root, as an ordinary user, as root
+//! with no more rights than in a container, and without namespaces.
 //!
 //! Arguments are parts of the names of the tests to run. `KEEP_TEMP=1` keeps the folders.
 #![expect(clippy::unwrap_used, reason = "a test that fails panics")]
 
+#[cfg(target_os = "linux")]
+mod attacks;
 #[cfg(target_os = "linux")]
 mod harness;
 #[cfg(target_os = "linux")]
@@ -20,6 +22,7 @@ mod stories {
     pub(crate) mod limits;
     pub(crate) mod mounts;
     pub(crate) mod network;
+    pub(crate) mod refused;
     pub(crate) mod view;
     pub(crate) mod without_namespaces;
 }

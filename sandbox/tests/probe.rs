@@ -16,6 +16,7 @@ use std::sync::{Condvar, Mutex, mpsc};
 use std::thread::{self, available_parallelism, sleep};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::attacks;
 use crate::syscall::{answer, fork, name, pointer};
 
 pub(crate) fn run(what: &str, words: &[&str]) {
@@ -34,6 +35,11 @@ pub(crate) fn run(what: &str, words: &[&str]) {
         "eat" => eat(words[0].parse().unwrap(), words[1].parse().unwrap()),
         "facts" => facts(words[0]),
         "waits" => waits(),
+        "set-id" => attacks::set_id(),
+        "settings" => attacks::settings(),
+        "others" => attacks::others(words[0]),
+        "disarm" => attacks::disarm(words[0].parse().unwrap()),
+        "filters" => attacks::filters(words[0]),
         "share" => share(words[0].parse().unwrap(), words[1].parse().unwrap()),
         _ => panic!("there is no probe {what}"),
     }
@@ -216,7 +222,7 @@ fn eat(mebibytes: usize, processes: usize) {
     hold(mebibytes);
 }
 
-fn hold(mebibytes: usize) {
+pub(crate) fn hold(mebibytes: usize) {
     let memory = touched(mebibytes);
     sleep(Duration::from_secs(100));
     black_box(memory);

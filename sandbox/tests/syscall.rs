@@ -7,13 +7,18 @@ use libc::c_long;
 
 /// Makes a call whose numeric arguments are all harmless, and names the answer: `ok` or an error.
 pub(crate) fn answer(number: c_long, arguments: &[c_long]) -> String {
+    call(number, arguments).map_or_else(name, |_| "ok".into())
+}
+
+/// Makes a call whose numeric arguments are all harmless: its result, or the number of its error.
+pub(crate) fn call(number: c_long, arguments: &[c_long]) -> Result<c_long, i32> {
     let mut padded = [0; 6];
     padded[..arguments.len()].copy_from_slice(arguments);
     let [a, b, c, d, e, f] = padded;
-    // SAFETY: callers pass numbers, null pointers and pointers to constant strings only.
+    // SAFETY: callers pass numbers, null pointers, pointers to constants, and places that the kernel fills.
     match unsafe { libc::syscall(number, a, b, c, d, e, f) } {
-        -1 => name(std::io::Error::last_os_error().raw_os_error().unwrap_or(0)),
-        _ => "ok".into(),
+        -1 => Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(0)),
+        result => Ok(result),
     }
 }
 

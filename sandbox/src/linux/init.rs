@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, RawDir, open, openat, statvfs};
-use rustix::io::read;
+use rustix::io::{Errno, read};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::step::{At, Failure, Step};
@@ -181,7 +181,7 @@ fn wait_bounded(children: &mut Children, bounds: Bounds) -> Result<Option<Report
             return Ok(Some(Report::TimedOut));
         }
         let pause = match &mut watch {
-            Some(watch) if now >= watch.next => match watch.look(children) {
+            Some(watch) if now >= watch.next => match watch.look(children).at(Step::Memory)? {
                 Use::TooMuch => return Ok(Some(Report::OutOfMemory)),
                 Use::MuchShared => watch.rest(now, 10 * MEMORY_INTERVAL),
                 Use::Fine => watch.rest(now, MEMORY_INTERVAL),
@@ -224,62 +224,72 @@ impl Watch {
         pause
     }
 
-    fn look(&self, command: &Children) -> Use {
+    /// Fails if use can't be found out: a limit that is not enforced is none.
+    fn look(&self, command: &Children) -> Result<Use, Errno> {
         let files = match command.reach {
             Reach::Namespace => files_in_memory(),
             Reach::Traced => 0,
         };
-        if files + self.sum(command, |process| self.own_pages(process)) <= self.limit {
-            return Use::Fine;
+        if files + self.sum(command, |process| self.own_pages(process))? <= self.limit {
+            return Ok(Use::Fine);
         }
-        match files + self.sum(command, |process| self.proportional(process)) {
-            bytes if bytes > self.limit => Use::TooMuch,
-            _ => Use::MuchShared,
+        match files + self.sum(command, |process| self.proportional(process))? {
+            bytes if bytes > self.limit => Ok(Use::TooMuch),
+            _ => Ok(Use::MuchShared),
         }
     }
 
-    fn sum(&self, command: &Children, of: impl Fn(&OwnedFd) -> Option<u64>) -> u64 {
-        let Ok(listing) =
-            openat(&self.proc, c".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
-        else {
-            return 0;
-        };
+    fn sum(
+        &self,
+        command: &Children,
+        of: impl Fn(&OwnedFd) -> Result<u64, Errno>,
+    ) -> Result<u64, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let listing = openat(&self.proc, c".", flags, Mode::empty())?;
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut entries = RawDir::new(listing, &mut buffer);
         let mut sum = 0;
-        while let Some(Ok(entry)) = entries.next() {
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
             let name = entry.file_name();
-            let process = command.has(name).then(|| self.process(name)).flatten();
-            sum += process.and_then(|process| of(&process)).unwrap_or(0);
+            if command.has(name) {
+                sum += match self.process(name).and_then(|process| of(&process)) {
+                    // It has ended meanwhile.
+                    Err(Errno::NOENT | Errno::SRCH) => 0,
+                    used => used?,
+                };
+            }
         }
-        sum
+        Ok(sum)
     }
 
-    /// The folder of a process; it may be gone by now.
-    fn process(&self, name: &CStr) -> Option<OwnedFd> {
+    /// The folder of a process.
+    fn process(&self, name: &CStr) -> Result<OwnedFd, Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        openat(&self.proc, name, flags, Mode::empty()).ok()
+        openat(&self.proc, name, flags, Mode::empty())
     }
 
     /// Resident pages that are not those of files: `resident - shared` of `statm`. Cheap.
-    fn own_pages(&self, process: &OwnedFd) -> Option<u64> {
+    fn own_pages(&self, process: &OwnedFd) -> Result<u64, Errno> {
         let mut buffer = [0; 256];
         let mut numbers = field(process, c"statm", &mut buffer)?.split(|byte| *byte == b' ');
-        let resident = number(numbers.nth(1)?)?;
-        let shared = number(numbers.next()?)?;
-        Some(resident.saturating_sub(shared) * self.page)
+        let resident = numbers.nth(1).and_then(number).unwrap_or(0);
+        let shared = numbers.next().and_then(number).unwrap_or(0);
+        Ok(resident.saturating_sub(shared) * self.page)
     }
 
     /// The same, with a page that several processes share counted in parts: `Pss_Anon` of
-    /// `smaps_rollup`. Dear.
-    fn proportional(&self, process: &OwnedFd) -> Option<u64> {
+    /// `smaps_rollup`. Dear. Of processes that may not be looked into, shared pages count in full.
+    fn proportional(&self, process: &OwnedFd) -> Result<u64, Errno> {
         let mut buffer = [0; 2048];
-        let Some(rollup) = field(process, c"smaps_rollup", &mut buffer) else {
-            return self.own_pages(process);
+        let rollup = match field(process, c"smaps_rollup", &mut buffer) {
+            Ok(rollup) => rollup,
+            Err(Errno::ACCESS | Errno::PERM | Errno::NOENT) => return self.own_pages(process),
+            Err(error) => return Err(error),
         };
         let mut lines = rollup.split(|byte| *byte == b'\n');
-        let line = lines.find_map(|line| line.strip_prefix(b"Pss_Anon:"))?;
-        number(line).map(|kibibytes| kibibytes * 1024)
+        let line = lines.find_map(|line| line.strip_prefix(b"Pss_Anon:"));
+        Ok(line.and_then(number).unwrap_or(0) * 1024)
     }
 }
 
@@ -289,10 +299,10 @@ fn files_in_memory() -> u64 {
 }
 
 /// Reads a small file of `/proc`.
-fn field<'a>(process: &OwnedFd, file: &CStr, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
-    let file = openat(process, file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let length = read(&file, &mut *buffer).ok()?;
-    Some(&buffer[..length])
+fn field<'a>(process: &OwnedFd, file: &CStr, buffer: &'a mut [u8]) -> Result<&'a [u8], Errno> {
+    let file = openat(process, file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let length = read(&file, &mut *buffer)?;
+    Ok(&buffer[..length])
 }
 
 /// The digits in `text` as a number.

@@ -251,17 +251,27 @@ fn tmp_options(bytes: u64) -> CString {
     CString::new(format!("mode=0755,size={bytes},nr_inodes={inodes}")).expect("digits hold no NUL")
 }
 
+/// The size of a core file for which the kernel makes none and starts nobody to take it: with a limit of 0, a
+/// program of the host that takes core files from a pipe (`kernel.core_pattern`) runs all the same, as root.
+pub(super) const CORE: Option<u64> = Some(1);
+
 /// The same for every command, whatever the caller's own limits are, as long as those are not
 /// lower.
 pub(super) fn resource_limits(limits: &PlannedLimits) -> Vec<(Resource, Rlimit)> {
     let mebibyte = 1 << 20;
     let wanted = [
-        (Resource::Core, Some(0)),
+        (Resource::Core, CORE),
         (Resource::Nproc, Some(limits.processes + 1)),
         (Resource::Nofile, Some(limits.open_files)),
         (Resource::Fsize, limits.file_size),
         (Resource::Stack, Some(8 * mebibyte)),
         (Resource::Memlock, Some(8 * mebibyte)),
+        (Resource::Sigpending, Some(4096)),
+        (Resource::Msgqueue, Some(819_200)),
+        (Resource::Nice, Some(0)),
+        (Resource::Rtprio, Some(0)),
+        (Resource::Rttime, None),
+        (Resource::Locks, None),
         (Resource::As, None),
         (Resource::Cpu, None),
         (Resource::Data, None),

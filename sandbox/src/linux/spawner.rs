@@ -31,7 +31,7 @@ use rustix::stdio::dup2_stdin;
 
 use super::channel;
 use super::determinism::{NOTIFIED, TRACED};
-use super::launch::{Inherited, Streams, launch};
+use super::launch::{CORE, Inherited, Streams, launch};
 use super::plan::Plan;
 use super::seccomp::{self, Watched};
 use super::stage::Stage;
@@ -95,6 +95,8 @@ fn settle() -> Result<OwnedFd> {
     umask(Mode::empty());
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    // Whoever may not raise a limit of 0 keeps that.
+    let _ = setrlimit(Resource::Core, Rlimit { current: CORE, maximum: CORE });
     Ok(control)
 }
 
@@ -255,6 +257,7 @@ fn filter(plan: &Plan) -> Vec<sock_filter> {
         notified,
         traced,
         translated: translated.map_or(&[], |_| TRANSLATED),
+        rules: &[],
         is_alone: translated.is_some_and(|translated| translated.is_guarded),
     })
 }

@@ -65,6 +65,7 @@ steps! {
     Guard: "restricting what it may open",
     Filter: "installing the system call filter",
     Execute: "executing the program",
+    Memory: "finding out how much memory is in use",
 }
 
 impl TryFrom<u8> for Step {

@@ -130,9 +130,12 @@ fn descriptors(lab: &Lab) {
 
 fn limits_are_fixed(lab: &Lab) {
     let spec = lab
-        .sh("ulimit -c; ulimit -n; ulimit -s; ulimit -Hs")
+        .sh("ulimit -n; ulimit -s; ulimit -Hs; \
+             prlimit --raw --noheadings --output SOFT,HARD --core --sigpending --msgqueue --nice --rtprio")
         .limited(|limits| limits.open_files = 77);
-    assert_eq!(lab.stdout(&spec), "0\n77\n8192\n8192\n");
+    // With a core limit of 1 the kernel starts nobody to take a core file.
+    let raw = "1 1\n4096 4096\n819200 819200\n0 0\n0 0\n";
+    assert_eq!(lab.stdout(&spec), format!("77\n8192\n8192\n{raw}"));
 }
 
 fn cpus(lab: &Lab) {

@@ -29,7 +29,6 @@ pub(in crate::linux) const NOTIFIED: &[libc::c_long] = &[
     libc::SYS_gettimeofday,
     libc::SYS_newfstatat,
     libc::SYS_openat,
-    libc::SYS_openat2,
     libc::SYS_statx,
     libc::SYS_sysinfo,
     libc::SYS_times,
@@ -87,7 +86,6 @@ pub(super) fn answer(
             written(optional(first, zero).and(optional(second, zero)), 0)
         }
         libc::SYS_openat => opens(pid, (first as i32, second), third as i32, missing),
-        libc::SYS_openat2 => opens(pid, (first as i32, second), libc::O_CLOEXEC, missing),
         libc::SYS_faccessat | libc::SYS_faccessat2 => {
             missing.look(pid, (first as i32, second));
             Answer::Continue

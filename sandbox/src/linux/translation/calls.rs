@@ -20,6 +20,9 @@ pub(super) enum Kind {
     Change(usize),
     /// It has to do with the process whose number stands there.
     Process(usize),
+    /// It sets how much of the machine a process gets, or with these numbers in the first argument all of a
+    /// user or of a group; who it is stands in the second.
+    Priority { user: i32, group: i32 },
     /// It is one that programs do without, as older kernels do.
     Refused(Errno),
 }
@@ -145,8 +148,6 @@ mod call {
     pub(super) const SYS_listxattrat: c_long = 465;
     pub(super) const SYS_removexattrat: c_long = 466;
     pub(super) const SYS_open_tree_attr: c_long = 467;
-    pub(super) const SYS_file_getattr: c_long = 468;
-    pub(super) const SYS_file_setattr: c_long = 469;
 }
 
 /// Declares [`kind`] and [`TRANSLATED`].
@@ -200,8 +201,6 @@ calls! {
     SYS_fchmodat2: paths![path_at(W::Unless(3, NOFOLLOW), C::Any)],
     SYS_fchown: Kind::Change(0),
     SYS_fchownat: paths![path_at(W::Unless(4, NOFOLLOW), C::Any)],
-    SYS_file_getattr: Kind::Refused(Errno::NOSYS),
-    SYS_file_setattr: Kind::Refused(Errno::NOSYS),
     SYS_fremovexattr: Kind::Change(0),
     SYS_fsetxattr: Kind::Change(0),
     SYS_getcwd: Kind::WorkingDirectory,
@@ -209,6 +208,7 @@ calls! {
     SYS_getxattrat: Kind::Refused(Errno::NOSYS),
     SYS_inotify_add_watch:
         paths![PathArgument::new(None, 1, W::Unless(2, libc::IN_DONT_FOLLOW as i32), C::None)],
+    SYS_ioprio_set: Kind::Priority { user: 3, group: 2 },
     SYS_kill: Kind::Process(0),
     SYS_lgetxattr: paths![path(W::Kept, C::None)],
     SYS_linkat: paths![
@@ -226,8 +226,6 @@ calls! {
     SYS_newfstatat: paths![path_at(W::Unless(3, NOFOLLOW), C::None).answered()],
     SYS_open_tree_attr: Kind::Refused(Errno::NOSYS),
     SYS_openat: paths![path_at(W::Open(2), C::Open(2)).answered()],
-    // Its limits on the way to a file would be those of the host.
-    SYS_openat2: Kind::Refused(Errno::NOSYS),
     SYS_pidfd_open: Kind::Process(0),
     SYS_prlimit64: Kind::Process(0),
     SYS_readlinkat: Kind::ReadLink { folder: Some(0), path: 1 },
@@ -247,6 +245,7 @@ calls! {
     SYS_sched_setattr: Kind::Process(0),
     SYS_sched_setparam: Kind::Process(0),
     SYS_sched_setscheduler: Kind::Process(0),
+    SYS_setpriority: Kind::Priority { user: 2, group: 1 },
     SYS_setxattrat: Kind::Refused(Errno::NOSYS),
     SYS_setxattr: paths![path(W::Followed, C::Any)],
     SYS_statfs: paths![path(W::Followed, C::None)],

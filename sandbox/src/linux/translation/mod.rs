@@ -22,7 +22,7 @@ use std::ffi::CStr;
 
 use rustix::fs::readlink;
 use rustix::io::{Errno, Result};
-use rustix::process::Pid;
+use rustix::process::{Pid, getpgrp, getpid};
 
 pub(super) use calls::TRANSLATED;
 pub(super) use root::NotMade;
@@ -46,6 +46,9 @@ pub(super) struct Translator {
     is_guarded: bool,
     /// Whether the determinism layer answers calls besides.
     is_marked: bool,
+    /// The numbers of this process and of its group.
+    first: i32,
+    group: i32,
     threads: HashMap<Pid, Thread>,
 }
 
@@ -130,7 +133,10 @@ impl Translator {
         (is_guarded, is_marked): (bool, bool),
     ) -> Self {
         let threads = HashMap::from([(program, Thread::default())]);
-        Self { tree, programs: Programs::new(copies), is_guarded, is_marked, threads }
+        let number = |pid: Pid| pid.as_raw_nonzero().get();
+        let (first, group) = (number(getpid()), number(getpgrp()));
+        let programs = Programs::new(copies);
+        Self { tree, programs, is_guarded, is_marked, first, group, threads }
     }
 
     /// A path of the host as one of the tree, if it is in there.
@@ -173,6 +179,9 @@ impl Translator {
             Kind::WorkingDirectory => self.working_directory(pid, arguments),
             Kind::Change(at) => self.change_of(pid, arguments[at] as i32),
             Kind::Process(at) => self.process(pid, arguments[at] as i32),
+            Kind::Priority { user, group } => {
+                self.priority(pid, (user, group), (arguments[0] as i32, arguments[1] as i32))
+            }
             Kind::Refused(error) => error.into(),
         };
         match verdict {
@@ -382,9 +391,12 @@ impl Translator {
         told(pid, to, &path)
     }
 
-    /// A thread asks for a process, or a thread, or a group of some.
+    /// A thread asks for a process, or a thread, or a group of some. This process, which limits the command,
+    /// is out of its reach in any case.
     fn process(&self, pid: Pid, number: i32) -> Verdict {
+        let is_first = number != 0 && number.saturating_abs() == self.first;
         match number {
+            _ if is_first => Errno::SRCH.into(),
             _ if !self.is_guarded => Verdict::Unchanged,
             // Itself, or its own group.
             0 => Verdict::Unchanged,
@@ -392,6 +404,16 @@ impl Translator {
             number if number == pid.as_raw_nonzero().get() => Verdict::Unchanged,
             number if self.has(number.saturating_abs()) => Verdict::Unchanged,
             _ => Errno::SRCH.into(),
+        }
+    }
+
+    /// A thread sets how much of the machine others get.
+    fn priority(&self, pid: Pid, (user, group): (i32, i32), (which, who): (i32, i32)) -> Verdict {
+        match which {
+            // That would be this process, too.
+            _ if which == user => Errno::PERM.into(),
+            _ if which == group && who == self.group => Errno::PERM.into(),
+            _ => self.process(pid, who),
         }
     }
 }

@@ -4,7 +4,10 @@
 //! ignore network namespaces, kernel interfaces with a history of holes, and calls that need a
 //! privilege nobody has in there. Everything else is allowed, so that compilers, debuggers and
 //! sanitizers of any kind run. The program is assembled by hand: several different errors and the
-//! check for the x32 table are more than the crates for this offer.
+//! check for the x32 table are more than the crates for this offer. What is refused for its arguments is in
+//! [`rules`].
+
+pub(super) mod rules;
 
 use libc::{
     BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W, SECCOMP_RET_ALLOW,
@@ -12,6 +15,7 @@ use libc::{
     sock_filter,
 };
 
+use self::rules::Rule;
 use super::translation::TRANSLATED_MARK;
 
 /// What changes the machine or other processes: refused as if for want of privilege.
@@ -63,9 +67,20 @@ const NOT_PERMITTED: &[libc::c_long] = &[
     libc::SYS_vhangup,
 ];
 
-/// What programs use if it is there and do without if it isn't.
-const NOT_THERE: &[libc::c_long] =
-    &[libc::SYS_io_uring_enter, libc::SYS_io_uring_register, libc::SYS_io_uring_setup];
+/// What programs use if it is there and do without if it isn't. What `openat2` makes a file with can't be
+/// seen from here, and the newest calls set what `ioctl` is kept from.
+const NOT_THERE: &[libc::c_long] = &[
+    SYS_FILE_GETATTR,
+    SYS_FILE_SETATTR,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_io_uring_setup,
+    libc::SYS_openat2,
+];
+
+/// Newer than `libc`.
+const SYS_FILE_GETATTR: libc::c_long = 468;
+const SYS_FILE_SETATTR: libc::c_long = 469;
 
 /// Socket families that stay within the namespaces.
 const FAMILIES: [libc::c_int; 3] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
@@ -91,7 +106,7 @@ const LAST_ARGUMENT: u32 = 56;
 /// change others: refused as if it were not there, or for want of privilege.
 const SHARED: &[libc::c_long] =
     &[libc::SYS_mq_open, libc::SYS_mq_unlink, libc::SYS_msgget, libc::SYS_semget, libc::SYS_shmget];
-const OTHERS: &[libc::c_long] = &[libc::SYS_ioprio_set, libc::SYS_setpriority, libc::SYS_unshare];
+const OTHERS: &[libc::c_long] = &[libc::SYS_unshare];
 
 /// Calls that process 1 has to do with.
 #[derive(Clone, Copy, Default)]
@@ -102,6 +117,8 @@ pub(super) struct Watched<'a> {
     pub traced: &'a [libc::c_long],
     /// They stop for the translation of paths, and are answered after that if they are among those.
     pub translated: &'a [libc::c_long],
+    /// What else is refused or looked at, for its arguments.
+    pub rules: &'a [Rule],
     /// Whether the filter alone keeps the command from the network and from other processes.
     pub is_alone: bool,
 }
@@ -116,6 +133,14 @@ pub(super) fn filter(watched: Watched<'_>) -> Vec<sock_filter> {
         jump(BPF_JGE, X32, 0, 1),
         answer(errno(libc::ENOSYS)),
     ];
+    let is_traced = !watched.traced.is_empty() || !watched.translated.is_empty();
+    let rules = rules::ALWAYS
+        .iter()
+        .chain(watched.translated.is_empty().then_some(rules::OF_PROCESS_ONE).into_iter().flatten())
+        .chain(is_traced.then_some(rules::UNTRACED).into_iter().flatten())
+        .chain(watched.is_alone.then_some(rules::ALONE).into_iter().flatten())
+        .chain(watched.rules);
+    program.extend(rules.flat_map(Rule::assemble));
     program.extend(watched.translated.iter().flat_map(|&call| translated(call, watched.notified)));
     let mut on = |calls: &[libc::c_long], verdict: u32| {
         for &call in calls {
@@ -128,8 +153,6 @@ pub(super) fn filter(watched: Watched<'_>) -> Vec<sock_filter> {
         on(SHARED, errno(libc::ENOSYS));
         on(OTHERS, errno(libc::EPERM));
         on(&[libc::SYS_socket], errno(libc::EACCES));
-        // Its flags can't be seen from here; programs then use `clone`.
-        on(&[libc::SYS_clone3], errno(libc::ENOSYS));
     }
     on(NOT_PERMITTED, errno(libc::EPERM));
     on(NOT_THERE, errno(libc::ENOSYS));
@@ -213,12 +236,15 @@ fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
 
 #[cfg(test)]
 mod tests {
+    use libc::{BPF_ALU, BPF_AND};
+
     use super::*;
 
     const WATCHED: Watched<'_> = Watched {
         notified: &[libc::SYS_getrandom],
         traced: &[libc::SYS_nanosleep],
         translated: &[],
+        rules: &[],
         is_alone: false,
     };
 
@@ -226,8 +252,13 @@ mod tests {
         verdict_of(WATCHED, arch, number, [first_argument as u32, 0])
     }
 
-    /// Runs the filter as the kernel would, for the first and the last argument of a call.
-    fn verdict_of(watched: Watched<'_>, arch: u32, number: i64, arguments: [u32; 2]) -> u32 {
+    /// Runs the filter for the first and the last argument of a call.
+    fn verdict_of(watched: Watched<'_>, arch: u32, number: i64, [first, last]: [u32; 2]) -> u32 {
+        run(watched, arch, number, [first.into(), 0, 0, 0, 0, last.into()])
+    }
+
+    /// Runs the filter as the kernel would.
+    fn run(watched: Watched<'_>, arch: u32, number: i64, arguments: [u64; 6]) -> u32 {
         let program = filter(watched);
         let (mut at, mut value) = (0, 0);
         loop {
@@ -239,12 +270,18 @@ mod tests {
                 _ if code == BPF_JMP | BPF_JEQ | BPF_K => skip(value == k),
                 _ if code == BPF_JMP | BPF_JGE | BPF_K => skip(value >= k),
                 _ if code == BPF_JMP | BPF_JSET | BPF_K => skip(value & k != 0),
+                _ if code == BPF_ALU | BPF_AND | BPF_K => {
+                    value &= k;
+                    0
+                }
                 _ => {
                     value = match k {
                         ARCH => arch,
                         NUMBER => number as u32,
-                        LAST_ARGUMENT => arguments[1],
-                        _ => arguments[0],
+                        _ => {
+                            let argument = arguments[(k as usize - 16) / 8];
+                            if k % 8 == 0 { argument as u32 } else { (argument >> 32) as u32 }
+                        }
                     };
                     0
                 }
@@ -258,6 +295,7 @@ mod tests {
             notified: &[libc::SYS_openat, libc::SYS_getrandom],
             traced: &[],
             translated: &[libc::SYS_openat, libc::SYS_chdir],
+            rules: &[],
             is_alone: true,
         };
         let check = |number, arguments, expect| {
@@ -276,6 +314,58 @@ mod tests {
         let namespace = (libc::SIGCHLD | libc::CLONE_NEWUSER) as u32;
         check(libc::SYS_clone, [namespace, 0], errno(libc::EPERM));
         check(libc::SYS_mount, [0, 0], errno(libc::EPERM));
+    }
+
+    #[test]
+    fn verdicts_for_arguments() {
+        let namespaces = |number, arguments| run(WATCHED, ARCHITECTURE, number, arguments);
+        let check = |number, arguments: &[u64], expect| {
+            let mut all = [0; 6];
+            all[..arguments.len()].copy_from_slice(arguments);
+            assert_eq!(namespaces(number, all), expect, "{number} {arguments:x?}");
+        };
+        let (refused, allowed) = (errno(libc::EPERM), SECCOMP_RET_ALLOW);
+        check(libc::SYS_fchmod, &[3, 0o4755], refused);
+        check(libc::SYS_fchmod, &[3, 0o1777], allowed);
+        check(libc::SYS_fchmodat, &[3, 0, 0o2755], refused);
+        check(libc::SYS_fchmodat, &[3, 0o6000, 0o755], allowed);
+        check(452, &[3, 0, 0o4000], refused);
+        let (make, nameless) = (libc::O_CREAT as u64, libc::O_TMPFILE as u64);
+        check(libc::SYS_openat, &[3, 0, make, 0o4755], refused);
+        check(libc::SYS_openat, &[3, 0, nameless, 0o2755], refused);
+        // Without a file that is made, the mode is whatever the register holds.
+        check(libc::SYS_openat, &[3, 0, libc::O_DIRECTORY as u64, 0o6755], allowed);
+        check(libc::SYS_mknodat, &[3, 0, 0o104_755], refused);
+        check(libc::SYS_openat2, &[], errno(libc::ENOSYS));
+        check(libc::SYS_seccomp, &[1, 8], errno(libc::EINVAL));
+        check(libc::SYS_seccomp, &[1, 0x28], errno(libc::EINVAL));
+        check(libc::SYS_seccomp, &[1, 1], allowed);
+        check(libc::SYS_seccomp, &[3, 0], allowed);
+        for request in
+            [0x4008_6602, 0x4004_6602, 0x401c_5820, 0x4008_7602, 0x4080_6685, 0x800c_6613]
+        {
+            check(libc::SYS_ioctl, &[3, request], refused);
+            check(libc::SYS_ioctl, &[3, request | 0xffff_ffff_0000_0000], refused);
+        }
+        // Flags that are read, blocks that are shared, terminals.
+        for request in [0x8008_6601, 0xc020_660b, 0x4004_9409, 0x4020_940d, 0x5401, 0x5421] {
+            check(libc::SYS_ioctl, &[3, request], allowed);
+        }
+        for call in [libc::SYS_prlimit64, libc::SYS_sched_setaffinity, libc::SYS_sched_setscheduler]
+        {
+            check(call, &[1], refused);
+            check(call, &[0], allowed);
+            check(call, &[2], allowed);
+        }
+        check(libc::SYS_setpriority, &[0, 1], refused);
+        check(libc::SYS_setpriority, &[2, 1000], refused);
+        check(libc::SYS_setpriority, &[0, 0], allowed);
+        check(libc::SYS_ioprio_set, &[3, 0], refused);
+        // The tests' commands are traced.
+        check(libc::SYS_clone3, &[], errno(libc::ENOSYS));
+        check(libc::SYS_clone, &[libc::CLONE_UNTRACED as u64], refused);
+        let untraced = Watched { notified: &[], traced: &[], ..WATCHED };
+        assert_eq!(run(untraced, ARCHITECTURE, libc::SYS_clone3, [0; 6]), allowed);
     }
 
     #[test]
