@@ -35,15 +35,21 @@ impl Determinism {
     /// - files: no time is later than the epoch, access times and inode times are the epoch; inodes and
     ///   devices are numbered as they are seen; links are not counted, and folders have one size;
     /// - the order in which a folder's entries are listed;
-    /// - the lists of mounts, which name folders of the host;
+    /// - what `/proc` tells of the machine and of how a process is run: lists of mounts, users, processors,
+    ///   times, memory, settings of the kernel;
+    /// - file systems: kind, size, free space, identity, where a file lies and where it has holes;
     /// - addresses: no address space layout randomisation;
-    /// - the number of CPUs, the kernel's version, memory, load and times used.
+    /// - the number of CPUs and which of them runs, the kernel's version, memory, load and times used, the
+    ///   process's own and its children's, and its share of the machine;
+    /// - what is left of a timer or a timeout, and when a packet came;
+    /// - the ports of sockets that don't choose one, and the numbers of pipes, sockets and namespaces.
     ///
     /// Not fixed are the order in which threads and processes run, process ids as far as they depend
-    /// on it, and what the CPU itself tells (time stamp counter, features).
+    /// on it, and what the CPU itself tells (time stamp counter, features). docs/reproducibility.md has the
+    /// whole list.
     ///
     /// What runs is an ordinary process in all other respects, but can't be debugged by another one.
-    pub const LAYER: &'static str = "determinism-2";
+    pub const LAYER: &'static str = "determinism-3";
 
     /// The layer as builds use it: with four CPUs, as many compilers can make use of.
     #[must_use]

@@ -27,6 +27,8 @@ mod stories {
     pub(crate) mod without_namespaces;
 }
 #[cfg(target_os = "linux")]
+mod machine;
+#[cfg(target_os = "linux")]
 mod probe;
 #[cfg(target_os = "linux")]
 mod syscall;

@@ -16,8 +16,8 @@ use std::sync::{Condvar, Mutex, mpsc};
 use std::thread::{self, available_parallelism, sleep};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::attacks;
 use crate::syscall::{answer, fork, name, pointer};
+use crate::{attacks, machine};
 
 pub(crate) fn run(what: &str, words: &[&str]) {
     match what {
@@ -35,6 +35,7 @@ pub(crate) fn run(what: &str, words: &[&str]) {
         "eat" => eat(words[0].parse().unwrap(), words[1].parse().unwrap()),
         "facts" => facts(words[0]),
         "waits" => waits(),
+        "machine" => machine::machine(words.contains(&"files")),
         "set-id" => attacks::set_id(),
         "settings" => attacks::settings(),
         "others" => attacks::others(words[0]),

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, mkdir, open, openat, symlink, unlink};
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, mkdir, open, openat, rmdir, symlink, unlink};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
 use rustix::mount::{
     MountAttrFlags, MountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind, open_tree, unmount,
@@ -29,6 +29,7 @@ use rustix::thread::{
 };
 
 use super::channel;
+use super::determinism::{Content, Cover};
 use super::init::{self, Reach};
 use super::launch::{Deterministic, Inherited, Prepared, PreparedKind, PreparedMount, Streams};
 use super::stage::attach;
@@ -90,9 +91,6 @@ fn set_up(prepared: &Prepared, spawner: BorrowedFd<'_>) -> Done {
     mount_dev(&stage).at(Step::Devices)?;
     mount_proc().at(Step::Proc)?;
     number_processes(prepared.last_process.as_deref()).at(Step::Proc)?;
-    if let Some(Deterministic { files, .. }) = &prepared.determinism {
-        hide(files).at(Step::HideMachine)?;
-    }
     mount_tmp(&prepared.tmp_options).at(Step::Tmp)?;
     // 5. What was asked for, outer folders first.
     for (index, mount) in prepared.mounts.iter().enumerate() {
@@ -101,8 +99,11 @@ fn set_up(prepared: &Prepared, spawner: BorrowedFd<'_>) -> Done {
     // 6. Nothing else is left, and nothing of this can be changed again.
     unmount(c".", UnmountFlags::DETACH).at(Step::DetachHost)?;
     forbid_namespaces().at(Step::ForbidNamespaces)?;
-    seal(c"/proc").at(Step::Seal)?;
-    seal(c"/").at(Step::Seal)?;
+    if let Some(Deterministic { covers, .. }) = &prepared.determinism {
+        hide(covers).at(Step::HideMachine)?;
+    }
+    seal(c"/proc", libc::AT_RECURSIVE).at(Step::Seal)?;
+    seal(c"/", 0).at(Step::Seal)?;
     // 7. Limits, and the state a program finds.
     set_limits(&prepared.limits, prepared.cpus.as_ref())?;
     umask(Mode::from_raw_mode(prepared.view.umask));
@@ -199,22 +200,45 @@ fn number_processes(last: Option<&str>) -> rustix::io::Result<()> {
     }
 }
 
-/// Puts files in the place of others; of those that the kernel has.
-fn hide(files: &[(&'static CStr, Vec<u8>)]) -> rustix::io::Result<()> {
-    const NEW: &CStr = c"/file";
-    for (path, content) in files {
+/// Puts files and folders in the place of others; of those that the kernel has. What is in `/proc` is
+/// made read-only with that.
+fn hide(covers: &[Cover]) -> rustix::io::Result<()> {
+    const NEW: &CStr = c"/.run-file";
+    const EMPTY: &CStr = c"/.run-empty";
+    const NONE: &CStr = c"/.run-none";
+    write_new(EMPTY, &[])?;
+    mkdir(NONE, Mode::from_raw_mode(0o555))?;
+    for Cover { path, content } in covers {
         if open_existing(path, OFlags::empty()) == Err(Errno::NOENT) {
             continue;
         }
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = open(NEW, flags, Mode::from_raw_mode(0o444))?;
-        write_all(&file, content)?;
-        drop(file);
-        mount_bind(NEW, *path)?;
-        seal(path)?;
-        unlink(NEW)?;
+        match content {
+            Content::File(bytes) if bytes.is_empty() => mount_bind(EMPTY, path)?,
+            Content::File(bytes) => {
+                write_new(NEW, bytes)?;
+                mount_bind(NEW, path)?;
+                seal(path, 0)?;
+                unlink(NEW)?;
+            }
+            Content::Folder(files) if files.is_empty() => mount_bind(NONE, path)?,
+            Content::Folder(files) => {
+                let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+                mount(c"tmpfs", path, c"tmpfs", flags, c"mode=0555,size=1m,nr_inodes=256")?;
+                files.iter().try_for_each(|(file, bytes)| match bytes {
+                    Some(bytes) => write_new(file, bytes),
+                    None => mkdir(file, FOLDER),
+                })?;
+            }
+        }
     }
-    Ok(())
+    unlink(EMPTY)?;
+    rmdir(NONE)
+}
+
+/// Makes a file that is only read.
+fn write_new(path: &CStr, content: &[u8]) -> rustix::io::Result<()> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    write_all(&open(path, flags, Mode::from_raw_mode(0o444))?, content)
 }
 
 /// One tmpfs, and so one limit, for `/tmp` and `/dev/shm`.
@@ -295,12 +319,13 @@ fn set(setting: &CStr, value: &[u8]) -> rustix::io::Result<()> {
     write(&file, value).map(drop)
 }
 
-fn seal(path: &CStr) -> rustix::io::Result<()> {
+/// Makes a mount read-only, and with [`AT_RECURSIVE`](libc::AT_RECURSIVE) those below it.
+fn seal(path: &CStr, flags: i32) -> rustix::io::Result<()> {
     let read_only = MountAttributes {
         set: MountAttrFlags::MOUNT_ATTR_RDONLY.bits().into(),
         ..Default::default()
     };
-    mount_setattr(CWD, path, 0, &read_only)
+    mount_setattr(CWD, path, flags, &read_only)
 }
 
 pub(super) fn set_limits(limits: &[(Resource, Rlimit)], cpus: Option<&CpuSet>) -> Done {

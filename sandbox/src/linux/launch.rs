@@ -13,7 +13,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, pidfd_send_signa
 use rustix::thread::{CpuSet, sched_getaffinity};
 
 use super::child;
-use super::determinism::{Layer, hide_machine};
+use super::determinism::{Cover, Layer, hide_machine};
 use super::identity::Account;
 use super::init::Bounds;
 use super::plan::{Plan, PlannedKind, PlannedLimits, PlannedMount};
@@ -58,7 +58,7 @@ pub(super) struct Deterministic {
     /// The number of CPUs that the limits name.
     pub cpus: Option<u32>,
     /// What stands in the place of files that tell of the machine.
-    pub files: Vec<(&'static CStr, Vec<u8>)>,
+    pub covers: Vec<Cover>,
 }
 
 pub(super) struct PreparedMount {
@@ -139,7 +139,8 @@ impl Prepared {
             view: plan.view,
             determinism: plan
                 .determinism
-                .map(|determinism| Deterministic::new(determinism, plan.limits.cpu_count())),
+                .map(|determinism| Deterministic::new(determinism, plan.limits.cpu_count()))
+                .transpose()?,
             trial: plan.trial,
             mapped: eventfd(0, EventfdFlags::CLOEXEC).at(Step::Request)?,
         })
@@ -147,8 +148,10 @@ impl Prepared {
 }
 
 impl Deterministic {
-    fn new(settings: Determinism, cpus: Option<u32>) -> Self {
-        Self { settings, cpus, files: hide_machine(settings, cpus) }
+    fn new(settings: Determinism, cpus: Option<u32>) -> Result<Self, Failure> {
+        let covers = hide_machine(settings, cpus);
+        let covers = covers.map_err(|error| Failure::from_io(Step::HideMachine, &error))?;
+        Ok(Self { settings, cpus, covers })
     }
 
     /// The layer of a command whose calls arrive there.

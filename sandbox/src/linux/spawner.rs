@@ -30,7 +30,7 @@ use rustix::process::{
 use rustix::stdio::dup2_stdin;
 
 use super::channel;
-use super::determinism::{NOTIFIED, TRACED};
+use super::determinism::{NOTIFIED, RULES, TRACED};
 use super::launch::{CORE, Inherited, Streams, launch};
 use super::plan::Plan;
 use super::seccomp::{self, Watched};
@@ -248,8 +248,8 @@ impl Spawner {
 
 /// The system call filter of a command.
 fn filter(plan: &Plan) -> Vec<sock_filter> {
-    let (notified, traced) = match plan.determinism {
-        Some(_) => (NOTIFIED, TRACED),
+    let (notified, traced, rules) = match plan.determinism {
+        Some(_) => (NOTIFIED, TRACED, RULES),
         None => Default::default(),
     };
     let translated = plan.translated.as_ref();
@@ -257,7 +257,7 @@ fn filter(plan: &Plan) -> Vec<sock_filter> {
         notified,
         traced,
         translated: translated.map_or(&[], |_| TRANSLATED),
-        rules: &[],
+        rules,
         is_alone: translated.is_some_and(|translated| translated.is_guarded),
     })
 }

@@ -134,6 +134,10 @@ impl Tracer {
                 thread.is_new = false;
                 trace::resume(pid, 0)
             }
+            libc::SIGCHLD if thread.layer.is_some() => {
+                trace::hide_use_of_child(pid)?;
+                trace::resume(pid, signal)
+            }
             signal => trace::resume(pid, signal),
         }
     }
@@ -144,7 +148,7 @@ impl Tracer {
             Some(translator) => translator.enter(pid)?,
             None => Next::NotOurs,
         };
-        thread.call = match (next, &self.layer, &mut thread.layer) {
+        thread.call = match (next, &mut self.layer, &mut thread.layer) {
             (Next::Wait(call), _, _) => Some(Call::Translated(call)),
             (Next::NotOurs, Some(layer), Some(state)) => layer.enter(pid, state)?.map(Call::Layer),
             (Next::Begin | Next::NotOurs, _, _) => None,
@@ -160,7 +164,7 @@ impl Tracer {
         match thread.call.take() {
             Some(Call::Program) => self.prepare(pid)?,
             Some(Call::Layer(call)) => {
-                if let (Some(layer), Some(state)) = (&self.layer, &mut thread.layer) {
+                if let (Some(layer), Some(state)) = (&mut self.layer, &mut thread.layer) {
                     layer.leave(pid, state, call)?;
                 }
             }

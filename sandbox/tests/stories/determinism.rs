@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use sandbox::MountSource::ReadOnly;
+use sandbox::MountSource::{ReadOnly, Writable};
 use sandbox::{Determinism, Spec, Status};
 
-use crate::harness::{Lab, With, text};
+use crate::harness::{Lab, With, start, text};
 
 crate::tests![
     every_run_sees_the_same,
@@ -16,7 +16,93 @@ crate::tests![
     failures_are_those_of_the_program,
     limits_hold,
     what_is_missed_is_known,
+    the_machine_does_not_show,
 ];
+
+/// The same probe as an ordinary command of this test, and as one on another disk that was started with
+/// `nice`, on another processor.
+fn the_machine_does_not_show(lab: &Lab) {
+    let elsewhere = format!("/dev/shm/sandbox-test-{}-{}", std::process::id(), lab.user());
+    let elsewhere = std::path::Path::new(&elsewhere);
+    std::fs::create_dir(elsewhere).unwrap();
+    let spec = |out: &std::path::Path, what: &[&str]| {
+        let spec = lab.probe(&[&["machine"], what].concat());
+        let spec = spec.with("/out", Writable(out.into()));
+        spec.limited(|limits| limits.timeout = Some(Duration::from_secs(60)))
+    };
+    let out = lab.folder("out");
+    let both = |what: &[&str]| (spec(&out, what), spec(elsewhere, what));
+    let nicely = |spec: &Spec| {
+        std::thread::scope(|scope| {
+            let run = || {
+                let nice = rustix::process::setpriority_process(None, 7);
+                nice.unwrap();
+                let sandbox = start(lab.sandbox.isolation(), elsewhere);
+                let lab = Lab { sandbox, root: lab.root.clone(), probe: lab.probe.clone() };
+                lab.stdout(spec)
+            };
+            scope.spawn(run).join().unwrap()
+        })
+    };
+    let (here, there) = both(&["files"]);
+    let (one, two) = (lab.stdout(&deterministic(here)), nicely(&deterministic(there)));
+    let (here, there) = both(&[]);
+    let (plain, other) = (lab.stdout(&here), nicely(&there));
+    std::fs::remove_dir_all(elsewhere).unwrap();
+    let (one, two) = (lines(&one), lines(&two));
+    // Without namespaces, process numbers, the user's other processes and folders of the host show.
+    let shows = |name: &str| {
+        const SHOWN: &[&str] =
+            &["child", "limits", "file:/proc/self/limits", "file:/proc/self/maps"];
+        const OF_PROCESSES: &[&str] = &["file:/proc/self/stat", "file:/proc/self/status"];
+        !lab.has_namespaces() && (SHOWN.contains(&name) || OF_PROCESSES.contains(&name))
+    };
+    assert!(one.keys().eq(two.keys()), "{:?}\n{:?}", one.keys(), two.keys());
+    let differ = one.iter().filter(|(name, value)| two[*name] != **value && !shows(name));
+    let differ: Vec<_> = differ.map(|(name, value)| (name, value, two[name])).collect();
+    assert!(differ.is_empty(), "{differ:#?}");
+    // Each of these tells something without the layer, or the test would show nothing.
+    let (plain, other) = (lines(&plain), lines(&other));
+    let mut telling = vec![
+        "getitimer",
+        "timerfd",
+        "timer",
+        "ppoll",
+        "wait4",
+        "waitid",
+        "statfs-/out",
+        "fstatfs",
+        "pipe",
+    ];
+    telling.extend(["nice", "statx", "stat-/proc/self/fd"]);
+    for name in telling {
+        assert_ne!(plain[name], other[name], "{name}");
+    }
+    let expect = [
+        ("getitimer", "[0, 0, 1000, 5]"),
+        ("timerfd-off", "[0, 0, 0, 0]"),
+        ("ppoll", "[9, 0]"),
+        ("nice", "Ok(20)"),
+        ("rseq", "\"ENOSYS\""),
+        ("pipe-inode", "true"),
+        ("relative-pipe", "true"),
+        ("statfs-missing", "\"ENOENT\""),
+        ("seek-3", "Err(22)"),
+        ("signal", "[0, 0]"),
+    ];
+    for (name, value) in expect {
+        assert_eq!(one[name], value, "{name}");
+    }
+    for file in ["cmdline", "diskstats", "interrupts", "modules", "partitions"] {
+        let said = one.get(format!("file:/proc/{file}").as_str());
+        assert!(said.is_none_or(|said| *said == "\"\""), "{file}: {said:?}");
+    }
+    if let Some(port) = one.get("udp-port") {
+        assert_eq!(*port, "127.0.0.1:32768");
+        assert_eq!((one["tcp-port"], one["own-port"]), ("127.0.0.1:32769", "127.0.0.1:32770"));
+        assert_eq!((one["chosen-port"], one["timestamp-35"]), ("127.0.0.1:8080", "\"92\""));
+    }
+}
 
 fn what_is_missed_is_known(lab: &Lab) {
     lab.file("inputs/there", "");

@@ -10,25 +10,37 @@ use super::Settings;
 use super::folders::Folders;
 use super::inodes::Inodes;
 use super::missing::Missing;
-use super::mounts;
 use super::paths::{self, Facts};
+use super::ports::Ports;
 use super::thread::Thread;
+use super::{filesystems, links, processes, scheduling};
 use crate::linux::sys::notify::{Answer, Notification};
 use crate::linux::sys::trace::{read_memory, write_memory};
 
 /// The calls that the system call filter asks about.
 pub(in crate::linux) const NOTIFIED: &[libc::c_long] = &[
+    libc::SYS_bind,
     libc::SYS_clock_gettime,
+    libc::SYS_connect,
     libc::SYS_faccessat,
     libc::SYS_faccessat2,
     libc::SYS_fstat,
+    libc::SYS_fstatfs,
     libc::SYS_getcpu,
     libc::SYS_getdents64,
+    libc::SYS_getpriority,
     libc::SYS_getrandom,
     libc::SYS_getrusage,
     libc::SYS_gettimeofday,
+    libc::SYS_ioprio_get,
+    libc::SYS_listen,
     libc::SYS_newfstatat,
     libc::SYS_openat,
+    libc::SYS_readlinkat,
+    libc::SYS_sched_getattr,
+    libc::SYS_sched_getparam,
+    libc::SYS_sched_getscheduler,
+    libc::SYS_statfs,
     libc::SYS_statx,
     libc::SYS_sysinfo,
     libc::SYS_times,
@@ -38,6 +50,8 @@ pub(in crate::linux) const NOTIFIED: &[libc::c_long] = &[
     libc::SYS_lstat,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_open,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_readlink,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_stat,
     #[cfg(target_arch = "x86_64")]
@@ -51,6 +65,7 @@ type Result<T> = rustix::io::Result<T>;
 pub(super) struct Seen {
     pub inodes: Inodes,
     pub missing: Missing,
+    pub ports: Ports,
 }
 
 /// What a thread gets for its call.
@@ -62,7 +77,7 @@ pub(super) fn answer(
 ) -> Answer {
     let [first, second, third, fourth, fifth, _] = notification.arguments;
     let epoch = settings.epoch;
-    let Seen { inodes, missing } = seen;
+    let Seen { inodes, missing, ports } = seen;
     match notification.call {
         libc::SYS_getrandom => random(pid, thread, first, second),
         libc::SYS_clock_gettime => match thread.clock.look_at(first as i32, epoch) {
@@ -85,7 +100,21 @@ pub(super) fn answer(
             let zero = |at| write_memory(pid, at, &[0; 4]);
             written(optional(first, zero).and(optional(second, zero)), 0)
         }
-        libc::SYS_openat => opens(pid, (first as i32, second), third as i32, missing),
+        libc::SYS_openat => {
+            let facts = Facts { epoch, inodes, missing };
+            opens(pid, (first as i32, second), third as i32, (settings.cpus, facts))
+        }
+        libc::SYS_readlinkat => links::read(pid, (first as i32, second), (third, fourth), inodes),
+        libc::SYS_statfs => filesystems::of_path(pid, (libc::AT_FDCWD, first), second),
+        libc::SYS_fstatfs => filesystems::of_descriptor(pid, first as i32, second),
+        libc::SYS_bind => ports.bind(pid, thread, first as i32, (second, third)),
+        libc::SYS_connect | libc::SYS_listen | libc::SYS_sendto => {
+            ports.use_of(pid, thread, first as i32)
+        }
+        libc::SYS_getpriority => scheduling::NICE,
+        libc::SYS_sched_getscheduler | libc::SYS_ioprio_get => scheduling::ORDINARY,
+        libc::SYS_sched_getparam => scheduling::parameter(pid, second),
+        libc::SYS_sched_getattr => scheduling::attributes(pid, second, third),
         libc::SYS_faccessat | libc::SYS_faccessat2 => {
             missing.look(pid, (first as i32, second));
             Answer::Continue
@@ -116,16 +145,22 @@ pub(super) fn answer(
                 None => Answer::Continue,
             }
         }
-        call => old(pid, thread, Facts { epoch, inodes, missing }, call, (first, second)),
+        call => {
+            let facts = (settings.cpus, Facts { epoch, inodes, missing });
+            old(pid, thread, facts, call, [first, second, third])
+        }
     }
 }
 
 /// A thread opens a file; `place` is a descriptor and the address of a path.
-fn opens(pid: Pid, place: (i32, u64), flags: i32, missing: &mut Missing) -> Answer {
+fn opens(pid: Pid, place: (i32, u64), flags: i32, (cpus, facts): (u32, Facts<'_>)) -> Answer {
     if flags & libc::O_CREAT == 0 {
-        missing.look(pid, place);
+        facts.missing.look(pid, place);
     }
-    mounts::open(pid, place, flags & libc::O_CLOEXEC != 0)
+    if flags & (libc::O_PATH | libc::O_DIRECTORY | libc::O_ACCMODE) != 0 {
+        return Answer::Continue;
+    }
+    processes::open(pid, place, flags & libc::O_CLOEXEC != 0, (cpus, facts.inodes))
 }
 
 /// The calls that newer architectures do without.
@@ -133,13 +168,14 @@ fn opens(pid: Pid, place: (i32, u64), flags: i32, missing: &mut Missing) -> Answ
 fn old(
     pid: Pid,
     thread: &mut Thread,
-    facts: Facts<'_>,
+    (cpus, facts): (u32, Facts<'_>),
     call: i64,
-    (first, second): (u64, u64),
+    [first, second, third]: [u64; 3],
 ) -> Answer {
     const HERE: i32 = libc::AT_FDCWD;
     match call {
-        libc::SYS_open => opens(pid, (HERE, first), second as i32, facts.missing),
+        libc::SYS_open => opens(pid, (HERE, first), second as i32, (cpus, facts)),
+        libc::SYS_readlink => links::read(pid, (HERE, first), (second, third), facts.inodes),
         libc::SYS_access => {
             facts.missing.look(pid, (HERE, first));
             Answer::Continue
@@ -157,14 +193,14 @@ fn old(
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn old(_: Pid, _: &mut Thread, _: Facts<'_>, _: i64, _: (u64, u64)) -> Answer {
+fn old(_: Pid, _: &mut Thread, _: (u32, Facts<'_>), _: i64, _: [u64; 3]) -> Answer {
     Answer::Continue
 }
 
 const SECOND: u64 = 1_000_000_000;
 
 /// The size of a `rusage`.
-const RUSAGE: usize = 144;
+pub(super) const RUSAGE: usize = 144;
 
 /// The version of the kernel that programs see: new enough for all of them.
 pub(super) const KERNEL: &str = "6.1.0";
@@ -197,7 +233,7 @@ pub(super) fn duration(pid: Pid, at: u64, unit: u64) -> u64 {
     seconds.saturating_mul(SECOND).saturating_add(rest.saturating_mul(unit))
 }
 
-fn timespec(nanoseconds: u64) -> [u8; 16] {
+pub(super) fn timespec(nanoseconds: u64) -> [u8; 16] {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&(nanoseconds / SECOND).to_ne_bytes());
     bytes[8..].copy_from_slice(&(nanoseconds % SECOND).to_ne_bytes());

@@ -4,20 +4,29 @@
 use rustix::process::Pid;
 
 use super::Settings;
-use super::answers::{KERNEL, duration};
+use super::answers::{KERNEL, RUSAGE, duration, timespec};
 use super::thread::Thread;
-use crate::linux::sys::trace::{Registers, write_memory};
+use super::timers::{Asked, Timers};
+use crate::linux::sys::trace::{Registers, hide_use_of_child_at, read_memory, write_memory};
 
 /// The calls that the system call filter stops at.
 pub(in crate::linux) const TRACED: &[libc::c_long] = &[
     libc::SYS_clock_nanosleep,
     libc::SYS_epoll_pwait,
     libc::SYS_epoll_pwait2,
+    libc::SYS_getitimer,
     libc::SYS_nanosleep,
     libc::SYS_ppoll,
     libc::SYS_pselect6,
     libc::SYS_sched_getaffinity,
+    libc::SYS_setitimer,
+    libc::SYS_timer_gettime,
+    libc::SYS_timer_settime,
+    libc::SYS_timerfd_gettime,
+    libc::SYS_timerfd_settime,
     libc::SYS_uname,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_alarm,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_epoll_wait,
     #[cfg(target_arch = "x86_64")]
@@ -35,6 +44,16 @@ pub(in crate::linux) enum Call {
     Name(u64),
     /// So many nanoseconds have passed if it ends for that reason.
     Sleep(u64),
+    /// The same; and if it was interrupted, what is left is told at this address.
+    Rest(u64, u64),
+    /// What it tells of a timer is mended.
+    Timer(Asked),
+    /// The `rusage` at this address is emptied.
+    Usage(u64),
+    /// What is told of a signal at this address is mended.
+    Signal(u64),
+    /// What was at this address is there again.
+    Kept(u64, [u8; 16]),
 }
 
 type Result<T> = rustix::io::Result<T>;
@@ -44,11 +63,17 @@ pub(super) fn enter(pid: Pid, thread: &mut Thread, settings: Settings) -> Result
     let registers = Registers::of(pid)?;
     let [first, second, third, fourth, fifth, _] = registers.arguments();
     let sleep = |at, unit| Call::Sleep(duration(pid, at, unit));
+    let rest = |at, rest| match duration(pid, at, 1) {
+        time if rest == 0 => Call::Sleep(time),
+        time => Call::Rest(time, rest),
+    };
     let call = match registers.call() {
         libc::SYS_sched_getaffinity => Call::Affinity(third),
         libc::SYS_uname => Call::Name(first),
-        libc::SYS_nanosleep => sleep(first, 1),
-        libc::SYS_clock_nanosleep if second as i32 & libc::TIMER_ABSTIME == 0 => sleep(third, 1),
+        libc::SYS_nanosleep => rest(first, second),
+        libc::SYS_clock_nanosleep if second as i32 & libc::TIMER_ABSTIME == 0 => {
+            rest(third, fourth)
+        }
         libc::SYS_clock_nanosleep => {
             let before = thread.clock;
             thread.clock.sleep_until(first as i32, duration(pid, third, 1), settings.epoch);
@@ -69,15 +94,47 @@ pub(super) fn enter(pid: Pid, thread: &mut Thread, settings: Settings) -> Result
         libc::SYS_poll => Call::Sleep(milliseconds(third)),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_select => sleep(fifth, 1000),
-        _ => Call::Sleep(0),
+        libc::SYS_wait4 => Call::Usage(fourth),
+        libc::SYS_waitid => Call::Usage(fifth),
+        libc::SYS_rt_sigtimedwait => Call::Signal(second),
+        libc::SYS_recvmmsg => {
+            let mut timeout = [0; 16];
+            read_memory(pid, fifth, &mut timeout)?;
+            Call::Kept(fifth, timeout)
+        }
+        call => {
+            let process = thread.process_of(pid).map(|process| process.id);
+            let asked = process
+                .and_then(|process| Timers::enter(pid, process, call, registers.arguments()));
+            asked.map_or(Call::Sleep(0), Call::Timer)
+        }
     };
     Ok((call != Call::Sleep(0)).then_some(call))
 }
 
 /// A thread has made a call whose end was waited for.
-pub(super) fn leave(pid: Pid, thread: &mut Thread, settings: Settings, call: Call) -> Result<()> {
-    let Ok(result) = usize::try_from(Registers::of(pid)?.result()) else { return Ok(()) };
+pub(super) fn leave(
+    pid: Pid,
+    thread: &mut Thread,
+    (settings, timers): (Settings, &mut Timers),
+    call: Call,
+) -> Result<()> {
+    let result = Registers::of(pid)?.result();
+    let Ok(result) = usize::try_from(result) else {
+        return match call {
+            Call::Rest(nanoseconds, at) if is_interrupted(result) => {
+                // How much has passed depends on the moment. Half of it each time: whoever sleeps on for the
+                // rest comes to an end.
+                write_memory(pid, at, &timespec(nanoseconds / 2))
+            }
+            _ => Ok(()),
+        };
+    };
     match call {
+        Call::Timer(asked) => timers.leave(pid, asked, result),
+        Call::Usage(at) => write_memory(pid, at, &[0; RUSAGE]),
+        Call::Signal(at) => hide_use_of_child_at(pid, at),
+        Call::Kept(at, value) => write_memory(pid, at, &value),
         Call::Affinity(at) => {
             let mut set = vec![0_u8; result];
             for cpu in (0..settings.cpus as usize).take(8 * result) {
@@ -89,13 +146,20 @@ pub(super) fn leave(pid: Pid, thread: &mut Thread, settings: Settings, call: Cal
             write_memory(pid, at + 2 * NAME as u64, &padded::<NAME>(KERNEL))?;
             write_memory(pid, at + 3 * NAME as u64, &padded::<NAME>("#1"))
         }
-        Call::Sleep(nanoseconds) => {
+        Call::Sleep(nanoseconds) | Call::Rest(nanoseconds, _) => {
             if result == 0 {
                 slept(pid, thread, nanoseconds)?;
             }
             Ok(())
         }
     }
+}
+
+/// Whether a call has ended for a signal, and its rest has been written. The kernel has numbers of its own for
+/// that, which the program does not see.
+fn is_interrupted(result: i64) -> bool {
+    const RESTART_BLOCK: i64 = 516;
+    result == -i64::from(libc::EINTR) || result == -RESTART_BLOCK
 }
 
 fn slept(pid: Pid, thread: &mut Thread, nanoseconds: u64) -> Result<()> {

@@ -1,8 +1,15 @@
-//! Files that stand in the place of those in `/proc` and `/dev` that tell of the machine, or are
+//! Files and folders that stand in the place of those in `/proc` and `/dev` that tell of the machine, or are
 //! random.
+//!
+//! Programs find what they make use of, with one content everywhere. All else that a kernel may have in
+//! `/proc` outside of its processes is empty, also what only later ones have.
 
-use std::ffi::CStr;
+use std::ffi::CString;
 use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStringExt as _;
+use std::sync::OnceLock;
 
 use super::answers::{KERNEL, MEMORY};
 use super::thread::Random;
@@ -11,11 +18,60 @@ use crate::Determinism;
 /// Random bytes that `/dev/random` and `/dev/urandom` hold.
 const RANDOM_BYTES: usize = 256 << 10;
 
-/// The files and what they hold.
+/// What stands in the place of a file or folder, if there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::linux) struct Cover {
+    pub path: CString,
+    pub content: Content,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::linux) enum Content {
+    File(Vec<u8>),
+    /// Files by their paths, outer folders first; what has no content is a folder.
+    Folder(Vec<(CString, Option<Vec<u8>>)>),
+}
+
+/// The files and folders, outer ones first. Fails if it can't be found out what `/proc` has.
 pub(in crate::linux) fn hide_machine(
     determinism: Determinism,
     cpus: Option<u32>,
-) -> Vec<(&'static CStr, Vec<u8>)> {
+) -> io::Result<Vec<Cover>> {
+    let known = known(determinism, cpus);
+    let mut covers = Vec::new();
+    for (path, is_folder) in others()? {
+        if !known.iter().any(|cover| cover.path == *path) {
+            let content =
+                if *is_folder { Content::Folder(Vec::new()) } else { Content::File(Vec::new()) };
+            covers.push(Cover { path: path.clone(), content });
+        }
+    }
+    covers.extend(known);
+    Ok(covers)
+}
+
+/// What there is in `/proc` beside processes and links, and whether it is a folder.
+fn others() -> io::Result<&'static [(CString, bool)]> {
+    static OTHERS: OnceLock<Vec<(CString, bool)>> = OnceLock::new();
+    if let Some(others) = OTHERS.get() {
+        return Ok(others);
+    }
+    let mut others = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?;
+        let (name, kind) = (entry.file_name(), entry.file_type()?);
+        let is_process = name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+        if !is_process && !kind.is_symlink() {
+            let path = CString::new(entry.path().into_os_string().into_vec())?;
+            others.push((path, kind.is_dir()));
+        }
+    }
+    others.sort();
+    Ok(OTHERS.get_or_init(|| others))
+}
+
+/// What has a content of its own.
+fn known(determinism: Determinism, cpus: Option<u32>) -> Vec<Cover> {
     let cpus = cpus.unwrap_or(determinism.cpus);
     let mut random = Random(determinism.seed ^ u64::from_be_bytes(*b"/dev/ran"));
     let bytes: Vec<u8> = (0..RANDOM_BYTES / 8).flat_map(|_| random.next().to_le_bytes()).collect();
@@ -25,26 +81,78 @@ pub(in crate::linux) fn hide_machine(
     let times = "0 0 0 0 0 0 0 0 0 0";
     let cpu_times = list(|cpu| format!("cpu{cpu} 0 0 0 0 0 0 0 0 0 0\n"));
     let texts = [
-        (c"/proc/cpuinfo", list(|cpu| format!("processor\t: {cpu}\nmodel name\t: run\n\n"))),
-        (c"/proc/loadavg", "0.00 0.00 0.00 1/1 2\n".to_owned()),
+        ("/proc/cpuinfo", list(|cpu| format!("processor\t: {cpu}\nmodel name\t: run\n\n"))),
+        ("/proc/filesystems", "nodev\tproc\nnodev\ttmpfs\n\text4\n".to_owned()),
+        ("/proc/loadavg", "0.00 0.00 0.00 1/1 2\n".to_owned()),
         (
-            c"/proc/meminfo",
+            "/proc/meminfo",
             format!(
                 "MemTotal:       {memory} kB\nMemFree:        {half} kB\n\
                  MemAvailable:   {half} kB\nSwapTotal:      0 kB\nSwapFree:       0 kB\n",
                 half = memory / 2
             ),
         ),
-        (c"/proc/stat", format!("cpu  {times}\n{cpu_times}ctxt 0\nbtime {epoch}\nprocesses 1\n")),
-        (c"/proc/uptime", "1.00 1.00\n".to_owned()),
-        (c"/proc/version", format!("Linux version {KERNEL}\n")),
-        (c"/proc/sys/kernel/osrelease", format!("{KERNEL}\n")),
-        (c"/proc/sys/kernel/version", "#1\n".to_owned()),
-        (c"/proc/sys/kernel/random/boot_id", boot),
-        (c"/proc/sys/kernel/random/uuid", uuid(&mut random)),
+        ("/proc/stat", format!("cpu  {times}\n{cpu_times}ctxt 0\nbtime {epoch}\nprocesses 1\n")),
+        ("/proc/uptime", "1.00 1.00\n".to_owned()),
+        ("/proc/version", format!("Linux version {KERNEL}\n")),
     ];
-    let texts = texts.into_iter().map(|(path, text)| (path, text.into_bytes()));
-    texts.chain([c"/dev/random", c"/dev/urandom"].map(|path| (path, bytes.clone()))).collect()
+    let path = |path: &str| CString::new(path).expect("a plain path");
+    let file = |(name, bytes)| Cover { path: path(name), content: Content::File(bytes) };
+    let texts = texts.map(|(path, text)| (path, text.into_bytes()));
+    let devices = ["/dev/random", "/dev/urandom"].map(|path| (path, bytes.clone()));
+    let settings = settings(boot, uuid(&mut random));
+    let settings = settings
+        .into_iter()
+        .map(|(name, text)| (path(&format!("/proc/sys/{name}")), text.map(String::into_bytes)));
+    let settings = Content::Folder(settings.collect());
+    let folder = Cover { path: path("/proc/sys"), content: settings };
+    [folder].into_iter().chain(texts.into_iter().chain(devices).map(file)).collect()
+}
+
+/// The settings of the kernel that programs ask for.
+fn settings(boot: String, uuid: String) -> Vec<(&'static str, Option<String>)> {
+    let folder = |name| (name, None);
+    let file = |name, text: &str| (name, Some(format!("{text}\n")));
+    vec![
+        folder("fs"),
+        file("fs/file-max", "1048576"),
+        file("fs/nr_open", "1048576"),
+        file("fs/pipe-max-size", "1048576"),
+        folder("fs/inotify"),
+        file("fs/inotify/max_user_instances", "128"),
+        file("fs/inotify/max_user_watches", "65536"),
+        folder("kernel"),
+        file("kernel/cap_last_cap", "40"),
+        file("kernel/core_pattern", "core"),
+        file("kernel/domainname", "(none)"),
+        file("kernel/hostname", "run"),
+        file("kernel/ngroups_max", "65536"),
+        file("kernel/osrelease", KERNEL),
+        file("kernel/ostype", "Linux"),
+        file("kernel/overflowgid", "65534"),
+        file("kernel/overflowuid", "65534"),
+        file("kernel/pid_max", "32768"),
+        file("kernel/randomize_va_space", "0"),
+        file("kernel/threads-max", "65536"),
+        file("kernel/version", "#1"),
+        folder("kernel/random"),
+        ("kernel/random/boot_id", Some(boot)),
+        file("kernel/random/entropy_avail", "256"),
+        file("kernel/random/poolsize", "256"),
+        ("kernel/random/uuid", Some(uuid)),
+        folder("net"),
+        folder("net/core"),
+        file("net/core/somaxconn", "4096"),
+        folder("net/ipv4"),
+        file("net/ipv4/ip_local_port_range", "32768\t60999"),
+        folder("user"),
+        file("user/max_user_namespaces", "0"),
+        folder("vm"),
+        file("vm/max_map_count", "65530"),
+        file("vm/mmap_min_addr", "65536"),
+        file("vm/overcommit_memory", "0"),
+        file("vm/overcommit_ratio", "50"),
+    ]
 }
 
 /// A random UUID: RFC 9562, version 4.
@@ -68,16 +176,50 @@ mod tests {
 
     #[test]
     fn the_seed_decides_and_the_cpus_are_counted() {
-        let files = |seed, cpus| hide_machine(Determinism { seed, ..Determinism::at(5) }, cpus);
+        let files = |seed, cpus| known(Determinism { seed, ..Determinism::at(5) }, cpus);
         assert_eq!(files(1, None), files(1, Some(Determinism::at(5).cpus)));
         assert_ne!(files(1, None), files(2, None));
-        let text = |path: &CStr| {
-            let file = files(1, Some(3)).into_iter().find(|(name, _)| *name == path).unwrap();
-            String::from_utf8(file.1).unwrap()
+        let covers = files(1, Some(3));
+        let text = |path: &str| {
+            let path = CString::new(path).unwrap();
+            let settings = covers.iter().filter_map(|cover| match &cover.content {
+                Content::Folder(files) => Some(files),
+                Content::File(_) => None,
+            });
+            let file = covers.iter().find(|cover| cover.path == path);
+            let setting = settings.flatten().find(|(name, _)| *name == path);
+            let bytes = match (file.map(|file| &file.content), setting) {
+                (Some(Content::File(bytes)), _) | (_, Some((_, Some(bytes)))) => bytes.clone(),
+                _ => panic!("there is no {path:?}"),
+            };
+            String::from_utf8(bytes).unwrap()
         };
-        assert_eq!(text(c"/proc/cpuinfo").matches("processor").count(), 3);
-        assert!(text(c"/proc/stat").contains("cpu2 0") && text(c"/proc/stat").contains("btime 5"));
-        assert_eq!(text(c"/proc/sys/kernel/random/uuid").len(), 37);
-        assert_eq!(text(c"/proc/sys/kernel/random/uuid").as_bytes()[14], b'4');
+        assert_eq!(text("/proc/cpuinfo").matches("processor").count(), 3);
+        assert!(text("/proc/stat").contains("cpu2 0") && text("/proc/stat").contains("btime 5"));
+        assert_eq!(text("/proc/sys/kernel/random/uuid").len(), 37);
+        assert_eq!(text("/proc/sys/kernel/random/uuid").as_bytes()[14], b'4');
+    }
+
+    #[test]
+    fn everything_but_processes_is_covered() {
+        let covers = hide_machine(Determinism::at(5), None).unwrap();
+        for entry in fs::read_dir("/proc").unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            let is_covered =
+                covers.iter().any(|cover| cover.path.to_str() == Ok(&format!("/proc/{name}")));
+            let is_left = name.bytes().all(|byte| byte.is_ascii_digit())
+                || ["self", "thread-self", "mounts", "net"].contains(&name.as_str());
+            assert_ne!(is_covered, is_left, "{name}");
+        }
+        // Outer folders come before what is in them.
+        for cover in &covers {
+            let Content::Folder(files) = &cover.content else { continue };
+            for (index, (file, _)) in files.iter().enumerate() {
+                let (parent, _) = file.to_str().unwrap().rsplit_once('/').unwrap();
+                let before = files[..index].iter().map(|(path, _)| path).chain([&cover.path]);
+                assert!(before.into_iter().any(|path| path.to_str() == Ok(parent)), "{file:?}");
+            }
+        }
     }
 }

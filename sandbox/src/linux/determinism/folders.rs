@@ -32,8 +32,8 @@ struct Folder {
 
 /// The process of a thread.
 pub(super) struct Process {
-    id: Pid,
-    pidfd: OwnedFd,
+    pub id: Pid,
+    pub pidfd: OwnedFd,
 }
 
 impl Folders {
@@ -50,7 +50,7 @@ impl Folders {
         fd: i32,
         (room, inodes): (usize, &mut Inodes),
     ) -> Option<Result<Vec<u8>, Errno>> {
-        let process = thread.process.get_or_insert_with(|| Process::of(pid)).as_ref()?;
+        let process = thread.process_of(pid)?;
         let descriptor = notify::descriptor_of(process.pidfd.as_fd(), fd).ok()?;
         let at = seek(&descriptor, SeekFrom::Current(0)).ok()?;
         let key = (process.id, fd);
@@ -86,6 +86,13 @@ fn whole(folder: &OwnedFd) -> Option<Vec<u8>> {
             0 => return Some(all),
             length => all.extend_from_slice(&buffer[..length]),
         }
+    }
+}
+
+impl Thread {
+    /// The process that it belongs to; nothing if it could not be found.
+    pub(super) fn process_of(&mut self, pid: Pid) -> Option<&Process> {
+        self.process.get_or_insert_with(|| Process::of(pid)).as_ref()
     }
 }
 

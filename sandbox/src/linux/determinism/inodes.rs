@@ -1,23 +1,22 @@
-//! The numbers of files and devices: first come, first served.
+//! The numbers of files: first come, first served.
 //!
 //! The real ones say where on which disk a file lies, and when it was made. The new ones still say
-//! whether two names are one file.
+//! whether two names are one file. All files are on one device: which of them share a disk depends on the
+//! machine.
 
 use std::collections::HashMap;
 
+/// The device that everything is on.
+const DEVICE: u64 = 1;
+
 #[derive(Default)]
-pub(super) struct Inodes {
-    files: HashMap<(u64, u64), u64>,
-    devices: HashMap<u64, u64>,
-}
+pub(super) struct Inodes(HashMap<(u64, u64), u64>);
 
 impl Inodes {
     /// The new numbers of a device and of a file on it.
     pub(super) fn of(&mut self, device: u64, file: u64) -> (u64, u64) {
-        let next = self.devices.len() as u64 + 1;
-        let new_device = *self.devices.entry(device).or_insert(next);
-        let next = self.files.len() as u64 + 1;
-        (new_device, *self.files.entry((device, file)).or_insert(next))
+        let next = self.0.len() as u64 + 1;
+        (DEVICE, *self.0.entry((device, file)).or_insert(next))
     }
 }
 
@@ -29,6 +28,6 @@ mod tests {
     fn one_file_has_one_number() {
         let mut inodes = Inodes::default();
         let numbers = [(7, 100), (7, 9), (3, 100), (7, 100)].map(|(a, b)| inodes.of(a, b));
-        assert_eq!(numbers, [(1, 1), (1, 2), (2, 3), (1, 1)]);
+        assert_eq!(numbers, [(1, 1), (1, 2), (1, 3), (1, 1)]);
     }
 }

@@ -22,12 +22,15 @@ impl Missing {
     /// A thread opens or looks for the file at `place`, a descriptor and the address of a path.
     pub(super) fn look(&mut self, pid: Pid, place: (i32, u64)) {
         let Some(file) = File::at(pid, place, 0) else { return };
+        if is_of_the_view(&file) {
+            return;
+        }
         self.note(&file, files::stat(file.base(), file.path(), 0).err());
     }
 
     /// That is what came of a look at a file.
     pub(super) fn note(&mut self, file: &File, error: Option<Errno>) {
-        if error != Some(Errno::NOENT) || self.0.len() >= MOST {
+        if error != Some(Errno::NOENT) || self.0.len() >= MOST || is_of_the_view(file) {
             return;
         }
         let path = file.path().to_bytes();
@@ -44,6 +47,12 @@ impl Missing {
     pub(super) fn into_paths(self) -> Vec<Vec<u8>> {
         self.0.into_iter().collect()
     }
+}
+
+/// Whether no input can lie there.
+fn is_of_the_view(file: &File) -> bool {
+    let path = file.path().to_bytes();
+    path.starts_with(b"/proc") || path.starts_with(b"/dev")
 }
 
 /// The path of a folder that is open.

@@ -15,14 +15,20 @@ mod answers;
 mod calls;
 mod clock;
 mod files;
+mod filesystems;
 mod folders;
 mod inodes;
+mod links;
 mod listing;
 mod missing;
-mod mounts;
 mod paths;
+mod ports;
+mod processes;
 mod program;
+mod refused;
+mod scheduling;
 mod thread;
+mod timers;
 #[cfg(target_arch = "x86_64")]
 mod vdso;
 
@@ -33,11 +39,14 @@ use rustix::process::Pid;
 
 pub(super) use answers::NOTIFIED;
 pub(super) use calls::{Call, TRACED};
-pub(super) use files::hide_machine;
+pub(super) use files::{Content, Cover, hide_machine};
+pub(super) use links::kind as numbered;
+pub(super) use refused::RULES;
 pub(super) use thread::Thread;
 
 use self::answers::Seen;
 use self::folders::Folders;
+use self::timers::Timers;
 use super::sys::notify::{self, Answer, Notification};
 use crate::Determinism;
 
@@ -47,6 +56,7 @@ pub(super) struct Layer {
     /// Where calls arrive that are answered.
     listener: BorrowedFd<'static>,
     folders: Folders,
+    timers: Timers,
     seen: Seen,
 }
 
@@ -71,6 +81,7 @@ impl Layer {
             settings: Settings { seed, epoch, cpus: cpus.unwrap_or(standard) },
             listener,
             folders: Folders::new(listing),
+            timers: Timers::default(),
             seen: Seen::default(),
         }
     }
@@ -108,13 +119,13 @@ impl Layer {
     }
 
     /// A thread is about to make one of the calls of [`TRACED`]; returns it if its end matters.
-    pub(super) fn enter(&self, pid: Pid, thread: &mut Thread) -> Result<Option<Call>> {
+    pub(super) fn enter(&mut self, pid: Pid, thread: &mut Thread) -> Result<Option<Call>> {
         calls::enter(pid, thread, self.settings)
     }
 
     /// A thread has made a call whose end was waited for.
-    pub(super) fn leave(&self, pid: Pid, thread: &mut Thread, call: Call) -> Result<()> {
-        calls::leave(pid, thread, self.settings, call)
+    pub(super) fn leave(&mut self, pid: Pid, thread: &mut Thread, call: Call) -> Result<()> {
+        calls::leave(pid, thread, (self.settings, &mut self.timers), call)
     }
 
     /// A thread has become a program, which has not begun yet.

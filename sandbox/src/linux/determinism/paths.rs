@@ -43,6 +43,9 @@ pub(super) fn stat(
 ) -> Answer {
     let Some(file) = File::at(pid, place, flags) else { return Answer::Continue };
     let told = files::stat(file.base(), &file.path, flags);
+    if file.is_closed(told.as_ref().err()) {
+        return Answer::Continue;
+    }
     facts.missing.note(&file, told.as_ref().err().copied());
     tell(pid, told, to, |stat| facts.mend_stat(stat))
 }
@@ -57,6 +60,9 @@ pub(super) fn statx(
 ) -> Answer {
     let Some(file) = File::at(pid, place, flags) else { return Answer::Continue };
     let told = files::statx(file.base(), &file.path, (flags, mask));
+    if file.is_closed(told.as_ref().err()) {
+        return Answer::Continue;
+    }
     facts.missing.note(&file, told.as_ref().err().copied());
     tell(pid, told, to, |statx| facts.mend_statx(statx))
 }
@@ -81,6 +87,8 @@ pub(super) struct File {
     /// The folder that the path begins at, if it is not absolute.
     base: Option<OwnedFd>,
     path: CString,
+    /// Whether it is something of the thread itself.
+    is_own: bool,
 }
 
 impl File {
@@ -88,12 +96,10 @@ impl File {
     pub(super) fn at(pid: Pid, (fd, path): (i32, u64), flags: i32) -> Option<Self> {
         let path = if path == 0 { CString::default() } else { path_at(pid, path)? };
         let text = path.to_bytes();
-        // What is called "self" in there is the thread.
-        if text.starts_with(b"/proc") || text.starts_with(b"/dev") {
-            return None;
-        }
         if text.starts_with(b"/") {
-            return Some(Self { base: None, path });
+            let own = own(pid, text, flags & libc::AT_SYMLINK_NOFOLLOW == 0);
+            let is_own = own.is_some();
+            return Some(Self { base: None, path: own.unwrap_or(path), is_own });
         }
         if text.is_empty() && flags & libc::AT_EMPTY_PATH == 0 {
             return None;
@@ -102,7 +108,12 @@ impl File {
             libc::AT_FDCWD => opened(&format!("/proc/{}/cwd", pid.as_raw_nonzero())),
             fd => descriptor(pid, fd),
         };
-        Some(Self { base: Some(base?), path })
+        Some(Self { base: Some(base?), path, is_own: false })
+    }
+
+    /// Whether the thread may ask for it where this process may not.
+    fn is_closed(&self, error: Option<&Errno>) -> bool {
+        self.is_own && matches!(error, Some(&(Errno::ACCESS | Errno::PERM)))
     }
 
     pub(super) fn path(&self) -> &CStr {
@@ -119,8 +130,28 @@ impl File {
     }
 }
 
+/// What is called "self" in a path, by the number of the thread. A link at the very end counts if it is
+/// followed.
+fn own(pid: Pid, path: &[u8], is_followed: bool) -> Option<CString> {
+    const NAMES: [(&[u8], &str); 6] = [
+        (b"/proc/self", ""),
+        (b"/proc/thread-self", ""),
+        (b"/dev/fd", "/fd"),
+        (b"/dev/stdin", "/fd/0"),
+        (b"/dev/stdout", "/fd/1"),
+        (b"/dev/stderr", "/fd/2"),
+    ];
+    let (rest, place) = NAMES.iter().find_map(|(name, place)| {
+        let rest = path.strip_prefix(*name)?;
+        let is_meant = if rest.is_empty() { is_followed } else { rest.starts_with(b"/") };
+        is_meant.then_some((rest, place))
+    })?;
+    let folder = format!("/proc/{}{place}", pid.as_raw_nonzero());
+    CString::new([folder.as_bytes(), rest].concat()).ok()
+}
+
 /// The file behind a descriptor of a thread.
-fn descriptor(pid: Pid, fd: i32) -> Option<OwnedFd> {
+pub(super) fn descriptor(pid: Pid, fd: i32) -> Option<OwnedFd> {
     opened(&format!("/proc/{}/fd/{fd}", pid.as_raw_nonzero()))
 }
 
@@ -165,9 +196,18 @@ impl Facts<'_> {
         statx.set(offset_of!(libc::statx, stx_nlink), 4, 1);
         statx.set(offset_of!(libc::statx, stx_blksize), 4, BLOCK);
         statx.set(offset_of!(libc::statx, stx_blocks), 8, size.div_ceil(512));
-        statx.set(offset_of!(libc::statx, stx_mnt_id), 8, 1);
+        // What is known at all, and what the file system knows besides.
+        const MOUNT: usize = offset_of!(libc::statx, stx_mnt_id);
+        statx.set(offset_of!(libc::statx, stx_mask), 4, KNOWN);
+        statx.set(offset_of!(libc::statx, stx_attributes), 8, 0);
+        statx.set(offset_of!(libc::statx, stx_attributes_mask), 8, 0);
+        statx.0[MOUNT..].fill(0);
+        statx.set(MOUNT, 8, 1);
     }
 }
+
+/// Which numbers of a `statx` are told: the basic ones, the birth time and the mount.
+const KNOWN: u64 = (libc::STATX_BASIC_STATS | libc::STATX_BTIME | libc::STATX_MNT_ID) as u64;
 
 /// The size of a block, and of every folder, whatever its file system says.
 const BLOCK: u64 = 4096;

@@ -15,6 +15,10 @@ const WORD: u64 = 8;
 /// More words than a program can have of arguments and variables.
 const MOST_WORDS: u64 = 1 << 22;
 
+/// What the kernel has for restartable sequences, which the layer refuses.
+const AT_RSEQ_FEATURE_SIZE: u64 = 27;
+const AT_RSEQ_ALIGN: u64 = 28;
+
 /// Prepares a program that has not begun yet: it has random bytes of ours, and asks our clocks. If
 /// those can't be installed, it makes system calls for the time, as it knows of no other way.
 pub(super) fn prepare(pid: Pid, thread: &mut Thread, settings: Settings) -> Result<()> {
@@ -47,6 +51,9 @@ pub(super) fn prepare(pid: Pid, thread: &mut Thread, settings: Settings) -> Resu
                 let mut bytes = [0; 16];
                 thread.fill(&mut bytes);
                 write_memory(pid, value, &bytes)?;
+            }
+            AT_RSEQ_FEATURE_SIZE | AT_RSEQ_ALIGN => {
+                write_memory(pid, at, &libc::AT_IGNORE.to_ne_bytes())?;
             }
             _ => {}
         }

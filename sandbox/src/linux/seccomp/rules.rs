@@ -22,6 +22,10 @@ pub(in crate::linux) struct Rule {
 pub(in crate::linux) enum Verdict {
     /// It fails with this error, or with 0 has done nothing and succeeds.
     Error(i32),
+    /// It is answered by process 1.
+    Notified,
+    /// It stops for the tracer.
+    Traced,
 }
 
 /// What one argument has to be.
@@ -49,6 +53,15 @@ pub(in crate::linux) const fn refuse(
     Rule { call, conditions, verdict: Verdict::Error(error) }
 }
 
+/// A call that process 1 answers or looks at if all conditions hold.
+pub(in crate::linux) const fn watch(
+    call: c_long,
+    conditions: &'static [Condition],
+    verdict: Verdict,
+) -> Rule {
+    Rule { call, conditions, verdict }
+}
+
 /// The argument at this place is that number.
 pub(in crate::linux) const fn is(argument: u32, value: i32) -> Condition {
     masked(argument, u32::MAX, value as u32)
@@ -67,6 +80,12 @@ pub(in crate::linux) const fn masked(argument: u32, mask: u32, value: u32) -> Co
 /// The argument at this place has one of these bits.
 pub(in crate::linux) const fn has(argument: u32, bits: u32) -> Condition {
     Condition { offset: offset(argument), mask: u32::MAX, test: Test::HasAny(bits) }
+}
+
+/// The upper half of the argument at this place is not zero: together with [`has`] of all bits this tells
+/// an address from none, in two rules.
+pub(in crate::linux) const fn has_upper(argument: u32) -> Condition {
+    Condition { offset: offset(argument) + 4, mask: u32::MAX, test: Test::HasAny(u32::MAX) }
 }
 
 const fn offset(argument: u32) -> u32 {
@@ -100,6 +119,8 @@ impl Verdict {
     fn value(self) -> u32 {
         match self {
             Self::Error(error) => super::errno(error),
+            Self::Notified => libc::SECCOMP_RET_USER_NOTIF,
+            Self::Traced => libc::SECCOMP_RET_TRACE,
         }
     }
 }
@@ -175,6 +196,11 @@ const SET_ENCRYPTION_POLICY: u32 = 0x800c_6613;
 const fn sets(kind: u8) -> Condition {
     const SETS: u32 = 0x4000_0000;
     masked(1, SETS | TYPE, SETS | (kind as u32) << 8)
+}
+
+/// A request of `ioctl` of this type.
+pub(in crate::linux) const fn of_type(kind: u8) -> Condition {
+    masked(1, TYPE, (kind as u32) << 8)
 }
 
 const TYPE: u32 = 0xff00;

@@ -13,6 +13,9 @@ use super::check;
 pub(in crate::linux) const STAT: usize = size_of::<libc::stat>();
 pub(in crate::linux) const STATX: usize = size_of::<libc::statx>();
 
+/// The size of a `statfs`.
+pub(in crate::linux) const STATFS: usize = size_of::<libc::statfs>();
+
 /// A file that is in no folder, with this content, to be read from its beginning.
 pub(in crate::linux) fn in_memory(name: &CStr, content: &[u8]) -> Result<OwnedFd> {
     let file = memfd_create(name, MemfdFlags::CLOEXEC)?;
@@ -73,4 +76,12 @@ pub(in crate::linux) fn list(folder: BorrowedFd<'_>, buffer: &mut [u8]) -> Resul
         libc::syscall(libc::SYS_getdents64, folder.as_raw_fd(), buffer.as_mut_ptr(), buffer.len())
     };
     check(result).map(|()| result as usize)
+}
+
+/// `fstatfs(2)`.
+pub(in crate::linux) fn statfs(file: BorrowedFd<'_>) -> Result<[u8; STATFS]> {
+    let mut buffer = [0; STATFS];
+    // SAFETY: the buffer is as large as what the kernel writes.
+    let result = unsafe { libc::syscall(libc::SYS_fstatfs, file.as_raw_fd(), buffer.as_mut_ptr()) };
+    check(result).map(|()| buffer)
 }

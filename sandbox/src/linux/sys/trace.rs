@@ -332,8 +332,42 @@ pub(in crate::linux) fn poke(thread: Pid, at: u64, word: u64) -> Result<()> {
     check(unsafe { libc::ptrace(libc::PTRACE_POKEDATA, thread, at as usize, word as usize) })
 }
 
-/// Gives this process, and what it starts, the same addresses each time.
+/// Gives this process, and what it starts, the same addresses each time, and leaves the timeouts of `select`
+/// and its like as they are instead of writing there what is left of them.
 pub(in crate::linux) fn fix_addresses() -> Result<()> {
-    // SAFETY: a flag for programs that are started later.
-    check(unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) }.into())
+    let flags = libc::ADDR_NO_RANDOMIZE | libc::STICKY_TIMEOUTS;
+    // SAFETY: flags for programs that are started later.
+    check(unsafe { libc::personality(flags as libc::c_ulong) }.into())
+}
+
+/// The bytes of what is told of a signal, and where it says what a child has used.
+const SIGNAL: usize = size_of::<libc::siginfo_t>();
+const USED: std::ops::Range<usize> = 32..48;
+
+/// Of the end of a child, hides what that has used, from a thread that is about to be told.
+pub(in crate::linux) fn hide_use_of_child(thread: Pid) -> Result<()> {
+    let mut told = [0_u8; SIGNAL];
+    request(libc::PTRACE_GETSIGINFO, thread, told.as_mut_ptr() as usize)?;
+    if !is_of_child(&told) || told[USED].iter().all(|byte| *byte == 0) {
+        return Ok(());
+    }
+    told[USED].fill(0);
+    request(libc::PTRACE_SETSIGINFO, thread, told.as_ptr() as usize)
+}
+
+/// The same in memory of a thread, at the address of what it was told.
+pub(in crate::linux) fn hide_use_of_child_at(thread: Pid, at: u64) -> Result<()> {
+    let mut told = [0_u8; SIGNAL];
+    match read_memory(thread, at, &mut told)? {
+        SIGNAL if is_of_child(&told) => {
+            write_memory(thread, at + USED.start as u64, &[0; USED.end - USED.start])
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the kernel tells of a child; others may send the signal, too.
+fn is_of_child(told: &[u8; SIGNAL]) -> bool {
+    let number = |at: usize| told[at..].first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes));
+    number(0) == libc::SIGCHLD && number(8) > 0
 }

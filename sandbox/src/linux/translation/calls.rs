@@ -248,7 +248,7 @@ calls! {
     SYS_setpriority: Kind::Priority { user: 2, group: 1 },
     SYS_setxattrat: Kind::Refused(Errno::NOSYS),
     SYS_setxattr: paths![path(W::Followed, C::Any)],
-    SYS_statfs: paths![path(W::Followed, C::None)],
+    SYS_statfs: paths![path(W::Followed, C::None).answered()],
     SYS_statx: paths![path_at(W::Unless(2, NOFOLLOW), C::None).answered()],
     SYS_symlinkat: paths![PathArgument::new(Some(1), 2, W::Kept, C::New)],
     SYS_tgkill: Kind::Process(0),

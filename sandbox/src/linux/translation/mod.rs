@@ -32,6 +32,7 @@ pub(super) use trees::Trees;
 use self::calls::{Kind, Last, PathArgument};
 use self::programs::Programs;
 use self::tree::{Asker, Place, Tree};
+use super::determinism::numbered;
 use super::sys::trace::{Registers, path_at, write_memory};
 
 /// The last argument of a call whose path has been translated, where the determinism layer answers it
@@ -360,6 +361,11 @@ impl Translator {
             Ok(text) => text.into_bytes(),
             Err(error) => return error.into(),
         };
+        if self.is_marked && host.starts_with(b"/proc/") && numbered(&text).is_some() {
+            // The number is for the determinism layer to tell.
+            let values = vec![(5, TRANSLATED_MARK.into())];
+            return Verdict::Changed(Changes { values, texts: vec![(at, host)], list: None });
+        }
         let text = match host.starts_with(b"/proc/") {
             true => self.shown_link(pid, &host, text),
             false => text,

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::tree::Tree;
 use crate::View;
+use crate::linux::determinism::{Content, Cover};
 use crate::linux::layout::{Entry, Kind};
 use crate::linux::plan::{PlannedKind, PlannedMount, path};
 use crate::linux::stage::{DEVICE_LINKS, DEVICES};
@@ -33,16 +34,16 @@ pub(in crate::linux) struct NotMade {
 }
 
 impl Root {
-    /// Makes the tree with these entries in `folder`, which must not be there yet. `files` stand in the
-    /// place of others that the kernel has.
+    /// Makes the tree with these entries in `folder`, which must not be there yet. `covers` stand in the
+    /// place of what the kernel has.
     pub(in crate::linux) fn make(
         folder: PathBuf,
         entries: &[Entry],
         view: &View,
-        files: &[(&CStr, Vec<u8>)],
+        covers: &[Cover],
     ) -> Result<Self, NotMade> {
         let not_made = |entry, source| NotMade { folder: folder.clone(), entry, source };
-        let building = Building::begin(folder.clone(), view, files);
+        let building = Building::begin(folder.clone(), view, covers);
         let mut building = building.map_err(|error| not_made(None, error))?;
         for (index, entry) in entries.iter().enumerate() {
             let added = building.add(entry);
@@ -73,7 +74,7 @@ struct Building {
 
 impl Building {
     /// Makes what every command sees.
-    fn begin(folder: PathBuf, view: &View, files: &[(&CStr, Vec<u8>)]) -> io::Result<Self> {
+    fn begin(folder: PathBuf, view: &View, covers: &[Cover]) -> io::Result<Self> {
         fs::create_dir(&folder)?;
         let mut building = Self {
             root: Root { folder: folder.clone(), mounts: Vec::new() },
@@ -106,16 +107,41 @@ impl Building {
             building.add_own(Path::new(target), kind)?;
         }
         building.show(Path::new("/proc"), PlannedKind::ReadOnly(c"/proc".into()));
-        let hidden = new("hidden")?;
-        for (number, (name, content)) in files.iter().enumerate() {
-            let path = Path::new(text(name));
-            if path.exists() {
-                let file = hidden.join(number.to_string());
-                fs::write(&file, content)?;
-                building.show(path, PlannedKind::ReadOnly(self::path(&file)));
-            }
-        }
+        building.cover(&new("hidden")?, covers)?;
         Ok(building)
+    }
+
+    /// Puts files and folders in the place of those that there are, and has them lie in `folder`.
+    fn cover(&mut self, folder: &Path, covers: &[Cover]) -> io::Result<()> {
+        let (empty, none) = (folder.join("empty"), folder.join("none"));
+        fs::write(&empty, "")?;
+        fs::create_dir(&none)?;
+        for (number, Cover { path, content }) in covers.iter().enumerate() {
+            let target = Path::new(text(path));
+            if !target.exists() {
+                continue;
+            }
+            let place = folder.join(number.to_string());
+            let place = match content {
+                Content::File(bytes) if bytes.is_empty() => &empty,
+                Content::Folder(files) if files.is_empty() => &none,
+                Content::File(bytes) => fs::write(&place, bytes).map(|()| &place)?,
+                Content::Folder(files) => {
+                    fs::create_dir(&place)?;
+                    for (file, bytes) in files {
+                        let file = Path::new(text(file)).strip_prefix(target);
+                        let file = place.join(file.map_err(io::Error::other)?);
+                        match bytes {
+                            Some(bytes) => fs::write(file, bytes)?,
+                            None => fs::create_dir(file)?,
+                        }
+                    }
+                    &place
+                }
+            };
+            self.show(target, PlannedKind::ReadOnly(self::path(place)));
+        }
+        Ok(())
     }
 
     fn show(&mut self, target: &Path, kind: PlannedKind) {

@@ -40,12 +40,17 @@ impl Trees {
         plan: &mut Plan,
     ) -> Result<Root, NotMade> {
         let cpus = plan.limits.cpu_count();
-        let hidden = plan.determinism.map(|determinism| hide_machine(determinism, cpus));
+        let covers = plan.determinism.map(|determinism| hide_machine(determinism, cpus));
+        let covers = covers.transpose().map_err(|source| NotMade {
+            folder: self.folder.clone(),
+            entry: None,
+            source,
+        })?;
         // Commands are the caller, and find that name in `/etc`.
         plan.view.user = plan.account.uid;
         let number = self.count.fetch_add(1, Ordering::SeqCst);
         let folder = self.folder.join(format!("tree-{number}"));
-        let root = Root::make(folder, entries, &plan.view, &hidden.unwrap_or_default())?;
+        let root = Root::make(folder, entries, &plan.view, &covers.unwrap_or_default())?;
         plan.mounts = root.mounts().to_vec();
         plan.translated = Some(self.translated.clone());
         Ok(root)
