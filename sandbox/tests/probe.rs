@@ -35,6 +35,7 @@ pub(crate) fn run(what: &str, words: &[&str]) {
         "eat" => eat(words[0].parse().unwrap(), words[1].parse().unwrap()),
         "facts" => facts(words[0]),
         "waits" => waits(),
+        "nest" => nest(words[0].parse().unwrap()),
         "machine" => machine::machine(words.contains(&"files")),
         "set-id" => attacks::set_id(),
         "settings" => attacks::settings(),
@@ -201,6 +202,18 @@ fn threads(folder: &str) {
 fn listen(address: &str) {
     let listener = TcpListener::bind(address);
     say("connect", listener.and_then(|listener| TcpStream::connect(listener.local_addr()?)));
+}
+
+/// Makes so many folders inside each other, here, and in the last one what nobody may enter.
+fn nest(depth: usize) {
+    for _ in 0..depth {
+        fs::create_dir("d").unwrap();
+        std::env::set_current_dir("d").unwrap();
+    }
+    fs::create_dir("closed").unwrap();
+    fs::write("closed/file", "content").unwrap();
+    fs::set_permissions("closed", Permissions::from_mode(0o000)).unwrap();
+    println!("done");
 }
 
 /// Starts processes until there can be no more, `count` at most.

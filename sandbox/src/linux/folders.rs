@@ -3,17 +3,21 @@
 //!
 //! No process of a command is alive when these functions run, so nothing changes under them.
 
-use std::fs::{self, DirEntry, File, Metadata, Permissions};
+use std::ffi::CStr;
+use std::fs::{self, DirEntry, File, Metadata};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, Timespec, Timestamps, XattrFlags, removexattr, setxattr, utimensat,
+    AtFlags, CWD, FileType, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags, chmodat, chownat,
+    removexattr, setxattr, statat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
 use super::identity::Account;
+use super::walk::{Visitor, walk};
 
 /// Gives a folder and what is in it to the command's user, unless that is the caller.
 pub(super) fn hand_over(folder: &Path, account: Account) -> io::Result<()> {
@@ -23,11 +27,30 @@ pub(super) fn hand_over(folder: &Path, account: Account) -> io::Result<()> {
     if account.is_caller {
         return Ok(());
     }
-    lchown(folder, Some(account.uid), Some(account.gid))?;
-    each_entry(folder, &|entry| match entry.file_type()?.is_dir() {
-        true => hand_over(&entry.path(), account),
-        false => lchown(entry.path(), Some(account.uid), Some(account.gid)),
-    })
+    walk(folder, &HandOver(account))
+}
+
+struct HandOver(Account);
+
+impl HandOver {
+    fn give(&self, at: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+        let (uid, gid) = (Uid::from_raw(self.0.uid), Gid::from_raw(self.0.gid));
+        Ok(chownat(at, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+}
+
+impl Visitor for HandOver {
+    fn enter(&self, at: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+        self.give(at, name)
+    }
+
+    fn visit(&self, at: BorrowedFd<'_>, name: &CStr, _: FileType) -> io::Result<()> {
+        self.give(at, name)
+    }
+
+    fn leave(&self, _: BorrowedFd<'_>, _: &CStr) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Makes everything in a folder that a command has written to readable and removable for the
@@ -41,25 +64,54 @@ pub fn reclaim(folder: &Path) -> io::Result<()> {
     if rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    allow(folder, &fs::symlink_metadata(folder)?, 0o700)?;
-    each_entry(folder, &|entry| {
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            return reclaim(&entry.path());
-        }
-        match kind.is_file() {
-            true => allow(&entry.path(), &entry.metadata()?, 0o400),
-            false => Ok(()),
-        }
-    })
+    walk(folder, &Reclaim)
+}
+
+struct Reclaim;
+
+impl Visitor for Reclaim {
+    fn enter(&self, at: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+        allow(at, name, 0o700)
+    }
+
+    fn visit(&self, at: BorrowedFd<'_>, name: &CStr, kind: FileType) -> io::Result<()> {
+        if kind.is_file() { allow(at, name, 0o400) } else { Ok(()) }
+    }
+
+    fn leave(&self, _: BorrowedFd<'_>, _: &CStr) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Adds permission bits. What belongs to somebody else was there before the run and stays as it is.
-fn allow(path: &Path, data: &Metadata, bits: u32) -> io::Result<()> {
-    let is_own = data.uid() == rustix::process::geteuid().as_raw();
-    match is_own && data.mode() & bits != bits {
-        true => fs::set_permissions(path, Permissions::from_mode(data.mode() & 0o7777 | bits)),
-        false => Ok(()),
+fn allow(at: BorrowedFd<'_>, name: &CStr, bits: u32) -> io::Result<()> {
+    let stat = statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    let is_own = stat.st_uid == rustix::process::geteuid().as_raw();
+    if !is_own || stat.st_mode & bits == bits {
+        return Ok(());
+    }
+    // It is no link, as only files and folders get here.
+    Ok(chmodat(at, name, Mode::from_raw_mode(stat.st_mode & 0o7777 | bits), AtFlags::empty())?)
+}
+
+/// Removes a folder that a command has written to, with everything in it, however deep that is.
+pub(super) fn remove(folder: &Path) -> io::Result<()> {
+    walk(folder, &Remove)
+}
+
+struct Remove;
+
+impl Visitor for Remove {
+    fn enter(&self, at: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+        allow(at, name, 0o700)
+    }
+
+    fn visit(&self, at: BorrowedFd<'_>, name: &CStr, _: FileType) -> io::Result<()> {
+        Ok(unlinkat(at, name, AtFlags::empty())?)
+    }
+
+    fn leave(&self, at: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
+        Ok(unlinkat(at, name, AtFlags::REMOVEDIR)?)
     }
 }
 
@@ -81,7 +133,7 @@ pub(super) fn prepare_upper(upper: &Path, account: Account) -> io::Result<()> {
     let work = upper.join("work");
     if work.exists() {
         // The kernel refuses one that was in use before.
-        fs::remove_dir_all(&work)?;
+        remove(&work)?;
     }
     make_folder(&work)?;
     make_folder(&upper.join("upper"))?;

@@ -32,6 +32,7 @@ mod supervised;
 mod sys;
 mod tracer;
 mod translation;
+mod walk;
 mod wire;
 mod worker;
 

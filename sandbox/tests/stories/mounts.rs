@@ -22,6 +22,7 @@ crate::tests![
     below_tmp,
     links,
     many,
+    folders_of_any_depth,
 ];
 
 fn read_only_file_and_folder(lab: &Lab) {
@@ -228,4 +229,26 @@ fn many(lab: &Lab) {
     let (count, owner) = output.trim().split_once('\n').unwrap();
     assert_eq!(count, "300");
     assert!(owners.contains(&owner), "{owner}");
+}
+
+/// Deeper than a path may be long, descriptors go round, and the stack has room.
+fn folders_of_any_depth(lab: &Lab) {
+    let out = lab.folder("out");
+    let nest = |cwd: &str| {
+        let spec = sandbox::Spec { cwd: cwd.into(), ..lab.probe(&["nest", "2500"]) };
+        spec.with("/out", Writable(out.clone()))
+    };
+    assert_eq!(lab.stdout(&nest("/out")), "done\n");
+    // It can be handed over once more, and removed by everybody who may remove what is his own.
+    assert_eq!(lab.stdout(&lab.sh("ls /out").with("/out", Writable(out.clone()))), "d\n");
+    let removed = std::process::Command::new("rm").arg("-rf").arg(out.join("d")).output().unwrap();
+    assert!(removed.status.success() && !out.join("d").exists(), "{}", text(&removed.stderr));
+    assert_eq!(lab.stdout(&nest("/tmp")), "done\n");
+    if !lab.has_namespaces() {
+        // What such a command has written to `/tmp` lies on a disk, and goes with its end.
+        let trees = fs::read_dir(lab.root.join("sandbox")).unwrap();
+        let left = trees.flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap());
+        let left = left.map(|entry| entry.unwrap().file_name()).filter(|name| name != "programs");
+        assert_eq!(left.collect::<Vec<_>>(), Vec::<std::ffi::OsString>::new());
+    }
 }

@@ -155,6 +155,28 @@ fn endless_nesting_is_refused() {
     assert!(error.to_string().ends_with("is nested deeper than 128 directories"), "{error}");
 }
 
+/// Deeper than a path may be long; refused for everybody for the same reason, and it can be removed.
+#[test]
+fn nesting_beyond_path_max_is_refused_alike() {
+    let check = |dir: &Path| {
+        let (store, out) = (dir.join("store"), dir.join("out"));
+        fs::create_dir(&out).unwrap();
+        let mut folder = rustix::fs::open(&out, rustix::fs::OFlags::PATH, Mode::empty()).unwrap();
+        for _ in 0..2500 {
+            rustix::fs::mkdirat(&folder, "d", Mode::RWXU).unwrap();
+            folder =
+                rustix::fs::openat(&folder, "d", rustix::fs::OFlags::PATH, Mode::empty()).unwrap();
+        }
+        let store = DiskStore::open(&store, DigestFunction::Blake3).unwrap();
+        let error = store.ingest(&out).unwrap_err();
+        assert!(error.to_string().ends_with("is nested deeper than 128 directories"), "{error}");
+        super::super::remove_tree(&out).unwrap();
+        assert!(!out.exists());
+    };
+    check(tempfile::tempdir().unwrap().path());
+    as_nobody(check);
+}
+
 #[test]
 fn single_outputs() {
     for_each_function(|store| {

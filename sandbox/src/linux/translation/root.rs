@@ -61,8 +61,7 @@ impl Root {
 impl Drop for Root {
     fn drop(&mut self) {
         // What stays is tidied up with the folder that it is in.
-        let _ = crate::linux::folders::reclaim(&self.folder);
-        let _ = fs::remove_dir_all(&self.folder);
+        let _ = crate::linux::folders::remove(&self.folder);
     }
 }
 

@@ -60,6 +60,6 @@ impl Trees {
 impl Drop for Trees {
     fn drop(&mut self) {
         // What stays goes with the caller's folder.
-        let _ = fs::remove_dir_all(&self.folder);
+        let _ = crate::linux::folders::remove(&self.folder);
     }
 }
