@@ -2,13 +2,21 @@
 //!
 //! Ten thousand files take some ten milliseconds: folders are checked in parallel, each through one
 //! open descriptor, with one pass over its names.
+//!
+//! The same call tells of attributes that a program may have set where nothing kept it from that: a file
+//! that is immutable can't be linked, replaced or removed, and the next action would see it. They change no
+//! byte, so they are taken away again; a file is the blob's own, which is thereby free of them, too.
 
+use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, Mode, OFlags, RawDir};
+use rustix::fs::{
+    AtFlags, IFlags, Mode, OFlags, RawDir, Statx, StatxAttributes, StatxFlags, ioctl_getflags,
+    ioctl_setflags, statx,
+};
 use rustix::io::Errno;
 
 use super::folders::Folder;
@@ -28,7 +36,8 @@ fn folder_is_intact(root: BorrowedFd<'_>, folder: &Folder) -> Result<bool, Errno
     let path = if folder.path.is_empty() { "." } else { &folder.path };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(root, path, flags, Mode::empty())?;
-    if !is_intact_folder(&rustix::fs::fstat(&fd)?) {
+    let stat = statx(&fd, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)?;
+    if !is_intact_folder(&stat) || !is_free(&stat, || take_away(fd.as_fd())) {
         return Ok(false);
     }
     let mut seen = 0;
@@ -50,15 +59,12 @@ fn folder_is_intact(root: BorrowedFd<'_>, folder: &Folder) -> Result<bool, Errno
     Ok(seen == folder.tree.entries.len())
 }
 
-fn entry_is_intact(
-    folder: BorrowedFd<'_>,
-    name: &std::ffi::CStr,
-    entry: &Entry,
-) -> Result<bool, Errno> {
+fn entry_is_intact(folder: BorrowedFd<'_>, name: &CStr, entry: &Entry) -> Result<bool, Errno> {
     match entry {
         Entry::File { digest, executable } => {
-            let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
-            Ok(is_intact_file(&stat, digest.size(), *executable))
+            let stat = statx(folder, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS)?;
+            let is_intact = is_intact_file(&stat, digest.size(), *executable);
+            Ok(is_intact && is_free(&stat, || take_away_from(folder, name)))
         }
         Entry::Symlink { target } => {
             let actual = rustix::fs::readlinkat(folder, name, Vec::new())?;
@@ -66,5 +72,72 @@ fn entry_is_intact(
         }
         // A folder of its own in the list, which opens it.
         Entry::Directory(_) | Entry::Subtree(_) => Ok(true),
+    }
+}
+
+/// Whether a file or folder can be used as it is, perhaps after attributes were taken away.
+fn is_free(stat: &Statx, take_away: impl FnOnce() -> Result<(), Errno>) -> bool {
+    let hinders = StatxAttributes::IMMUTABLE | StatxAttributes::APPEND;
+    let all = hinders | StatxAttributes::NODUMP;
+    // What only says how it is backed up may stay where it can't be changed.
+    !stat.stx_attributes.intersects(all)
+        || take_away().is_ok()
+        || !stat.stx_attributes.intersects(hinders)
+}
+
+fn take_away_from(folder: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    take_away(rustix::fs::openat(folder, name, flags, Mode::empty())?.as_fd())
+}
+
+fn take_away(file: BorrowedFd<'_>) -> Result<(), Errno> {
+    let set = IFlags::IMMUTABLE | IFlags::APPEND | IFlags::NODUMP;
+    ioctl_setflags(file, ioctl_getflags(file)? - set)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::digest::DigestFunction;
+    use crate::store::DiskStore;
+
+    /// The attributes of a file or folder.
+    fn attributes(path: &Path) -> IFlags {
+        ioctl_getflags(std::fs::File::open(path).unwrap()).unwrap()
+    }
+
+    fn set(path: &Path, flag: IFlags) {
+        let file = std::fs::File::open(path).unwrap();
+        ioctl_setflags(&file, ioctl_getflags(&file).unwrap() | flag)
+            .expect("the disk of the temporary folder keeps attributes");
+    }
+
+    #[test]
+    fn attributes_are_taken_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let outputs = dir.path().join("out");
+        std::fs::create_dir_all(outputs.join("folder")).unwrap();
+        std::fs::write(outputs.join("folder/file"), "content").unwrap();
+        let store = |function| DiskStore::open(&dir.path().join("store"), function).unwrap();
+        let tree = store(DigestFunction::Sha256).ingest(&outputs).unwrap();
+        let path = store(DigestFunction::Sha256).materialise(&tree).unwrap();
+        let (folder, file) = (path.join("folder"), path.join("folder/file"));
+        for path in [&folder, &file] {
+            set(path, IFlags::NODUMP);
+        }
+        // Only root may set that one.
+        let is_root = rustix::process::geteuid().is_root();
+        if is_root {
+            set(&file, IFlags::IMMUTABLE);
+        }
+        let again = store(DigestFunction::Sha256);
+        assert_eq!(again.materialise(&tree).unwrap(), path);
+        for path in [&folder, &file] {
+            let found = attributes(path);
+            assert!(!found.intersects(IFlags::NODUMP | IFlags::IMMUTABLE), "{found:?}");
+        }
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o444);
     }
 }

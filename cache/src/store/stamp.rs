@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use rustix::fs::{FileType, Mode, Stat, Timespec, Timestamps};
+use rustix::fs::{FileType, Mode, Stat, Statx, Timespec, Timestamps};
 
 /// The modification time of every file and folder that an action may see, in seconds since the Unix
 /// epoch: 1980-01-02T00:00:00Z. That is a day after the first time that a zip archive can hold, so
@@ -30,19 +30,42 @@ pub(crate) fn stamp(file: impl AsFd, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// What a `stat` or a `statx` tells of the marks.
+pub(crate) struct Marks {
+    mode: u32,
+    size: u64,
+    modified: (i64, u64),
+}
+
+impl From<&Stat> for Marks {
+    fn from(stat: &Stat) -> Self {
+        let size = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
+        Self { mode: stat.st_mode, size, modified: (stat.st_mtime, stat.st_mtime_nsec) }
+    }
+}
+
+impl From<&Statx> for Marks {
+    fn from(stat: &Statx) -> Self {
+        let modified = (stat.stx_mtime.tv_sec, stat.stx_mtime.tv_nsec.into());
+        Self { mode: stat.stx_mode.into(), size: stat.stx_size, modified }
+    }
+}
+
 /// Whether nobody wrote to the file since it was stamped, as far as a `stat` can tell.
-pub(crate) fn is_intact_file(stat: &Stat, size: u64, executable: bool) -> bool {
-    u64::try_from(stat.st_size) == Ok(size)
-        && has_stamp(stat, FileType::RegularFile, file_mode(executable))
+pub(crate) fn is_intact_file(marks: impl Into<Marks>, size: u64, executable: bool) -> bool {
+    let marks = marks.into();
+    marks.size == size && marks.has_stamp(FileType::RegularFile, file_mode(executable))
 }
 
 /// Whether nobody added, removed or renamed something in the folder since it was stamped.
-pub(crate) fn is_intact_folder(stat: &Stat) -> bool {
-    has_stamp(stat, FileType::Directory, FOLDER_MODE)
+pub(crate) fn is_intact_folder(marks: impl Into<Marks>) -> bool {
+    marks.into().has_stamp(FileType::Directory, FOLDER_MODE)
 }
 
-fn has_stamp(stat: &Stat, kind: FileType, mode: u32) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == kind
-        && stat.st_mode & 0o7777 == mode
-        && (stat.st_mtime, stat.st_mtime_nsec) == (FIXED_MTIME, 0)
+impl Marks {
+    fn has_stamp(&self, kind: FileType, mode: u32) -> bool {
+        FileType::from_raw_mode(self.mode) == kind
+            && self.mode & 0o7777 == mode
+            && self.modified == (FIXED_MTIME, 0)
+    }
 }
