@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, mkdir, open, openat, rmdir, symlink, unlink};
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, mkdir, open, openat, symlink};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, write};
 use rustix::mount::{
     MountAttrFlags, MountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind, open_tree, unmount,
@@ -29,12 +29,12 @@ use rustix::thread::{
 };
 
 use super::channel;
-use super::determinism::{Content, Cover};
+use super::hide::{hide, seal};
 use super::init::{self, Reach};
 use super::launch::{Deterministic, Inherited, Prepared, PreparedKind, PreparedMount, Streams};
 use super::stage::attach;
 use super::step::{At, Failure, Step};
-use super::sys::files::{in_memory, write_all};
+use super::sys::files::in_memory;
 use super::sys::{self, MountAttributes, StringList, mount_setattr};
 use super::tracer::Tracer;
 use super::wire::Report;
@@ -164,7 +164,7 @@ fn mount_root() -> rustix::io::Result<()> {
     [c"etc", c"dev", c"proc", c"tmp"].iter().try_for_each(|folder| mkdir(*folder, FOLDER))
 }
 
-const FOLDER: Mode = Mode::from_raw_mode(0o755);
+pub(super) const FOLDER: Mode = Mode::from_raw_mode(0o755);
 
 fn write_system_files(files: &[(CString, String)]) -> rustix::io::Result<()> {
     files.iter().try_for_each(|(path, content)| {
@@ -198,47 +198,6 @@ fn number_processes(last: Option<&str>) -> rustix::io::Result<()> {
         Err(Errno::NOENT) => Ok(()),
         result => result,
     }
-}
-
-/// Puts files and folders in the place of others; of those that the kernel has. What is in `/proc` is
-/// made read-only with that.
-fn hide(covers: &[Cover]) -> rustix::io::Result<()> {
-    const NEW: &CStr = c"/.run-file";
-    const EMPTY: &CStr = c"/.run-empty";
-    const NONE: &CStr = c"/.run-none";
-    write_new(EMPTY, &[])?;
-    mkdir(NONE, Mode::from_raw_mode(0o555))?;
-    for Cover { path, content } in covers {
-        if open_existing(path, OFlags::empty()) == Err(Errno::NOENT) {
-            continue;
-        }
-        match content {
-            Content::File(bytes) if bytes.is_empty() => mount_bind(EMPTY, path)?,
-            Content::File(bytes) => {
-                write_new(NEW, bytes)?;
-                mount_bind(NEW, path)?;
-                seal(path, 0)?;
-                unlink(NEW)?;
-            }
-            Content::Folder(files) if files.is_empty() => mount_bind(NONE, path)?,
-            Content::Folder(files) => {
-                let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-                mount(c"tmpfs", path, c"tmpfs", flags, c"mode=0555,size=1m,nr_inodes=256")?;
-                files.iter().try_for_each(|(file, bytes)| match bytes {
-                    Some(bytes) => write_new(file, bytes),
-                    None => mkdir(file, FOLDER),
-                })?;
-            }
-        }
-    }
-    unlink(EMPTY)?;
-    rmdir(NONE)
-}
-
-/// Makes a file that is only read.
-fn write_new(path: &CStr, content: &[u8]) -> rustix::io::Result<()> {
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    write_all(&open(path, flags, Mode::from_raw_mode(0o444))?, content)
 }
 
 /// One tmpfs, and so one limit, for `/tmp` and `/dev/shm`.
@@ -295,7 +254,7 @@ fn make_file(path: &CStr) -> rustix::io::Result<()> {
     }
 }
 
-fn open_existing(path: &CStr, kind: OFlags) -> rustix::io::Result<()> {
+pub(super) fn open_existing(path: &CStr, kind: OFlags) -> rustix::io::Result<()> {
     openat(CWD, path, kind | OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map(drop)
 }
 
@@ -317,15 +276,6 @@ pub(super) fn offer_to_oom_killer() -> rustix::io::Result<()> {
 fn set(setting: &CStr, value: &[u8]) -> rustix::io::Result<()> {
     let file = open(setting, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
     write(&file, value).map(drop)
-}
-
-/// Makes a mount read-only, and with [`AT_RECURSIVE`](libc::AT_RECURSIVE) those below it.
-fn seal(path: &CStr, flags: i32) -> rustix::io::Result<()> {
-    let read_only = MountAttributes {
-        set: MountAttrFlags::MOUNT_ATTR_RDONLY.bits().into(),
-        ..Default::default()
-    };
-    mount_setattr(CWD, path, flags, &read_only)
 }
 
 pub(super) fn set_limits(limits: &[(Resource, Rlimit)], cpus: Option<&CpuSet>) -> Done {

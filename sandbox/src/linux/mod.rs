@@ -16,6 +16,7 @@ mod determinism;
 mod diagnosis;
 mod folders;
 mod groups;
+mod hide;
 mod identity;
 mod init;
 mod keeper;

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sandbox::MountSource::{ReadOnly, Scratch, Symlink, Writable};
 use sandbox::{Cause, Isolation, Sandbox, Spec};
 
@@ -16,7 +17,22 @@ crate::tests![
     a_failure_leaves_folders_removable,
     a_sandbox_in_a_sandbox,
     a_machine_that_hides_proc,
+    no_thread_to_be_had,
 ];
+
+/// The thread that keeps the spawner is the first thing a sandbox needs. Root is not limited by the kernel.
+fn no_thread_to_be_had(lab: &Lab) {
+    if is_root() {
+        return;
+    }
+    let before = getrlimit(Resource::Nproc);
+    setrlimit(Resource::Nproc, Rlimit { current: Some(0), ..before }).unwrap();
+    let started = Sandbox::start_with(lab.sandbox.isolation(), &lab.root);
+    setrlimit(Resource::Nproc, before).unwrap();
+    let error = started.expect_err("there is no thread to be had");
+    assert!(matches!(error.cause, Cause::Spawner(_)), "{error:?}");
+    assert!(error.remedy().contains("processes can be started"));
+}
 
 const MISSING: &str = "No such file or directory (os error 2)";
 const DENIED: &str = "Permission denied (os error 13)";

@@ -10,8 +10,10 @@
 //! the call. What a command can read and write is for Landlock to say.
 
 mod calls;
+mod changes;
 mod guard;
 mod programs;
+mod reach;
 mod root;
 mod start;
 mod tree;
@@ -30,6 +32,7 @@ pub(super) use start::launch;
 pub(super) use trees::Trees;
 
 use self::calls::{Kind, Last, PathArgument};
+use self::changes::Changes;
 use self::programs::Programs;
 use self::tree::{Asker, Place, Tree};
 use super::determinism::numbered;
@@ -106,16 +109,6 @@ enum Verdict {
     Result(i64),
     /// It is made with other arguments.
     Changed(Changes),
-}
-
-/// New arguments, by their places.
-#[derive(Default)]
-struct Changes {
-    values: Vec<(usize, u64)>,
-    /// Arguments that are to be the address of these bytes.
-    texts: Vec<(usize, Vec<u8>)>,
-    /// An argument that is to be a list of strings: of texts, and of addresses after them.
-    list: Option<(usize, Vec<Vec<u8>>, Vec<u64>)>,
 }
 
 impl From<Errno> for Verdict {
@@ -396,32 +389,6 @@ impl Translator {
         }
         told(pid, to, &path)
     }
-
-    /// A thread asks for a process, or a thread, or a group of some. This process, which limits the command,
-    /// is out of its reach in any case.
-    fn process(&self, pid: Pid, number: i32) -> Verdict {
-        let is_first = number != 0 && number.saturating_abs() == self.first;
-        match number {
-            _ if is_first => Errno::SRCH.into(),
-            _ if !self.is_guarded => Verdict::Unchanged,
-            // Itself, or its own group.
-            0 => Verdict::Unchanged,
-            -1 => Errno::PERM.into(),
-            number if number == pid.as_raw_nonzero().get() => Verdict::Unchanged,
-            number if self.has(number.saturating_abs()) => Verdict::Unchanged,
-            _ => Errno::SRCH.into(),
-        }
-    }
-
-    /// A thread sets how much of the machine others get.
-    fn priority(&self, pid: Pid, (user, group): (i32, i32), (which, who): (i32, i32)) -> Verdict {
-        match which {
-            // That would be this process, too.
-            _ if which == user => Errno::PERM.into(),
-            _ if which == group && who == self.group => Errno::PERM.into(),
-            _ => self.process(pid, who),
-        }
-    }
 }
 
 /// The answer of a call that writes a text and returns its length.
@@ -472,28 +439,4 @@ fn from_here(pid: Pid, host: Vec<u8>) -> Vec<u8> {
 fn link(pid: Pid, name: &str) -> Option<Vec<u8>> {
     let link = format!("/proc/{}/{name}", pid.as_raw_nonzero());
     Some(readlink(link, Vec::new()).ok()?.into_bytes())
-}
-
-impl Changes {
-    /// All new arguments, and what has to be at `room` for them.
-    fn at(&self, room: u64) -> (Vec<(usize, u64)>, Vec<u8>) {
-        let (mut values, mut bytes) = (self.values.clone(), Vec::new());
-        let put = |bytes: &mut Vec<u8>, text: &[u8]| {
-            let at = room + bytes.len() as u64;
-            bytes.extend_from_slice(text);
-            bytes.push(0);
-            at
-        };
-        for (argument, text) in &self.texts {
-            values.push((*argument, put(&mut bytes, text)));
-        }
-        if let Some((argument, texts, rest)) = &self.list {
-            let first: Vec<u64> = texts.iter().map(|text| put(&mut bytes, text)).collect();
-            bytes.resize(bytes.len().next_multiple_of(8), 0);
-            values.push((*argument, room + bytes.len() as u64));
-            let all = first.iter().chain(rest).chain(&[0]);
-            all.for_each(|address| bytes.extend_from_slice(&address.to_ne_bytes()));
-        }
-        (values, bytes)
-    }
 }
