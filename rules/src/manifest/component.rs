@@ -1,6 +1,7 @@
 //! `[[component]]`: what is built, from what, and what it may do.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use toml::de::DeValue;
 
@@ -238,18 +239,20 @@ fn sibling(text: &str) -> Result<ComponentName, Invalid> {
     text.parse()
 }
 
-fn warn_of_repetition<T: PartialEq + std::fmt::Display>(
+fn warn_of_repetition<T: std::fmt::Display>(
     reader: &mut Reader<'_, '_>,
     what: &str,
     list: &[Spanned<T>],
 ) {
-    for (index, item) in list.iter().enumerate() {
-        if let Some(first) = list[..index].iter().find(|earlier| earlier.value == item.value) {
-            reader.report(
+    let mut seen: BTreeMap<String, Span> = BTreeMap::new();
+    for item in list {
+        match seen.entry(item.value.to_string()) {
+            Entry::Vacant(place) => _ = place.insert(item.span),
+            Entry::Occupied(first) => reader.report(
                 Diagnostic::warning(item.span, format!("{what} `{}` is listed twice", item.value))
                     .label("this one has no effect")
-                    .related(first.span, "first listed here"),
-            );
+                    .related(*first.get(), "first listed here"),
+            ),
         }
     }
 }

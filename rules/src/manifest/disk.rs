@@ -2,6 +2,7 @@
 //!
 //! Only looks: nothing is created or changed.
 
+use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,7 @@ pub(super) struct ProjectFolder<'d> {
     dir: &'d Path,
     /// The folder without symbolic links.
     real: PathBuf,
+    suggestions: RefCell<suggest::Budget>,
 }
 
 /// Checks everything that the sections say about files.
@@ -41,7 +43,7 @@ enum Expected {
 impl<'d> ProjectFolder<'d> {
     /// Opens a folder for looking into it.
     pub(super) fn open(dir: &'d Path) -> io::Result<Self> {
-        Ok(Self { dir, real: dir.canonicalize()? })
+        Ok(Self { dir, real: dir.canonicalize()?, suggestions: RefCell::default() })
     }
 
     /// Checks the files of all enabled components.
@@ -191,8 +193,9 @@ impl<'d> ProjectFolder<'d> {
             if next.is_symlink() || !folder.is_dir() {
                 return why_missing(&next);
             }
-            let names = names_in(&folder);
-            return match suggest::nearest(part, names.iter().map(String::as_str)) {
+            let mut suggestions = self.suggestions.borrow_mut();
+            let names = if suggestions.is_spent() { Vec::new() } else { names_in(&folder) };
+            return match suggestions.nearest(part, names.iter().map(String::as_str)) {
                 Some(name) => {
                     let rest = &path.as_str()[shown.len() + part.len()..];
                     format!("did you mean `{shown}{name}{rest}`?")

@@ -26,6 +26,7 @@ mod keys;
 mod language;
 mod license;
 mod limits;
+mod lines;
 mod model;
 mod name;
 mod parts;

@@ -42,16 +42,34 @@ fn group<'a>(source: &'a Source, finding: &'a Diagnostic) -> Group<'a> {
     group.elements(finding.help.iter().map(|help| Level::HELP.message(help.as_str())))
 }
 
-/// The text without a byte order mark, and a span in it.
-///
-/// Some editors write the mark; no person counts it as a column.
-fn without_mark(source: &Source, span: Span) -> (&str, Range<usize>) {
-    let text = source.text();
-    let rest = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mark = text.len() - rest.len();
-    let shifted =
-        Span { start: span.start.saturating_sub(mark), end: span.end.saturating_sub(mark) };
-    (rest, visible(rest, shifted))
+/// The lines that a finding speaks of and those between them, without a byte order mark: only
+/// these are drawn, so the rest of the file need not be read for each finding.
+struct Excerpt<'a> {
+    text: &'a str,
+    /// The offset of the text in the file.
+    start: usize,
+    /// The number of the first line, from 1.
+    line: usize,
+}
+
+impl<'a> Excerpt<'a> {
+    fn new(source: &'a Source, primary: Span, finding: &Diagnostic) -> Self {
+        let whole = source.text();
+        let places = || finding.related.iter().map(|(span, _)| *span).chain([primary]);
+        let first = places().map(|span| span.start).min().unwrap_or_default().min(whole.len());
+        let last = places().map(|span| span.start).max().unwrap_or_default().min(whole.len());
+        let (start, end) = (source.line_start(first), source.line_end(last));
+        let text = &whole[start..end];
+        // Some editors write the mark; no person counts it as a column.
+        let rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Self { text: rest, start: end - rest.len(), line: source.line(first) }
+    }
+
+    /// The part of a span that can be drawn.
+    fn visible(&self, span: Span) -> Range<usize> {
+        let shift = |offset: usize| offset.saturating_sub(self.start);
+        visible(self.text, Span { start: shift(span.start), end: shift(span.end) })
+    }
 }
 
 fn snippet<'a>(
@@ -59,12 +77,14 @@ fn snippet<'a>(
     finding: &'a Diagnostic,
     span: Span,
 ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-    let (text, primary) = without_mark(source, span);
+    let excerpt = Excerpt::new(source, span, finding);
+    let primary = excerpt.visible(span);
     let label = Some(finding.label.as_str()).filter(|label| !label.is_empty());
     let related = finding.related.iter().map(|(span, label)| {
-        AnnotationKind::Context.span(without_mark(source, *span).1).label(label.as_str())
+        AnnotationKind::Context.span(excerpt.visible(*span)).label(label.as_str())
     });
-    Snippet::source(text)
+    Snippet::source(excerpt.text)
+        .line_start(excerpt.line)
         .annotation(AnnotationKind::Primary.span(primary).label(label))
         .annotations(related)
 }

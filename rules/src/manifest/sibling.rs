@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::component::Component;
 use super::diagnostic::Diagnostic;
 use super::name::{self, ComponentName};
-use super::span::Spanned;
+use super::span::{Span, Spanned};
 use super::suggest;
 use super::table::Findings;
 
@@ -16,15 +16,20 @@ use super::table::Findings;
 /// file on some machines.
 pub(super) fn check_names(written: &[Spanned<String>], findings: &mut Findings) {
     let mut seen: BTreeMap<String, &Spanned<String>> = BTreeMap::new();
+    let mut refused: BTreeMap<Span, usize> = BTreeMap::new();
+    for (place, finding) in findings.iter().enumerate() {
+        finding.span.into_iter().for_each(|span| _ = refused.entry(span).or_insert(place));
+    }
     for name in written {
         let kebab = name::to_kebab(name).unwrap_or_else(|| name.value.clone());
         let Some(first) = seen.get(&kebab) else {
             seen.insert(kebab, name);
             continue;
         };
-        match findings.iter_mut().find(|finding| finding.span == Some(name.span)) {
+        match refused.get(&name.span) {
             // The name is refused anyway; then do not suggest one that is taken.
-            Some(invalid) => {
+            Some(place) => {
+                let invalid = &mut findings[*place];
                 invalid.help = vec![format!("`{kebab}` is the name of another component")];
                 invalid.related.push((first.span, "this one".to_owned()));
             }
@@ -47,11 +52,15 @@ pub(super) fn check_dependencies(
 ) {
     let by_name: BTreeMap<&str, &Component> =
         components.iter().map(|component| (component.name.as_str(), component)).collect();
+    let names: BTreeSet<&str> = written.iter().map(|name| name.value.as_str()).collect();
+    let mut suggestions = suggest::Budget::default();
     for component in components {
         for dependency in &component.dependencies {
             let target = by_name.get(dependency.as_str());
             findings.extend(match target {
-                None => unknown(component, dependency, written),
+                // It exists and is reported as invalid.
+                None if names.contains(dependency.as_str()) => None,
+                None => Some(unknown(component, dependency, written, &mut suggestions)),
                 Some(target) => disabled(component, dependency, target),
             });
         }
@@ -63,17 +72,17 @@ fn unknown(
     component: &Component,
     dependency: &Spanned<ComponentName>,
     written: &[Spanned<String>],
-) -> Option<Diagnostic> {
+    suggestions: &mut suggest::Budget,
+) -> Diagnostic {
     let name = dependency.as_str();
-    if written.iter().any(|written| written.value == name) {
-        return None; // it exists and is reported as invalid
-    }
     let others = written.iter().map(|name| name.value.as_str());
     let others = others.filter(|other| *other != component.name.as_str());
-    let label = suggest::did_you_mean(name, others)
+    let label = suggestions
+        .nearest(name, others)
+        .map(|nearest| format!("did you mean `{nearest}`?"))
         .unwrap_or_else(|| "expected the name of another component".to_owned());
     let message = format!("there is no component `{name}`");
-    Some(Diagnostic::error(dependency.span, message).label(label).absence())
+    Diagnostic::error(dependency.span, message).label(label).absence()
 }
 
 fn disabled(
@@ -103,29 +112,38 @@ impl<'a> Step<'a> {
 /// Searches in depth, entering every component once; each circle found this way is one finding.
 fn circles(by_name: &BTreeMap<&str, &Component>, components: &[Component]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    let mut entered = BTreeSet::new();
+    // Where each component that was entered stands on the way, if it still does.
+    let mut entered: BTreeMap<&str, Option<usize>> = BTreeMap::new();
     for start in components {
         let mut way = Vec::new();
-        if entered.insert(start.name.as_str()) {
+        if !entered.contains_key(start.name.as_str()) {
+            entered.insert(start.name.as_str(), Some(0));
             way.push(Step { component: start, followed: 0 });
         }
         while let Some(step) = way.last_mut() {
             let Some(dependency) = step.component.dependencies.get(step.followed) else {
+                entered.insert(step.component.name.as_str(), None);
                 way.pop();
                 continue;
             };
             step.followed += 1;
             let Some(target) = by_name.get(dependency.as_str()) else { continue };
-            if entered.insert(target.name.as_str()) {
-                way.push(Step { component: target, followed: 0 });
-            } else if let Some(at) = way.iter().position(|step| step.component.name == target.name)
-            {
-                found.push(circle(&way[at..]));
+            match entered.get(target.name.as_str()).copied() {
+                None => {
+                    entered.insert(target.name.as_str(), Some(way.len()));
+                    way.push(Step { component: target, followed: 0 });
+                }
+                Some(Some(at)) => found.push(circle(&way[at..])),
+                Some(None) => {}
             }
         }
     }
     found
 }
+
+/// How many components of a circle are named. A file can hold thousands of circles that share a
+/// long way, and nobody reads one of them to its end.
+const LONGEST_CIRCLE: usize = 12;
 
 /// A finding about components each of which depends on the next, and the last on the first.
 fn circle(way: &[Step<'_>]) -> Diagnostic {
@@ -136,10 +154,14 @@ fn circle(way: &[Step<'_>]) -> Diagnostic {
         return Diagnostic::error(at, format!("component `{first}` depends on itself"))
             .label("expected another component");
     }
-    let names: Vec<&str> = way.iter().map(|step| step.component.name.as_str()).collect();
+    let name = |step: &Step<'_>| step.component.name.as_str().to_owned();
+    let mut names: Vec<String> = way.iter().take(LONGEST_CIRCLE).map(name).collect();
+    if let Some(more @ 1..) = way.len().checked_sub(LONGEST_CIRCLE) {
+        names.push(format!("... {more} more ..."));
+    }
     let message = format!("components depend on each other: {} -> {first}", names.join(" -> "));
     let finding = Diagnostic::error(at, message).label("this closes the circle");
-    before.iter().fold(finding, |finding, step| {
+    before.iter().take(LONGEST_CIRCLE).fold(finding, |finding, step| {
         let dependency = step.dependency();
         let label = format!("`{}` needs `{}`", step.component.name.value, dependency.value);
         finding.related(dependency.span, label)

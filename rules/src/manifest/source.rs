@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::lines::Lines;
 use super::redact::Redacted;
 use super::span::Span;
 use crate::redact::Known;
@@ -24,6 +25,7 @@ pub struct Position {
 pub struct Source {
     path: PathBuf,
     text: Redacted,
+    lines: Lines,
 }
 
 /// The mark some editors put before UTF-8 text; it occupies no column.
@@ -32,7 +34,8 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 impl Source {
     /// Takes over a text, hiding the secrets in it.
     pub(super) fn new(path: &Path, text: &str) -> Self {
-        Self { path: path.to_owned(), text: Redacted::new(text) }
+        let text = Redacted::new(text);
+        Self { path: path.to_owned(), lines: Lines::of(text.as_str()), text }
     }
 
     /// The file as it was named to [`load`](super::Manifest::load).
@@ -58,15 +61,29 @@ impl Source {
     /// The line and column of a byte offset; an offset past the end counts as the end.
     pub fn position(&self, offset: usize) -> Position {
         let text = self.text();
-        let before = &text[..text.floor_char_boundary(offset)];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before[line_start..].trim_start_matches(BYTE_ORDER_MARK);
-        Position { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 }
+        let end = text.floor_char_boundary(offset);
+        let before = text[self.line_start(end)..end].trim_start_matches(BYTE_ORDER_MARK);
+        Position { line: self.line(end), column: before.chars().count() + 1 }
+    }
+
+    /// The line of a byte offset, counted from 1.
+    pub fn line(&self, offset: usize) -> usize {
+        self.lines.index(offset) + 1
+    }
+
+    /// The offset of the first byte of the line that holds an offset.
+    pub(super) fn line_start(&self, offset: usize) -> usize {
+        self.lines.start(self.lines.index(offset), self.text())
+    }
+
+    /// The offset just after the line that holds an offset, its line end included.
+    pub(super) fn line_end(&self, offset: usize) -> usize {
+        self.lines.start(self.lines.index(offset) + 1, self.text())
     }
 
     /// The place of an element as text, like `run.toml:12`, for messages of other modules.
     pub fn place(&self, span: Span) -> Place<'_> {
-        Place { path: &self.path, line: self.position(span.start).line }
+        Place { path: &self.path, line: self.line(span.start) }
     }
 }
 

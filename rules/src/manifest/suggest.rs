@@ -1,5 +1,8 @@
 //! "Did you mean": the nearest of the valid names.
 
+/// The longest word that is compared with others, in characters.
+const LONGEST: usize = 128;
+
 /// The candidate a writer most probably meant, if one is near enough to be worth saying.
 ///
 /// Near means: equal but for case and for `-` or `_`, shorter or longer at the end with at least
@@ -9,15 +12,61 @@ pub(crate) fn nearest<'a>(
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let word = plain(word);
+    let length = word.chars().count();
+    // Nobody misspells a text; comparing two takes time in the product of their lengths.
+    if length > LONGEST {
+        return None;
+    }
+    let most = (length / 3).max(1);
     let scored = candidates.into_iter().filter_map(|candidate| {
         let plain = plain(candidate);
-        let distance = strsim::damerau_levenshtein(&word, &plain);
         let abbreviates = word.len() >= 3 && plain.starts_with(&word)
             || plain.len() >= 3 && word.starts_with(&plain);
-        let near = distance <= (word.chars().count() / 3).max(1) && distance < plain.len();
+        let difference = plain.chars().count().abs_diff(length);
+        if !abbreviates && difference > most {
+            return None;
+        }
+        let distance = match difference {
+            // It only goes on where the word ends, or the other way round.
+            _ if abbreviates => difference,
+            _ => strsim::damerau_levenshtein(&word, &plain),
+        };
+        let near = distance <= most && distance < plain.len();
         (near || abbreviates).then_some((distance, candidate))
     });
     scored.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
+}
+
+/// How many words of one file are compared with all candidates.
+///
+/// Each comparison costs some, and a file may hold thousands of wrong words and as many candidates.
+/// More findings than this are not read one by one anyway.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    left: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { left: 25 }
+    }
+}
+
+impl Budget {
+    /// Whether nothing will be suggested any more.
+    pub(crate) const fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+
+    /// The [`nearest`] candidate, as long as the budget lasts.
+    pub(crate) fn nearest<'a>(
+        &mut self,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Option<&'a str> {
+        self.left = self.left.checked_sub(1)?;
+        nearest(word, candidates)
+    }
 }
 
 /// A word without what people get wrong without noticing.

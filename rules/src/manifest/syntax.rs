@@ -5,11 +5,13 @@
 //! ends) the parser has to guess, and what it finds further on may be an artefact of its guess.
 //! [`Syntax::trusts`] tells the two apart, so that one mistake is one message.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::Diagnostic;
+use super::lines::Lines;
 use super::source::Source;
 use super::span::Span;
 use super::table::Findings;
@@ -18,8 +20,11 @@ use super::table::Findings;
 pub(super) struct Syntax<'t> {
     text: &'t str,
     table: DeTable<'t>,
-    /// Local errors, and up to one that is not; at most one a line.
+    lines: Lines,
+    /// Local errors, and up to one that is not, which is the last; at most one a line.
     errors: Vec<Error>,
+    /// The lines that have an error, counted from 0.
+    broken: BTreeSet<usize>,
 }
 
 struct Error {
@@ -59,14 +64,21 @@ impl<'t> Syntax<'t> {
             span: error.span().unwrap_or_default(),
             message: error.message().to_owned(),
         });
-        let mut syntax =
-            Self { text, table: table.into_inner(), errors: errors.collect::<Vec<_>>() };
+        let mut syntax = Self {
+            text,
+            table: table.into_inner(),
+            lines: Lines::of(text),
+            errors: errors.collect::<Vec<_>>(),
+            broken: BTreeSet::new(),
+        };
         syntax.blame_openings();
         syntax.errors.sort_by_key(|error| error.span.start);
         if let Some(first_guess) = syntax.errors.iter().position(|error| !error.is_local()) {
             syntax.errors.truncate(first_guess + 1);
         }
-        syntax.errors.dedup_by_key(|error| line_start(text, error.span.start));
+        let lines = &syntax.lines;
+        syntax.errors.dedup_by_key(|error| lines.index(error.span.start));
+        syntax.broken = syntax.errors.iter().map(|error| lines.index(error.span.start)).collect();
         syntax
     }
 
@@ -77,8 +89,12 @@ impl<'t> Syntax<'t> {
 
     /// Moves errors about a missing end from where the file ended to where the value began.
     fn blame_openings(&mut self) {
+        if !self.errors.iter().any(Error::is_unclosed) {
+            return;
+        }
+        let openings = openings(&self.table);
         for error in self.errors.iter_mut().filter(|error| error.is_unclosed()) {
-            if let Some(start) = opening(&self.table, error.span.start) {
+            if let Some(start) = openings.get(&error.span.start).copied() {
                 let bracket = self.text[start..].chars().next().map_or(0, char::len_utf8);
                 error.span = start..start + bracket;
             }
@@ -90,11 +106,15 @@ impl<'t> Syntax<'t> {
     /// Not if it is on the line of an error, nor after an error that left the parser guessing, nor,
     /// if there is such an error, about something missing.
     pub(super) fn trusts(&self, finding: &Diagnostic) -> bool {
-        let line = finding.span.map(|at| line_start(self.text, at.start));
-        self.errors.iter().all(|error| {
-            let before = finding.span.is_some_and(|at| at.start < error.span.start);
-            line != Some(line_start(self.text, error.span.start))
-                && (error.is_local() || (before && !finding.absence))
+        let line = finding.span.map(|at| self.lines.index(at.start));
+        if line.is_some_and(|line| self.broken.contains(&line)) {
+            return false;
+        }
+        // Dropping the second error of a line may have left local ones only.
+        let guess = self.errors.last().filter(|error| !error.is_local());
+        guess.is_none_or(|guess| {
+            let before = finding.span.is_some_and(|at| at.start < guess.span.start);
+            before && !finding.absence
         })
     }
 
@@ -104,26 +124,23 @@ impl<'t> Syntax<'t> {
     }
 }
 
-/// Where the outermost value began that ends at an offset.
-fn opening(table: &DeTable<'_>, end: usize) -> Option<usize> {
-    table.values().find_map(|value| opening_of(value, end))
-}
-
-fn opening_of(value: &toml::Spanned<DeValue<'_>>, end: usize) -> Option<usize> {
-    let at = value.span();
-    match value.get_ref() {
-        DeValue::Array(items) if at.end != end => {
-            items.iter().find_map(|item| opening_of(item, end))
+/// Where the values of a table begin, by where they end; the outermost of those that end together.
+fn openings(table: &DeTable<'_>) -> BTreeMap<usize, usize> {
+    let mut openings = BTreeMap::new();
+    let mut open: Vec<&toml::Spanned<DeValue<'_>>> = table.values().collect();
+    while let Some(value) = open.pop() {
+        let Range { start, end } = value.span();
+        if start < end {
+            let outermost = openings.entry(end).or_insert(start);
+            *outermost = start.min(*outermost);
         }
-        DeValue::Table(table) if at.end != end => opening(table, end),
-        _ => (at.end == end && at.start < end).then_some(at.start),
+        match value.get_ref() {
+            DeValue::Array(items) => open.extend(items.iter()),
+            DeValue::Table(table) => open.extend(table.values()),
+            _ => {}
+        }
     }
-}
-
-/// Offset of the start of the line that holds an offset.
-fn line_start(text: &str, offset: usize) -> usize {
-    let before = &text.as_bytes()[..offset.min(text.len())];
-    before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1)
+    openings
 }
 
 /// An error of the parser, in our words where they are better.
@@ -174,7 +191,8 @@ pub(super) fn decode(bytes: Vec<u8>) -> (String, Findings) {
                 .label(format!("expected UTF-8, found {}", found.join(" "))),
         );
     }
-    findings.dedup_by_key(|finding| finding.span.map(|span| line_start(&text, span.start)));
+    let lines = Lines::of(&text);
+    findings.dedup_by_key(|finding| finding.span.map(|span| lines.index(span.start)));
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         findings.truncate(1);
         findings[0].help.push("this looks like UTF-16; save the file as UTF-8".to_owned());

@@ -1,6 +1,6 @@
 //! Which components a command is about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::manifest::{Component, Manifest, Origin, suggest};
@@ -10,7 +10,7 @@ use crate::toolchain::{CatalogueError, Toolchains};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     /// Empty: all enabled ones.
-    names: Vec<String>,
+    names: BTreeSet<String>,
 }
 
 /// A component was asked for that is not there.
@@ -30,14 +30,21 @@ impl Selection {
     /// # Errors
     /// If there is no component of a name.
     pub fn new(manifest: &Manifest, names: &[String]) -> Result<Self, UnknownComponent> {
-        let known = || manifest.components.iter().map(|component| component.name.as_str());
-        match names.iter().find(|name| !known().any(|known| known == *name)) {
-            None => Ok(Self { names: names.to_vec() }),
+        let known = manifest.components.iter().map(|component| component.name.as_str());
+        let known: BTreeSet<&str> = known.collect();
+        match names.iter().find(|name| !known.contains(name.as_str())) {
+            None => Ok(Self { names: names.iter().cloned().collect() }),
             Some(name) => {
-                let nearest = suggest::nearest(name, known()).map(str::to_owned);
+                let nearest = suggest::nearest(name, known).map(str::to_owned);
                 Err(UnknownComponent { name: name.clone(), nearest })
             }
         }
+    }
+
+    /// Whether it is all that the project makes.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.names.is_empty()
     }
 
     /// The selected components, in the order of the manifest.
@@ -46,7 +53,7 @@ impl Selection {
             if self.names.is_empty() {
                 *component.enabled
             } else {
-                self.names.iter().any(|name| name == component.name.as_str())
+                self.names.contains(component.name.as_str())
             }
         })
     }

@@ -5,6 +5,7 @@ mod disk;
 mod mutation;
 mod page;
 mod reference;
+mod scale;
 
 use std::path::Path;
 
