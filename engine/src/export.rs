@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cache::{Digest, DiskStore};
 
+use crate::clock;
 use crate::stat::{Moment, Stat};
 use crate::{ActionId, Label};
 
@@ -89,7 +90,7 @@ pub(crate) fn write(
     to: &Path,
 ) -> Result<(bool, ExportRecord), ExportError> {
     // Taken before the store compares what is there: later writes can't hide before it.
-    let moment = to.parent().and_then(|folder| Moment::now(folder).ok()).unwrap_or(Moment::NEVER);
+    let moment = to.parent().and_then(|folder| clock::now(folder).ok()).unwrap_or(Moment::NEVER);
     let written = store
         .export_file(&digest, executable, to)
         .map_err(|source| ExportError::Write { to: to.to_owned(), source })?;

@@ -12,6 +12,7 @@ mod action;
 mod artifact;
 mod build;
 mod builtin;
+mod clock;
 mod context;
 mod event;
 mod execute;

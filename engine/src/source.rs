@@ -8,13 +8,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use cache::{Digest, DiskStore, Entry, StoreError, Tree, TreeError};
 use rayon::prelude::*;
 
 use crate::Artifact;
-use crate::stat::{Moment, Stat};
+use crate::clock::{Clocks, Stamped};
+use crate::stat::Stat;
 use crate::stat_cache::{Known, StatCache};
 
 /// From how many files on several threads look at them; below, starting threads takes longer.
@@ -78,8 +80,7 @@ pub enum SourceError {
 #[derive(Debug)]
 pub struct Sources {
     store: DiskStore,
-    /// A folder on the checkout's file system, to read its clock.
-    clock: PathBuf,
+    clocks: Clocks,
     stats: StatCache,
     /// What was taken in this session, to be able to take it again.
     taken: BTreeMap<Digest, Taken>,
@@ -94,13 +95,23 @@ enum Taken {
 
 /// What a source file is.
 enum Seen {
-    File { stat: Stat, executable: bool },
+    File(Looked),
     Symlink { target: String },
 }
 
+/// What an `lstat` says of a file.
+#[derive(Clone, Copy)]
+struct Looked {
+    stat: Stat,
+    /// The device that it lies on.
+    device: u64,
+    executable: bool,
+}
+
 impl Sources {
-    pub(crate) const fn new(store: DiskStore, clock: PathBuf, stats: StatCache) -> Self {
-        Self { store, clock, stats, taken: BTreeMap::new() }
+    /// `home` is a folder that may be written to.
+    pub(crate) const fn new(store: DiskStore, home: PathBuf, stats: StatCache) -> Self {
+        Self { store, clocks: Clocks::new(home), stats, taken: BTreeMap::new() }
     }
 
     pub(crate) const fn stats(&mut self) -> &mut StatCache {
@@ -148,12 +159,12 @@ impl Sources {
     /// If it can't be read or is no file.
     pub fn file(&mut self, path: &Path) -> Result<Artifact, SourceError> {
         let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
-        let Some(Seen::File { stat, executable }) = regular(&metadata) else {
+        let Some(looked) = regular(&metadata) else {
             return Err(SourceError::NotAFile(path.to_owned()));
         };
-        let known = match self.stats.get(path, &stat) {
+        let known = match self.stats.get(path, &looked.stat) {
             Some(known) => known,
-            None => self.hash(&[(path, stat, executable)])?[0],
+            None => self.hash(&[(path, looked)])?[0],
         };
         self.taken.insert(known.digest, Taken::File(path.to_owned()));
         Ok(Artifact::File { digest: known.digest, executable: known.executable })
@@ -194,10 +205,10 @@ impl Sources {
         let mut contents = vec![None; files.len()];
         let (mut unknown, mut places) = (Vec::new(), Vec::new());
         for (place, (source, seen)) in files.iter().zip(seen).enumerate() {
-            let Seen::File { stat, executable } = *seen else { continue };
-            contents[place] = self.stats.get(&source.file, &stat);
+            let Seen::File(looked) = *seen else { continue };
+            contents[place] = self.stats.get(&source.file, &looked.stat);
             if contents[place].is_none() {
-                unknown.push((source.file.as_path(), stat, executable));
+                unknown.push((source.file.as_path(), looked));
                 places.push(place);
             }
         }
@@ -208,17 +219,22 @@ impl Sources {
     }
 
     /// Puts files into the store, and remembers those whose stats can be trusted next time.
-    fn hash(&mut self, files: &[(&Path, Stat, bool)]) -> Result<Vec<Known>, SourceError> {
+    fn hash(&mut self, files: &[(&Path, Looked)]) -> Result<Vec<Known>, SourceError> {
         if files.is_empty() {
             return Ok(Vec::new());
         }
-        // Without a clock nothing is trusted next time: slower, and just as right.
-        let moment = Moment::now(&self.clock).unwrap_or(Moment::NEVER);
+        let stamped = |(path, looked): &(_, Looked)| {
+            let Looked { device, stat, .. } = *looked;
+            Stamped { path: *path, device, stat }
+        };
+        // Before anything is read.
+        let moments = self.clocks.now(files.iter().map(stamped));
         let store = &self.store;
         let hashed = each(files, PARALLEL_HASHES, |file| take(store, *file))?;
-        for ((path, ..), (stat, known)) in files.iter().zip(&hashed) {
-            if stat.is_settled(moment) {
-                self.stats.insert(path, *stat, *known);
+        for ((path, _), (looked, known)) in files.iter().zip(&hashed) {
+            let moment = moments.get(&looked.device);
+            if moment.is_some_and(|moment| looked.stat.is_settled(*moment)) {
+                self.stats.insert(path, looked.stat, *known);
             }
         }
         Ok(hashed.into_iter().map(|(_, known)| known).collect())
@@ -228,16 +244,16 @@ impl Sources {
 /// Puts one file into the store such that the bytes belong to the stat that is returned.
 fn take(
     store: &DiskStore,
-    (path, mut stat, mut executable): (&Path, Stat, bool),
-) -> Result<(Stat, Known), SourceError> {
+    (path, mut looked): (&Path, Looked),
+) -> Result<(Looked, Known), SourceError> {
     for _ in 0..ATTEMPTS {
         let digest = store.put_file(path)?;
         let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
-        let after = Stat::of(&metadata);
-        if after == stat && digest.size() == stat.size {
-            return Ok((stat, Known { digest, executable }));
+        let after = Looked::of(&metadata);
+        if after.stat == looked.stat && digest.size() == looked.stat.size {
+            return Ok((looked, Known { digest, executable: looked.executable }));
         }
-        (stat, executable) = (after, is_executable(&metadata));
+        looked = after;
     }
     Err(SourceError::Unstable(path.to_owned()))
 }
@@ -246,7 +262,8 @@ fn look_at(source: &SourceFile) -> Result<Seen, SourceError> {
     let path = &source.file;
     let metadata = fs::symlink_metadata(path).map_err(|error| unreadable(path, error))?;
     if !metadata.is_symlink() {
-        return regular(&metadata).ok_or_else(|| SourceError::NotAFile(path.clone()));
+        let looked = regular(&metadata).map(Seen::File);
+        return looked.ok_or_else(|| SourceError::NotAFile(path.clone()));
     }
     let target = fs::read_link(path).map_err(|error| unreadable(path, error))?;
     if leaves(&source.path, &target) {
@@ -256,9 +273,15 @@ fn look_at(source: &SourceFile) -> Result<Seen, SourceError> {
     Ok(Seen::Symlink { target: target.map_err(|_| SourceError::NotUtf8(path.clone()))? })
 }
 
-fn regular(metadata: &fs::Metadata) -> Option<Seen> {
-    let (stat, executable) = (Stat::of(metadata), is_executable(metadata));
-    metadata.is_file().then_some(Seen::File { stat, executable })
+fn regular(metadata: &fs::Metadata) -> Option<Looked> {
+    metadata.is_file().then(|| Looked::of(metadata))
+}
+
+impl Looked {
+    fn of(metadata: &fs::Metadata) -> Self {
+        let (stat, executable) = (Stat::of(metadata), is_executable(metadata));
+        Self { stat, device: metadata.dev(), executable }
+    }
 }
 
 fn is_executable(metadata: &fs::Metadata) -> bool {
@@ -284,10 +307,8 @@ fn leaves(path: &str, target: &Path) -> bool {
 fn entry(seen: Seen, content: Option<Known>) -> Entry {
     match (seen, content) {
         (Seen::Symlink { target }, _) => Entry::Symlink { target },
-        (Seen::File { .. }, Some(Known { digest, executable })) => {
-            Entry::File { digest, executable }
-        }
-        (Seen::File { .. }, None) => panic!("BUG: a file was not hashed"),
+        (Seen::File(_), Some(Known { digest, executable })) => Entry::File { digest, executable },
+        (Seen::File(_), None) => panic!("BUG: a file was not hashed"),
     }
 }
 

@@ -3,17 +3,24 @@
 //! A file whose size, times and inode are what they were when it was hashed has the same content,
 //! with one exception: a write in the same tick of the file system's clock as the hashing may leave
 //! them all alike. So a stat is remembered only if it is clearly older than the moment at which
-//! reading began, and that moment is taken from the clock that stamps files, not from ours: no skew
-//! between machines or mounts can fool it.
+//! reading began, and that moment is taken from the clock that stamps the file, not from ours (see
+//! [`clock`](crate::clock)): no skew between machines or mounts can fool it, and no coarse tick. Two
+//! stamps of one clock are rounded alike, so if they differ, the clock has ticked between them.
+//!
+//! Both times of a file count. The change time can't be set by `touch`, `tar` or `rsync`, which set the
+//! other one back; but some file systems have only one of them.
 
 use std::fs::Metadata;
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 
 /// The coarsest tick of a file system's clock that is expected, in nanoseconds (Linux at 100 Hz,
 /// doubled).
-const TICK: i64 = 20_000_000;
+pub(crate) const TICK: i64 = 20_000_000;
+
+/// The coarsest stamps that any file system has, in nanoseconds (FAT).
+pub(crate) const COARSEST: i64 = 2_000_000_000;
+
+const SECOND: i64 = 1_000_000_000;
 
 /// Size, times and inode of a file: changes whenever the content may have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,24 +44,25 @@ impl Stat {
     /// Whether a file with this stat, read after `moment`, can't have been changed since without
     /// the stat showing it.
     pub(crate) const fn is_settled(&self, moment: Moment) -> bool {
-        let newest = if self.mtime > self.ctime { self.mtime } else { self.ctime };
-        newest < moment.0.saturating_sub(TICK)
+        // A client of a network may date what was just written by a finer clock than the server keeps.
+        let is_coarse = self.mtime % SECOND == 0 && self.ctime % SECOND == 0;
+        let margin = if is_coarse { COARSEST + TICK } else { TICK };
+        self.newest() < moment.0.saturating_sub(margin)
+    }
+
+    /// The later of its times.
+    pub(crate) const fn newest(&self) -> i64 {
+        if self.mtime > self.ctime { self.mtime } else { self.ctime }
     }
 }
 
 /// A time by the clock of a file system.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment(i64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(pub(crate) i64);
 
 impl Moment {
     /// Before every file: nothing counts as settled.
     pub(crate) const NEVER: Self = Self(i64::MIN);
-
-    /// The present, by the clock of the file system that `folder` is on.
-    pub(crate) fn now(folder: &Path) -> io::Result<Self> {
-        let file = tempfile::tempfile_in(folder)?;
-        Ok(Self(Stat::of(&file.metadata()?).ctime))
-    }
 }
 
 /// Times out of range are pinned to its ends: they are only ever compared.
@@ -72,22 +80,26 @@ mod tests {
             let stat = Stat { size: 1, mtime, ctime, inode: 1 };
             assert_eq!(stat.is_settled(Moment(now)), expect, "{mtime} {ctime} {now}");
         };
-        check(0, 0, TICK + 1, true);
-        check(0, 0, TICK, false);
+        check(0, 1, TICK + 2, true);
+        check(0, 1, TICK + 1, false);
         check(0, 5, TICK + 1, false);
         check(5, 0, TICK + 1, false);
         check(i64::MAX, 0, TICK, false);
         check(0, 0, i64::MIN, false);
+        check(i64::MIN, i64::MIN, i64::MIN, false);
     }
 
     #[test]
-    fn the_moment_is_not_before_a_file_made_earlier() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        std::fs::write(&path, "x").unwrap();
-        let stat = Stat::of(&path.symlink_metadata().unwrap());
-        let moment = Moment::now(folder.path()).unwrap();
-        assert!(stat.ctime <= moment.0);
-        assert!(!stat.is_settled(moment), "it was written within the same tick");
+    fn stamps_of_whole_seconds_have_to_be_older_than_the_coarsest_tick() {
+        let check = |mtime: i64, ctime: i64, age: i64, expect: bool| {
+            let stat = Stat { size: 1, mtime, ctime, inode: 1 };
+            let newest = mtime.max(ctime);
+            assert_eq!(stat.is_settled(Moment(newest + age)), expect, "{mtime} {ctime} {age}");
+        };
+        check(SECOND, 5 * SECOND, COARSEST + TICK, false);
+        check(SECOND, 5 * SECOND, COARSEST + TICK + 1, true);
+        // `touch -d` and `tar` leave whole seconds in one of them only.
+        check(SECOND, 5 * SECOND + 1, TICK + 1, true);
+        check(5 * SECOND + 1, SECOND, TICK + 1, true);
     }
 }

@@ -1,7 +1,9 @@
 //! Source files: read when they have changed, and only then.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use cache::{Digest, Entry};
@@ -13,6 +15,9 @@ crate::tests![
     the_tree_has_contents_names_and_executable_bits_only,
     a_file_is_read_again_only_if_its_stat_changed,
     a_write_that_no_stat_shows_is_noticed,
+    edits_within_one_second_are_noticed_on_file_systems_that_count_in_seconds,
+    edits_below_a_read_only_mount_are_noticed,
+    a_single_mounted_file_has_the_clock_of_its_own_file_system,
     many_files_give_the_same_tree,
     what_cannot_be_a_source,
     symlinks_stay_symlinks,
@@ -90,6 +95,97 @@ fn a_write_that_no_stat_shows_is_noticed() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), count, "each content has a tree of its own");
+}
+
+/// A file system whose stamps are whole seconds, on a folder of the workspace.
+struct Coarse {
+    mounts: Vec<PathBuf>,
+}
+
+impl Coarse {
+    /// Inodes of 128 bytes have no room for the rest of a second.
+    fn new(workspace: &Workspace, at: &str) -> Self {
+        let image = workspace.path("coarse.img");
+        fs::File::create(&image).unwrap().set_len(4 << 20).unwrap();
+        command("mke2fs", &["-q", "-F", "-t", "ext4", "-I", "128"], &[&image]);
+        let mut this = Self { mounts: Vec::new() };
+        this.mount(workspace.path(at), &["-o", "loop"], &[&image]);
+        let probe = workspace.write(&format!("{at}/probe"), "");
+        assert_eq!(fs::metadata(probe).unwrap().ctime_nsec(), 0, "its stamps are not coarse");
+        this
+    }
+
+    fn mount(&mut self, at: PathBuf, options: &[&str], from: &[&Path]) {
+        if !at.exists() {
+            fs::create_dir(&at).unwrap();
+        }
+        command("mount", options, &[from, &[&at]].concat());
+        self.mounts.push(at);
+    }
+}
+
+impl Drop for Coarse {
+    fn drop(&mut self) {
+        while let Some(mount) = self.mounts.pop() {
+            _ = Command::new("umount").arg(mount).status();
+        }
+    }
+}
+
+#[track_caller]
+fn command(program: &str, options: &[&str], paths: &[&Path]) {
+    let output = Command::new(program).args(options).args(paths).output();
+    let output = output.unwrap_or_else(|error| panic!("install `{program}`: {error}"));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "this test mounts, so it has to be root: {program}: {told}");
+}
+
+/// Edits a file through `written` and looks at it as `src/a.txt`, 20 times within a second or two.
+fn check_each_edit_is_seen(workspace: &Workspace, written: &str) {
+    let mut seen = Vec::new();
+    for round in 0..20 {
+        workspace.write(written, &format!("{round:03}"));
+        let mut state = workspace.state();
+        seen.push(tree_of(workspace, &mut state));
+        state.save().unwrap();
+    }
+    let count = seen.len();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), count, "each content has a tree of its own");
+}
+
+fn edits_within_one_second_are_noticed_on_file_systems_that_count_in_seconds() {
+    let workspace = Workspace::new();
+    let _coarse = Coarse::new(&workspace, "src");
+    fs::remove_dir(workspace.path("src/lost+found")).unwrap();
+    check_each_edit_is_seen(&workspace, "src/a.txt");
+    // It is trusted all the same once the clock has ticked.
+    std::thread::sleep(Duration::from_millis(3100));
+    let mut state = workspace.state();
+    let tree = tree_of(&workspace, &mut state);
+    state.save().unwrap();
+    workspace.lose(&Digest::of(workspace.store.function(), b"019"));
+    assert_eq!(tree_of(&workspace, &mut workspace.state()), tree);
+    assert!(!workspace.store.contains(&Digest::of(workspace.store.function(), b"019")), "not read");
+}
+
+fn edits_below_a_read_only_mount_are_noticed() {
+    let workspace = Workspace::new();
+    let mut coarse = Coarse::new(&workspace, "real");
+    fs::remove_dir(workspace.path("real/lost+found")).unwrap();
+    coarse.mount(workspace.path("src"), &["--bind"], &[&workspace.path("real")]);
+    command("mount", &["-o", "remount,bind,ro"], &[&workspace.path("src")]);
+    assert!(fs::write(workspace.path("src/b.txt"), "").is_err());
+    check_each_edit_is_seen(&workspace, "real/a.txt");
+}
+
+fn a_single_mounted_file_has_the_clock_of_its_own_file_system() {
+    let workspace = Workspace::new();
+    let mut coarse = Coarse::new(&workspace, "real");
+    let (real, file) = (workspace.write("real/a.txt", ""), workspace.write("src/a.txt", ""));
+    coarse.mount(file, &["--bind"], &[&real]);
+    check_each_edit_is_seen(&workspace, "real/a.txt");
 }
 
 fn many_files_give_the_same_tree() {
