@@ -158,7 +158,7 @@ impl Outcome {
 }
 
 impl Build<'_> {
-    /// Does the build, and blocks until it is over. Not to be called from inside an async runtime.
+    /// Does the build, and blocks until it is over.
     ///
     /// Failed actions are part of the outcome, not an error.
     ///

@@ -9,6 +9,7 @@ mod collect;
 mod process;
 mod stage;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -70,6 +71,8 @@ pub(crate) enum Stop {
     Cancelled,
     /// There is no sandbox for it on this machine.
     Unsupported(Unsupported),
+    /// The system gives no more threads.
+    Threads(io::Error),
 }
 
 /// What the work itself gave, before it is kept.

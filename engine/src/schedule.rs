@@ -16,7 +16,7 @@ mod nodes;
 mod recover;
 mod workers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,7 +29,7 @@ use crate::key::{self, Keyed};
 use crate::success::Success;
 use crate::{Action, ActionId, ActionKey, Artifact, Input, Report, Source, StateError};
 use ledger::Ledger;
-use nodes::{Nodes, Notice};
+use nodes::{Nodes, Notice, Phase};
 use workers::{End, Workers};
 
 pub(crate) fn run(build: Build<'_>) -> Result<Outcome, BuildError> {
@@ -54,6 +54,10 @@ struct Scheduler<'a> {
     keyed: Vec<Option<Keyed>>,
     /// The keys of running actions.
     running: BTreeMap<ActionId, ActionKey>,
+    /// The same keys. No two running actions have the same.
+    running_keys: BTreeSet<ActionKey>,
+    /// Actions that were queued, by their keys; some may have left the queue.
+    alike: BTreeMap<ActionKey, BTreeSet<ActionId>>,
     /// How often something was taken again for an action, by id.
     repairs: Vec<u32>,
     ledger: Ledger,
@@ -79,6 +83,8 @@ impl<'a> Scheduler<'a> {
             workers: Workers::new(build.options.jobs, build.options.downloads),
             keyed: vec![None; actions],
             running: BTreeMap::new(),
+            running_keys: BTreeSet::new(),
+            alike: BTreeMap::new(),
             repairs: vec![0; actions],
             ledger: Ledger::new(actions),
             failures: Vec::new(),
@@ -101,13 +107,14 @@ impl<'a> Scheduler<'a> {
         loop {
             self.tell_notices();
             self.look_up_ready();
-            self.start_queued()?;
+            self.start_queued();
             if self.goes_on() && self.nodes.first_ready().is_some() {
                 // What was to start lacked something that can be made at once.
                 continue;
             }
             match self.workers.next() {
                 Some((id, end)) => self.ended(id, end),
+                None if self.goes_on() && self.nodes.unpark_all() => {}
                 None if !self.is_stopped() && self.deliver()? => {}
                 None => return Ok(()),
             }
@@ -148,6 +155,7 @@ impl<'a> Scheduler<'a> {
             self.succeed(id, &keyed, success);
             self.tell_finished(id, Finish::Hit(hit), messages);
         } else {
+            self.alike.entry(keyed.key).or_default().insert(id);
             self.keyed[id.index()] = Some(keyed);
             self.nodes.queue(id);
         }
@@ -173,17 +181,26 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Starts queued actions as long as there is room.
-    fn start_queued(&mut self) -> Result<(), BuildError> {
-        while self.goes_on() {
-            let fits = |id| self.has_room(id) && !self.is_running(self.key(id));
-            let Some(id) = self.nodes.queued().find(|id| fits(*id)) else { break };
-            self.start(id)?;
+    fn start_queued(&mut self) {
+        while self.goes_on()
+            && let Some(id) = self.next_to_start()
+        {
+            self.start(id);
         }
-        Ok(())
     }
 
-    fn has_room(&self, id: ActionId) -> bool {
-        self.workers.has_room(self.build.graph.action(id).work.needs_network())
+    /// The first queued action that there is room for. One that is equal to a running action is
+    /// passed over: that one's result is worth waiting for.
+    fn next_to_start(&mut self) -> Option<ActionId> {
+        loop {
+            let lanes = [false, true].into_iter();
+            let free = lanes.filter(|network| self.workers.has_room(*network));
+            let id = free.filter_map(|network| self.nodes.first_queued(network)).min()?;
+            if self.key(id).is_none_or(|key| !self.running_keys.contains(&key)) {
+                return Some(id);
+            }
+            self.nodes.park(id);
+        }
     }
 
     /// The key of a queued action.
@@ -191,30 +208,32 @@ impl<'a> Scheduler<'a> {
         self.keyed[id.index()].as_ref().map(|keyed| keyed.key)
     }
 
-    /// Whether an equal action runs: its result is worth waiting for.
-    fn is_running(&self, key: Option<ActionKey>) -> bool {
-        self.running.values().any(|running| Some(*running) == key)
-    }
-
-    fn start(&mut self, id: ActionId) -> Result<(), BuildError> {
+    fn start(&mut self, id: ActionId) {
         let (action, inputs) = (self.action(id), self.inputs(id));
         let keyed = self.keyed[id.index()].take().expect("set before an action is queued");
         let network = action.work.needs_network();
         self.nodes.start(id);
         if network && self.build.options.offline {
             self.fail(id, FailureKind::Offline);
-            return Ok(());
+            return;
         }
         let lost = self.absent(&inputs);
         if let Some(first) = lost.first() {
             self.lost(id, &lost, *inputs[*first].digest());
-            return Ok(());
+            return;
         }
         self.tell(Event::Started { label: action.label.clone() });
-        self.running.insert(id, keyed.key);
+        let key = keyed.key;
+        self.running.insert(id, key);
+        self.running_keys.insert(key);
         let (executor, job) = (self.executor.clone(), Job { action, inputs, keyed });
-        let started = self.workers.start(id, network, move || executor.execute(job));
-        started.map_err(BuildError::Threads)
+        if let Err(error) = self.workers.start(id, network, move || executor.execute(job)) {
+            // What runs already comes to its end first.
+            self.running.remove(&id);
+            self.running_keys.remove(&key);
+            self.fatal.get_or_insert(BuildError::Threads(error));
+            self.nodes.again(id);
+        }
     }
 
     /// The inputs that are not in the store, by a glance at their first blobs: spares starting what
@@ -226,9 +245,11 @@ impl<'a> Scheduler<'a> {
 
     /// Takes the end of a running action.
     fn ended(&mut self, id: ActionId, end: End) {
-        self.running.remove(&id);
+        let key = self.running.remove(&id).expect("a running action has a key");
+        self.running_keys.remove(&key);
         if self.nodes.is_stale(id) {
-            return self.nodes.again(id);
+            self.nodes.again(id);
+            return self.wake_equal(key);
         }
         match end {
             Ok(Kept { keyed, success, messages, usage, missing }) => {
@@ -238,7 +259,7 @@ impl<'a> Scheduler<'a> {
                 self.ledger.ran(id, usage.wall);
                 self.succeed(id, &keyed, success);
                 self.tell_finished(id, Finish::Ran(usage), messages);
-                self.look_up_equals(keyed.key);
+                return self.look_up_equals(key);
             }
             Err(Stop::Failed(failure)) => self.failed(id, failure),
             Err(Stop::Missing { inputs, digest }) => self.lost(id, &inputs, digest),
@@ -251,13 +272,35 @@ impl<'a> Scheduler<'a> {
                 self.fatal.get_or_insert(BuildError::Unsupported(unsupported));
                 self.nodes.again(id);
             }
+            Err(Stop::Threads(error)) => {
+                self.fatal.get_or_insert(BuildError::Threads(error));
+                self.nodes.again(id);
+            }
         }
+        self.wake_equal(key);
     }
 
     /// Has queued actions looked up again whose result is known by now.
     fn look_up_equals(&mut self, key: ActionKey) {
-        let equals: Vec<_> = self.nodes.queued().filter(|id| self.key(*id) == Some(key)).collect();
-        equals.into_iter().for_each(|id| self.nodes.again(id));
+        for id in self.alike.remove(&key).into_iter().flatten() {
+            if self.is_queued_with(id, key) {
+                self.nodes.again(id);
+            }
+        }
+    }
+
+    /// Lets the first action start that waited for the end of an equal one, which gave no result.
+    fn wake_equal(&mut self, key: ActionKey) {
+        while let Some(id) = self.alike.get(&key).and_then(|alike| alike.first().copied()) {
+            if self.is_queued_with(id, key) {
+                return self.nodes.unpark(id);
+            }
+            self.alike.get_mut(&key).map(|alike| alike.remove(&id));
+        }
+    }
+
+    fn is_queued_with(&self, id: ActionId, key: ActionKey) -> bool {
+        self.nodes.phase(id) == Phase::Queued && self.key(id) == Some(key)
     }
 
     fn succeed(&mut self, id: ActionId, keyed: &Keyed, success: Success) {

@@ -62,13 +62,15 @@ impl Executor {
         let sandbox = self.sandbox(job, process.isolation)?;
         let scratch = self.store.scratch().map_err(|error| infrastructure(&job.action, &error))?;
         let (spec, trees) = self.spec(job, process, scratch.path(), haste)?;
+        let check = || trees.iter().all(|tree| tree.is_intact(&self.store));
+        let is_needed = trees.iter().any(|tree| !tree.is_checked());
         let (outcome, intact) = std::thread::scope(|scope| {
-            let check = || trees.iter().all(|tree| tree.is_intact(&self.store));
-            let is_needed = trees.iter().any(|tree| !tree.is_checked());
-            let check = is_needed.then(|| scope.spawn(check));
+            let thread = || std::thread::Builder::new().spawn_scoped(scope, check);
+            let beside = is_needed.then(thread).transpose()?;
             let outcome = sandbox.run(&spec, &self.cancel);
-            (outcome, check.is_none_or(|check| check.join().unwrap_or(false)))
-        });
+            io::Result::Ok((outcome, beside.is_none_or(|check| check.join().unwrap_or(false))))
+        })
+        .map_err(Stop::Threads)?;
         if !intact || !trees.iter().all(|tree| tree.is_the_same(&self.store)) {
             return Ok(None);
         }

@@ -47,6 +47,8 @@ struct Node {
     phase: Phase,
     /// The latest result; survives while the action is made again.
     success: Option<Success>,
+    /// Of an action that waits: the place, among what it needs, of one that has no result yet.
+    waits_at: usize,
     /// Caches must not be asked: what they know of is lost.
     forced: bool,
     /// Pinned, and its blobs were never asked for: what it needs is not wanted either.
@@ -66,7 +68,10 @@ pub(super) struct Nodes<'g> {
     graph: &'g Graph,
     nodes: Vec<Node>,
     ready: BTreeSet<ActionId>,
-    queued: BTreeSet<ActionId>,
+    /// The queued actions that may be started: those that need no network, and those that do.
+    queued: [BTreeSet<ActionId>; 2],
+    /// The queued actions that wait for the end of an equal one.
+    parked: BTreeSet<ActionId>,
     counts: BTreeMap<Phase, usize>,
     notices: Vec<Notice>,
     /// Counts results and starts, to tell which came first.
@@ -100,6 +105,7 @@ impl<'g> Nodes<'g> {
         let node = |(_, action): (ActionId, &std::sync::Arc<crate::Action>)| Node {
             phase: Phase::Idle,
             success: None,
+            waits_at: 0,
             forced: false,
             cut: action.pinned.is_some(),
             stale: false,
@@ -110,8 +116,16 @@ impl<'g> Nodes<'g> {
         };
         let nodes: Vec<_> = graph.actions().map(node).collect();
         let counts = BTreeMap::from([(Phase::Idle, nodes.len())]);
-        let (ready, queued) = (BTreeSet::new(), BTreeSet::new());
-        Self { graph, nodes, ready, queued, counts, notices: Vec::new(), clock: 0 }
+        Self {
+            graph,
+            nodes,
+            ready: BTreeSet::new(),
+            queued: Default::default(),
+            parked: BTreeSet::new(),
+            counts,
+            notices: Vec::new(),
+            clock: 0,
+        }
     }
 
     pub(super) fn phase(&self, id: ActionId) -> Phase {
@@ -141,9 +155,36 @@ impl<'g> Nodes<'g> {
         self.ready.first().copied()
     }
 
-    /// The queued actions, in order.
-    pub(super) fn queued(&self) -> impl Iterator<Item = ActionId> {
-        self.queued.iter().copied()
+    /// The first queued action of those that need the network, or of those that don't.
+    pub(super) fn first_queued(&self, network: bool) -> Option<ActionId> {
+        self.queued[usize::from(network)].first().copied()
+    }
+
+    /// Lets a queued action wait for the end of an equal one. It is passed over until then, so that
+    /// thousands of equal actions are not looked at each time that one may be started.
+    pub(super) fn park(&mut self, id: ActionId) {
+        for lane in &mut self.queued {
+            lane.remove(&id);
+        }
+        self.parked.insert(id);
+    }
+
+    /// Has a parked action queue again.
+    pub(super) fn unpark(&mut self, id: ActionId) {
+        if self.parked.remove(&id) {
+            self.queued[self.lane(id)].insert(id);
+        }
+    }
+
+    /// Has all parked actions queue again. Returns whether there were any.
+    pub(super) fn unpark_all(&mut self) -> bool {
+        let parked: Vec<ActionId> = self.parked.iter().copied().collect();
+        parked.iter().for_each(|id| self.unpark(*id));
+        !parked.is_empty()
+    }
+
+    fn lane(&self, id: ActionId) -> usize {
+        usize::from(self.graph.action(id).work.needs_network())
     }
 
     /// Wants actions and all that they need.
@@ -156,7 +197,7 @@ impl<'g> Nodes<'g> {
             }
             fresh.push(id);
             if !self.nodes[id.index()].cut {
-                open.extend(self.graph.dependencies(id));
+                open.extend(self.graph.dependencies(id).iter().copied());
             }
         }
         // From the first to the last: what an action needs is settled before the action is.
@@ -195,9 +236,9 @@ impl<'g> Nodes<'g> {
         let changed = node.success.as_ref().is_some_and(|old| old.outputs != success.outputs);
         (node.success, node.forced, node.done_at) = (Some(success), false, clock);
         self.set(id, Phase::Done);
-        for dependent in self.graph.dependents(id) {
+        for dependent in self.graph.dependents(id).iter().copied() {
             match self.phase(dependent) {
-                Phase::Waiting => self.settle(dependent),
+                Phase::Waiting => self.advance(dependent, id),
                 Phase::Ready | Phase::Queued | Phase::Done if changed => self.settle(dependent),
                 Phase::Running if changed => self.nodes[dependent.index()].stale = true,
                 _ => {}
@@ -242,7 +283,7 @@ impl<'g> Nodes<'g> {
             Phase::Done => {
                 node.remakes += 1;
                 (node.forced, node.cut) = (true, false);
-                self.want(self.graph.dependencies(id));
+                self.want(self.graph.dependencies(id).iter().copied());
                 self.settle(id);
                 Remake::Coming
             }
@@ -259,6 +300,23 @@ impl<'g> Nodes<'g> {
         }
     }
 
+    /// Takes note that `done`, which a waiting action needs, has a result.
+    ///
+    /// Only the need that it waits for is of interest, and the search for the next one goes on from
+    /// there. So an action with thousands of needs is not looked through at the end of each.
+    fn advance(&mut self, id: ActionId, done: ActionId) {
+        let needs = self.graph.dependencies(id);
+        let from = self.nodes[id.index()].waits_at;
+        if needs[from] != done {
+            return;
+        }
+        let onwards = (from..needs.len()).chain(0..from);
+        match onwards.into_iter().find(|at| self.phase(needs[*at]) != Phase::Done) {
+            Some(at) => self.nodes[id.index()].waits_at = at,
+            None => self.set(id, Phase::Ready),
+        }
+    }
+
     fn place(&mut self, id: ActionId) {
         let node = &mut self.nodes[id.index()];
         if node.cut {
@@ -271,17 +329,22 @@ impl<'g> Nodes<'g> {
             self.nodes[id.index()].because = self.nodes[dead.index()].because.or(Some(dead));
             return self.set(id, Phase::Skipped);
         }
-        let all = needs.iter().all(|need| self.phase(*need) == Phase::Done);
-        self.set(id, if all { Phase::Ready } else { Phase::Waiting });
+        match needs.iter().position(|need| self.phase(*need) != Phase::Done) {
+            Some(at) => {
+                self.nodes[id.index()].waits_at = at;
+                self.set(id, Phase::Waiting);
+            }
+            None => self.set(id, Phase::Ready),
+        }
     }
 
     /// Skips what waits for a dead action, and what waits for that.
     fn skip_dependents(&mut self, id: ActionId) {
-        let mut open: BTreeSet<ActionId> = self.graph.dependents(id).into_iter().collect();
+        let mut open: BTreeSet<ActionId> = self.graph.dependents(id).iter().copied().collect();
         while let Some(dependent) = open.pop_first() {
             if self.phase(dependent) == Phase::Waiting {
                 self.place(dependent);
-                open.extend(self.graph.dependents(dependent));
+                open.extend(self.graph.dependents(dependent).iter().copied());
             }
         }
     }
@@ -294,12 +357,16 @@ impl<'g> Nodes<'g> {
         *self.counts.entry(old).or_default() -= 1;
         *self.counts.entry(phase).or_default() += 1;
         self.ready.remove(&id);
-        self.queued.remove(&id);
+        self.parked.remove(&id);
+        for lane in &mut self.queued {
+            lane.remove(&id);
+        }
         match phase {
             Phase::Ready => _ = self.ready.insert(id),
-            Phase::Queued => _ = self.queued.insert(id),
+            Phase::Queued => _ = self.queued[self.lane(id)].insert(id),
             Phase::Skipped => {
-                let because = node.because.expect("set when an action is skipped");
+                let because = self.nodes[id.index()].because;
+                let because = because.expect("set when an action is skipped");
                 self.notices.push(Notice::Skipped { id, because });
             }
             Phase::Cancelled => self.notices.push(Notice::Cancelled(id)),

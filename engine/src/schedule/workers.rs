@@ -1,12 +1,15 @@
 //! The threads that run actions, and how many may run at once.
 //!
-//! The runtime is made when the first action starts. Ends are handed over one by one; the loop that
-//! asks for them is the only one that knows what they mean.
+//! A thread is started when an action finds none free. Ends are handed over one by one; the loop that
+//! asks for them is the only one that knows what they mean. Threads of our own and no async runtime's:
+//! that a thread can't be started has to be an error, and theirs is a panic.
 
+use std::any::Any;
 use std::io;
-
-use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use crate::ActionId;
 use crate::execute::{Kept, Stop};
@@ -16,10 +19,27 @@ pub(super) type End = Result<Kept, Stop>;
 
 /// Runs actions on threads of their own.
 pub(super) struct Workers {
-    runtime: Option<Runtime>,
-    running: JoinSet<(ActionId, Lane, End)>,
+    /// Work for the next free thread. `None` once no more may come.
+    orders: Option<Sender<Order>>,
+    taken: Arc<Mutex<Receiver<Order>>>,
+    done: (Sender<Done>, Receiver<Done>),
+    threads: Vec<JoinHandle<()>>,
     jobs: Places,
     downloads: Places,
+}
+
+/// An action for a thread.
+struct Order {
+    id: ActionId,
+    lane: Lane,
+    work: Box<dyn FnOnce() -> End + Send>,
+}
+
+/// What a thread hands back: the end of the action, or its panic.
+struct Done {
+    id: ActionId,
+    lane: Lane,
+    end: Result<End, Box<dyn Any + Send>>,
 }
 
 /// Whose places an action takes.
@@ -47,43 +67,60 @@ impl Places {
 
 impl Workers {
     pub(super) fn new(jobs: usize, downloads: usize) -> Self {
-        let (jobs, downloads) = (Places::new(jobs), Places::new(downloads));
-        Self { runtime: None, running: JoinSet::new(), jobs, downloads }
+        let (orders, taken) = channel();
+        Self {
+            orders: Some(orders),
+            taken: Arc::new(Mutex::new(taken)),
+            done: channel(),
+            threads: Vec::new(),
+            jobs: Places::new(jobs),
+            downloads: Places::new(downloads),
+        }
     }
 
     /// Whether one more action may start. With a single job everything runs one after the other,
     /// so that the order is always the same.
-    pub(super) fn has_room(&self, network: bool) -> bool {
+    pub(super) const fn has_room(&self, network: bool) -> bool {
         if self.jobs.all == 1 {
-            return self.running.is_empty();
+            return self.running() == 0;
         }
         if network { self.downloads.are_free() } else { self.jobs.are_free() }
     }
 
     /// Starts `work` on a thread. There has to be room.
+    ///
+    /// # Errors
+    /// If it takes another thread and the system gives none; nothing was started then.
     pub(super) fn start(
         &mut self,
         id: ActionId,
         network: bool,
         work: impl FnOnce() -> End + Send + 'static,
     ) -> io::Result<()> {
+        if self.threads.len() == self.running() {
+            self.threads.push(self.thread()?);
+        }
         let lane = if network { Lane::Download } else { Lane::Job };
-        let handle = self.runtime()?.handle().clone();
-        self.running.spawn_blocking_on(move || (id, lane, work()), &handle);
+        let order = Order { id, lane, work: Box::new(work) };
+        let orders = self.orders.as_ref().expect("taken only when this is dropped");
+        orders.send(order).unwrap_or_else(|_| panic!("BUG: the receiver is held here"));
         self.places(lane).taken += 1;
         Ok(())
     }
 
     /// Waits for the next action to end. `None` if none is running.
     pub(super) fn next(&mut self) -> Option<(ActionId, End)> {
-        let joined = self.runtime.as_ref()?.block_on(self.running.join_next())?;
-        // Builtins' panics are caught where they run. This one is ours, so it goes on.
-        let (id, lane, end) = joined.unwrap_or_else(|error| match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(error) => panic!("BUG: nobody aborts actions: {error}"),
-        });
+        if self.running() == 0 {
+            return None;
+        }
+        let Done { id, lane, end } = self.done.1.recv().expect("a sender is held here");
         self.places(lane).taken -= 1;
-        Some((id, end))
+        // Builtins' panics are caught where they run. This one is ours, so it goes on.
+        Some((id, end.unwrap_or_else(|panic| resume_unwind(panic))))
+    }
+
+    const fn running(&self) -> usize {
+        self.jobs.taken + self.downloads.taken
     }
 
     const fn places(&mut self, lane: Lane) -> &mut Places {
@@ -93,12 +130,29 @@ impl Workers {
         }
     }
 
-    fn runtime(&mut self) -> io::Result<&Runtime> {
-        if self.runtime.is_none() {
-            let threads = self.jobs.all + self.downloads.all;
-            let runtime = Builder::new_current_thread().max_blocking_threads(threads).build()?;
-            self.runtime = Some(runtime);
+    /// A thread that does one order after the other until no more can come.
+    fn thread(&self) -> io::Result<JoinHandle<()>> {
+        let (orders, done) = (Arc::clone(&self.taken), self.done.0.clone());
+        let next = move || orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        std::thread::Builder::new().name("action".to_owned()).spawn(move || {
+            while let Ok(Order { id, lane, work }) = next() {
+                // Nothing of the work is looked at after a panic.
+                let end = catch_unwind(AssertUnwindSafe(work));
+                if done.send(Done { id, lane, end }).is_err() {
+                    return;
+                }
+            }
+        })
+    }
+}
+
+impl Drop for Workers {
+    /// Waits for the threads: an action that still runs uses folders that go with the build.
+    fn drop(&mut self) {
+        self.orders = None;
+        for thread in self.threads.drain(..) {
+            // It has caught every panic of the work.
+            _ = thread.join();
         }
-        Ok(self.runtime.as_ref().expect("was just made"))
     }
 }

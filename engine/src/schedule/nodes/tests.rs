@@ -235,3 +235,58 @@ fn the_end_leaves_nothing_open() {
     check(&lines, &[("want:a want:c run:a fail:a end:a", "a=Failed b=Skipped c=Skipped d=Idle")]);
     check(&lines, &[("want:a want:c end", "a=Cancelled b=Cancelled c=Cancelled d=Idle")]);
 }
+
+/// What this thread has worked: other programs on the machine don't count.
+fn worked() -> std::time::Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    std::time::Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap())
+}
+
+#[test]
+fn the_work_grows_with_the_needs_of_an_action_and_not_with_their_square() {
+    let play = |count: usize| {
+        let names: Vec<String> = (0..count).map(|at| format!("n{at}")).collect();
+        let mut lines: Vec<String> = names.iter().map(|name| format!("{name}:")).collect();
+        lines.push(format!("last: {}", names.join(" ")));
+        let graph = graph(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut nodes = Nodes::new(&graph);
+        nodes.want([id(&graph, "last")]);
+        let begin = worked();
+        for name in &names {
+            assert_eq!(nodes.phase(id(&graph, "last")), Phase::Waiting);
+            let id = id(&graph, name);
+            nodes.queue(id);
+            nodes.start(id);
+            nodes.done(id, success("x"));
+        }
+        assert_eq!(nodes.phase(id(&graph, "last")), Phase::Ready);
+        worked() - begin
+    };
+    let least = |count| (0..3).map(|_| play(count)).min().unwrap();
+    let (few, many) = (least(500), least(2000));
+    // What is in proportion takes four times as long, the square sixteen times.
+    assert!(many < 8 * few, "{few:?}, then {many:?}");
+}
+
+#[test]
+fn a_parked_action_is_passed_over_until_it_is_woken() {
+    let graph = graph(&["a:", "b:", "c: a b"]);
+    let [a, b, c] = ["a", "b", "c"].map(|name| id(&graph, name));
+    let mut nodes = Nodes::new(&graph);
+    nodes.want([c]);
+    nodes.queue(a);
+    nodes.queue(b);
+    assert_eq!(nodes.first_queued(true), None, "nothing here needs the network");
+    nodes.park(a);
+    assert_eq!((nodes.first_queued(false), nodes.phase(a)), (Some(b), Phase::Queued));
+    nodes.unpark(a);
+    assert_eq!(nodes.first_queued(false), Some(a));
+    nodes.park(a);
+    nodes.park(b);
+    assert!(nodes.unpark_all() && !nodes.unpark_all());
+    nodes.park(a);
+    nodes.again(a);
+    assert_eq!((nodes.phase(a), nodes.first_queued(false)), (Phase::Ready, Some(b)));
+    nodes.unpark(a);
+    assert_eq!(nodes.first_queued(false), Some(b), "it has left the queue");
+}
