@@ -12,6 +12,7 @@ use std::path::Path;
 use sha2::Digest as _;
 
 use crate::digest::{Digest, DigestFunction};
+use crate::regular::open_regular;
 
 /// Below this many bytes at once, waking other threads costs more than they save.
 const WIDE: usize = 1 << 20;
@@ -72,7 +73,7 @@ impl Hasher {
 ///
 /// If others write to the file meanwhile, this is the digest of the bytes that were read.
 pub fn digest_file(function: DigestFunction, path: &Path) -> io::Result<Digest> {
-    digest_open_file(function, &File::open(path)?)
+    digest_open_file(function, &open_regular(path)?)
 }
 
 /// The digest of what is left to read in `file`.

@@ -11,14 +11,18 @@ mod digest;
 mod directory;
 mod hasher;
 pub mod reapi;
+mod regular;
 mod store;
+mod threads;
 mod tree;
 
 pub use digest::{Digest, DigestFunction, ParseDigestError};
 pub use directory::EncodedDirectory;
 pub use hasher::{Hasher, digest_file};
+pub use regular::{open_regular, read_regular, read_regular_to_string};
 pub use store::{
     BlobWriter, DiskStore, ExportError, FIXED_MTIME, Health, IngestError, MaterialiseError, OnDisk,
-    Quarantined, ScratchDir, StoreError, TreeHealth, Which, remove_tree,
+    Quarantined, ScratchDir, StoreError, TreeHealth, Unusable, Which, is_full, remove_tree,
 };
+pub use threads::start_threads;
 pub use tree::{Entry, MAX_DEPTH, Tree, TreeError};

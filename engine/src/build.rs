@@ -126,7 +126,7 @@ pub enum BuildError {
     /// An output could not be written to where the user wants it.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// The local action cache can't be read.
+    /// The store can't be read.
     #[error("can't use the store")]
     Store(#[from] cache::StoreError),
     /// The threads that run actions can't be started.

@@ -132,6 +132,17 @@ impl Report {
         Self { message: error.to_string(), causes: causes.map(ToString::to_string).collect() }
     }
 
+    /// Whether the work failed since there is no room on a file system.
+    ///
+    /// Told by the words that the standard library has for it: a report may come from another process.
+    #[must_use]
+    pub fn is_for_want_of_room(&self) -> bool {
+        const NO_SPACE: &str = "(os error 28)";
+        const NO_QUOTA: &str = "(os error 122)";
+        let says = |text: &String| text.ends_with(NO_SPACE) || text.ends_with(NO_QUOTA);
+        says(&self.message) || self.causes.iter().any(says)
+    }
+
     /// An error without causes.
     pub fn text(message: impl Into<String>) -> Self {
         Self { message: message.into(), causes: Vec::new() }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cache::Digest;
+use cache::{Digest, DiskStore};
 
 use crate::{Label, Report};
 
@@ -149,7 +149,15 @@ pub enum FailureKind {
     /// The store lost the same input again and again.
     #[error("the store keeps losing the results of `{0}`")]
     Vanishing(Label),
-    /// The machine is at fault, not the action: a full disk, a failed network.
+    /// There was no room left on a file system that the action is written to.
+    #[error("found no room left on the file system of the store `{}` ({because})", .store.display())]
+    NoRoom {
+        /// The store's folder, where the outputs of commands lie, too.
+        store: PathBuf,
+        /// How the action ended, as a fragment.
+        because: String,
+    },
+    /// The machine is at fault, not the action: a failed network, a store that can't be read.
     #[error("{0}")]
     Infrastructure(Report),
 }
@@ -158,7 +166,38 @@ impl FailureKind {
     /// Whether the machine is at fault and not the action: trying again may help.
     #[must_use]
     pub const fn is_infrastructure(&self) -> bool {
-        matches!(self, Self::Infrastructure(_) | Self::Lost(_) | Self::Vanishing(_))
+        matches!(
+            self,
+            Self::Infrastructure(_) | Self::NoRoom { .. } | Self::Lost(_) | Self::Vanishing(_)
+        )
+    }
+
+    /// The same failure, told as want of room if that is what it was.
+    pub(crate) fn or_no_room(self, store: &DiskStore) -> Self {
+        match &self {
+            Self::NotRun(report)
+            | Self::BadOutput(report)
+            | Self::Builtin(report)
+            | Self::Infrastructure(report)
+                if report.is_for_want_of_room() =>
+            {
+                Self::NoRoom { store: store.root().to_owned(), because: report.to_string() }
+            }
+            _ => self,
+        }
+    }
+
+    /// The same for a command that ran: it may fail in any way where it finds no room. To write to a
+    /// mapped file is to be killed by a signal then.
+    pub(crate) fn or_no_room_for_command(self, store: &DiskStore) -> Self {
+        match &self {
+            Self::Exited(_) | Self::Signalled(_) | Self::MissingOutput(_) | Self::BadOutput(_)
+                if store.has_no_room() =>
+            {
+                Self::NoRoom { store: store.root().to_owned(), because: self.to_string() }
+            }
+            _ => self,
+        }
     }
 
     /// Whether bytes were not the pinned ones.

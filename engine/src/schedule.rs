@@ -133,23 +133,20 @@ impl<'a> Scheduler<'a> {
 
     fn look_up_ready(&mut self) {
         while let Some(id) = self.nodes.first_ready().filter(|_| self.goes_on()) {
-            if let Err(error) = self.look_up(id) {
-                self.fatal = Some(error);
-            }
+            self.look_up(id);
         }
     }
 
     /// Computes the key of a ready action and asks the caches for its result.
-    fn look_up(&mut self, id: ActionId) -> Result<(), BuildError> {
+    fn look_up(&mut self, id: ActionId) {
         let action = self.action(id);
         let keyed = match key::key(self.build.store.function(), &action, &self.inputs(id)) {
             Ok(keyed) => keyed,
             Err(error) => {
-                self.fail(id, FailureKind::Inputs(Report::of(&error)));
-                return Ok(());
+                return self.fail(id, FailureKind::Inputs(Report::of(&error)));
             }
         };
-        let known = if self.nodes.is_forced(id) { None } else { self.known(&action, &keyed)? };
+        let known = if self.nodes.is_forced(id) { None } else { self.known(&action, &keyed) };
         if let Some((success, hit)) = known {
             let messages = self.executor.messages(&success);
             self.succeed(id, &keyed, success);
@@ -159,25 +156,19 @@ impl<'a> Scheduler<'a> {
             self.keyed[id.index()] = Some(keyed);
             self.nodes.queue(id);
         }
-        Ok(())
     }
 
     /// What the caches know of a key.
-    fn known(
-        &mut self,
-        action: &Action,
-        keyed: &Keyed,
-    ) -> Result<Option<(Success, Hit)>, BuildError> {
+    fn known(&mut self, action: &Action, keyed: &Keyed) -> Option<(Success, Hit)> {
         if self.build.options.anew.is_some() && !action.work.needs_network() {
-            return Ok(None);
+            return None;
         }
         if let Some(success) = self.build.state.result(&action.label, keyed.key) {
-            return Ok(Some((success.clone(), Hit::State)));
+            return Some((success.clone(), Hit::State));
         }
         let store = self.build.store;
         let result = store.action_result(&keyed.key.0)?;
-        let success = result.and_then(|it| Success::from_result(store.function(), action, &it));
-        Ok(success.map(|success| (success, Hit::Local)))
+        Some((Success::from_result(store.function(), action, &result)?, Hit::Local))
     }
 
     /// Starts queued actions as long as there is room.
@@ -314,7 +305,8 @@ impl<'a> Scheduler<'a> {
         self.failed(id, Box::new(Failure::new(label, kind)));
     }
 
-    fn failed(&mut self, id: ActionId, failure: Box<Failure>) {
+    fn failed(&mut self, id: ActionId, mut failure: Box<Failure>) {
+        failure.kind = failure.kind.or_no_room(self.build.store);
         self.failures.push((id, Failure::clone(&failure)));
         self.nodes.failed(id);
         self.tell_finished(id, Finish::Failed(failure), Messages::default());

@@ -57,7 +57,9 @@ impl State {
     /// the file system of the sources, as its clock is taken for theirs.
     #[must_use]
     pub fn open(store: &DiskStore, file: &Path) -> Self {
-        let message = fs::read(file).ok().and_then(|bytes| StateMessage::from_bytes(&bytes));
+        // Whatever is there instead of a state, it is none.
+        let bytes = cache::read_regular(file).ok();
+        let message = bytes.and_then(|bytes| StateMessage::from_bytes(&bytes));
         let ours = message.filter(|message| message.store == identity(store));
         Self::read(store, file, ours.unwrap_or_default())
     }

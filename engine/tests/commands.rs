@@ -25,6 +25,7 @@ crate::tests![
     outputs_that_cannot_be_kept,
     inputs_that_do_not_fit_together,
     a_failed_sandbox_can_be_kept,
+    a_command_that_fills_the_store_found_no_room_however_it_ends,
     a_cancelled_command_is_killed,
     a_thousand_commands_leave_nothing_behind,
     the_same_command_gives_the_same_key_anywhere,
@@ -369,6 +370,44 @@ fn a_failed_sandbox_can_be_kept() {
     let shell = format!("echo 'cat /out/half' | {}", kept.shell.as_ref().unwrap());
     let output = Command::new("/bin/sh").args(["-c", &shell]).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "half\n");
+}
+
+/// A store in the memory, with little room.
+struct Small(PathBuf);
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+fn a_command_that_fills_the_store_found_no_room_however_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    fs::create_dir(&store).unwrap();
+    fs::create_dir(folder.path().join(".run")).unwrap();
+    let options = ["-t", "tmpfs", "-o", "size=24m,mode=755", "small"];
+    let mounted = Command::new("mount").args(options).arg(&store).status().unwrap();
+    assert!(mounted.success(), "this test mounts, so it has to be root");
+    let _small = Small(store.clone());
+    let workspace = Workspace::at(folder.path());
+    // What a write to a mapped file is when there is no room, as linkers have it: signal 7.
+    for (line, because) in [
+        ("cat /dev/zero > /out/o", "exited with status 1"),
+        ("cat /dev/zero > /out/o; kill -BUS $$", "was killed by signal 7"),
+        ("cat /dev/zero > /out/other; exit 0", "left no `o`, which it declares as an output"),
+    ] {
+        let ran = workspace.build(&only(&workspace, line)).of(&["a"]).run();
+        let told =
+            format!("found no room left on the file system of the store `{}`", store.display());
+        assert_eq!(ran.failure(), format!("a: {told} ({because})"));
+    }
+    // With room, all of these are the command's own affair. What a command left goes in the background.
+    while workspace.store.has_no_room() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let ran = workspace.build(&only(&workspace, "kill -BUS $$")).of(&["a"]).run();
+    assert_eq!(ran.failure(), "a: was killed by signal 7");
 }
 
 fn a_cancelled_command_is_killed() {

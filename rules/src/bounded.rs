@@ -5,9 +5,7 @@
 //! packages has 15 MiB. What is only hashed has no limit, as no file is held in memory for that.
 
 use std::ffi::OsStr;
-use std::fs::OpenOptions;
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// Bytes of a file in JSON: a package-lock.json is the longest kind of lock.
@@ -39,15 +37,10 @@ pub(crate) fn read_text(path: &Path) -> io::Result<String> {
 /// # Errors
 /// That of the operating system, or that it is no regular file, or too long.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    // A FIFO that nobody writes to would otherwise not even open.
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    if metadata.len() > most {
-        return Err(too_long(metadata.len(), most));
+    let file = cache::open_regular(path)?;
+    let length = file.metadata()?.len();
+    if length > most {
+        return Err(too_long(length, most));
     }
     let mut bytes = Vec::new();
     // It may grow while it is read.

@@ -11,7 +11,7 @@ pub(crate) fn recall(
     store: &DiskStore,
     key: &Digest,
 ) -> Result<Option<(Digest, String)>, StoreError> {
-    let Some(result) = store.action_result(key)? else { return Ok(None) };
+    let Some(result) = store.action_result(key) else { return Ok(None) };
     let tree = first_tree(store, &result);
     Ok(tree.zip(String::from_utf8(result.stdout_raw).ok()))
 }

@@ -37,8 +37,11 @@ pub enum PathError {
     /// Its `..` lead out of the project.
     #[error("`{0}` leaves the project")]
     Leaves(String),
-    /// It is not Unicode.
-    #[error("`{0}` is not valid Unicode")]
+    /// A name in it is not UTF-8, and only such names can be inputs. The path is escaped.
+    #[error(
+        "a name in `{0}` is not UTF-8, so the file can't be an input: rename it, or name the files in \
+         `inputs` so that it is not among them"
+    )]
     NotUnicode(String),
 }
 
@@ -55,9 +58,28 @@ impl ProjectPath {
 
     /// The path of `path`, which lies below the folder `project`.
     pub fn of(project: &Path, path: &Path) -> Result<Self, PathError> {
-        let shown = || path.display().to_string();
-        let relative = path.strip_prefix(project).map_err(|_| PathError::Leaves(shown()))?;
-        Self::parse(relative.to_str().ok_or_else(|| PathError::NotUnicode(shown()))?)
+        let relative = below(project, path)?;
+        let escaped = || relative.as_os_str().as_encoded_bytes().escape_ascii().to_string();
+        Self::parse(relative.to_str().ok_or_else(|| PathError::NotUnicode(escaped()))?)
+    }
+
+    /// The path of `path` if `wanted` picks it. A name that is not UTF-8 is an error only then; it is
+    /// shown with U+FFFD for what is none.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn of_wanted(
+        project: &Path,
+        path: &Path,
+        wanted: &dyn Fn(&Self) -> bool,
+    ) -> Result<Option<Self>, PathError> {
+        match Self::of(project, path) {
+            Err(PathError::NotUnicode(escaped)) => {
+                let shown = Self::parse(&below(project, path)?.to_string_lossy())?;
+                if wanted(&shown) { Err(PathError::NotUnicode(escaped)) } else { Ok(None) }
+            }
+            path => Ok(Some(path?).filter(|path| wanted(path))),
+        }
     }
 
     /// The path that `relative` means in the folder `self`, with `.` and `..` resolved.
@@ -150,6 +172,10 @@ pub(crate) fn outermost(folders: BTreeSet<ProjectPath>) -> BTreeSet<ProjectPath>
     folders.iter().filter(|folder| !inside_another(folder)).cloned().collect()
 }
 
+fn below<'a>(project: &Path, path: &'a Path) -> Result<&'a Path, PathError> {
+    path.strip_prefix(project).map_err(|_| PathError::Leaves(path.display().to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +196,25 @@ mod tests {
         check("a/b", "../..", Ok(""));
         check("a", "../../etc", Err(PathError::Leaves("../../etc".into())));
         check("a", "/etc", Err(PathError::Absolute("/etc".into())));
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf_8_is_refused_where_it_is_wanted() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt as _;
+        let project = Path::new("/p");
+        let odd = project.join(OsStr::from_bytes(b"src/b\xffd.py"));
+        let check = |path: &Path, wanted: &dyn Fn(&ProjectPath) -> bool| {
+            let found = ProjectPath::of_wanted(project, path, wanted);
+            found.map(|path| path.map(|path| path.to_string()))
+        };
+        let python = |path: &ProjectPath| path.as_str().ends_with(".py");
+        let rust = |path: &ProjectPath| path.as_str().ends_with(".rs");
+        assert_eq!(check(&odd, &rust), Ok(None));
+        assert_eq!(check(&odd, &python), Err(PathError::NotUnicode("src/b\\xffd.py".into())));
+        let fine = project.join("src/bäd.py");
+        assert_eq!(check(&fine, &python), Ok(Some("src/bäd.py".into())));
+        assert_eq!(check(&fine, &rust), Ok(None));
     }
 
     #[test]

@@ -2,33 +2,80 @@
 //!
 //! An entry isn't named by its own content, so it carries a checksum over key and message. A damaged
 //! one, or one under another key's name, is a miss; the next result replaces it.
+//!
+//! An entry that can't be read, or replaced, is a miss as well: a cache must not end a build that can do
+//! without. It is remembered as [`Unusable`], since a build that is never helped by its cache is something
+//! to be told of.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use prost::Message as _;
 
 use super::disk::{At, DiskStore, StoreError};
+use super::room::is_full;
 use crate::digest::Digest;
 use crate::hasher::Hasher;
-use crate::reapi;
+use crate::{reapi, regular};
 
 /// First bytes of an entry; then the 32-byte checksum, then the `ActionResult` message.
 const MAGIC: &[u8; 8] = b"run ac1\n";
 const CHECKSUM: usize = 32;
 
+/// Entries of the action cache that could not be used since this was last asked, of one kind.
+#[derive(Debug)]
+pub struct Unusable {
+    /// What could not be done: `read` or `replace`.
+    pub action: &'static str,
+    /// The first such entry.
+    pub path: PathBuf,
+    /// Why not.
+    pub source: io::Error,
+    /// How many more there were.
+    pub more: usize,
+}
+
+/// The unusable entries of one open store: the first of each kind, and how many.
+#[derive(Debug, Default)]
+pub(super) struct UnusableEntries {
+    found: Mutex<Vec<Unusable>>,
+}
+
+impl UnusableEntries {
+    fn add(&self, action: &'static str, path: PathBuf, source: io::Error) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        match found.iter_mut().find(|found| found.action == action) {
+            Some(first) => first.more += 1,
+            None => found.push(Unusable { action, path, source, more: 0 }),
+        }
+    }
+}
+
 impl DiskStore {
+    /// What of the action cache could not be used since the last call: at most one of each kind.
+    pub fn take_unusable(&self) -> Vec<Unusable> {
+        let mut found = self.inner.unusable.found.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *found)
+    }
+
     /// The stored result of the action with the given key. The blobs that it names are not looked
-    /// at: any of them may be missing.
-    pub fn action_result(&self, key: &Digest) -> Result<Option<reapi::ActionResult>, StoreError> {
+    /// at: any of them may be missing. An entry that can't be read is none; see
+    /// [`DiskStore::take_unusable`].
+    pub fn action_result(&self, key: &Digest) -> Option<reapi::ActionResult> {
         let path = self.layout().action(key);
-        match std::fs::read(&path) {
-            Ok(entry) => Ok(decode(key, &entry)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).at("read", &path),
+        match regular::read_own(&path) {
+            Ok(entry) => decode(key, &entry),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                self.inner.unusable.add("read", path, error);
+                None
+            }
         }
     }
 
-    /// Stores the result of an action, replacing an older one.
+    /// Stores the result of an action, replacing an older one. If there is something that can't be
+    /// replaced, the result is not kept; see [`DiskStore::take_unusable`].
     pub fn put_action_result(
         &self,
         key: &Digest,
@@ -37,7 +84,13 @@ impl DiskStore {
         let path = self.layout().action(key);
         let mut temp = self.temp_file()?;
         temp.file.write_all(&encode(key, result)).at("write", temp.path())?;
-        temp.replace(&path).at("create", &path)
+        match temp.replace(&path) {
+            Err(error) if !is_full(&error) => {
+                self.inner.unusable.add("replace", path, error);
+                Ok(())
+            }
+            replaced => replaced.at("create", &path),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::action::UnusableEntries;
 use super::layout::Layout;
 use super::materialise::CheckedTrees;
 use super::quarantine::{Quarantine, Quarantined};
@@ -41,6 +42,7 @@ pub(super) struct Inner {
     pub(super) session: Arc<Session>,
     pub(super) remover: Remover,
     pub(super) quarantine: Quarantine,
+    pub(super) unusable: UnusableEntries,
     pub(super) trees: CheckedTrees,
     /// Names that one file may have before it's copied instead. The file system has a limit of its
     /// own (ext4: 65000); this one exists so that a test can reach it.
@@ -73,6 +75,7 @@ impl DiskStore {
             remover: Remover::new(Arc::clone(&session)),
             session,
             quarantine: Quarantine::default(),
+            unusable: UnusableEntries::default(),
             trees: CheckedTrees::default(),
             link_limit,
         };

@@ -1,10 +1,13 @@
 //! Where things are below the store's root.
 
+use std::fs::{DirBuilder, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::disk::{At, StoreError};
 use crate::digest::{Digest, DigestFunction};
+use crate::regular;
 
 /// Content of the format file. A change of the layout or of what files mean changes the number.
 const FORMAT: &str = "run store 1\n";
@@ -23,7 +26,8 @@ impl Layout {
             let root = layout.root.clone();
             StoreError::NotWritable { root, source }
         })?;
-        let found = read_text(&layout.root.join("format")).at("read", &layout.root)?;
+        let format = layout.root.join("format");
+        let found = read_text(&format).at("read", &format)?;
         if found != FORMAT {
             let (root, found) = (layout.root, found.trim_end().to_owned());
             return Err(StoreError::Format { root, found, expected: FORMAT.trim_end() });
@@ -81,8 +85,12 @@ impl Layout {
                 std::fs::create_dir_all(self.root.join(kind).join(function.name()))?;
             }
         }
-        for folder in [self.tmp(), self.quarantine(), self.kept()] {
-            std::fs::create_dir_all(folder)?;
+        std::fs::create_dir_all(self.tmp())?;
+        for folder in [self.quarantine(), self.kept()] {
+            match create_private(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                other => other?,
+            }
         }
         self.create_file("id", &format!("{}\n", random_name()?))?;
         self.create_file("format", FORMAT)
@@ -107,6 +115,16 @@ impl Layout {
     }
 }
 
+/// Creates a folder that only its owner may enter, whatever the umask.
+///
+/// What actions have written lies below such folders. They may leave a program that runs as whoever
+/// owns it, for anybody who gets at it.
+pub(super) fn create_private(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(folder)?;
+    // The umask may have taken the owner's bits.
+    std::fs::set_permissions(folder, Permissions::from_mode(0o700))
+}
+
 /// 128 random bits in hexadecimal.
 pub(super) fn random_name() -> io::Result<String> {
     let mut bytes = [0_u8; 16];
@@ -116,5 +134,5 @@ pub(super) fn random_name() -> io::Result<String> {
 }
 
 fn read_text(path: &Path) -> io::Result<String> {
-    Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned())
+    Ok(String::from_utf8_lossy(&regular::read_own(path)?).into_owned())
 }

@@ -30,6 +30,7 @@ mod merge;
 mod quarantine;
 mod recheck;
 mod remove;
+mod room;
 mod scratch;
 mod session;
 mod stamp;
@@ -41,12 +42,14 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use action::Unusable;
 pub use disk::{DiskStore, StoreError};
 pub use export::ExportError;
 pub use ingest::IngestError;
 pub use materialise::{MaterialiseError, OnDisk, Which};
 pub use quarantine::Quarantined;
 pub use remove::remove_tree;
+pub use room::is_full;
 pub use scratch::ScratchDir;
 pub use stamp::FIXED_MTIME;
 pub use verify::{Health, TreeHealth};

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::disk::{At, DiskStore, StoreError};
+use super::layout::create_private;
 use super::remove::remove_tree;
 use super::session::{Session, sweep};
 
@@ -23,7 +24,7 @@ pub struct ScratchDir {
 }
 
 impl ScratchDir {
-    /// The folder: absolute, empty at first, mode 0755 less the umask.
+    /// The folder: absolute, empty at first. Only its owner may enter it.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -50,7 +51,7 @@ impl DiskStore {
     /// A fresh private folder on the store's file system.
     pub fn scratch(&self) -> Result<ScratchDir, StoreError> {
         let path = self.inner.session.fresh_path();
-        std::fs::create_dir(&path).at("create", &path)?;
+        create_private(&path).at("create", &path)?;
         Ok(ScratchDir { store: self.clone(), path, kept: false })
     }
 

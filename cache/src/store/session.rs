@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use rustix::io::Errno;
 
-use super::layout::random_name;
+use super::blob::open_no_follow;
+use super::layout::{create_private, random_name};
 use super::remove::remove_tree;
 
 /// One process's corner of `tmp/`, removed when dropped.
@@ -36,7 +37,7 @@ impl Session {
             if !own(&lock)? {
                 continue;
             }
-            std::fs::create_dir(&folder)?;
+            create_private(&folder)?;
             return Ok(Self { folder, lock_path, _lock: lock, next: AtomicU64::new(0) });
         }
     }
@@ -144,12 +145,14 @@ fn sweep_entry(path: &Path) -> io::Result<()> {
         let locked = path.with_extension("lock").try_exists()?;
         return if locked { Ok(()) } else { remove_tree(path) };
     }
-    let lock = match File::open(path) {
-        Ok(lock) => lock,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
+    let held = match open_no_follow(path) {
+        Ok(Some(lock)) => !try_lock(&lock)?,
+        Ok(None) => return Ok(()),
+        // No session makes a link or a socket.
+        Err(Errno::LOOP | Errno::NXIO) => false,
+        Err(error) => return Err(error.into()),
     };
-    if !try_lock(&lock)? {
+    if held {
         return Ok(());
     }
     remove_tree(&path.with_extension(""))?;

@@ -180,6 +180,8 @@ impl Executor {
     /// The report on a command that ran and failed.
     fn report(&self, job: &Job, process: &Process, kind: FailureKind, ended: Ended) -> Stop {
         let Ended { spec, scratch, outcome } = ended;
+        // Asked while what it wrote is still there.
+        let kind = kind.or_no_room_for_command(&self.store);
         // A folder that can't be kept is no reason to hide why the command failed.
         let sandbox = self.sandboxes[process.isolation as usize].get();
         let sandbox = sandbox.filter(|_| self.keep_sandbox);

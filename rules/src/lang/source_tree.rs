@@ -77,10 +77,7 @@ impl SourceTree {
             if entry.file_type().is_dir() {
                 continue;
             }
-            let path = ProjectPath::of(project, entry.path())?;
-            if wanted(&path) {
-                self.files.insert(path);
-            }
+            self.files.extend(ProjectPath::of_wanted(project, entry.path(), wanted)?);
         }
         Ok(())
     }

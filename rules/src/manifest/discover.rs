@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 /// The name of the file that makes a folder a project.
 pub const FILE_NAME: &str = "run.toml";
 
@@ -39,9 +41,17 @@ impl NoProject {
 pub fn find_project(start: &Path) -> Result<PathBuf, NoProject> {
     start
         .ancestors()
-        .find(|folder| folder.join(FILE_NAME).is_file())
+        .find(|folder| has_project(folder))
         .map(Path::to_owned)
         .ok_or_else(|| NoProject { start: start.to_owned() })
+}
+
+/// Whether there is a `run.toml`. What is neither a file nor a folder counts: reading it says what it is.
+fn has_project(folder: &Path) -> bool {
+    match std::fs::metadata(folder.join(FILE_NAME)) {
+        Ok(metadata) => !metadata.is_dir(),
+        Err(error) => Errno::from_io_error(&error) == Some(Errno::LOOP),
+    }
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ impl Manifest {
 
     /// The line of an element, counted from 1.
     pub fn line(&self, span: Span) -> usize {
-        self.source.position(span.start).line
+        self.source.line(span.start)
     }
 }
 

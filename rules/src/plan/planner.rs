@@ -217,6 +217,7 @@ impl<'a> Planner<'a> {
         &self,
         patterns: &[Spanned<Pattern>],
     ) -> Result<Vec<ProjectPath>, PlanError> {
+        let private = ProjectPath::parse(".run")?;
         let mut found = Vec::new();
         for pattern in patterns {
             let set = PatternSet::new([&pattern.value])?;
@@ -227,12 +228,11 @@ impl<'a> Planner<'a> {
                 if entry.file_type().is_dir() {
                     continue;
                 }
-                let path = ProjectPath::of(self.project.folder, entry.path())?;
-                let ours = path.is_in(&ProjectPath::parse(".run")?)
-                    || self.outputs.iter().any(|folder| path.is_in(folder));
-                if !ours && set.matches(path.as_str()) {
-                    found.push(path);
-                }
+                let wanted = |path: &ProjectPath| {
+                    let mut ours = self.outputs.iter().chain([&private]);
+                    !ours.any(|folder| path.is_in(folder)) && set.matches(path.as_str())
+                };
+                found.extend(ProjectPath::of_wanted(self.project.folder, entry.path(), &wanted)?);
             }
             if found.len() == before {
                 return Err(PlanError::NoMatch(pattern.to_string()));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use cache::Digest;
-use engine::SourceFile;
+use engine::{SourceError, SourceFile};
 use sandbox::Cancel;
 
 use super::{PlanError, Planner};
@@ -27,21 +27,33 @@ pub(super) fn complete(
         world: component.world.as_ref().map(|world| world.as_str().to_owned()),
     };
     let place = place(planner, path);
-    let key = memo_key(planner, component, &request)?;
-    if let Some((tree, world)) = crate::memo::recall(planner.store(), &key)?
-        && planner.store().contains_tree(&tree)?
-    {
-        return Ok(ComponentWit { tree, world, place });
-    }
+    let mut key = memo_key(planner, component, &request)?;
     let limits = planner.worker_limits();
-    let component = component.name.as_str().to_owned();
-    let errand = Errand::Complete(CompleteErrand { request, component });
-    // Nothing else runs while a build is planned, so whoever cancels it ends this whole process.
-    let Done { digest: tree, text: world } =
-        worker::run(errand, planner.store(), &limits, &Cancel::new())?;
-    crate::memo::remember(planner.store(), &key, &tree, &world)?;
-    Ok(ComponentWit { tree, world, place })
+    for _ in 0..ATTEMPTS {
+        if let Some((tree, world)) = crate::memo::recall(planner.store(), &key)?
+            && planner.store().contains_tree(&tree)?
+        {
+            return Ok(ComponentWit { tree, world, place });
+        }
+        let component_name = component.name.as_str().to_owned();
+        let complete = CompleteErrand { request: request.clone(), component: component_name };
+        // Nothing else runs while a build is planned, so whoever cancels it ends this whole process.
+        let Done { digest: tree, text: world } =
+            worker::run(Errand::Complete(complete), planner.store(), &limits, &Cancel::new())?;
+        // The files were read once for the key and once more here. What an edit between the two left
+        // must not be remembered under a key that is not its own.
+        let after = memo_key(planner, component, &request)?;
+        if after == key {
+            crate::memo::remember(planner.store(), &key, &tree, &world)?;
+            return Ok(ComponentWit { tree, world, place });
+        }
+        key = after;
+    }
+    Err(SourceError::Unstable(path.on_disk(planner.project())).into())
 }
+
+/// How often WIT that changes while it is read is read again.
+const ATTEMPTS: usize = 3;
 
 /// The folder of the checkout that the completed folder stands for.
 fn place(planner: &Planner<'_>, path: &ProjectPath) -> ProjectPath {

@@ -5,6 +5,7 @@ mod blobs;
 mod exports;
 mod ingests;
 mod materialised;
+mod private;
 mod processes;
 mod trees;
 mod verify;
@@ -14,6 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::{CWD, FileType, Mode};
 use rustix::process::{Gid, Uid};
 
 use super::{DiskStore, FIXED_MTIME};
