@@ -5,6 +5,10 @@ use sandbox::Cause;
 use std::error::Error;
 use std::process::ExitCode;
 
+/// What to do about a full file system.
+pub(crate) const NO_ROOM: &str =
+    "there is no room left: free some, or set RUN_HOME to a folder on another file system";
+
 /// Which kind of end it was; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -64,23 +68,40 @@ impl CommandError {
         Self::new(Kind::Environment, message)
     }
 
+    /// The system gives no thread.
+    pub(crate) fn threads(source: &std::io::Error) -> Self {
+        Self::environment("cannot start a thread")
+            .caused_by(source)
+            .hint("the limit of processes is reached (`ulimit -u`, or that of the control group)")
+    }
+
     /// Everything there was to say has been printed; only the exit code is left.
     pub(crate) fn silent(kind: Kind) -> Self {
         Self::new(kind, "")
     }
 
     /// A library's error with its sources.
-    pub(crate) fn from_error(kind: Kind, error: &dyn Error) -> Self {
+    pub(crate) fn from_error(kind: Kind, error: &(dyn Error + 'static)) -> Self {
         let mut this = Self::new(kind, error.to_string());
         this.causes = causes(error);
-        this
+        this.or_no_room(error)
     }
 
     /// Adds the error below it, with its own sources.
     #[must_use]
-    pub(crate) fn caused_by(mut self, error: &dyn Error) -> Self {
+    pub(crate) fn caused_by(mut self, error: &(dyn Error + 'static)) -> Self {
         self.causes.push(error.to_string());
         self.causes.extend(causes(error));
+        self.or_no_room(error)
+    }
+
+    /// The same for everything that finds no room left, wherever it is found out.
+    fn or_no_room(mut self, error: &(dyn Error + 'static)) -> Self {
+        let mut chain = std::iter::successors(Some(error), |error: &&_| (*error).source());
+        if chain.any(|error| error.downcast_ref().is_some_and(cache::is_full)) {
+            self.kind = Kind::Environment;
+            self.hints.push(NO_ROOM.to_owned());
+        }
         self
     }
 
@@ -116,6 +137,7 @@ impl From<engine::BuildError> for CommandError {
                     ),
                 }
             }
+            engine::BuildError::Threads(source) => Self::threads(source),
             _ => Self::from_error(Kind::Environment, &error),
         }
     }

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use crate::arguments::{Color, Global, MessageFormat};
 use crate::command_error::CommandError;
+use crate::owner;
 use crate::ui::{self, Printer};
 
 /// What the process was told from outside.
@@ -87,8 +88,8 @@ impl Config {
     pub(crate) fn load(global: &Global) -> Result<Self, CommandError> {
         let environment = environment();
         ui::mask::learn_environment(&environment);
-        let home = Home::of(&environment)?;
-        let user = user_config(&home.config)?;
+        let home = Home::of(&environment);
+        let user = home.config.as_deref().map(user_config).transpose()?.unwrap_or_default();
         let directory = working_directory(global)?;
         let text = |name: &str| environment.get(OsStr::new(name));
         let function = text("RUN_DIGEST_FUNCTION").and_then(|value| value.to_str());
@@ -100,7 +101,14 @@ impl Config {
         let unicode = |name: &str| text(name).and_then(|value| value.to_str()).map(str::to_owned);
         Ok(Self {
             directory,
-            store: user.store.path.unwrap_or_else(|| home.cache.join("store")),
+            store: user
+                .store
+                .path
+                .or_else(|| home.cache.map(|cache| cache.join("store")))
+                .ok_or_else(|| {
+                    CommandError::environment("there is no home folder for the store")
+                        .hint("set HOME or XDG_CACHE_HOME, or RUN_HOME to an absolute path")
+                })?,
             digest_function,
             ci: text("CI")
                 .is_some_and(|value| !value.is_empty() && value != "false" && value != "0"),
@@ -116,30 +124,28 @@ impl Config {
     }
 }
 
-/// Where this user's files lie (XDG Base Directory Specification).
+/// Where this user's files lie (XDG Base Directory Specification), as far as the environment says.
 struct Home {
-    cache: PathBuf,
-    config: PathBuf,
+    cache: Option<PathBuf>,
+    config: Option<PathBuf>,
 }
 
 impl Home {
-    fn of(environment: &BTreeMap<OsString, OsString>) -> Result<Self, CommandError> {
+    fn of(environment: &BTreeMap<OsString, OsString>) -> Self {
         let folder = |name: &str| {
             let value = environment.get(OsStr::new(name))?;
             Some(PathBuf::from(value)).filter(|path| path.is_absolute())
         };
         if let Some(run_home) = folder("RUN_HOME") {
-            return Ok(Self { config: run_home.join("config.toml"), cache: run_home });
+            return Self { config: Some(run_home.join("config.toml")), cache: Some(run_home) };
         }
         let below_home = |variable: &str, fallback: &str| {
             folder(variable).or_else(|| Some(folder("HOME")?.join(fallback)))
         };
-        match (below_home("XDG_CACHE_HOME", ".cache"), below_home("XDG_CONFIG_HOME", ".config")) {
-            (Some(cache), Some(config)) => {
-                Ok(Self { cache: cache.join("run"), config: config.join("run/config.toml") })
-            }
-            _ => Err(CommandError::environment("there is no home folder for the store")
-                .hint("set HOME, or RUN_HOME to an absolute path")),
+        let config = below_home("XDG_CONFIG_HOME", ".config");
+        Self {
+            cache: below_home("XDG_CACHE_HOME", ".cache").map(|cache| cache.join("run")),
+            config: config.map(|config| config.join("run/config.toml")),
         }
     }
 }
@@ -162,15 +168,18 @@ fn working_directory(global: &Global) -> Result<PathBuf, CommandError> {
 }
 
 fn user_config(path: &Path) -> Result<UserConfig, CommandError> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match cache::read_regular_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Ok(UserConfig::default());
         }
         Err(source) => {
-            return Err(
-                CommandError::usage(format!("cannot read {}", path.display())).caused_by(&source)
-            );
+            let message = format!("cannot read {}", path.display());
+            return Err(match path.parent().and_then(owner::of_closed) {
+                Some(closed) => CommandError::environment(message).hint(closed.hint()),
+                None => CommandError::usage(message),
+            }
+            .caused_by(&source));
         }
     };
     toml::from_str(&text).map_err(|source| {

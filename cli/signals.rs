@@ -16,14 +16,14 @@ use crate::ui::Printer;
 /// What can be cancelled when the user wants it to stop.
 ///
 /// # Errors
-/// If the operating system refuses handlers.
+/// If the operating system refuses handlers, or a thread to wait in.
 pub(crate) fn cancel_on_signal() -> Result<Cancel, CommandError> {
     let cancel = Cancel::new();
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|source| {
         CommandError::environment("cannot listen to signals").caused_by(&source)
     })?;
     let cancelled = cancel.clone();
-    std::thread::spawn(move || {
+    let listen = move || {
         for (count, _) in signals.forever().enumerate() {
             if count > 0 {
                 std::process::exit(INTERRUPTED);
@@ -31,7 +31,9 @@ pub(crate) fn cancel_on_signal() -> Result<Cancel, CommandError> {
             cancelled.cancel();
             cut_off_later();
         }
-    });
+    };
+    let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(listen);
+    thread.map_err(|source| CommandError::threads(&source))?;
     Ok(cancel)
 }
 

@@ -12,6 +12,7 @@ mod harness;
 mod hermetic;
 mod languages;
 mod lockfile;
+mod machine;
 mod microservice;
 mod reproducible;
 mod robust;

@@ -1,19 +1,21 @@
 //! `run build`: from run.toml to finished components in the output folder.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use engine::{Export, Failure, Label, Options, Outcome, Status};
+use engine::{Export, Failure, FailureKind, Label, Options, Outcome, Status};
 use rules::diagnose::{self, Suspect};
-use rules::plan::Plan;
+use rules::plan::{Plan, PlannedComponent};
 use sandbox::Isolation;
 
 use super::session::Session;
 use super::workshop::Workshop;
 use crate::arguments::Build as Arguments;
-use crate::command_error::{CommandError, Kind};
+use crate::command_error::{self, CommandError, Kind};
 use crate::config::Config;
+use crate::owner;
 use crate::ui;
 
 /// Runs `run build`.
@@ -58,14 +60,17 @@ impl Report<'_> {
     /// Prints it; an error if the build did not succeed.
     pub(super) fn finish(&self, outcome: &Outcome) -> Result<(), CommandError> {
         let printer = &self.config.printer;
+        let suspects = Suspects::new(self.plan, &self.session.folder);
         for failure in &outcome.failures {
-            let suspect = suspect(self.plan, &failure.label, &self.session.folder);
-            let hints = diagnose::hints(failure, suspect.as_ref());
+            let suspect = suspects.find(&failure.label);
+            let mut hints = diagnose::hints(failure, suspect.as_ref());
+            hints.extend(self.what_the_machine_lacks(failure));
             let component = suspect.map(|suspect| suspect.component);
             printer.line(ui::failure(printer, failure, component, &hints).trim_end());
         }
         if let Some(error) = &outcome.state_error {
-            printer.warning(&format!("{error}: the next build will take longer"));
+            let why = &error.source;
+            printer.warning(&format!("{error}: {why}; the next build will take longer"));
         }
         if printer.json {
             let succeeded = outcome.status == Status::Succeeded;
@@ -76,6 +81,23 @@ impl Report<'_> {
             Status::Succeeded => Ok(()),
             Status::Interrupted => Err(CommandError::silent(Kind::Interrupted)),
             Status::Failed => Err(CommandError::silent(kind(&outcome.failures))),
+        }
+    }
+
+    /// What to do about a machine that is at fault.
+    fn what_the_machine_lacks(&self, failure: &Failure) -> Option<String> {
+        const DENIED: &str = "(os error 13)";
+        let store = self.config.store.display().to_string();
+        let reason = failure.kind.to_string();
+        match &failure.kind {
+            FailureKind::NoRoom { .. } => Some(command_error::NO_ROOM.to_owned()),
+            kind if kind.is_infrastructure()
+                && reason.contains(DENIED)
+                && reason.contains(&store) =>
+            {
+                Some(owner::hint_about_the_inside(&self.config.store))
+            }
+            _ => None,
         }
     }
 
@@ -125,21 +147,36 @@ impl Report<'_> {
     }
 }
 
-/// The component that an action belongs to.
-pub(super) fn suspect<'a>(plan: &'a Plan, label: &Label, project: &'a Path) -> Option<Suspect<'a>> {
-    let component = plan.components.iter().find(|component| component.name == label.owner())?;
-    Some(Suspect { component: &component.name, line: component.line, project })
+/// Which component an action belongs to.
+pub(super) struct Suspects<'a> {
+    project: &'a Path,
+    by_name: BTreeMap<&'a str, &'a PlannedComponent>,
+}
+
+impl<'a> Suspects<'a> {
+    pub(super) fn new(plan: &'a Plan, project: &'a Path) -> Self {
+        let components = plan.components.iter();
+        let by_name = components.map(|component| (component.name.as_str(), component)).collect();
+        Self { project, by_name }
+    }
+
+    pub(super) fn find(&self, label: &Label) -> Option<Suspect<'a>> {
+        let component = self.by_name.get(label.owner())?;
+        let project = self.project;
+        Some(Suspect { component: &component.name, line: component.line, project })
+    }
 }
 
 fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// The exit of a failed build: other bytes than pinned outweigh everything else.
+/// The exit of a failed build: other bytes than pinned outweigh everything else, then a full disk.
 fn kind(failures: &[Failure]) -> Kind {
-    if failures.iter().any(|failure| failure.kind.is_mismatch()) {
-        Kind::ChecksumMismatch
-    } else {
-        Kind::BuildFailed
+    let any = |is: fn(&FailureKind) -> bool| failures.iter().any(|failure| is(&failure.kind));
+    match () {
+        () if any(FailureKind::is_mismatch) => Kind::ChecksumMismatch,
+        () if any(|kind| matches!(kind, FailureKind::NoRoom { .. })) => Kind::Environment,
+        () => Kind::BuildFailed,
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cache::DiskStore;
+use cache::{DiskStore, Unusable};
 use engine::State;
 use rules::manifest::{self, Diagnostics, Manifest, Overrides, Secret};
 use rules::plan::Clients;
@@ -12,6 +12,7 @@ use rules::toolchain::{Lock, Mirrors, Network, Proxy, Registries};
 use crate::checkout;
 use crate::command_error::{CommandError, Kind};
 use crate::config::Config;
+use crate::owner;
 use crate::ui;
 
 /// The project that a command is about.
@@ -93,10 +94,29 @@ pub(crate) fn report(config: &Config, diagnostics: &Diagnostics) {
 
 /// Opens the store.
 pub(crate) fn store(config: &Config) -> Result<DiskStore, CommandError> {
+    cache::start_threads().map_err(|source| CommandError::threads(&source))?;
     DiskStore::open(&config.store, config.digest_function).map_err(|error| {
-        CommandError::from_error(Kind::Environment, &error)
-            .hint("set RUN_HOME to a folder that you may write to")
+        let this = CommandError::from_error(Kind::Environment, &error);
+        match owner::of_closed(&config.store) {
+            Some(closed) => this.hint(closed.hint()),
+            None => this.hint("set RUN_HOME to a folder that you may write to"),
+        }
     })
+}
+
+/// Tells what of the action cache could not be used since this was last asked.
+pub(crate) fn tell_unusable(config: &Config, store: &DiskStore) {
+    for Unusable { action, path, source, more } in store.take_unusable() {
+        let more = if more > 0 { format!(", nor {more} more") } else { String::new() };
+        let what = match action {
+            "read" => "what it remembers is found out anew",
+            _ => "what it was to remember will be found out again",
+        };
+        config.printer.warning(&format!(
+            "cannot {action} the cache entry `{}`{more}: {source}; {what}",
+            path.display()
+        ));
+    }
 }
 
 /// How registries' clients are run.

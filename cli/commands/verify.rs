@@ -16,7 +16,7 @@ use rules::plan::Plan;
 use rules::wasm::differences;
 use sandbox::{Determinism, Isolation, Listing, View};
 
-use super::build::{Report, suspect};
+use super::build::{Report, Suspects};
 use super::workshop::Workshop;
 use crate::arguments::Verify as Arguments;
 use crate::command_error::{CommandError, Kind};
@@ -171,8 +171,9 @@ impl Machine {
         let isolation = Isolation::default();
         Report { config, session, plan: &plan, exports: &[], isolation, started }
             .finish(&outcome)?;
+        let suspects = Suspects::new(&plan, &folder);
         let missed = outcome.missing.iter().flat_map(|(label, missing)| {
-            let suspect = suspect(&plan, label, &folder);
+            let suspect = suspects.find(label);
             suspect.map(|suspect| diagnose::looked_for(missing, &suspect)).unwrap_or_default()
         });
         Ok((components(&plan, &outcome), missed.collect()))

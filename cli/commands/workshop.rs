@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cache::DiskStore;
 use engine::{Build, Export, Options, Outcome, Sources, State, Target};
 use rules::manifest::{Diagnostics, Manifest, OptLevel};
-use rules::plan::{self, Plan, PlannedComponent, Project, Selection};
+use rules::plan::{self, Plan, PlannedComponent, Problems, Project, Selection};
 use rules::toolchain::{Images, host_platform};
 use sandbox::{Cancel, Isolation};
 
@@ -14,7 +14,7 @@ use super::session::{self, Session};
 use super::toolchain;
 use crate::arguments::{self, What};
 use crate::checkout;
-use crate::command_error::{CommandError, Kind};
+use crate::command_error::{self, CommandError, Kind};
 use crate::config::Config;
 use crate::signals;
 use crate::ui::Progress;
@@ -90,15 +90,24 @@ impl<'a> Workshop<'a> {
             epoch: self.epoch,
             isolation: self.isolation,
         };
-        let plan = plan::plan(project, &self.store, sources, &options).map_err(|problems| {
-            let mut diagnostics = Diagnostics::new(manifest.source());
-            problems.into_iter().for_each(|problem| diagnostics.push(problem));
-            session::report(self.config, &diagnostics);
-            CommandError::silent(Kind::Usage)
-        })?;
+        let plan = plan::plan(project, &self.store, sources, &options);
+        let plan = plan.map_err(|problems| self.unplannable(manifest, problems))?;
         match plan.unpromised.first() {
             None => Ok(plan),
             Some(name) => Err(self.unpromised(name)),
+        }
+    }
+
+    /// The end of a build that can't be planned.
+    fn unplannable(&self, manifest: &Manifest, problems: Problems) -> CommandError {
+        let mut diagnostics = Diagnostics::new(manifest.source());
+        problems.findings.into_iter().for_each(|problem| diagnostics.push(problem));
+        session::report(self.config, &diagnostics);
+        session::tell_unusable(self.config, &self.store);
+        match problems.no_room {
+            false => CommandError::silent(Kind::Usage),
+            true => CommandError::environment("the sources can't be put into the store")
+                .hint(command_error::NO_ROOM),
         }
     }
 
@@ -148,6 +157,7 @@ impl<'a> Workshop<'a> {
         };
         let outcome = build.run();
         progress.clear();
+        session::tell_unusable(self.config, &self.store);
         let outcome = outcome.map_err(CommandError::from)?;
         self.sweep(&outcome);
         Ok(outcome)

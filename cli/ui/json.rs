@@ -1,6 +1,5 @@
 //! Results for programs: one JSON object a line on standard output, told apart by `event`.
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use engine::{Event, Failure, Finish, Hit, Label, Progress, Summary};
@@ -8,12 +7,11 @@ use rules::wasm::{Change, Difference};
 use sandbox::Isolation;
 use serde_json::{Value, json};
 
-use super::mask;
+use super::{mask, stdout};
 
 /// Writes one line.
 pub(crate) fn emit(value: &Value) {
-    // A reader that went away is not a reason to fail a build.
-    let _ = writeln!(std::io::stdout().lock(), "{}", mask::json(value));
+    stdout::write(&format!("{}\n", mask::json(value)));
 }
 
 /// A build event.

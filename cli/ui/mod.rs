@@ -2,11 +2,13 @@
 //!
 //! Colour is never the only carrier of a meaning, and nothing moves unless a terminal is there.
 
+mod bars;
 mod failure;
 mod json;
 pub(crate) mod mask;
 mod printer;
 mod progress;
+mod stdout;
 mod sync;
 mod table;
 
@@ -16,6 +18,7 @@ pub(crate) use failure::failure;
 pub(crate) use json::{build_finished, diagnostic, emit, looked_for, verified};
 pub(crate) use printer::{Printer, duration};
 pub(crate) use progress::Progress;
+pub(crate) use stdout::take_error;
 pub(crate) use sync::SyncProgress;
 pub(crate) use table::{size, table};
 
@@ -23,11 +26,14 @@ pub(crate) use table::{size, table};
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     // An argument that it quotes may be an address with a token.
     let shown = error.to_string();
-    if mask::text(&shown) == shown {
-        // Nobody is left to tell if the terminal is gone.
-        let _ = error.print();
-    } else {
+    if mask::text(&shown) != shown {
         Printer::plain().line(shown.trim_end());
+        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    }
+    let printed = error.print();
+    // Of standard error nobody is left to tell.
+    if !error.use_stderr() {
+        stdout::note(printed);
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::mask;
+use super::{mask, stdout};
 use crate::command_error::{CommandError, Kind};
 
 /// How to print, as flags, environment and terminal have it.
@@ -80,7 +80,7 @@ impl Printer {
 
     /// Prints results on standard output.
     pub(crate) fn result(&self, text: &str) {
-        let _ = std::io::stdout().lock().write_all(mask::text(text).as_bytes());
+        stdout::write(&mask::text(text));
     }
 
     /// Prints an error with its causes and hints; returns its exit code.

@@ -2,25 +2,20 @@
 //!
 //! State apart from drawing: which actions run is kept here, how lines move is indicatif's.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use engine::{Event, Events, Finish, Hit, Label, Messages, Progress as Step};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::bars::Bars;
 use super::printer::{Printer, Style, duration};
 use super::{json, mask};
-
-/// How often a live line is drawn again.
-pub(super) const TICK: Duration = Duration::from_millis(120);
 
 /// Shows the events of a build.
 pub(crate) struct Progress {
     printer: Printer,
     lines: MultiProgress,
-    running: Mutex<BTreeMap<Label, ProgressBar>>,
+    running: Bars<Label>,
 }
 
 impl Progress {
@@ -29,18 +24,14 @@ impl Progress {
         let target =
             if printer.live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let lines = MultiProgress::with_draw_target(target);
-        Self { printer, lines, running: Mutex::new(BTreeMap::new()) }
+        Self { printer, lines, running: Bars::new() }
     }
 
     /// Takes all live lines off the screen.
     pub(crate) fn clear(&self) {
-        self.bars().clear();
+        self.running.lock().clear();
         // A terminal that is gone has nothing to clear.
         let _ = self.lines.clear();
-    }
-
-    fn bars(&self) -> std::sync::MutexGuard<'_, BTreeMap<Label, ProgressBar>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Prints above the live lines.
@@ -61,15 +52,17 @@ impl Progress {
         if !self.printer.live {
             return self.print_line(Style::Good, "Running", &label.to_string());
         }
-        let bar = self.lines.add(ProgressBar::new_spinner());
-        bar.set_style(spinner());
-        bar.set_prefix(label.to_string());
-        bar.enable_steady_tick(TICK);
-        self.bars().insert(label, bar);
+        let prefix = label.to_string();
+        self.running.get_or_make(label, || {
+            let bar = self.lines.add(ProgressBar::new_spinner());
+            bar.set_style(spinner());
+            bar.set_prefix(prefix);
+            bar
+        });
     }
 
     fn progressed(&self, label: &Label, step: &Step) {
-        let bars = self.bars();
+        let bars = self.running.lock();
         let Some(bar) = bars.get(label) else { return };
         match step {
             Step::Text(text) => bar.set_message(mask::text(text)),
@@ -86,7 +79,7 @@ impl Progress {
     }
 
     fn finished(&self, label: &Label, finish: &Finish, messages: &Messages) {
-        if let Some(bar) = self.bars().remove(label) {
+        if let Some(bar) = self.running.lock().remove(label) {
             bar.finish_and_clear();
         }
         // Tools warn on standard error; on standard output they chat.

@@ -1,20 +1,18 @@
 //! The progress of fetching toolchains: a live line per package on a terminal, plain lines elsewhere.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use rules::toolchain::{Event, Events};
 use sandbox::Cancel;
 
+use super::bars::Bars;
 use super::printer::{Printer, Style};
-use super::progress::{TICK, bytes, spinner};
+use super::progress::{bytes, spinner};
 
 /// Shows the events of a sync.
 pub(crate) struct SyncProgress {
     printer: Printer,
     lines: MultiProgress,
-    bars: Mutex<BTreeMap<String, ProgressBar>>,
+    bars: Bars<String>,
     cancel: Cancel,
 }
 
@@ -24,18 +22,14 @@ impl SyncProgress {
         let target =
             if printer.live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let lines = MultiProgress::with_draw_target(target);
-        Self { printer, lines, bars: Mutex::new(BTreeMap::new()), cancel }
+        Self { printer, lines, bars: Bars::new(), cancel }
     }
 
     /// Takes all live lines off the screen.
     pub(crate) fn clear(&self) {
-        self.bars().clear();
+        self.bars.lock().clear();
         // A terminal that is gone has nothing to clear.
         let _ = self.lines.clear();
-    }
-
-    fn bars(&self) -> MutexGuard<'_, BTreeMap<String, ProgressBar>> {
-        self.bars.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn say(&self, style: Style, verb: &str, text: &str) {
@@ -45,15 +39,11 @@ impl SyncProgress {
     }
 
     fn bar(&self, package: &str) -> ProgressBar {
-        let mut bars = self.bars();
-        if let Some(bar) = bars.get(package) {
-            return bar.clone();
-        }
-        let bar = self.lines.add(ProgressBar::new_spinner().with_style(spinner()));
-        bar.set_prefix(package.to_owned());
-        bar.enable_steady_tick(TICK);
-        bars.insert(package.to_owned(), bar.clone());
-        bar
+        self.bars.get_or_make(package.to_owned(), || {
+            let bar = self.lines.add(ProgressBar::new_spinner().with_style(spinner()));
+            bar.set_prefix(package.to_owned());
+            bar
+        })
     }
 
     fn fetching(&self, package: &str, done: u64, total: Option<u64>) {
@@ -71,7 +61,7 @@ impl SyncProgress {
     }
 
     fn done(&self, package: &str) {
-        if let Some(bar) = self.bars().remove(package) {
+        if let Some(bar) = self.bars.lock().remove(package) {
             bar.finish_and_clear();
         }
     }

@@ -49,7 +49,7 @@ pub struct Manifest {
 }
 
 /// No `run.toml` is bigger; what is bigger was not written by hand.
-const BIGGEST: u64 = 1 << 20;
+const BIGGEST: u64 = 16 << 20;
 
 impl Manifest {
     /// Reads the `run.toml` of a project, checks what it says against the files of the project, and

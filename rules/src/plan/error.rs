@@ -88,6 +88,13 @@ impl From<Invalid> for PlanError {
 }
 
 impl PlanError {
+    /// Whether the store has no room for what is planned.
+    pub(super) fn is_for_want_of_room(&self) -> bool {
+        let first: &(dyn Error + 'static) = self;
+        let mut chain = std::iter::successors(Some(first), |error: &&_| (*error).source());
+        chain.any(|error| error.downcast_ref().is_some_and(cache::is_full))
+    }
+
     /// The error at the key of run.toml that it is about.
     pub(super) fn diagnostic(&self, component: &Component) -> Diagnostic {
         let mut message = self.to_string();

@@ -121,6 +121,15 @@ pub struct PlannedComponent {
     pub checks: Vec<ActionId>,
 }
 
+/// Why a build can't be planned.
+#[derive(Debug)]
+pub struct Problems {
+    /// What is wrong with each component, with its place in run.toml.
+    pub findings: Vec<Diagnostic>,
+    /// Whether the store has no room for the sources: then run.toml is not at fault.
+    pub no_room: bool,
+}
+
 /// The last actions of a component.
 struct Ends {
     finish: ActionId,
@@ -136,10 +145,10 @@ pub fn plan(
     store: &DiskStore,
     sources: &mut Sources,
     options: &Options<'_>,
-) -> Result<Plan, Vec<Diagnostic>> {
+) -> Result<Plan, Problems> {
     let mut planner = Planner::new(project, store, sources, options);
     let mut components = Vec::new();
-    let mut problems = Vec::new();
+    let mut problems = Problems { findings: Vec::new(), no_room: false };
     for component in options.selection.components(project.manifest) {
         planner.begin(component);
         match plan_component(&mut planner, component, options) {
@@ -150,14 +159,17 @@ pub fn plan(
                 output: Finish::OUTPUT.to_owned(),
                 checks,
             }),
-            Err(error) => problems.push(error.diagnostic(component)),
+            Err(error) => {
+                problems.no_room |= error.is_for_want_of_room();
+                problems.findings.push(error.diagnostic(component));
+            }
         }
     }
-    if problems.is_empty() {
+    if problems.findings.is_empty() {
         let (graph, unpromised) = planner.into_parts();
         Ok(Plan { graph, components, unpromised })
     } else {
-        problems.dedup();
+        problems.findings.dedup();
         Err(problems)
     }
 }
@@ -237,7 +249,7 @@ mod tests {
     use crate::toolchain::{Lock, Registries, UnsupportedHost};
 
     /// Plans a project of these components on a machine that no images are made for.
-    fn plan_on_an_unknown_machine(components: &str) -> Result<Plan, Vec<Diagnostic>> {
+    fn plan_on_an_unknown_machine(components: &str) -> Result<Plan, Problems> {
         let folder = tempfile::tempdir().unwrap();
         let project = folder.path();
         let text = format!("[project]\nname = \"p\"\nversion = \"0.1.0\"\n{components}");
@@ -276,7 +288,7 @@ mod tests {
         assert_eq!(plan.components.len(), 1);
         let python = "[[component]]\nname = \"a\"\nsource = \"app.py\"\nlanguage = \"python\"\n\
                       wit = \"w.wit\"\n";
-        let problems = plan_on_an_unknown_machine(python).unwrap_err();
+        let problems = plan_on_an_unknown_machine(python).unwrap_err().findings;
         assert_eq!(problems[0].message, "no toolchain images are made for riscv64 linux");
     }
 }
