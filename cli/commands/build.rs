@@ -1,11 +1,13 @@
 //! `run build`: from run.toml to finished components in the output folder.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use engine::{Export, Failure, FailureKind, Label, Options, Outcome, Status};
+use engine::{
+    Export, Failure, FailureKind, Fate, Former, Label, Options, Outcome, Outputs, Status,
+};
 use rules::diagnose::{self, Suspect};
 use rules::plan::{Plan, PlannedComponent};
 use sandbox::Isolation;
@@ -40,6 +42,10 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
         ..workshop.options()
     };
     let outcome = workshop.build(&plan, &mut state, &exports, options)?;
+    if outcome.status == Status::Succeeded && workshop.builds_everything() {
+        let current = exports.iter().map(|export| export.to.clone()).collect();
+        remove_former(config, session, state.outputs(), &current)?;
+    }
     let report = Report { config, session, plan: &plan, exports: &exports, isolation, started };
     report.finish(&outcome)?;
     Ok(ExitCode::SUCCESS)
@@ -164,6 +170,55 @@ impl<'a> Suspects<'a> {
         let component = self.by_name.get(label.owner())?;
         let project = self.project;
         Some(Suspect { component: &component.name, line: component.line, project })
+    }
+}
+
+/// Takes away what earlier builds wrote and `current` does not hold, as far as it is still as they left it.
+fn remove_former(
+    config: &Config,
+    session: &Session,
+    outputs: &mut Outputs,
+    current: &BTreeSet<PathBuf>,
+) -> Result<(), CommandError> {
+    for Former { path, fate } in former(outputs, current)? {
+        let shown = path.strip_prefix(&session.folder).unwrap_or(&path).display().to_string();
+        if config.printer.json && !matches!(fate, Fate::Stuck(_)) {
+            ui::emit(&ui::removed(&shown, matches!(fate, Fate::Removed)));
+        }
+        match fate {
+            Fate::Removed => {
+                config.printer.status("Removed", &shown);
+                remove_empty_folders(&session.folder, &path);
+            }
+            Fate::Changed => config.printer.warning(&format!(
+                "`{shown}` is made no longer; it stays, as somebody has changed it since it was written"
+            )),
+            Fate::Stuck(error) => {
+                config.printer.warning(&format!("cannot remove `{shown}`, which is made no longer: {error}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes what earlier builds wrote and `current` does not hold.
+pub(super) fn former(
+    outputs: &mut Outputs,
+    current: &BTreeSet<PathBuf>,
+) -> Result<Vec<Former>, CommandError> {
+    outputs.remove_former(current).map_err(|source| {
+        CommandError::environment("cannot write `.run/outputs`").caused_by(&source)
+    })
+}
+
+/// Removes the folders above a removed file that are empty now, up to the project's own.
+pub(super) fn remove_empty_folders(project: &Path, path: &Path) {
+    let above = path.ancestors().skip(1).take_while(|folder| *folder != project);
+    for folder in above.filter(|folder| folder.starts_with(project)) {
+        // A folder in which something else lies stays.
+        if std::fs::remove_dir(folder).is_err() {
+            return;
+        }
     }
 }
 

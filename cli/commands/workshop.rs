@@ -75,6 +75,11 @@ impl<'a> Workshop<'a> {
         })
     }
 
+    /// Whether this is about all that the project makes.
+    pub(super) fn builds_everything(&self) -> bool {
+        self.selection.is_everything()
+    }
+
     /// Plans the build of the project as it lies in a folder.
     pub(super) fn plan(
         &self,

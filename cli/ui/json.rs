@@ -48,6 +48,11 @@ pub(crate) fn build_finished(
     json!({"event": "result", "success": success, "sandbox": sandbox, "components": components})
 }
 
+/// A file that is made no longer: removed, or left as it was changed since.
+pub(crate) fn removed(path: &str, removed: bool) -> Value {
+    json!({"event": if removed { "removed" } else { "left" }, "path": path})
+}
+
 /// What an action looked for and did not see, although the project has it.
 pub(crate) fn looked_for(advice: &str) -> Value {
     json!({"event": "looked_for", "text": advice})

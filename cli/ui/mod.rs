@@ -15,7 +15,7 @@ mod table;
 use std::process::ExitCode;
 
 pub(crate) use failure::failure;
-pub(crate) use json::{build_finished, diagnostic, emit, looked_for, verified};
+pub(crate) use json::{build_finished, diagnostic, emit, looked_for, removed, verified};
 pub(crate) use printer::{Printer, duration};
 pub(crate) use progress::Progress;
 pub(crate) use stdout::take_error;

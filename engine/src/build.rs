@@ -129,6 +129,9 @@ pub enum BuildError {
     /// The store can't be read.
     #[error("can't use the store")]
     Store(#[from] cache::StoreError),
+    /// What is going to be exported can't be noted.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The threads that run actions can't be started.
     #[error("can't start the build's threads")]
     Threads(#[source] std::io::Error),

@@ -21,6 +21,7 @@ mod failure;
 mod graph;
 pub mod key;
 mod label;
+mod outputs;
 mod schedule;
 mod source;
 mod stat;
@@ -40,5 +41,6 @@ pub use failure::{CommandReport, Failure, FailureKind, KeptSandbox, quote, says_
 pub use graph::{ActionId, Graph, GraphError};
 pub use key::ActionKey;
 pub use label::Label;
+pub use outputs::{Fate, Former, Outputs};
 pub use source::{SourceError, SourceFile, Sources};
 pub use state::{State, StateError};

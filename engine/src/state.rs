@@ -18,7 +18,7 @@ use crate::key::ActionKey;
 use crate::stat_cache::StatCache;
 use crate::state_file::{ActionMessage, ExportMessage, FileMessage, StateMessage, TreeMessage};
 use crate::success::Success;
-use crate::{ExportError, Exported, Label, Sources};
+use crate::{ExportError, Exported, Label, Outputs, Sources};
 
 /// For how many saves the result of an action is kept that nobody asks for.
 const KEEP: u32 = 32;
@@ -31,6 +31,7 @@ pub struct State {
     sources: Sources,
     actions: BTreeMap<Label, Record>,
     exports: BTreeMap<Vec<u8>, ExportRecord>,
+    outputs: Outputs,
     changed: bool,
 }
 
@@ -42,19 +43,19 @@ struct Record {
     age: u32,
 }
 
-/// The state could not be written.
+/// A file of the state could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("can't write the incremental state `{}`", .path.display())]
+#[error("can't write `{}`", .path.display())]
 pub struct StateError {
-    /// The state's file.
+    /// The file.
     pub path: PathBuf,
     /// What the operating system says.
     pub source: io::Error,
 }
 
 impl State {
-    /// Reads the state of a project from `file`, usually `.run/state`. Its folder has to exist on
-    /// the file system of the sources, as its clock is taken for theirs.
+    /// Reads the state of a project from `file`, usually `.run/state`. Its folder has to exist. Best it
+    /// lies on the file system of the sources: then it is there that the time is read off a new file.
     #[must_use]
     pub fn open(store: &DiskStore, file: &Path) -> Self {
         // Whatever is there instead of a state, it is none.
@@ -67,6 +68,17 @@ impl State {
     /// The project's source files.
     pub const fn sources(&mut self) -> &mut Sources {
         &mut self.sources
+    }
+
+    /// The files that builds have exported, known beyond the state itself.
+    pub const fn outputs(&mut self) -> &mut Outputs {
+        &mut self.outputs
+    }
+
+    /// Notes files that are about to be exported.
+    pub(crate) fn expect_exports(&mut self, files: &[(&Path, Digest)]) -> Result<(), StateError> {
+        let noted = self.outputs.expect(files.iter().copied());
+        noted.map_err(|source| StateError { path: self.outputs.journal().to_owned(), source })
     }
 
     /// What is known of the file that was exported to `to`.
@@ -133,6 +145,7 @@ impl State {
     fn read(store: &DiskStore, file: &Path, message: StateMessage) -> Self {
         let function = store.function();
         let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
+        let base = folder.parent().unwrap_or(&folder).to_owned();
         let files = message.files.into_iter().map(|file| file.read(function));
         let trees = message.trees.iter().map(|tree| tree.read(function));
         let actions = message.actions.into_iter().filter_map(|action| {
@@ -143,6 +156,7 @@ impl State {
         let exports = message.exports.into_iter().map(|export| export.read(function));
         Self {
             file: file.to_owned(),
+            outputs: Outputs::read(file.with_file_name("outputs"), base),
             store: store.clone(),
             sources: Sources::new(store.clone(), folder, StatCache::new(files, trees)),
             actions: actions.collect(),

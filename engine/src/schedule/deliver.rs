@@ -34,6 +34,7 @@ impl Scheduler<'_> {
     /// Sees to it that everything asked for is there. Returns whether something has to run for it.
     pub(super) fn deliver(&mut self) -> Result<bool, BuildError> {
         let mut absent = self.absent_targets()?;
+        self.expect_exports()?;
         for (place, export) in self.build.exports.iter().enumerate() {
             match self.export(export)? {
                 Delivery::Absent => absent.push(export.action),
@@ -74,6 +75,18 @@ impl Scheduler<'_> {
             }
         }
         Ok(absent)
+    }
+
+    /// Notes what is going to be written, before any of it is.
+    fn expect_exports(&mut self) -> Result<(), BuildError> {
+        let file = |export: &'_ Export| {
+            let success = self.result(export.action)?;
+            Some(*success.artifact(&export.output)?.digest())
+        };
+        let exports = self.build.exports;
+        let files = exports.iter().filter_map(|export| Some((export.to.as_path(), file(export)?)));
+        let files: Vec<_> = files.collect();
+        Ok(self.build.state.expect_exports(&files)?)
     }
 
     fn export(&mut self, export: &Export) -> Result<Delivery, BuildError> {
