@@ -99,6 +99,14 @@ fn a_store_that_root_closed_says_whose_it_is() {
         std::os::unix::fs::lchown(&folder, Some(1234), Some(1234)).unwrap();
     }
     workspace.run(["build"]).ok();
+    // Folders that root has made below those of the user.
+    let inside = std::fs::read_dir(home.join("store/cas/blake3")).unwrap();
+    for folder in inside.map(|folder| folder.unwrap().path()) {
+        std::os::unix::fs::lchown(&folder, Some(0), Some(0)).unwrap();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    std::fs::remove_dir_all(workspace.path(".run")).unwrap();
+    workspace.run(["build"]).exits(36).says("a part of the store belongs to another user");
 }
 
 /// A file system of this many bytes in the memory, on a folder of the workspace.

@@ -16,6 +16,7 @@ use crate::arguments::{self, What};
 use crate::checkout;
 use crate::command_error::{self, CommandError, Kind};
 use crate::config::Config;
+use crate::owner;
 use crate::signals;
 use crate::ui::Progress;
 
@@ -109,10 +110,11 @@ impl<'a> Workshop<'a> {
         problems.findings.into_iter().for_each(|problem| diagnostics.push(problem));
         session::report(self.config, &diagnostics);
         session::tell_unusable(self.config, &self.store);
-        match problems.no_room {
-            false => CommandError::silent(Kind::Usage),
-            true => CommandError::environment("the sources can't be put into the store")
-                .hint(command_error::NO_ROOM),
+        let lost = CommandError::environment("the sources can't be put into the store");
+        match () {
+            () if problems.no_room => lost.hint(command_error::NO_ROOM),
+            () if problems.is_closed => lost.hint(owner::hint_about_the_inside(&self.config.store)),
+            () => CommandError::silent(Kind::Usage),
         }
     }
 

@@ -27,14 +27,20 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 /// needs more than an instant, unless it was stopped.
 const PATIENCE: (Duration, u32) = (Duration::from_millis(5), 40);
 
+/// How many digests of a file are needed: the one it has, and the one it is about to get. More than that
+/// only matter if as many builds write at once.
+const NEEDED: usize = 4;
+
 /// The files that builds of one project wrote.
 #[derive(Debug)]
 pub struct Outputs {
     journal: PathBuf,
     /// The project's folder.
     base: PathBuf,
-    /// The digests that each file was written with, by its path below the base.
-    written: BTreeMap<PathBuf, BTreeSet<Digest>>,
+    /// The digests that each file was written with, the last one last, by its path below the base.
+    written: BTreeMap<PathBuf, Vec<Digest>>,
+    /// How many lines the journal has.
+    lines: usize,
 }
 
 /// A file that builds wrote once and make no longer.
@@ -67,11 +73,22 @@ impl Outputs {
 
     pub(crate) fn read(journal: PathBuf, base: PathBuf) -> Self {
         let bytes = cache::read_regular(&journal).unwrap_or_default();
-        let mut written: BTreeMap<PathBuf, BTreeSet<Digest>> = BTreeMap::new();
-        for (path, digest) in bytes.split(|byte| *byte == b'\n').filter_map(read_line) {
-            written.entry(path).or_default().insert(digest);
+        let mut this = Self { journal, base, written: BTreeMap::new(), lines: 0 };
+        for (path, digest) in files_of(&bytes) {
+            this.note(&path, digest);
+            this.lines += 1;
         }
-        Self { journal, base, written }
+        this
+    }
+
+    /// A digest counts from the last time that it was noted.
+    fn note(&mut self, path: &Path, digest: Digest) {
+        let digests = self.written.entry(path.to_owned()).or_default();
+        digests.retain(|known| *known != digest);
+        digests.push(digest);
+        if digests.len() > NEEDED {
+            digests.remove(0);
+        }
     }
 
     pub(crate) fn journal(&self) -> &Path {
@@ -87,19 +104,30 @@ impl Outputs {
         for (path, digest) in files {
             let Ok(path) = path.strip_prefix(&self.base) else { continue };
             // A path with a line break makes two lines, neither of which names it: it is forgotten.
-            if self.written.get(path).is_none_or(|digests| !digests.contains(&digest)) {
+            if self.written.get(path).and_then(|digests| digests.last()) != Some(&digest) {
                 lines.extend(line(path, &digest));
-                self.written.entry(path.to_owned()).or_default().insert(digest);
+                self.note(path, digest);
+                self.lines += 1;
             }
         }
         if lines.is_empty() {
             return Ok(());
         }
         let _turn = self.turn()?;
+        if self.lines > 2 * NEEDED * self.written.len() + 100 {
+            let mut now = Self::read(self.journal.clone(), self.base.clone());
+            files_of(&lines).for_each(|(path, digest)| now.note(&path, digest));
+            self.lines = now.written.values().map(Vec::len).sum();
+            return now.write();
+        }
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE;
         let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o666);
-        File::from(rustix::fs::open(&self.journal, flags, mode)?).write_all(&lines)
+        let mut journal = File::from(rustix::fs::open(&self.journal, flags, mode)?);
+        if !journal.metadata()?.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        journal.write_all(&lines)
     }
 
     /// Removes what was written once, is not among `current`, and is still as it was written.
@@ -132,12 +160,17 @@ impl Outputs {
     /// Takes lines out of the journal as it is now: others may have added to it.
     fn forget(&self, gone: &BTreeSet<&PathBuf>) -> io::Result<()> {
         let _turn = self.turn()?;
-        let now = Self::read(self.journal.clone(), self.base.clone());
-        let left = now.written.iter().filter(|(path, _)| !gone.contains(path));
-        let lines = left.flat_map(|(path, digests)| {
-            digests.iter().flat_map(|digest| line(path, digest)).collect::<Vec<u8>>()
-        });
-        let lines: Vec<u8> = lines.collect();
+        let mut now = Self::read(self.journal.clone(), self.base.clone());
+        now.written.retain(|path, _| !gone.contains(path));
+        now.write()
+    }
+
+    /// Writes the journal anew, with what is needed of each file.
+    fn write(&self) -> io::Result<()> {
+        let mut lines = Vec::new();
+        for (path, digests) in &self.written {
+            digests.iter().for_each(|digest| lines.extend(line(path, digest)));
+        }
         if lines.is_empty() {
             return match fs::remove_file(&self.journal) {
                 Err(error) if !is_absent(&error) => Err(error),
@@ -152,7 +185,7 @@ impl Outputs {
     }
 
     /// Removes a file if it has one of these digests; `None` if it is not there.
-    fn remove(&self, path: &Path, digests: &BTreeSet<Digest>) -> io::Result<Option<Fate>> {
+    fn remove(&self, path: &Path, digests: &[Digest]) -> io::Result<Option<Fate>> {
         let path = self.base.join(path);
         let metadata = match fs::symlink_metadata(&path) {
             Ok(metadata) => metadata,
@@ -198,6 +231,11 @@ fn line(path: &Path, digest: &Digest) -> Vec<u8> {
     [digest.to_string().as_bytes(), b" ", path.as_os_str().as_bytes(), b"\n"].concat()
 }
 
+/// What a journal says. Lines that can't be read are left out.
+fn files_of(lines: &[u8]) -> impl Iterator<Item = (PathBuf, Digest)> {
+    lines.split(|byte| *byte == b'\n').filter_map(read_line)
+}
+
 fn read_line(line: &[u8]) -> Option<(PathBuf, Digest)> {
     let space = line.iter().position(|byte| *byte == b' ')?;
     let digest = std::str::from_utf8(&line[..space]).ok()?.parse().ok()?;
@@ -208,4 +246,91 @@ fn read_line(line: &[u8]) -> Option<(PathBuf, Digest)> {
 
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+mod tests {
+    use cache::DigestFunction;
+
+    use super::*;
+
+    /// A project whose files are their own digests' content.
+    struct Project(tempfile::TempDir);
+
+    impl Project {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir(folder.path().join(".run")).unwrap();
+            Self(folder)
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn expect(&self, name: &str, content: &str) {
+            let digest = Digest::of(DigestFunction::Blake3, content.as_bytes());
+            let mut outputs = Outputs::open(self.0.path());
+            outputs.expect([(self.path(name).as_path(), digest)]).unwrap();
+        }
+
+        /// What becomes of everything.
+        fn remove(&self) -> String {
+            let found = Outputs::open(self.0.path()).remove_former(&BTreeSet::new()).unwrap();
+            let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+            let fates =
+                found.iter().map(|Former { path, fate }| format!("{} {fate:?}", name(path)));
+            fates.collect::<Vec<_>>().join(", ")
+        }
+    }
+
+    #[test]
+    fn only_what_has_a_noted_digest_is_removed() {
+        let project = Project::new();
+        for (name, noted, content) in [("a", "1", "1"), ("b", "1", "2"), ("c", "12", "21")] {
+            project.expect(name, noted);
+            fs::write(project.path(name), content).unwrap();
+        }
+        project.expect("gone", "1");
+        assert_eq!(project.remove(), "a Removed, b Changed, c Changed");
+        assert!(!project.path("a").exists() && project.path("b").exists());
+        assert_eq!(project.remove(), "", "all is forgotten");
+        assert!(!project.path(".run/outputs").exists());
+    }
+
+    #[test]
+    fn a_file_that_was_not_written_yet_has_its_former_digest() {
+        let project = Project::new();
+        fs::write(project.path("a"), "1").unwrap();
+        for content in ["1", "2", "1", "3"] {
+            project.expect("a", content);
+        }
+        assert_eq!(project.remove(), "a Removed");
+    }
+
+    #[test]
+    fn the_journal_does_not_grow_with_the_builds() {
+        let project = Project::new();
+        let mut longest = 0;
+        for round in 0..1000 {
+            project.expect("a", &round.to_string());
+            let length = fs::metadata(project.path(".run/outputs")).unwrap().len();
+            longest = length.max(longest);
+        }
+        assert!(longest < 120 * 80, "{longest}");
+        fs::write(project.path("a"), "998").unwrap();
+        assert_eq!(project.remove(), "a Removed");
+    }
+
+    #[test]
+    fn a_journal_that_is_no_file_is_an_error_and_never_waited_for() {
+        let project = Project::new();
+        let journal = project.path(".run/outputs");
+        rustix::fs::mknodat(rustix::fs::CWD, &journal, rustix::fs::FileType::Fifo, Mode::RWXU, 0)
+            .unwrap();
+        assert_eq!(project.remove(), "");
+        let digest = Digest::of(DigestFunction::Blake3, b"");
+        let mut outputs = Outputs::open(project.0.path());
+        assert!(outputs.expect([(project.path("a").as_path(), digest)]).is_err());
+    }
 }

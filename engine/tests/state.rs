@@ -73,7 +73,7 @@ fn a_null_build_does_not_write_it() {
     workspace.build(&graph).export("b", &to).run();
     assert_eq!(file.metadata().unwrap().modified().unwrap(), before);
     let names: Vec<_> = fs::read_dir(workspace.path(".run")).unwrap().collect();
-    assert_eq!(names.len(), 1, "no temporary file is left");
+    assert_eq!(names.len(), 2, "no temporary file is left beside `state` and `outputs`");
 }
 
 fn it_forgets_what_nobody_asks_for() {
@@ -97,6 +97,6 @@ fn a_state_that_cannot_be_written_is_no_failure() {
     let ran = workspace.build(&graph("a")).of(&["b"]).run();
     assert_eq!(ran.ends(), "a ran, b ran");
     let error = ran.ok().state_error.as_ref().unwrap();
-    let expect = format!("can't write the incremental state `{}`", file.join("state").display());
+    let expect = format!("can't write `{}`", file.join("state").display());
     assert_eq!(error.to_string(), expect);
 }

@@ -1,6 +1,10 @@
 //! Why a component can't be planned, told at its place in run.toml.
 
 use std::error::Error;
+use std::path::Path;
+
+use cache::StoreError;
+use engine::SourceError;
 
 use engine::BuiltinError;
 
@@ -93,6 +97,24 @@ impl PlanError {
         let first: &(dyn Error + 'static) = self;
         let mut chain = std::iter::successors(Some(first), |error: &&_| (*error).source());
         chain.any(|error| error.downcast_ref().is_some_and(cache::is_full))
+    }
+
+    /// Whether something in the store at `root` is closed to this user.
+    pub(super) fn is_refused_by_the_store(&self, root: &Path) -> bool {
+        let error = match self {
+            Self::Store(error)
+            | Self::Source(SourceError::Store(error))
+            | Self::SourceTree(
+                SourceTreeError::Store(error) | SourceTreeError::Source(SourceError::Store(error)),
+            )
+            | Self::Lang(LangError::Sources(
+                SourceTreeError::Store(error) | SourceTreeError::Source(SourceError::Store(error)),
+            )) => error,
+            _ => return false,
+        };
+        // The same error speaks of the user's own files: those have to be put into the store.
+        matches!(error, StoreError::Io { path, source, .. }
+            if source.kind() == std::io::ErrorKind::PermissionDenied && path.starts_with(root))
     }
 
     /// The error at the key of run.toml that it is about.

@@ -128,6 +128,8 @@ pub struct Problems {
     pub findings: Vec<Diagnostic>,
     /// Whether the store has no room for the sources: then run.toml is not at fault.
     pub no_room: bool,
+    /// Whether a part of the store is closed to this user; the same holds.
+    pub is_closed: bool,
 }
 
 /// The last actions of a component.
@@ -148,7 +150,7 @@ pub fn plan(
 ) -> Result<Plan, Problems> {
     let mut planner = Planner::new(project, store, sources, options);
     let mut components = Vec::new();
-    let mut problems = Problems { findings: Vec::new(), no_room: false };
+    let mut problems = Problems { findings: Vec::new(), no_room: false, is_closed: false };
     for component in options.selection.components(project.manifest) {
         planner.begin(component);
         match plan_component(&mut planner, component, options) {
@@ -161,6 +163,7 @@ pub fn plan(
             }),
             Err(error) => {
                 problems.no_room |= error.is_for_want_of_room();
+                problems.is_closed |= error.is_refused_by_the_store(store.root());
                 problems.findings.push(error.diagnostic(component));
             }
         }
