@@ -30,8 +30,7 @@ fn read(count: usize, text: &dyn Fn(usize) -> String) -> Duration {
         assert!(last > Some(count));
     }
     assert!(manifest.is_some() || findings.errors() > 0);
-    findings.iter().for_each(|finding| assert!(findings.position(finding).is_some()));
-    findings.render(false);
+    assert!(findings.render(false).len() < 1 << 20, "the first findings only are drawn");
     worked() - begin
 }
 
