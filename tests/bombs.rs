@@ -185,7 +185,7 @@ fn locks_and_manifests_that_are_too_long_are_refused_before_they_are_read() {
         ("hello", "Cargo.lock", "16777216 (16 MiB)"),
         ("hello", "Cargo.toml", "16777216 (16 MiB)"),
         ("hello", "run.lock.toml", "16777216 (16 MiB)"),
-        ("hello", "run.toml", "1048576 (1 MiB)"),
+        ("hello", "run.toml", "16777216 (16 MiB)"),
     ] {
         let workspace = Workspace::example(example);
         let path = workspace.path(file);

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "tests say where they keep what")]
 
-mod clients;
 mod bombs;
+mod clients;
 mod command_line;
 mod configuration;
 mod first_build;

@@ -244,10 +244,10 @@ fn unreadable_files_are_reported() {
         "error: run.toml in [ROOT]/project cannot be read: No such file or directory (os error 2)\n\
          --> run.toml"
     );
-    project.write("run.toml", &vec![b'#'; (1 << 20) + 1]);
+    project.write("run.toml", &vec![b'#'; (16 << 20) + 1]);
     assert_eq!(
         load(),
-        "error: run.toml in [ROOT]/project cannot be read: it has 1048577 bytes; the limit for such a file is 1048576 (1 MiB)\n--> run.toml"
+        "error: run.toml in [ROOT]/project cannot be read: it has 16777217 bytes; the limit for such a file is 16777216 (16 MiB)\n--> run.toml"
     );
     project.write("run.toml", b"[project]\nname = \"caf\xe9\"\ndescription = \"\xff\xfe\"\n");
     assert_eq!(
