@@ -127,6 +127,12 @@ impl Workspace {
         self
     }
 
+    /// Takes back what [`env`](Self::env) set.
+    pub(crate) fn without_env(mut self, name: &str) -> Self {
+        self.variables.retain(|(set, _)| set != name);
+        self
+    }
+
     /// Runs as another user, who owns the workspace and has a program and clients of their own:
     /// what lies in this user's home is closed to them.
     pub(crate) fn user(mut self, uid: u32) -> Self {

@@ -7,7 +7,7 @@ use cache::{DiskStore, Unusable};
 use engine::State;
 use rules::manifest::{self, Diagnostics, Manifest, Overrides, Secret};
 use rules::plan::Clients;
-use rules::toolchain::{Lock, Mirrors, Network, Proxy, Registries};
+use rules::toolchain::{Lock, Mirrors, Network, Registries};
 
 use crate::checkout;
 use crate::command_error::{CommandError, Kind};
@@ -133,28 +133,12 @@ pub(crate) fn clients(config: &Config, session: &Session) -> Arc<Clients> {
 pub(crate) fn registries(config: &Config, session: &Session) -> Registries {
     Registries {
         mirrors: Mirrors { debian: config.debian_mirror.clone() },
-        network: Network {
-            offline: config.offline,
-            proxies: proxies(config),
-            no_proxy: config.variable("NO_PROXY").or_else(|| config.variable("no_proxy")),
-            certificates: config.variable("SSL_CERT_FILE").map(PathBuf::from),
-            ..Network::default()
-        },
+        network: Network::of(&config.client_environment, config.offline),
         folder: session.folder.clone(),
         checkout: checkout::root(config, &session.folder),
         variables: config.client_environment.clone(),
         ..Registries::default()
     }
-}
-
-/// The proxies that the environment names, in the spelling of curl.
-fn proxies(config: &Config) -> Vec<Proxy> {
-    let proxy = |scheme: &str| {
-        let name = format!("{scheme}_proxy");
-        let url = config.variable(&name).or_else(|| config.variable(&name.to_uppercase()))?;
-        Some(Proxy { scheme: scheme.to_owned(), url })
-    };
-    ["http", "https", "all"].into_iter().filter_map(proxy).collect()
 }
 
 fn cannot_write(path: &Path, source: &std::io::Error) -> CommandError {

@@ -2,7 +2,9 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::process::Command;
 
+use super::Silence;
 use crate::harness::{Run, Workspace};
 
 const RUN_TOML: &str = "\
@@ -365,7 +367,8 @@ fn what_go_mod_and_go_sum_lack_is_told() {
     let sum = "h1:TtuEoJY73RtzVFTancwedhvVmRd/jCrZysxExOw/owY=";
     let other = format!("example.org/other v1.0.0/go.mod {sum}\nexample.org/other v1.0.0 {sum}\n");
     workspace.write("sums/go.sum", format!("{GO_SUM}{other}"));
-    workspace.fails(1, &["go could not fetch example.org/other@v1.0.0", "no such file"]);
+    workspace
+        .fails(1, &["cannot fetch module example.org/other@v1.0.0", "No such file or directory"]);
     workspace
         .run(["build", "--offline"])
         .exits(1)
@@ -476,6 +479,110 @@ fn a_module_in_the_generators_own_layout_builds() {
             "sums/export_demo_sums_ops/ops.go",
             "package export_demo_sums_ops\n\nfunc Add(a, b uint32) uint32 { return a + b }\n",
         );
+    workspace.run(["build"]).ok();
+    let component = workspace.read("target/wasm/sums.wasm");
+    assert_eq!(call(&component, "add", &["40", "2"]).as_deref(), Some("42"));
+}
+
+/// A module that nobody has published: its checksum is of nothing.
+fn unpublished(workspace: &Workspace, module: &str) {
+    workspace.write("sums/go.mod", format!("{GO_MOD}require {module} v1.0.0\n"));
+    let sum = "h1:TtuEoJY73RtzVFTancwedhvVmRd/jCrZysxExOw/owY=";
+    let sums = format!("{GO_SUM}{module} v1.0.0/go.mod {sum}\n{module} v1.0.0 {sum}\n");
+    workspace.write("sums/go.sum", sums);
+}
+
+#[test]
+fn a_silent_proxy_is_left_at_once_when_the_build_is_cancelled() {
+    let workspace = sums();
+    let proxy = Silence::start();
+    workspace.configure_go(&format!("GOPROXY={}\n", proxy.url));
+    unpublished(&workspace, "example.org/silent");
+    proxy.is_left_by(workspace.spawn(&["build"]), &workspace);
+}
+
+#[test]
+fn the_programs_of_an_image_never_run_outside_the_sandbox() {
+    let workspace = sums();
+    let hacked = workspace.root().join("hacked");
+    let script = format!("#!/bin/sh\necho go >> {}\n", hacked.display());
+    for path in ["usr/lib/go/bin/go", "usr/bin/go"] {
+        workspace.program(&format!("vendor/image/{path}"), &script);
+    }
+    workspace.write("vendor/image/usr/lib/go/go.env", "GOAUTH=/bin/sh\n");
+    workspace.pin_image("go", "1.27.3");
+    let module = format!("example.org/{}", workspace.root().file_name().unwrap().display());
+    let module = module.to_lowercase();
+    let fails = |text: &str| {
+        let run = workspace.run(["build"]).exits(1);
+        assert!(!hacked.exists(), "{}", std::fs::read_to_string(&hacked).unwrap());
+        assert!(run.stderr.contains(text), "no {text:?} in:\n{}", run.stderr);
+    };
+    // Modules that are there, one that can't be had, and one that only the user's own go can fetch.
+    fails("error");
+    unpublished(&workspace, &module);
+    fails(&format!("cannot fetch module {module}@v1.0.0"));
+    workspace.configure_go("GOPROXY=direct\n");
+    fails("go could not fetch");
+}
+
+/// A project that needs a module from a repository, which the user's git finds beside it; and the
+/// module's path, which no other project has.
+fn with_a_private_module() -> (Workspace, String) {
+    let workspace = sums();
+    let unique = workspace.root().file_name().unwrap().to_str().unwrap().to_lowercase();
+    let module = format!("git.invalid/{unique}/plus.git");
+    let repository = workspace.root().join("repository");
+    std::fs::create_dir_all(&repository).unwrap();
+    std::fs::write(repository.join("go.mod"), format!("module {module}\n\ngo 1.20\n")).unwrap();
+    let text = "package plus\n\nfunc Add(a, b uint32) uint32 { return a + b }\n";
+    std::fs::write(repository.join("plus.go"), text).unwrap();
+    for arguments in ["init -q", "add .", "commit -q -m one", "tag v1.2.0"] {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=a", "-c", "user.email=a@a", "-C"]).arg(&repository);
+        let output = git.args(arguments.split(' ')).env("HOME", "/nowhere").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    let config = format!(
+        "[url \"file://{}\"]\ninsteadOf = https://git.invalid/{unique}/plus\n[safe]\ndirectory = *\n",
+        repository.display()
+    );
+    std::fs::write(workspace.root().join("home/.gitconfig"), config).unwrap();
+    let proxy = workspace.root().join("proxy");
+    workspace.configure_go(&format!("GOPROXY=file://{}\nGOPRIVATE=git.invalid\n", proxy.display()));
+    let sums = checksums(&workspace, &module);
+    workspace.write("sums/go.sum", format!("{GO_SUM}{sums}"));
+    workspace.write("sums/go.mod", format!("{GO_MOD}\nrequire {module} v1.2.0\n"));
+    workspace.replace(OPS_GO, "example.org/plus", &module);
+    (workspace, module)
+}
+
+/// The lines of go.sum, as the machine's go computes them.
+fn checksums(workspace: &Workspace, module: &str) -> String {
+    let folder = workspace.root().join("tidy");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("go.mod"), "module tidy\n").unwrap();
+    let mut go = Command::new("go");
+    go.args(["mod", "download", "-modcacherw", "-json", &format!("{module}@v1.2.0")]);
+    go.current_dir(&folder).env("HOME", workspace.root().join("home")).env("GOSUMDB", "off");
+    go.env("GOMODCACHE", folder.join("modules")).env("GOTOOLCHAIN", "local").env("GOFLAGS", "");
+    let output = go.output().unwrap_or_else(|error| panic!("install Go: {error}"));
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let sum = |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+    format!("{module} v1.2.0 {}\n{module} v1.2.0/go.mod {}\n", sum("Sum"), sum("GoModSum"))
+}
+
+#[test]
+fn a_private_module_is_fetched_by_the_users_own_go() {
+    let (workspace, module) = with_a_private_module();
+    let workspace = workspace.env("PATH", "/usr/bin:/bin");
+    let why =
+        format!("module {module}@v1.2.0 has to come from its repository, as GOPRIVATE names it");
+    workspace.fails(1, &[&why, "`go` is not installed; install Go"]);
+    // A checkout does not say how its modules are fetched.
+    workspace.write("go.work", "not a go.work");
+    workspace.write("sums/go.env", "GOPROXY=off\n");
+    let workspace = workspace.without_env("PATH");
     workspace.run(["build"]).ok();
     let component = workspace.read("target/wasm/sums.wasm");
     assert_eq!(call(&component, "add", &["40", "2"]).as_deref(), Some("42"));

@@ -1,5 +1,16 @@
 //! What each language builds, and what its users are told when they err.
 
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use cache::{DigestFunction, DiskStore};
+
+use crate::harness::Workspace;
+
 mod c;
 mod go;
 mod javascript;
@@ -15,4 +26,68 @@ fn imports(component: &[u8]) -> Vec<String> {
         names.iter().map(|name| name.split('@').next().unwrap().to_owned()).collect();
     names.sort();
     names
+}
+
+impl Workspace {
+    /// Writes a program of the project.
+    fn program(&self, path: &str, script: &str) {
+        self.write(path, script);
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(self.path(path), mode).unwrap();
+    }
+
+    /// Makes `vendor/image` the image of a toolchain, as a checkout can do it: by a tree that one of its
+    /// builds has put into the store, and by its lock.
+    fn pin_image(&self, toolchain: &str, version: &str) {
+        let _ = std::fs::remove_file(self.path("run.lock.toml"));
+        let added = format!("evil@{version}");
+        self.run(["toolchain", "add", &added, "--path", "vendor/image"]).ok();
+        let store = DiskStore::open(&self.store(), DigestFunction::Blake3).unwrap();
+        let tree = store.ingest(&self.path("vendor/image")).unwrap();
+        let lock = self.read_text("run.lock.toml").replace("evil", toolchain);
+        let (before, rest) = lock.split_once("tree = \"").unwrap();
+        let (_, after) = rest.split_once('"').unwrap();
+        self.write("run.lock.toml", format!("{before}tree = \"{tree}\"{after}"));
+    }
+}
+
+/// A server that takes every connection and never says a word.
+struct Silence {
+    url: String,
+    listener: TcpListener,
+}
+
+impl Silence {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self { url: format!("http://{}", listener.local_addr().unwrap()), listener }
+    }
+
+    /// Waits until a build asks it for something, has the build stop, and sees that it does.
+    fn is_left_by(&self, mut build: Child, workspace: &Workspace) {
+        let (mut stream, _) = self.listener.accept().unwrap();
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        let begin = Instant::now();
+        let pid = rustix::process::Pid::from_child(&build);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let status = build.wait().unwrap();
+        let took = begin.elapsed();
+        // It takes a fraction of a second, unless other tests keep all processors busy.
+        assert!(!status.success() && took < Duration::from_secs(4), "{status} after {took:?}");
+        let home = workspace.root().join("home");
+        assert_eq!(processes_of(&home), Vec::<String>::new());
+    }
+}
+
+/// The command lines of processes with this home.
+fn processes_of(home: &Path) -> Vec<String> {
+    let variable = format!("HOME={}", home.display());
+    let folders = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    let ours = folders.filter(|folder| {
+        let environment = std::fs::read(folder.join("environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|text| text == variable.as_bytes())
+    });
+    let words = |folder: std::path::PathBuf| std::fs::read(folder.join("cmdline")).ok();
+    ours.filter_map(words).map(|text| text.escape_ascii().to_string()).collect()
 }

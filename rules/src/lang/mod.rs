@@ -6,6 +6,7 @@
 //! [`LANGUAGES`], an entry in the toolchain catalogue.
 
 mod bindings;
+mod download;
 mod go;
 mod javascript;
 mod python;

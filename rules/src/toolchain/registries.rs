@@ -5,7 +5,7 @@
 //! npm's and rustup's own.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -117,5 +117,56 @@ impl Default for Network {
             pause: Duration::from_millis(500),
             parallel: 4,
         }
+    }
+}
+
+impl Network {
+    /// What an environment says of proxies and certificates, in the spelling of curl.
+    #[must_use]
+    pub fn of(variables: &BTreeMap<OsString, OsString>, offline: bool) -> Self {
+        let variable = |name: &str| {
+            let value = variables.get(OsStr::new(name))?.to_str()?;
+            (!value.is_empty()).then(|| value.to_owned())
+        };
+        let proxy = |scheme: &str| {
+            let name = format!("{scheme}_proxy");
+            let url = variable(&name).or_else(|| variable(&name.to_uppercase()))?;
+            Some(Proxy { scheme: scheme.to_owned(), url })
+        };
+        Self {
+            offline,
+            proxies: ["http", "https", "all"].into_iter().filter_map(proxy).collect(),
+            no_proxy: variable("NO_PROXY").or_else(|| variable("no_proxy")),
+            certificates: variable("SSL_CERT_FILE").map(PathBuf::from),
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_network_is_what_the_environment_says() {
+        let variables = [
+            ("https_proxy", "http://small"),
+            ("HTTPS_PROXY", "http://capital"),
+            ("HTTP_PROXY", ""),
+            ("ALL_PROXY", "socks5://all"),
+            ("no_proxy", "localhost"),
+            ("SSL_CERT_FILE", "/etc/own.pem"),
+        ];
+        let variables = variables.map(|(name, value)| (name.into(), value.into())).into();
+        let network = Network::of(&variables, true);
+        let proxies: Vec<_> = network
+            .proxies
+            .iter()
+            .map(|proxy| (proxy.scheme.as_str(), proxy.url.as_str()))
+            .collect();
+        assert_eq!(proxies, [("https", "http://small"), ("all", "socks5://all")]);
+        assert_eq!(network.no_proxy.as_deref(), Some("localhost"));
+        assert_eq!(network.certificates, Some(PathBuf::from("/etc/own.pem")));
+        assert!(network.offline && Network::of(&BTreeMap::new(), false).proxies.is_empty());
     }
 }

@@ -54,23 +54,34 @@ fn is_plain(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~+!/".contains(&b))
 }
 
+/// How many bytes a module zip may have, and how many all its files together
+/// (golang.org/x/mod/zip, `MaxZipFile`).
+pub(super) const MAX_ZIP: u64 = 500 << 20;
+
 /// The checksum of a module zip.
 ///
 /// # Errors
-/// It is damaged.
-pub(super) fn of_zip(bytes: &[u8]) -> io::Result<String> {
+/// It is damaged, unpacks to more than [`MAX_ZIP`], or `cancelled` said so.
+pub(super) fn of_zip(bytes: &[u8], cancelled: &dyn Fn() -> bool) -> io::Result<String> {
     let mut archive = zip::ZipArchive::new(io::Cursor::new(bytes))?;
     let mut files = BTreeMap::new();
+    let mut left = usize::try_from(MAX_ZIP).unwrap_or(usize::MAX);
     for index in 0..archive.len() {
         let mut file = archive.by_index(index)?;
         let name = String::from_utf8(file.name_raw().to_vec()).map_err(io::Error::other)?;
         let mut hasher = Hasher::new(DigestFunction::Sha256);
         let mut buffer = [0; 1 << 14];
         loop {
-            match file.read(&mut buffer)? {
-                0 => break,
-                length => hasher.update(&buffer[..length]),
+            let length = file.read(&mut buffer)?;
+            if length == 0 {
+                break;
             }
+            let too_big = || io::Error::other(format!("it unpacks to more than {MAX_ZIP} bytes"));
+            left = left.checked_sub(length).ok_or_else(too_big)?;
+            if cancelled() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            hasher.update(&buffer[..length]);
         }
         files.insert(name, hasher.finish().hex());
     }

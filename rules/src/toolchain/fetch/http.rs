@@ -1,12 +1,15 @@
 //! HTTP, HTTPS and `file:` URLs: whole bodies in memory, bounded, retried, cancellable.
+//!
+//! A redirect is followed, but never from https to http, and a login is not sent on to another host.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use reqwest::redirect::{Attempt, Policy};
 use tokio::runtime::Runtime;
 
+use super::file::read_file;
 use super::redact::redacted;
 use crate::toolchain::{Event, Events, Network};
 
@@ -15,6 +18,13 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// After so many bytes progress is told again.
 const REPORT: u64 = 256 << 10;
+
+/// So many redirects are followed, as the go command has it.
+const MAX_REDIRECTS: usize = 10;
+
+/// So much of what a server says of its refusal is read, and so long it may take to say it.
+const MAX_SAID: usize = 1024;
+const SAID_WITHIN: Duration = Duration::from_secs(2);
 
 /// Fetches URLs. One is shared by all threads of a session.
 pub(crate) struct Http {
@@ -36,6 +46,21 @@ pub(crate) struct Request<'a> {
     pub(crate) limit: u64,
 }
 
+/// The name and password that a server knows the user by (RFC 7617).
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Login {
+    /// The user's name.
+    pub(crate) user: String,
+    /// The password or token.
+    pub(crate) password: String,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login").finish_non_exhaustive()
+    }
+}
+
 /// Why a URL can't be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
@@ -46,12 +71,23 @@ pub enum HttpError {
         url: String,
     },
     /// The server says no.
-    #[error("{url} answered {status}")]
+    #[error("{url} answered {status}{said}")]
     Status {
         /// The URL.
         url: String,
         /// The status code.
         status: u16,
+        /// The first line of what it says for people, after a colon; empty if it says nothing.
+        said: String,
+    },
+    /// The server sends elsewhere, where it must not be followed.
+    #[error("{url} redirects to where it is not followed")]
+    Redirect {
+        /// The URL that was asked for.
+        url: String,
+        /// Why not.
+        #[source]
+        source: reqwest::Error,
     },
     /// Every try failed.
     #[error("cannot fetch {url} (tried {attempts} times)")]
@@ -100,6 +136,15 @@ impl HttpError {
     pub(crate) const fn is_about_the_server(&self) -> bool {
         matches!(self, Self::Status { .. } | Self::Failed { .. } | Self::File { .. })
     }
+
+    /// Says whether the answer was only that there is nothing of that name.
+    pub(crate) fn is_absence(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => matches!(status, 404 | 410),
+            Self::File { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
 }
 
 /// A failure that another try may not meet.
@@ -145,6 +190,7 @@ impl Http {
             .user_agent(concat!("run/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(network.connect_timeout)
             .read_timeout(network.idle_timeout)
+            .redirect(Policy::custom(redirect))
             .no_proxy();
         for proxy in &network.proxies {
             let url = proxy.url.as_str();
@@ -179,6 +225,20 @@ impl Http {
         events: &dyn Events,
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<u8>, HttpError> {
+        self.get_as(None, request, events, cancelled)
+    }
+
+    /// Fetches a whole body from a server that wants to know who asks.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    pub(crate) fn get_as(
+        &self,
+        login: Option<&Login>,
+        request: Request<'_>,
+        events: &dyn Events,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<u8>, HttpError> {
         if let Some(path) = request.url.strip_prefix("file://") {
             return read_file(Path::new(path), request.limit);
         }
@@ -197,20 +257,21 @@ impl Http {
         self.runtime.block_on(async {
             tokio::select! {
                 () = stop => Err(HttpError::Cancelled),
-                body = self.get_with_retries(request, events) => body,
+                body = self.get_with_retries(login, request, events) => body,
             }
         })
     }
 
     async fn get_with_retries(
         &self,
+        login: Option<&Login>,
         request: Request<'_>,
         events: &dyn Events,
     ) -> Result<Vec<u8>, HttpError> {
         let mut pause = self.network.pause;
         let mut attempt = 1;
         loop {
-            let source = match self.get_once(request, events).await {
+            let source = match self.get_once(login, request, events).await {
                 Ok(body) => return Ok(body),
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Again(source)) => source,
@@ -229,24 +290,30 @@ impl Http {
 
     async fn get_once(
         &self,
+        login: Option<&Login>,
         request: Request<'_>,
         events: &dyn Events,
     ) -> Result<Vec<u8>, Failure> {
-        let mut response = self.client.get(request.url).send().await.map_err(Failure::of)?;
+        let failure = |error| Failure::of(error, request.url);
+        let mut asked = self.client.get(request.url);
+        if let Some(login) = login {
+            asked = asked.basic_auth(&login.user, Some(&login.password));
+        }
+        let mut response = asked.send().await.map_err(failure)?;
         let status = response.status().as_u16();
         match status {
             200 => {}
             408 | 429 | 500.. => return Err(Failure::Again(Transient::Status(status))),
             _ => {
-                let url = redacted(request.url);
-                return Err(Failure::Final(HttpError::Status { url, status }));
+                let (url, said) = (redacted(request.url), said(response).await);
+                return Err(Failure::Final(HttpError::Status { url, status, said }));
             }
         }
         let total = request.size.or(response.content_length());
         let limit = request.size.unwrap_or(request.limit);
         let mut body = Vec::new();
         let mut told = 0;
-        while let Some(chunk) = response.chunk().await.map_err(Failure::of)? {
+        while let Some(chunk) = response.chunk().await.map_err(failure)? {
             body.extend_from_slice(&chunk);
             let done = length(&body);
             if done > limit {
@@ -268,31 +335,57 @@ impl Http {
 }
 
 impl Failure {
-    fn of(error: reqwest::Error) -> Self {
+    fn of(error: reqwest::Error, url: &str) -> Self {
         let error = error.without_url();
-        if error.is_builder() || error.is_redirect() {
-            Self::Final(HttpError::Setup(error))
-        } else {
-            Self::Again(Transient::Connection(error))
+        match error {
+            error if error.is_redirect() => {
+                Self::Final(HttpError::Redirect { url: redacted(url), source: error })
+            }
+            error if error.is_builder() => Self::Final(HttpError::BadUrl(redacted(url))),
+            error => Self::Again(Transient::Connection(error)),
         }
     }
 }
 
-fn length(body: &[u8]) -> u64 {
-    u64::try_from(body.len()).unwrap_or(u64::MAX)
+/// Decides whether to go where a server sends.
+fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let was_secure = attempt.previous().iter().any(|url| url.scheme() == "https");
+    match attempt.url().scheme() {
+        _ if attempt.previous().len() > MAX_REDIRECTS => attempt.error("too many redirects"),
+        "http" if was_secure => attempt.error("it leads from https to http"),
+        _ => attempt.follow(),
+    }
 }
 
-fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, HttpError> {
-    let read = || {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().map_err(|source| HttpError::File { path: path.to_owned(), source })?;
-    if length(&bytes) > limit {
-        return Err(HttpError::TooLong { url: format!("file://{}", path.display()), limit });
+/// Gives what a refusal says for people, if it is plain text: a colon and the first line that is not blank.
+async fn said(mut response: reqwest::Response) -> String {
+    let kind = response.headers().get(reqwest::header::CONTENT_TYPE);
+    if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain")) {
+        return String::new();
     }
-    Ok(bytes)
+    let mut text = Vec::new();
+    let read = async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            text.extend_from_slice(&chunk);
+            if text.len() >= MAX_SAID {
+                return;
+            }
+        }
+    };
+    // What came in time is still worth showing.
+    let _ = tokio::time::timeout(SAID_WITHIN, read).await;
+    text.truncate(MAX_SAID);
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty());
+    line.map_or_else(String::new, |line| {
+        // It goes to a terminal.
+        let plain = line.chars().map(|c| if c.is_control() { '?' } else { c });
+        format!(": {}", plain.collect::<String>())
+    })
+}
+
+fn length(body: &[u8]) -> u64 {
+    u64::try_from(body.len()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -4,12 +4,17 @@
 
 mod client;
 mod crate_cache;
+mod file;
 mod http;
 pub(crate) mod pip;
 mod redact;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use client::ClientError;
 pub(crate) use client::{Client, Ended, run};
 pub(crate) use crate_cache::{CrateCache, sha256_of};
-pub(crate) use http::{Http, Request};
+pub(crate) use file::read_file;
+pub(crate) use http::{Http, Login, Request};
 pub use http::{HttpError, Transient};
+pub(crate) use redact::redacted;

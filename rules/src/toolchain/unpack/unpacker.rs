@@ -178,10 +178,14 @@ pub(crate) fn importable(
 ///
 /// # Errors
 /// See [`UnpackError`].
-pub(crate) fn module_zip(store: &DiskStore, bytes: &[u8], top: &str) -> Result<Tree, UnpackError> {
+pub(crate) fn module_zip(
+    store: &DiskStore,
+    bytes: &[u8],
+    top: &str,
+    cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<Tree, UnpackError> {
     let placement = Placement::plain().below(top);
-    let (limits, cancelled) = (Limits::default(), &|| false);
-    let unpacker = Unpacker { store, placement: &placement, limits, cancelled };
+    let unpacker = Unpacker { store, placement: &placement, limits: Limits::default(), cancelled };
     tree(&unpacker.archive(Format::Zip, bytes)?)
 }
 

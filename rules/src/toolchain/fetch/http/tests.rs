@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use super::super::testing::{self, Asked, authority, reply};
 use super::*;
 
 /// What the server does with one connection.
@@ -220,4 +221,78 @@ fn files_and_refusals() {
         get("ftp://host/x", 9).unwrap_err().to_string(),
         "cannot fetch `ftp://host/x`: not an http, https or file URL"
     );
+}
+
+/// Fetches as someone known to the server, who trusts the servers of tests.
+fn get_as(url: &str) -> Result<Vec<u8>, HttpError> {
+    let network = Network { certificates: Some(authority()), attempts: 1, ..network() };
+    let login = Login { user: "me".into(), password: "secret".into() };
+    let request = Request { url, name: "x", size: None, limit: 100 };
+    Http::new(&network).unwrap().get_as(Some(&login), request, &Log::default(), &|| false)
+}
+
+#[test]
+fn a_login_is_sent_to_its_server_and_to_no_other() {
+    const ME: Option<&str> = Some("Basic bWU6c2VjcmV0");
+    let logins = |server: &testing::Server| -> Vec<Option<String>> {
+        server.asked().into_iter().map(|asked| asked.login).collect()
+    };
+    type Answer = Box<dyn Fn(&Asked, &mut dyn std::io::Write) + Send + Sync>;
+    let starts: [fn(Answer) -> testing::Server; 2] =
+        [testing::Server::plain, testing::Server::secure];
+    for start in starts {
+        let elsewhere = testing::Server::secure(|_, out| reply(out, 200, "", b"content"));
+        let to = format!("location: {}/there", elsewhere.url);
+        let server = start(Box::new(move |asked, out| match asked.path.as_str() {
+            "/here" => reply(out, 302, "location: /again", b""),
+            _ => reply(out, 302, &to, b""),
+        }));
+        assert_eq!(get_as(&format!("{}/here", server.url)).unwrap(), b"content");
+        let me = ME.map(str::to_owned);
+        assert_eq!(logins(&server), [me.clone(), me]);
+        assert_eq!(logins(&elsewhere), [None]);
+        // The same for a login in the URL itself.
+        let url = server.url.replace("://", "://me:secret@");
+        let network = Network { certificates: Some(authority()), ..network() };
+        let request = Request { url: &url, name: "x", size: None, limit: 100 };
+        Http::new(&network).unwrap().get(request, &Log::default(), &|| false).unwrap();
+        assert_eq!(logins(&server).last().unwrap().as_deref(), ME);
+        assert_eq!(logins(&elsewhere), [None, None]);
+    }
+}
+
+#[test]
+fn https_is_never_left_for_http() {
+    let plain = testing::Server::plain(|_, out| reply(out, 200, "", b"content"));
+    let to = format!("location: {}/x", plain.url);
+    let server = testing::Server::secure(move |_, out| reply(out, 302, &to, b""));
+    let error = get_as(&server.url).unwrap_err();
+    assert!(matches!(error, HttpError::Redirect { .. }), "{error}");
+    let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+    let text: String = causes.map(ToString::to_string).collect();
+    assert!(text.contains("it leads from https to http"), "{text}");
+    assert!(plain.asked().is_empty());
+}
+
+#[test]
+fn redirects_come_to_an_end() {
+    let server = testing::Server::plain(|_, out| reply(out, 302, "location: /x", b""));
+    let error = get_as(&server.url).unwrap_err();
+    assert!(matches!(error, HttpError::Redirect { .. }), "{error}");
+    assert_eq!(server.asked().len(), 1 + MAX_REDIRECTS);
+}
+
+#[test]
+fn what_a_server_says_of_its_refusal_is_shown() {
+    let check = |header: &'static str, body: &'static [u8], expect: &str| {
+        let server = testing::Server::plain(move |_, out| reply(out, 410, header, body));
+        let expect = format!("{} answered 410{expect}", server.url);
+        assert_eq!(get_as(&server.url).unwrap_err().to_string(), expect);
+    };
+    let plain = "content-type: text/plain; charset=utf-8";
+    check(plain, b"\n not found: v1.0.0 \nmore", ": not found: v1.0.0");
+    check(plain, b"\x1b[31mred", ": ?[31mred");
+    check(plain, b"", "");
+    check("content-type: text/html", b"<html>", "");
+    check("", b"words", "");
 }

@@ -1,0 +1,89 @@
+//! `netrc`: what servers know the user by, as the go command reads it.
+
+use crate::toolchain::fetch::Login;
+
+/// One entry of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Machine {
+    /// A host, perhaps with a port and the beginning of a path.
+    name: String,
+    login: Login,
+}
+
+/// The entries of a file that are complete.
+pub(super) fn parse(text: &str) -> Vec<Machine> {
+    let mut machines = Vec::new();
+    let (mut name, mut user, mut password) = (None, None, None);
+    let mut in_macro = false;
+    for line in text.split('\n') {
+        if in_macro {
+            in_macro = !line.is_empty();
+            continue;
+        }
+        let words: Vec<&str> = line.split_whitespace().collect();
+        for pair in words.chunks(2) {
+            let [word, value] = *pair else {
+                // It stands last, and names no server to send its login to.
+                if pair == ["default"] {
+                    return machines;
+                }
+                break;
+            };
+            match word {
+                "machine" => (name, user, password) = (Some(value), None, None),
+                "login" => user = Some(value),
+                "password" => password = Some(value),
+                "macdef" => in_macro = true,
+                _ => {}
+            }
+            if let (Some(machine), Some(login), Some(secret)) = (name, user, password) {
+                let login = Login { user: login.to_owned(), password: secret.to_owned() };
+                machines.push(Machine { name: machine.to_owned(), login });
+                (name, user, password) = (None, None, None);
+            }
+        }
+    }
+    machines
+}
+
+/// The login for a URL. Only https is trusted with one.
+pub(super) fn login<'a>(machines: &'a [Machine], url: &str) -> Option<&'a Login> {
+    let mut place = url.strip_prefix("https://")?.trim_end_matches('/');
+    loop {
+        if let Some(machine) = machines.iter().find(|machine| machine.name == place) {
+            return Some(&machine.login);
+        }
+        place = place.rsplit_once('/')?.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_complete_entry_of_the_nearest_place_counts() {
+        let text = "machine a.org login one password x\nmachine a.org login two password y\n\
+                    machine a.org/team\n  login three\n  password z\nmacdef init\nmachine m.org login \
+                    m password m\n\nmachine half.org login me\nmachine b.org:8443 login b account q \
+                    password w\ndefault login any password any\nmachine c.org login c password c\n\
+                    default\nlogin any\npassword any\nmachine late.org login l password l\n";
+        let machines = parse(text);
+        let check = |url: &str, expect: Option<(&str, &str)>| {
+            let found = login(&machines, url);
+            let found = found.map(|login| (login.user.as_str(), login.password.as_str()));
+            assert_eq!(found, expect, "{url}");
+        };
+        check("https://a.org/x/@v/v1.zip", Some(("one", "x")));
+        check("https://a.org/team/x", Some(("three", "z")));
+        check("https://a.org/teams/x", Some(("one", "x")));
+        check("http://a.org/x", None);
+        check("https://b.org:8443/x", Some(("b", "w")));
+        check("https://b.org/x", None);
+        check("https://c.org/", Some(("c", "c")));
+        for host in ["m", "half", "late", "other", "xa"] {
+            check(&format!("https://{host}.org/x"), None);
+        }
+        assert_eq!(format!("{:?}", machines[0].login), "Login { .. }");
+    }
+}

@@ -1,0 +1,246 @@
+//! The proxies of the user's GOPROXY, asked one after the other (the Go modules reference, "GOPROXY
+//! protocol" and "Communicating with proxies").
+//!
+//! Which one is asked next, and when to stop, is as the go command has it. What no proxy is to be
+//! asked for is not fetched here: it comes from its repository, which is for the user's own go.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::netrc::{self, Machine};
+use super::part::{Part, escaped};
+use super::pattern;
+use super::settings::Settings;
+use crate::lang::download::Downloads;
+use crate::lang::go::manifest::Version;
+use crate::toolchain::HttpError;
+use crate::toolchain::fetch::{Request, read_file, redacted};
+
+/// All that GOPROXY says, with what decides about it.
+#[derive(Debug)]
+pub(super) struct Proxies {
+    list: Vec<Entry>,
+    /// Patterns of modules that no proxy is asked for, and the setting that says so.
+    private: (String, &'static str),
+    logins: Vec<Machine>,
+    /// The user has programs that find logins.
+    login_programs: bool,
+}
+
+/// One entry of the list.
+#[derive(Debug, PartialEq, Eq)]
+enum Entry {
+    Web {
+        base: String,
+        /// The next one is asked after any failure, not only if this one does not have it.
+        whatever: bool,
+    },
+    Folder {
+        path: PathBuf,
+        whatever: bool,
+    },
+    Direct,
+    Off,
+}
+
+/// The outcome of asking for a part of a module.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Its bytes. Nobody has judged them.
+    Bytes(Vec<u8>),
+    /// The user's own go has to fetch it.
+    ByGo(Reason),
+}
+
+/// The reason for which a module is fetched by the user's own go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reason {
+    /// A setting says that no proxy is to hear of it.
+    Private(&'static str),
+    /// GOPROXY says `direct`, and no proxy before that has it.
+    Direct,
+    /// A proxy wants a login that only a program of GOAUTH can find.
+    Login,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Private(setting) => {
+                write!(f, "has to come from its repository, as {setting} names it")
+            }
+            Self::Direct => {
+                f.write_str("has to come from its repository, as GOPROXY says `direct`")
+            }
+            Self::Login => {
+                f.write_str("is on a proxy that wants a login, which GOAUTH has to find")
+            }
+        }
+    }
+}
+
+/// The reasons for which no proxy gave a part of a module.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProxyError {
+    #[error(
+        "GOPROXY is not set: neither in the environment, nor by `go env -w`, nor in the go.env of the \
+         toolchain"
+    )]
+    Unset,
+    #[error("GOPROXY has no entries")]
+    Empty,
+    #[error("GOPROXY has `{0}`, which is not an https, http or file URL")]
+    BadUrl(String),
+    #[error("GOPROXY has `{0}`, a login that would be sent without encryption; use https")]
+    Insecure(String),
+    #[error("GOPROXY=off forbids to fetch {what}")]
+    Off { what: String },
+    #[error("no proxy of GOPROXY has {what}")]
+    Fetch { what: String, source: HttpError },
+}
+
+impl Proxies {
+    /// Reads the user's settings.
+    ///
+    /// # Errors
+    /// GOPROXY can't be understood.
+    pub(super) fn new(settings: &Settings) -> Result<Self, ProxyError> {
+        let private = (settings.private().to_owned(), settings.private_name());
+        let list = entries(settings.get("GOPROXY").ok_or(ProxyError::Unset)?)?;
+        let login_programs = settings.has_login_programs();
+        Ok(Self { list, private, logins: Vec::new(), login_programs })
+    }
+
+    /// The same with what servers know the user by.
+    pub(super) fn with_logins(self, logins: Vec<Machine>) -> Self {
+        Self { logins, ..self }
+    }
+
+    /// Asks for a part of a module.
+    ///
+    /// # Errors
+    /// No proxy has it, or one failed after which no other is asked.
+    pub(super) fn fetch(
+        &self,
+        downloads: &Downloads<'_>,
+        module: &Version,
+        part: Part,
+    ) -> Result<Answer, ProxyError> {
+        if pattern::any_fits(&self.private.0, &module.path) {
+            return Ok(Answer::ByGo(Reason::Private(self.private.1)));
+        }
+        let mut best: Option<HttpError> = None;
+        for entry in &self.list {
+            let (result, whatever) = match entry {
+                Entry::Direct => return Ok(Answer::ByGo(Reason::Direct)),
+                Entry::Off => break,
+                Entry::Web { base, whatever } => {
+                    (self.ask(downloads, base, module, part), *whatever)
+                }
+                Entry::Folder { path, whatever } => {
+                    (read_file(&path.join(part.place(module)), part.limit()), *whatever)
+                }
+            };
+            let error = match result {
+                Ok(bytes) => return Ok(Answer::Bytes(bytes)),
+                Err(error) => error,
+            };
+            let wants_login = matches!(error, HttpError::Status { status: 401 | 403, .. });
+            if wants_login && self.login_programs && entry.is_secure() {
+                return Ok(Answer::ByGo(Reason::Login));
+            }
+            let (absent, cancelled) = (error.is_absence(), matches!(error, HttpError::Cancelled));
+            // That one does not have it tells less than how another one failed.
+            if best.as_ref().is_none_or(|best| best.is_absence() || !absent) {
+                best = Some(error);
+            }
+            if cancelled || !(absent || whatever) {
+                break;
+            }
+        }
+        let what = part.of(module);
+        Err(match best {
+            Some(source) => ProxyError::Fetch { what, source },
+            None => ProxyError::Off { what },
+        })
+    }
+
+    fn ask(
+        &self,
+        downloads: &Downloads<'_>,
+        base: &str,
+        module: &Version,
+        part: Part,
+    ) -> Result<Vec<u8>, HttpError> {
+        let url = format!("{base}/{}", part.place(module));
+        let name = part.of(module);
+        let request = Request { url: &url, name: &name, size: None, limit: part.limit() };
+        downloads.get(request, netrc::login(&self.logins, &url))
+    }
+}
+
+impl Entry {
+    fn is_secure(&self) -> bool {
+        matches!(self, Self::Web { base, .. } if base.starts_with("https://"))
+    }
+}
+
+impl Part {
+    /// The path that it has on a proxy, below the proxy's URL.
+    pub(super) fn place(self, module: &Version) -> String {
+        let ending = match self {
+            Self::Zip => "zip",
+            Self::Manifest => "mod",
+        };
+        format!("{}/@v/{}.{ending}", escaped(&module.path), escaped(&module.version))
+    }
+}
+
+/// The entries of the list. What stands behind `off` and `direct` is never reached.
+fn entries(goproxy: &str) -> Result<Vec<Entry>, ProxyError> {
+    let mut entries = Vec::new();
+    let mut rest = goproxy;
+    while !rest.is_empty() {
+        let end = rest.find([',', '|']).unwrap_or(rest.len());
+        let (text, after) = rest.split_at(end);
+        let whatever = after.starts_with('|');
+        rest = after.get(1..).unwrap_or_default();
+        match text.trim() {
+            "" => {}
+            "off" => {
+                entries.push(Entry::Off);
+                break;
+            }
+            "direct" => {
+                entries.push(Entry::Direct);
+                break;
+            }
+            text => entries.push(entry(text, whatever)?),
+        }
+    }
+    if entries.is_empty() { Err(ProxyError::Empty) } else { Ok(entries) }
+}
+
+fn entry(text: &str, whatever: bool) -> Result<Entry, ProxyError> {
+    let bad = || ProxyError::BadUrl(redacted(text));
+    // A host may stand there alone.
+    let is_host = text.contains(['.', ':']) && !text.contains(":/") && !text.starts_with('/');
+    let url = if is_host { format!("https://{text}") } else { text.to_owned() };
+    let parsed = reqwest::Url::parse(&url).map_err(|_| bad())?;
+    let is_plain = parsed.query().is_none() && parsed.fragment().is_none();
+    match parsed.scheme() {
+        "file" if is_plain => {
+            Ok(Entry::Folder { path: parsed.to_file_path().map_err(|()| bad())?, whatever })
+        }
+        "http" if !parsed.username().is_empty() || parsed.password().is_some() => {
+            Err(ProxyError::Insecure(redacted(text)))
+        }
+        "http" | "https" if is_plain => {
+            Ok(Entry::Web { base: parsed.as_str().trim_end_matches('/').to_owned(), whatever })
+        }
+        _ => Err(bad()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! Files of this machine that stand in for a download: read whole, bounded, and only if they are files.
+//!
+//! A path may come from a checkout, and what lies there is anything: opening a FIFO would wait for a
+//! writer for ever, and a device never ends.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, OFlags};
+
+use super::HttpError;
+
+/// Reads a file of at most `limit` bytes.
+///
+/// # Errors
+/// It can't be read, is no file, or is longer.
+pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, HttpError> {
+    let read = || {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = File::from(rustix::fs::openat(CWD, path, flags, Mode::empty())?);
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        }
+        let mut bytes = Vec::new();
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|source| HttpError::File { path: path.to_owned(), source })?;
+    match u64::try_from(bytes.len()) {
+        Ok(length) if length <= limit => Ok(bytes),
+        _ => Err(HttpError::TooLong { url: format!("file://{}", path.display()), limit }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_are_read_and_nothing_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |path: &Path, expect: &str| {
+            let error = read_file(path, 10).unwrap_err();
+            let causes = std::error::Error::source(&error).map(ToString::to_string);
+            assert_eq!(causes.as_deref(), Some(expect), "{error}");
+        };
+        let fifo = folder.path().join("fifo");
+        rustix::fs::mknodat(CWD, &fifo, rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
+        check(&fifo, "it is no regular file");
+        check(Path::new("/dev/zero"), "it is no regular file");
+        check(folder.path(), "it is no regular file");
+        check(&folder.path().join("absent"), "No such file or directory (os error 2)");
+    }
+}
