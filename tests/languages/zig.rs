@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use super::Silence;
 use crate::harness::{Run, Workspace};
 
 const WIT: &str = "\
@@ -149,4 +150,62 @@ pub fn build(b: *std.Build) void {
     refused(&workspace, 1, &["Network is unreachable", "hint: actions have no network"]);
     workspace.replace("app/build.zig", "    _ = b.option([]const u8, \"bindings\", \"\");\n", "");
     refused(&workspace, 1, &["invalid option: \"bindings\"", "hint: `run` calls `zig build`"]);
+}
+
+#[test]
+fn a_silent_server_is_left_at_once_when_the_build_is_cancelled() {
+    let workspace = project();
+    let server = Silence::start();
+    let url = format!("file://{}", workspace.path("crc.tar.gz").display());
+    workspace.replace("app/build.zig.zon", &url, &format!("{}/x.tar.gz", server.url));
+    // A package that the store can't have.
+    workspace.replace("app/build.zig.zon", "vHRdDkcB", "AAAAAAAA");
+    server.is_left_by(workspace.spawn(&["build"]), &workspace);
+}
+
+/// What calls itself zig, and leaves a program where zig leaves the one behind `zig build`.
+const ZIG: &str = "\
+#!/usr/bin/sh
+busybox mkdir -p /tmp/zig/b /tmp/zig/h /tmp/zig/z /tmp/zig/o/m /tmp/zig-local
+printf '#!/bin/sh\\necho zig >> HACKED\\n' > /tmp/zig/o/m/maker
+busybox chmod 755 /tmp/zig/o/m/maker
+busybox touch /tmp/zig-local/x
+";
+
+#[test]
+fn the_programs_of_an_image_never_run_outside_the_sandbox() {
+    let workspace = project();
+    // The shell of the real image, which the store has after this.
+    workspace.run(["build"]).ok();
+    let lock = workspace.read_text("run.lock.toml");
+    let tree = lock.split("toolchain = \"zig\"").nth(1).unwrap();
+    let tree = tree.split("tree = \"blake3:").nth(1).unwrap().split('/').next().unwrap();
+    let image = workspace.store().join("trees/blake3").join(tree);
+    let folder = workspace.path("vendor/image/usr/bin");
+    std::fs::create_dir_all(&folder).unwrap();
+    for name in ["busybox", "sh"] {
+        std::fs::copy(image.join("usr/bin/busybox"), folder.join(name)).unwrap();
+    }
+    let hacked = workspace.root().join("hacked");
+    let script = ZIG.replace("HACKED", hacked.to_str().unwrap());
+    for path in ["usr/bin/zig", "usr/lib/zig/zig"] {
+        workspace.program(&format!("vendor/image/{path}"), &script);
+    }
+    workspace.write("vendor/image/usr/lib/zig/lib/std/std.zig", "");
+    workspace.pin_image("zig", "0.17.1");
+    let hash = "vHRdDkcB";
+    workspace.replace("app/build.zig.zon", hash, "AAAAAAAA");
+    // Another package, which has to be fetched.
+    let unique = format!("pub const unique = \"{}\";", workspace.root().display());
+    workspace.write("package/crc/src/crc.zig", unique);
+    let status = Command::new("tar")
+        .args(["-czf", "crc.tar.gz", "-C", "package", "crc"])
+        .current_dir(workspace.path("."))
+        .status()
+        .unwrap();
+    assert!(status.success());
+    // Nobody knows its hash: it comes, and is refused.
+    let run = workspace.run(["build"]);
+    assert!(!hacked.exists(), "{}", std::fs::read_to_string(&hacked).unwrap());
+    run.exits(102).says("hash mismatch");
 }

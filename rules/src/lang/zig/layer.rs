@@ -18,9 +18,6 @@ pub(super) const LIBC: [&str; 3] = ["libc.a", "libzigc.a", "libcompiler_rt.a"];
 pub(super) const LIBCXX: [&str; 5] =
     ["libc++.a", "libc++abi.a", "libc.a", "libzigc.a", "libcompiler_rt.a"];
 
-/// The program that zig starts for `zig build`.
-const MAKER: &str = "maker";
-
 /// Something that is compiled once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layer {
@@ -85,11 +82,9 @@ impl Layer {
             Self::TranslateC => {
                 format!("zig translate-c {TARGET} -lc stub.h > /tmp/stub.zig\n{}", archive("b h o"))
             }
-            Self::Build => format!(
-                "{build}\n{build} --release=small\n{}\n\
-                 busybox cp $(busybox find {GLOBAL_CACHE}/o -type f -name {MAKER}) /out/{MAKER}",
-                archive("b h o z")
-            ),
+            Self::Build => {
+                format!("{build}\n{build} --release=small\n{}", archive("b h o z"))
+            }
         }
     }
 }
@@ -121,23 +116,13 @@ pub(super) fn input(
     Ok(Input::new(layer.place(), Source::output(action, layer.output())))
 }
 
-/// The program behind `zig build`, as an input of another name.
-pub(super) fn maker(planner: &mut Planner<'_>, zig: &Zig) -> Result<Source, PlanError> {
-    let action = action(planner, zig, Layer::Build)?;
-    Ok(Source::output(action, MAKER))
-}
-
 /// The action that makes a layer.
 fn action(planner: &mut Planner<'_>, zig: &Zig, layer: Layer) -> Result<ActionId, PlanError> {
     planner.once(&format!("zig {}", layer.step()), |planner| {
         let stubs = stubs(planner)?;
         let label = Label::new("zig", layer.step());
         let action = zig.action(label, &layer.script(), "stub", &Default::default());
-        let action = action.input(stubs).output(layer.output());
-        planner.add(match layer {
-            Layer::Build => action.output(MAKER),
-            _ => action,
-        })
+        planner.add(action.input(stubs).output(layer.output()))
     })
 }
 

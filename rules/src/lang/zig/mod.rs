@@ -84,6 +84,21 @@ pub(super) enum ZigError {
         /// Where it comes from.
         url: String,
     },
+    /// A dependency from elsewhere with a hash that can't be one.
+    #[error(
+        "{manifest}: dependency `{dependency}` has the hash `{hash}`, which is none of those that zig \
+         writes"
+    )]
+    BadHash {
+        /// The build.zig.zon that names it.
+        manifest: ProjectPath,
+        /// The dependency.
+        dependency: String,
+        /// Where it comes from.
+        url: String,
+        /// The hash as written.
+        hash: String,
+    },
     /// A dependency by path leaves the project.
     #[error("{manifest}: dependency `{dependency}` is at `{path}`, outside the project")]
     DependencyOutside {
@@ -112,9 +127,10 @@ impl LanguageError for ZigError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NoHash { manifest, dependency, url } => {
-                let folder = manifest.parent();
-                let folder = if folder.is_root() { ".".to_owned() } else { folder.to_string() };
-                Some(format!("let zig add it: cd {folder} && zig fetch --save={dependency} {url}"))
+                Some(format!("let zig add it: {}", saving(manifest, dependency, url)))
+            }
+            Self::BadHash { manifest, dependency, url, .. } => {
+                Some(format!("let zig write it: {}", saving(manifest, dependency, url)))
             }
             Self::DependencyOutside { .. } => {
                 Some("move the package into the project: an action sees nothing else".to_owned())
@@ -122,6 +138,13 @@ impl LanguageError for ZigError {
             Self::Read { .. } | Self::Zon { .. } | Self::PathOutside { .. } => None,
         }
     }
+}
+
+/// The command by which zig itself notes a dependency with its hash.
+fn saving(manifest: &ProjectPath, dependency: &str, url: &str) -> String {
+    let folder = manifest.parent();
+    let folder = if folder.is_root() { ".".to_owned() } else { folder.to_string() };
+    format!("cd {folder} && zig fetch --save={dependency} {url}")
 }
 
 /// Adds the actions that compile `request`'s component to a core module.

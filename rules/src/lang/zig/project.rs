@@ -10,7 +10,7 @@ use std::path::Path;
 use cache::Digest;
 use engine::{Action, Input, Label, Source};
 
-use super::fetch::FetchPackages;
+use super::fetch::{FetchPackages, is_hash};
 use super::layer::{self, Layer};
 use super::tool::{LOCAL_CACHE, Zig};
 use super::zon::Manifest;
@@ -45,7 +45,7 @@ pub(super) fn compile(
     let bindings = glue::input(planner, &zig, request, "zig", true)?;
     let packages = packages(planner.project(), folder).map_err(LangError::from)?;
     let runner = layer::input(planner, &zig, Layer::Build)?;
-    let third_party = fetch(planner, &zig, folder, &packages)?;
+    let third_party = fetch(planner, folder, &packages)?;
     let scripts = scripts(planner, &packages, request)?;
     let sources = sources(planner, &packages, request)?;
     let build = Build { zig: &zig, folder, request, runner, third_party };
@@ -153,7 +153,6 @@ fn read(project: &Path, path: &ProjectPath) -> Result<Option<Manifest>, ZigError
 /// The packages from elsewhere, by hash.
 fn fetch(
     planner: &mut Planner<'_>,
-    zig: &Zig,
     folder: &ProjectPath,
     packages: &Packages,
 ) -> Result<Source, PlanError> {
@@ -161,25 +160,11 @@ fn fetch(
     if pinned.is_empty() {
         return Ok(Source::Tree(planner.empty_tree()?));
     }
-    let mut manifests = SourceTree::default();
-    for (folder, manifest) in packages {
-        if manifest.is_some() {
-            manifests.file(folder.join("build.zig.zon"));
-        }
-        // Without one, zig does not take a folder for a package.
-        manifests.generated(folder.join("build.zig"), "");
-    }
-    let manifests = planner.store_tree(manifests)?;
-    let maker = layer::maker(planner, zig)?;
     let fetch = planner.once(&format!("zig packages {folder}"), |planner| {
         let owner = if folder.is_root() { "zig".to_owned() } else { format!("zig {folder}") };
-        let fetch = FetchPackages { pinned, folder: folder.clone(), clients: planner.clients() };
-        let action = Action::builtin(Label::new(owner, "fetch"), fetch)
-            .input(Input::new("image", zig.image()))
-            .input(Input::new("maker", maker))
-            .input(Input::new("src", Source::Tree(manifests)))
-            .output(FetchPackages::OUTPUT);
-        planner.add(action)
+        let fetch = FetchPackages { pinned, clients: planner.clients() };
+        let action = Action::builtin(Label::new(owner, "fetch"), fetch);
+        planner.add(action.output(FetchPackages::OUTPUT))
     })?;
     Ok(Source::output(fetch, FetchPackages::OUTPUT))
 }
@@ -197,6 +182,14 @@ fn pinned(packages: &Packages) -> Result<BTreeMap<String, String>, ZigError> {
                     url: url.clone(),
                 });
             };
+            if !is_hash(hash) {
+                return Err(ZigError::BadHash {
+                    manifest: folder.join("build.zig.zon"),
+                    dependency: dependency.name.clone(),
+                    url: url.clone(),
+                    hash: hash.clone(),
+                });
+            }
             pinned.insert(hash.clone(), url.clone());
         }
     }
@@ -313,8 +306,16 @@ mod tests {
             error.hint().unwrap(),
             "let zig add it: cd app && zig fetch --save=crc file:///a.tar.gz"
         );
-        let found = pinned(&packages(".url = \"u\", .hash = \"h\"")).unwrap();
-        assert_eq!(found, BTreeMap::from([("h".to_owned(), "u".to_owned())]));
+        let hash = "crc-1.0.0-vHRdDkcBAACsrZDahX0LDRmwOjf3kzMURjDp-p5P8j2z";
+        let found = pinned(&packages(&format!(".url = \"u\", .hash = \"{hash}\""))).unwrap();
+        assert_eq!(found, BTreeMap::from([(hash.to_owned(), "u".to_owned())]));
+        let error = pinned(&packages(".url = \"u\", .hash = \"1220aa\"")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "app/build.zig.zon: dependency `crc` has the hash `1220aa`, which is none of those that \
+             zig writes"
+        );
+        assert_eq!(error.hint().unwrap(), "let zig write it: cd app && zig fetch --save=crc u");
         assert!(pinned(&packages(".path = \"../crc\"")).unwrap().is_empty());
     }
 

@@ -27,11 +27,6 @@ impl Zig {
         Ok(Self { image: planner.image(ZIG)? })
     }
 
-    /// The image itself, for an action that does not run in the sandbox.
-    pub(super) fn image(&self) -> Source {
-        self.image.clone()
-    }
-
     /// An action that runs shell text; the first command to fail ends it.
     pub(super) fn action(
         &self,

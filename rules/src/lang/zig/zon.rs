@@ -1,15 +1,26 @@
-//! `build.zig.zon`: which files belong to a package and what it depends on.
+//! `build.zig.zon`: what a package is called, which files belong to it and what it depends on.
 //!
-//! Reads the notation itself, as far as manifests use it: structs, lists and strings; any other
-//! value is skipped. Whether the rest of a manifest makes sense is for zig to say.
+//! Reads the notation itself, as far as manifests use it: structs, lists, strings, and the words of
+//! other values. Whether the rest of a manifest makes sense is for zig to say.
 
 /// What a manifest says, as far as a build has to know it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Manifest {
     /// Files and folders that belong to the package; `None` if it does not say.
     pub(super) paths: Option<Vec<String>>,
     /// What it depends on, in the order of the file.
     pub(super) dependencies: Vec<Dependency>,
+    /// What the package's hash begins with; else what is missing for that.
+    pub(super) identity: Result<Identity, &'static str>,
+}
+
+/// What tells packages and their versions apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) name: String,
+    pub(super) version: String,
+    /// The lower half of `.fingerprint`.
+    pub(super) id: u32,
 }
 
 /// One entry of `.dependencies`.
@@ -35,7 +46,11 @@ enum Value {
     Struct(Vec<(String, Self)>),
     List(Vec<Self>),
     Text(String),
-    /// A number, an enum literal, a truth value.
+    /// An enum literal, without its point.
+    Enum(String),
+    /// A number or a truth value.
+    Word(String),
+    /// A character.
     Other,
 }
 
@@ -55,8 +70,48 @@ impl Manifest {
             let (url, hash, path) = (text("url"), text("hash"), text("path"));
             Dependency { name: name.clone(), url, hash, path }
         });
-        Ok(Self { paths, dependencies: dependencies.collect() })
+        let dependencies = dependencies.collect();
+        Ok(Self { paths, dependencies, identity: Identity::of(&value) })
     }
+}
+
+/// How long a name and a version may be.
+const MAX_NAME: usize = 32;
+
+impl Identity {
+    fn of(manifest: &Value) -> Result<Self, &'static str> {
+        let name = match manifest.get("name").ok_or("there is no `.name`")? {
+            Value::Enum(name) if is_identifier(name) => name.clone(),
+            _ => return Err("`.name` is not an enum literal of at most 32 characters"),
+        };
+        let version = match manifest.get("version").ok_or("there is no `.version`")? {
+            Value::Text(text) if text.len() <= MAX_NAME && semver::Version::parse(text).is_ok() => {
+                text.clone()
+            }
+            _ => return Err("`.version` is not a semantic version of at most 32 characters"),
+        };
+        let number = match manifest.get("fingerprint").ok_or("there is no `.fingerprint`")? {
+            Value::Word(text) => number(text),
+            _ => None,
+        };
+        let number = number.ok_or("`.fingerprint` is not a number of 64 bits")?;
+        let id = u32::try_from(number & u64::from(u32::MAX)).expect("the upper half is cut off");
+        Ok(Self { name, version, id })
+    }
+}
+
+fn is_identifier(name: &str) -> bool {
+    let part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(part)
+}
+
+/// An integer as Zig writes it.
+fn number(text: &str) -> Option<u64> {
+    let digits = text.replace('_', "");
+    let bases = [("0x", 16), ("0o", 8), ("0b", 2)];
+    let based = bases.iter().find_map(|(mark, base)| Some((digits.strip_prefix(mark)?, *base)));
+    let (digits, base) = based.unwrap_or((&digits, 10));
+    u64::from_str_radix(digits, base).ok().filter(|_| !digits.starts_with(['+', '-']))
 }
 
 impl Value {
@@ -137,13 +192,16 @@ impl<'a> Parser<'a> {
         if self.rest().starts_with("\\\\") {
             return Ok(Value::Text(self.lines()));
         }
-        self.eat(".");
         if self.rest().starts_with('\'') {
             self.quoted('\'')?;
-        } else if self.name()?.is_empty() {
-            return Err(self.invalid("expected a value"));
+            return Ok(Value::Other);
         }
-        Ok(Value::Other)
+        let dotted = self.eat(".");
+        match self.name()? {
+            name if name.is_empty() => Err(self.invalid("expected a value")),
+            name if dotted => Ok(Value::Enum(name)),
+            word => Ok(Value::Word(word)),
+        }
     }
 
     /// What stands between braces, and the closing one.
@@ -266,7 +324,38 @@ mod tests {
                 Dependency { name: "my-lib".into(), path: some("../lib"), ..Default::default() },
             ]
         );
-        assert_eq!(Manifest::parse(".{}").unwrap(), Manifest::default());
+        let identity = Identity { name: "demo".into(), version: "1.0.0".into(), id: 0x507c_9092 };
+        assert_eq!(manifest.identity, Ok(identity));
+        let empty = Manifest::parse(".{}").unwrap();
+        assert!(empty.paths.is_none() && empty.dependencies.is_empty());
+    }
+
+    #[test]
+    fn what_a_hash_begins_with_has_to_be_there() {
+        let check = |text: &str, expect: Result<u32, &str>| {
+            let identity = Manifest::parse(&format!(".{{ {text} }}")).unwrap().identity;
+            assert_eq!(identity.map(|identity| identity.id), expect, "{text}");
+        };
+        let whole = |number: &str| {
+            format!(".name = .a_1, .version = \"1.0.0-dev.2+x\", .fingerprint = {number}")
+        };
+        check(&whole("0x1_0000_0002"), Ok(2));
+        check(&whole("4294967299"), Ok(3));
+        check(&whole("0b101"), Ok(5));
+        let no_number = Err("`.fingerprint` is not a number of 64 bits");
+        check(&whole("-1"), no_number);
+        check(&whole("0x10000000000000000"), no_number);
+        check(&whole("\"1\""), no_number);
+        check(".name = .a, .version = \"1.0.0\"", Err("there is no `.fingerprint`"));
+        let no_version = Err("`.version` is not a semantic version of at most 32 characters");
+        check(".name = .a, .version = \"1.0\"", no_version);
+        check(".name = .a, .version = .v1", no_version);
+        check(".name = .a", Err("there is no `.version`"));
+        let no_name = Err("`.name` is not an enum literal of at most 32 characters");
+        check(".name = \"a\"", no_name);
+        check(&format!(".name = .{}", "a".repeat(33)), no_name);
+        check(".name = .@\"a-b\"", no_name);
+        check("", Err("there is no `.name`"));
     }
 
     #[test]
@@ -274,14 +363,14 @@ mod tests {
         let check = |text: &str, expected: Value| {
             assert_eq!(Parser { text, at: 0 }.value(0), Ok(expected), "{text}");
         };
-        check("-1.5e+3", Value::Other);
+        check("-1.5e+3", Value::Word("-1.5e+3".into()));
         check("'a'", Value::Other);
-        check(".literal", Value::Other);
-        check("true", Value::Other);
+        check(".literal", Value::Enum("literal".into()));
+        check("true", Value::Word("true".into()));
         check(r#""a\"b\\""#, Value::Text("a\"b\\".into()));
         check("\\\\one\n  \\\\two\n", Value::Text("one\ntwo".into()));
-        check(".{ .a, .{} }", Value::List(vec![Value::Other, Value::List(vec![])]));
-        check(".{.a=1}", Value::Struct(vec![("a".into(), Value::Other)]));
+        check(".{ .a, .{} }", Value::List(vec![Value::Enum("a".into()), Value::List(vec![])]));
+        check(".{.a=1}", Value::Struct(vec![("a".into(), Value::Word("1".into()))]));
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) struct Collector<'a> {
     left: u64,
     /// What to say when they run out.
     excess: Excess,
+    /// Entries that can't be part of a tree, and why; `None` if the first one ends it all.
+    flaws: Option<BTreeMap<String, UnpackError>>,
 }
 
 /// An entry of the archive, whether it is part of the image or left out.
@@ -35,12 +37,28 @@ impl<'a> Collector<'a> {
     /// Nothing taken yet from an archive of `packed` bytes.
     pub(super) fn new(unpacker: Unpacker<'a>, packed: Option<usize>) -> Self {
         let (left, excess) = unpacker.limits.bytes_for(packed);
-        Self { unpacker, seen: BTreeMap::new(), contents: Contents::default(), left, excess }
+        let (seen, contents) = (BTreeMap::new(), Contents::default());
+        Self { unpacker, seen, contents, left, excess, flaws: None }
+    }
+
+    /// The same, but what can't be part of a tree is noted and passed over, and links keep their words.
+    pub(super) fn forgiving(unpacker: Unpacker<'a>, packed: usize) -> Self {
+        Self { flaws: Some(BTreeMap::new()), ..Self::new(unpacker, Some(packed)) }
+    }
+
+    /// Whether flaws are noted.
+    pub(super) const fn is_forgiving(&self) -> bool {
+        self.flaws.is_some()
     }
 
     /// What is part of the image.
     pub(super) fn finish(self) -> Contents {
         self.contents
+    }
+
+    /// What is part of the image, and what could not be.
+    pub(super) fn finish_with_flaws(self) -> (Contents, BTreeMap<String, UnpackError>) {
+        (self.contents, self.flaws.unwrap_or_default())
     }
 
     /// The folder that everything lies in, if there is such a one.
@@ -76,9 +94,8 @@ impl<'a> Collector<'a> {
         executable: bool,
         reader: &mut dyn Read,
     ) -> Result<(), UnpackError> {
-        let path = self.named(name)?;
         // Claimed before its bytes are read: a second entry of that name writes nothing.
-        self.claim(&path, Seen::File(None))?;
+        let Some(path) = self.taken(name, Seen::File(None))? else { return Ok(()) };
         let Some(place) = self.unpacker.placement.place(&path) else { return Ok(()) };
         let executable = executable || self.unpacker.placement.makes_executable(&place);
         let blob = self.store(executable, reader)?;
@@ -88,9 +105,14 @@ impl<'a> Collector<'a> {
 
     /// Takes a symbolic link.
     pub(super) fn link(&mut self, name: &[u8], target: &[u8]) -> Result<(), UnpackError> {
-        let path = self.named(name)?;
-        self.claim(&path, Seen::Link)?;
-        let target = text(target)?;
+        let Some(path) = self.taken(name, Seen::Link)? else { return Ok(()) };
+        let target = match text(target) {
+            Ok(target) => target,
+            Err(error) => return self.refuse(&path, error),
+        };
+        if self.is_forgiving() {
+            return self.put(path, Node::Link { target: target.to_owned() });
+        }
         let leaves = || UnpackError::LinkLeaves { link: path.clone(), target: target.to_owned() };
         let target = self.unpacker.placement.retarget(&path, target).ok_or_else(leaves)?;
         match self.unpacker.placement.place(&path) {
@@ -101,6 +123,9 @@ impl<'a> Collector<'a> {
 
     /// Takes another name of a file that came before.
     pub(super) fn hard_link(&mut self, name: &[u8], target: &[u8]) -> Result<(), UnpackError> {
+        if self.is_forgiving() {
+            return self.special(name, "hard link");
+        }
         let (path, target) = (self.named(name)?, self.path(target)?);
         let Some(place) = self.unpacker.placement.place(&path) else {
             return self.claim(&path, Seen::File(None));
@@ -113,8 +138,35 @@ impl<'a> Collector<'a> {
     }
 
     /// Refuses an entry that is nothing a tree can hold.
-    pub(super) fn special(&self, name: &[u8], kind: &'static str) -> UnpackError {
-        UnpackError::Special { path: name.escape_ascii().to_string(), kind }
+    pub(super) fn special(&mut self, name: &[u8], kind: &'static str) -> Result<(), UnpackError> {
+        let path = clean(name).unwrap_or_else(|_| name.escape_ascii().to_string());
+        self.refuse(&path, UnpackError::Special { path: name.escape_ascii().to_string(), kind })
+    }
+
+    /// Ends with this error, or notes it.
+    fn refuse(&mut self, path: &str, error: UnpackError) -> Result<(), UnpackError> {
+        match &mut self.flaws {
+            Some(flaws) => {
+                flaws.entry(path.to_owned()).or_insert(error);
+                Ok(())
+            }
+            None => Err(error),
+        }
+    }
+
+    /// The path of an entry that was claimed for it; `None` if it was noted as a flaw instead.
+    fn taken(&mut self, name: &[u8], entry: Seen) -> Result<Option<String>, UnpackError> {
+        let path = match self.named(name) {
+            Err(error @ UnpackError::NotUtf8(_)) => {
+                let path = String::from_utf8_lossy(name).into_owned();
+                return self.refuse(&path, error).map(|()| None);
+            }
+            path => path?,
+        };
+        match self.claim(&path, entry) {
+            Err(error @ UnpackError::Duplicate(_)) => self.refuse(&path, error).map(|()| None),
+            claimed => claimed.map(|()| Some(path)),
+        }
     }
 
     /// The path of an entry; empty for the root.

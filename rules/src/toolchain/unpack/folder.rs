@@ -44,7 +44,7 @@ fn take_one(collector: &mut Collector<'_>, path: &Path, name: &[u8]) -> Result<(
         let mut file = File::open(path).map_err(|error| unreadable(path, error))?;
         collector.file(name, metadata.permissions().mode() & 0o100 != 0, &mut file)
     } else {
-        Err(collector.special(name, "special file"))
+        collector.special(name, "special file")
     }
 }
 

@@ -27,7 +27,9 @@ pub(crate) use limits::Limits;
 pub(crate) use npm::manifest as npm_manifest;
 pub(crate) use placement::Placement;
 pub use unpacker::UnpackError;
-pub(crate) use unpacker::{Format, Unpacker, importable, module_zip, npm_package, tarball};
+pub(crate) use unpacker::{
+    Format, Loose, Unpacker, importable, loose, module_zip, npm_package, tarball,
+};
 
 #[cfg(test)]
 pub(super) mod tests;

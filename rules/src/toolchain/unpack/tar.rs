@@ -56,9 +56,9 @@ fn take(
         EntryType::Symlink => collector.link(&name, &target),
         EntryType::Link => collector.hard_link(&name, &target),
         EntryType::XGlobalHeader => Ok(()),
-        EntryType::Char | EntryType::Block => Err(collector.special(&name, "device")),
-        EntryType::Fifo => Err(collector.special(&name, "FIFO")),
-        EntryType::GNUSparse => Err(collector.special(&name, "sparse file")),
-        _ => Err(collector.special(&name, "tar entry of an unknown type")),
+        EntryType::Char | EntryType::Block => collector.special(&name, "device"),
+        EntryType::Fifo => collector.special(&name, "FIFO"),
+        EntryType::GNUSparse => collector.special(&name, "sparse file"),
+        _ => collector.special(&name, "tar entry of an unknown type"),
     }
 }

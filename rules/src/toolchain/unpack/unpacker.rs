@@ -1,5 +1,6 @@
 //! Unpacking one package, whatever its format.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -187,6 +188,41 @@ pub(crate) fn module_zip(
     let placement = Placement::plain().below(top);
     let unpacker = Unpacker { store, placement: &placement, limits: Limits::default(), cancelled };
     tree(&unpacker.archive(Format::Zip, bytes)?)
+}
+
+/// An archive as it is, for those who decide afterwards what of it counts.
+pub(crate) struct Loose {
+    /// Its files, none of them executable, and its links, whose targets are as written.
+    pub(crate) contents: Contents,
+    /// Entries that can't be part of a tree, and why.
+    pub(crate) flaws: BTreeMap<String, UnpackError>,
+    /// The folder that all of them lie in, if there is such a one.
+    pub(crate) top: Option<String>,
+}
+
+/// Unpacks a tape or zip archive whose files don't all count.
+///
+/// # Errors
+/// It can't be read, is too big, or has entries that lead out of it or lie behind a link.
+pub(crate) fn loose(
+    store: &DiskStore,
+    format: Format,
+    bytes: &[u8],
+    cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<Loose, UnpackError> {
+    let placement = Placement::plain();
+    let unpacker = Unpacker { store, placement: &placement, limits: Limits::default(), cancelled };
+    let mut collector = Collector::forgiving(unpacker, bytes.len());
+    match format {
+        Format::Tar => tar::unpack(&mut collector, bytes, |name, _| Some((name, false)))?,
+        Format::Zip => {
+            zip::unpack(&mut collector, bytes, |name| Some((name.replace('\\', "/"), false)))?;
+        }
+        Format::Deb | Format::Wheel => return Err(UnpackError::UnknownFormat),
+    }
+    let top = collector.only_folder();
+    let (contents, flaws) = collector.finish_with_flaws();
+    Ok(Loose { contents, flaws, top })
 }
 
 /// What was unpacked, as a tree by the store's digests.
