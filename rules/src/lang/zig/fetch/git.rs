@@ -197,7 +197,7 @@ mod tests {
             );
             std::fs::write(dir.path().join(".gitconfig"), config).unwrap();
             let store = DiskStore::open(&dir.path().join("store"), DigestFunction::Blake3).unwrap();
-            Self { dir, clients: Clients { variables, offline: false }, store }
+            Self { dir, clients: Clients { variables, ..Clients::default() }, store }
         }
 
         fn git(&self, arguments: &[&str]) -> String {
