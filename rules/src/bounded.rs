@@ -80,7 +80,7 @@ mod tests {
         }
         // Its length is said to be 0, and it never ends.
         let error = read(Path::new("/dev/zero"), 9).unwrap_err().to_string();
-        assert_eq!(error, "it is not a regular file");
+        assert_eq!(error, "it is a device and not a regular file");
         assert_eq!(
             read(Path::new("/proc/self/maps"), 9).unwrap_err().kind(),
             io::ErrorKind::FileTooLarge
@@ -93,6 +93,7 @@ mod tests {
         let path = folder.path().join("Cargo.lock");
         let mode = rustix::fs::Mode::from_raw_mode(0o600);
         rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-        assert_eq!(read_text(&path).unwrap_err().to_string(), "it is not a regular file");
+        let error = read_text(&path).unwrap_err().to_string();
+        assert_eq!(error, "it is a FIFO and not a regular file");
     }
 }
