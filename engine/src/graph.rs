@@ -7,31 +7,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, NodeIndex};
+
 use crate::{Access, Action, Input, Label, Source, Work};
 
 /// An action of one [`Graph`]. Ordered as the actions were added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ActionId(usize);
+pub struct ActionId(NodeIndex);
 
 impl ActionId {
-    pub(crate) const fn index(self) -> usize {
-        self.0
+    pub(crate) fn index(self) -> usize {
+        self.0.index()
     }
 }
 
 /// The actions of a build and which of them needs which.
 #[derive(Debug, Default)]
 pub struct Graph {
-    nodes: Vec<Node>,
+    nodes: DiGraph<Arc<Action>, ()>,
     labels: BTreeMap<Label, ActionId>,
-}
-
-/// An action and its neighbours, each of them once and in the order they were added.
-#[derive(Debug)]
-struct Node {
-    action: Arc<Action>,
-    needs: Vec<ActionId>,
-    needed_by: Vec<ActionId>,
 }
 
 /// Why an action can't be added. Each names the action's label.
@@ -105,25 +100,23 @@ impl Graph {
         self.check(&action)?;
         let producers = self.producers(&action)?;
         let label = action.label.clone();
-        let id = ActionId(self.nodes.len());
-        for producer in &producers {
-            self.nodes[producer.0].needed_by.push(id);
+        let id = ActionId(self.nodes.add_node(Arc::new(action)));
+        for producer in producers {
+            self.nodes.add_edge(producer.0, id.0, ());
         }
-        let (needs, needed_by) = (producers.into_iter().collect(), Vec::new());
-        self.nodes.push(Node { action: Arc::new(action), needs, needed_by });
         self.labels.insert(label, id);
         Ok(id)
     }
 
     /// How many actions there are.
     #[must_use]
-    pub const fn len(&self) -> usize {
-        self.nodes.len()
+    pub fn len(&self) -> usize {
+        self.nodes.node_count()
     }
 
     /// Whether there are none.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
@@ -133,7 +126,7 @@ impl Graph {
     /// If the id comes from another, larger graph.
     #[must_use]
     pub fn action(&self, id: ActionId) -> &Arc<Action> {
-        &self.nodes[id.0].action
+        &self.nodes[id.0]
     }
 
     /// The action with this label.
@@ -144,19 +137,27 @@ impl Graph {
 
     /// All actions, each after everything it needs.
     pub fn actions(&self) -> impl Iterator<Item = (ActionId, &Arc<Action>)> {
-        self.nodes.iter().enumerate().map(|(index, node)| (ActionId(index), &node.action))
+        self.nodes.node_indices().map(|index| (ActionId(index), &self.nodes[index]))
     }
 
     /// The actions that `id` needs directly, in the order they were added.
     #[must_use]
-    pub fn dependencies(&self, id: ActionId) -> &[ActionId] {
-        &self.nodes[id.0].needs
+    pub fn dependencies(&self, id: ActionId) -> Vec<ActionId> {
+        self.neighbours(id, Direction::Incoming)
     }
 
     /// The actions that need `id` directly, in the order they were added.
     #[must_use]
-    pub fn dependents(&self, id: ActionId) -> &[ActionId] {
-        &self.nodes[id.0].needed_by
+    pub fn dependents(&self, id: ActionId) -> Vec<ActionId> {
+        self.neighbours(id, Direction::Outgoing)
+    }
+
+    /// There is one edge at most between two actions, so that no neighbour comes twice.
+    fn neighbours(&self, id: ActionId, direction: Direction) -> Vec<ActionId> {
+        let found = self.nodes.neighbors_directed(id.0, direction);
+        let mut found: Vec<ActionId> = found.map(ActionId).collect();
+        found.sort_unstable();
+        found
     }
 
     fn check(&self, action: &Action) -> Result<(), GraphError> {
@@ -185,7 +186,7 @@ impl Graph {
         let mut producers = BTreeSet::new();
         for input in &action.inputs {
             let Source::Output { action: id, path } = &input.from else { continue };
-            let Some(Node { action: producer, .. }) = self.nodes.get(id.0) else {
+            let Some(producer) = self.nodes.node_weight(id.0) else {
                 return Err(GraphError::Unknown { label: action.label.clone() });
             };
             if !producer.outputs.contains(path) {
@@ -322,8 +323,8 @@ mod tests {
             assert_eq!(error.to_string(), expect);
             assert_eq!(graph.len(), 1, "a refused action leaves no trace");
         };
-        let first = ActionId(0);
-        let ninth = ActionId(9);
+        let first = ActionId(NodeIndex::new(0));
+        let ninth = ActionId(NodeIndex::new(9));
         let a = || action("a").output("o");
         check(action("first").output("o"), "there are two actions `c:first`");
         check(action("a"), "`c:a` declares no output");

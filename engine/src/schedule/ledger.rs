@@ -40,8 +40,8 @@ impl Ledger {
     fn critical_path(&self, graph: &Graph) -> Vec<(Label, Duration)> {
         let mut chains: Vec<(Duration, Option<ActionId>)> = Vec::with_capacity(graph.len());
         for (id, _) in graph.actions() {
-            let needs = graph.dependencies(id).iter().copied();
-            let before = needs.max_by_key(|need| chains[need.index()].0);
+            let needs = graph.dependencies(id);
+            let before = needs.into_iter().max_by_key(|need| chains[need.index()].0);
             let until = before.map_or(Duration::ZERO, |need| chains[need.index()].0);
             chains.push((until + self.ran[id.index()].unwrap_or_default(), before));
         }

@@ -5,6 +5,7 @@
 //! need no recursion.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use crate::success::Success;
 use crate::{ActionId, Graph};
@@ -47,7 +48,8 @@ struct Node {
     phase: Phase,
     /// The latest result; survives while the action is made again.
     success: Option<Success>,
-    /// Of an action that waits: the place, among what it needs, of one that has no result yet.
+    /// Of an action that waits: what it needs, and the place in there of one that has no result yet.
+    needs: Rc<[ActionId]>,
     waits_at: usize,
     /// Caches must not be asked: what they know of is lost.
     forced: bool,
@@ -105,6 +107,7 @@ impl<'g> Nodes<'g> {
         let node = |(_, action): (ActionId, &std::sync::Arc<crate::Action>)| Node {
             phase: Phase::Idle,
             success: None,
+            needs: Rc::default(),
             waits_at: 0,
             forced: false,
             cut: action.pinned.is_some(),
@@ -197,7 +200,7 @@ impl<'g> Nodes<'g> {
             }
             fresh.push(id);
             if !self.nodes[id.index()].cut {
-                open.extend(self.graph.dependencies(id).iter().copied());
+                open.extend(self.graph.dependencies(id));
             }
         }
         // From the first to the last: what an action needs is settled before the action is.
@@ -236,7 +239,7 @@ impl<'g> Nodes<'g> {
         let changed = node.success.as_ref().is_some_and(|old| old.outputs != success.outputs);
         (node.success, node.forced, node.done_at) = (Some(success), false, clock);
         self.set(id, Phase::Done);
-        for dependent in self.graph.dependents(id).iter().copied() {
+        for dependent in self.graph.dependents(id) {
             match self.phase(dependent) {
                 Phase::Waiting => self.advance(dependent, id),
                 Phase::Ready | Phase::Queued | Phase::Done if changed => self.settle(dependent),
@@ -283,7 +286,7 @@ impl<'g> Nodes<'g> {
             Phase::Done => {
                 node.remakes += 1;
                 (node.forced, node.cut) = (true, false);
-                self.want(self.graph.dependencies(id).iter().copied());
+                self.want(self.graph.dependencies(id));
                 self.settle(id);
                 Remake::Coming
             }
@@ -305,7 +308,7 @@ impl<'g> Nodes<'g> {
     /// Only the need that it waits for is of interest, and the search for the next one goes on from
     /// there. So an action with thousands of needs is not looked through at the end of each.
     fn advance(&mut self, id: ActionId, done: ActionId) {
-        let needs = self.graph.dependencies(id);
+        let needs = Rc::clone(&self.nodes[id.index()].needs);
         let from = self.nodes[id.index()].waits_at;
         if needs[from] != done {
             return;
@@ -331,7 +334,8 @@ impl<'g> Nodes<'g> {
         }
         match needs.iter().position(|need| self.phase(*need) != Phase::Done) {
             Some(at) => {
-                self.nodes[id.index()].waits_at = at;
+                let node = &mut self.nodes[id.index()];
+                (node.needs, node.waits_at) = (needs.into(), at);
                 self.set(id, Phase::Waiting);
             }
             None => self.set(id, Phase::Ready),
@@ -340,11 +344,11 @@ impl<'g> Nodes<'g> {
 
     /// Skips what waits for a dead action, and what waits for that.
     fn skip_dependents(&mut self, id: ActionId) {
-        let mut open: BTreeSet<ActionId> = self.graph.dependents(id).iter().copied().collect();
+        let mut open: BTreeSet<ActionId> = self.graph.dependents(id).into_iter().collect();
         while let Some(dependent) = open.pop_first() {
             if self.phase(dependent) == Phase::Waiting {
                 self.place(dependent);
-                open.extend(self.graph.dependents(dependent).iter().copied());
+                open.extend(self.graph.dependents(dependent));
             }
         }
     }
