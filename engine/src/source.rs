@@ -223,9 +223,9 @@ impl Sources {
         if files.is_empty() {
             return Ok(Vec::new());
         }
-        let stamped = |(path, looked): &(_, Looked)| {
+        let stamped = |&(path, ref looked): &(_, Looked)| {
             let Looked { device, stat, .. } = *looked;
-            Stamped { path: *path, device, stat }
+            Stamped { path, device, stat }
         };
         // Before anything is read.
         let moments = self.clocks.now(files.iter().map(stamped));

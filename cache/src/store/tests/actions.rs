@@ -43,7 +43,8 @@ fn a_damaged_entry_is_a_miss_and_is_replaced() {
 #[test]
 fn an_entry_that_cannot_be_read_or_replaced_is_a_miss_and_told_once() {
     let replaced = "the next result replaces it";
-    let make: [(&str, fn(&Path), bool); 6] = [
+    type Case = (&'static str, fn(&Path), bool);
+    let make: [Case; 6] = [
         ("is a folder", |path| fs::create_dir_all(path.join("full")).unwrap(), false),
         ("is a FIFO", fifo, true),
         ("is a symbolic link", |path| std::os::unix::fs::symlink(path, path).unwrap(), true),
