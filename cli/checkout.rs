@@ -36,14 +36,14 @@ const SETTINGS: [&str; 5] = [
 pub(crate) fn root(config: &Config, project: &Path) -> PathBuf {
     let home = config.variable("HOME").map(PathBuf::from);
     let holds_home = |folder: &Path| home.as_ref().is_some_and(|home| home.starts_with(folder));
-    let found = repository(project).filter(|folder| !holds_home(folder));
+    let found = repositories(project).filter(|folder| !holds_home(folder)).last();
     found.unwrap_or(project).to_owned()
 }
 
 /// The time of the last commit, in seconds since 1970; `None` if the project is in no repository, or in one
 /// without commits.
 pub(crate) fn last_commit(config: &Config, project: &Path) -> Result<Option<u64>, CommandError> {
-    if repository(project).is_none() {
+    if repositories(project).next().is_none() {
         return Ok(None);
     }
     let unknown = |reason: &str| {
@@ -64,9 +64,9 @@ pub(crate) fn last_commit(config: &Config, project: &Path) -> Result<Option<u64>
     }
 }
 
-/// The folder of the repository around a folder.
-fn repository(folder: &Path) -> Option<&Path> {
-    folder.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok())
+/// The folders of the repositories around a folder, the nearest first: one may be a module of another.
+fn repositories(folder: &Path) -> impl Iterator<Item = &Path> {
+    folder.ancestors().filter(|folder| folder.join(".git").symlink_metadata().is_ok())
 }
 
 enum Answer {

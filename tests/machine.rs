@@ -220,15 +220,17 @@ fn a_thread_that_cannot_be_started_is_told() {
     let workspace = prebuilt().user(1235);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     // The program itself, the threads that hash, one that listens to signals, one for the action.
-    let enough = 1 + cores + 1 + 1;
-    for limit in 0..=enough {
-        let limited = format!("--nproc={limit}");
-        let run = workspace.run_through(&["prlimit", &limited], &["build"]);
-        match limit == enough {
-            true => _ = run.ok(),
-            false => _ = run.exits(36).says("error: cannot start a thread").says("(os error 11)"),
-        }
+    let threads = 1 + cores + 1 + 1;
+    for limit in 0..threads {
+        let run = workspace.run_through(&["prlimit", &format!("--nproc={limit}")], &["build"]);
+        run.exits(36).says("error: cannot start a thread").says("(os error 11)");
     }
+    let run = workspace.run_through(&["prlimit", &format!("--nproc={threads}")], &["build"]);
+    assert_ne!(run.code, 0);
+    run.says("cannot start a worker").says("(os error 11)");
+    // The worker and its thread.
+    let enough = format!("--nproc={}", threads + 2);
+    workspace.run_through(&["prlimit", &enough], &["build"]).ok();
 }
 
 #[test]

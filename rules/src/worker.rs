@@ -120,6 +120,10 @@ pub fn run_worker_if_asked() {
 }
 
 fn answer(request: &[u8]) -> Vec<u8> {
+    // A worker has one errand: what is done in parallel elsewhere is done on this very thread, so that no other
+    // has to be had. It fails only if there are such threads already.
+    let one = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread();
+    let _ = one.build_global();
     let done = serde_json::from_slice(request).map_err(broken).and_then(|request| {
         let wire::Request { store, function, errand } = request;
         let function: DigestFunction = function.parse().map_err(broken)?;

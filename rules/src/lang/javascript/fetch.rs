@@ -15,6 +15,7 @@ use engine::{Action, Artifact, Builtin, BuiltinContext, BuiltinError, Label, Sou
 
 use super::NpmError;
 use super::package::{self, Package};
+use crate::bounded;
 use crate::environment::NPM;
 use crate::plan::{Clients, PlanError, Planner};
 use crate::toolchain::source::npm::{
@@ -173,7 +174,7 @@ impl FetchPackages {
         let is_lent = |name: &str| {
             name.starts_with("NPM_") || name == "NODE_AUTH_TOKEN" || self.clients.is_lent(name)
         };
-        match std::fs::read_to_string(&path) {
+        match bounded::read_text(&path) {
             Ok(text) => Ok(Npmrc::new(&text, &is_lent)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Npmrc::default()),
             Err(source) => Err(local(path, source)),

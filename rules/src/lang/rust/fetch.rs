@@ -59,8 +59,9 @@ enum FetchError {
         "Cargo.lock does not fit its Cargo.toml: run `cargo update --workspace` and commit it\n{said}"
     )]
     Stale { said: String },
-    #[error("{path}")]
-    Config { path: ProjectPath, source: toml::de::Error },
+    // Without the lines around it: they may hold a token.
+    #[error("{path}: {message}")]
+    Config { path: ProjectPath, message: String },
     #[error("cannot read or write {}", .path.display())]
     Local { path: PathBuf, source: std::io::Error },
     #[error("cargo fetched the crates, but `{0}` is not in its registry cache")]
@@ -194,7 +195,10 @@ impl FetchCrates {
                 Err(error) => return Err(local(&file)(error)),
             };
             let added = allowed.add(&text);
-            added.map_err(|source| BuiltinError::failed(&FetchError::Config { path, source }))?;
+            added.map_err(|error| {
+                let message = error.message().to_owned();
+                BuiltinError::failed(&FetchError::Config { path, message })
+            })?;
         }
         Ok(allowed)
     }

