@@ -12,7 +12,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
-/// What is in the place of a regular file.
+/// Names what is in the place of a regular file.
 #[derive(Debug, thiserror::Error)]
 #[error("it is {0} and not a regular file")]
 struct NotRegular(&'static str);

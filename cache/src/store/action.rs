@@ -26,13 +26,13 @@ const CHECKSUM: usize = 32;
 /// Entries of the action cache that could not be used since this was last asked, of one kind.
 #[derive(Debug)]
 pub struct Unusable {
-    /// What could not be done: `read` or `replace`.
+    /// Names what could not be done: `read` or `replace`.
     pub action: &'static str,
     /// The first such entry.
     pub path: PathBuf,
     /// Why not.
     pub source: io::Error,
-    /// How many more there were.
+    /// Counts the further ones.
     pub more: usize,
 }
 
@@ -53,7 +53,7 @@ impl UnusableEntries {
 }
 
 impl DiskStore {
-    /// What of the action cache could not be used since the last call: at most one of each kind.
+    /// Gives what of the action cache could not be used since the last call: at most one of each kind.
     pub fn take_unusable(&self) -> Vec<Unusable> {
         let mut found = self.inner.unusable.found.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *found)
