@@ -35,9 +35,22 @@ const SETTINGS: [&str; 5] = [
 /// there is none. A repository that holds the user's home is not a checkout.
 pub(crate) fn root(config: &Config, project: &Path) -> PathBuf {
     let home = config.variable("HOME").map(PathBuf::from);
-    let holds_home = |folder: &Path| home.as_ref().is_some_and(|home| home.starts_with(folder));
-    let found = repositories(project).filter(|folder| !holds_home(folder)).last();
-    found.unwrap_or(project).to_owned()
+    outermost(home.as_deref(), project).unwrap_or(project).to_owned()
+}
+
+/// Whether a file is part of the checkout that a folder is in, once links are followed. The project need not be
+/// known yet: it begins at the next run.toml above.
+pub(crate) fn holds(home: Option<&Path>, folder: &Path, file: &Path) -> bool {
+    let project = folder.ancestors().find(|folder| folder.join("run.toml").is_file());
+    let Some(root) = outermost(home, folder).or(project) else { return false };
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    real(file).starts_with(real(root))
+}
+
+/// The outermost of the repositories around a folder that don't hold the user's home.
+fn outermost<'a>(home: Option<&Path>, folder: &'a Path) -> Option<&'a Path> {
+    let holds_home = |folder: &Path| home.is_some_and(|home| home.starts_with(folder));
+    repositories(folder).filter(|folder| !holds_home(folder)).last()
 }
 
 /// The time of the last commit, in seconds since 1970; `None` if the project is in no repository, or in one

@@ -13,6 +13,7 @@ use cache::DigestFunction;
 use serde::Deserialize;
 
 use crate::arguments::{Color, Global, MessageFormat};
+use crate::checkout;
 use crate::command_error::CommandError;
 use crate::owner;
 use crate::ui::{self, Printer};
@@ -89,8 +90,10 @@ impl Config {
         let environment = environment();
         ui::mask::learn_environment(&environment);
         let home = Home::of(&environment);
-        let user = home.config.as_deref().map(user_config).transpose()?.unwrap_or_default();
         let directory = working_directory(global)?;
+        let printer = printer(global, &environment);
+        let file = home.config.filter(|file| is_users(file, &directory, &environment, printer));
+        let user = file.as_deref().map(user_config).transpose()?.unwrap_or_default();
         let text = |name: &str| environment.get(OsStr::new(name));
         let function = text("RUN_DIGEST_FUNCTION").and_then(|value| value.to_str());
         let function = function.or(user.store.digest_function.as_deref()).unwrap_or("blake3");
@@ -114,7 +117,7 @@ impl Config {
                 .is_some_and(|value| !value.is_empty() && value != "false" && value != "0"),
             locked: global.locked,
             offline: global.offline,
-            printer: printer(global, &environment),
+            printer,
             registry_url: unicode("RUN_REGISTRY_URL").filter(|url| !url.is_empty()),
             auth_token: unicode("RUN_AUTH_TOKEN").filter(|token| !token.is_empty()),
             lent_variables: user.fetch.variables,
@@ -165,6 +168,26 @@ fn working_directory(global: &Global) -> Result<PathBuf, CommandError> {
     std::fs::canonicalize(&wanted).map_err(|source| {
         CommandError::usage(format!("cannot enter `{}`", wanted.display())).caused_by(&source)
     })
+}
+
+/// Whether a configuration is the user's. One that lies in the checkout is not: whoever wrote the checkout could
+/// choose by it where toolchains come from, and which variables of the environment go there.
+fn is_users(
+    file: &Path,
+    directory: &Path,
+    environment: &BTreeMap<OsString, OsString>,
+    printer: Printer,
+) -> bool {
+    let home = environment.get(OsStr::new("HOME")).map(Path::new);
+    let held = checkout::holds(home, directory, file);
+    if held && file.exists() {
+        printer.warning(&format!(
+            "{} lies in the checkout, so it is not read: a checkout can't configure who builds it; \
+             put the store alone there with XDG_CACHE_HOME, and the configuration into $XDG_CONFIG_HOME/run/config.toml",
+            file.display()
+        ));
+    }
+    !held
 }
 
 fn user_config(path: &Path) -> Result<UserConfig, CommandError> {

@@ -131,7 +131,10 @@ fn what_runs_leaves_a_trace() {
     let here = |program: &str, arguments: &[&str]| {
         std::fs::write(&hostile.trace, "").unwrap();
         let folder = hostile.workspace.path(".");
-        let _ = Command::new(program).args(arguments).current_dir(folder).output();
+        // Under `cargo test`, rustup is told which toolchain to take.
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(folder).env_remove("RUSTUP_TOOLCHAIN");
+        let _ = command.output();
         assert_ne!(std::fs::read_to_string(&hostile.trace).unwrap(), "", "{program}");
     };
     here("./evil", &[]);
@@ -198,6 +201,40 @@ fn a_cargo_home_in_the_checkout_is_not_the_users_configuration() {
     hostile.workspace.run(["-C", "app", "build", "-p", "rust"]).ok();
     hostile.ran_nothing();
     assert!(!home.join("registry").exists(), "cargo worked in the home that lies in the checkout");
+}
+
+/// Neither is one above the project, where no repository tells how far the checkout reaches, nor one of a
+/// repository around that of the project, as with a submodule.
+#[test]
+fn a_cargo_home_around_the_project_is_not_the_users_configuration() {
+    for repositories in [&[][..], &[".git/HEAD", "app/.git"]] {
+        let (workspace, _server) = project();
+        let hostile = Hostile::new(workspace).poison(".");
+        for file in repositories {
+            hostile.workspace.write(file, "");
+        }
+        let home = hostile.workspace.path(".cargo");
+        let hostile = Hostile { workspace: hostile.workspace.env("CARGO_HOME", &home), ..hostile };
+        // It fails or not by where crates.io is reached.
+        hostile.workspace.run_all(&["-C", "app", "build", "-p", "rust"]);
+        hostile.ran_nothing();
+        assert!(!home.join("registry").exists(), "{repositories:?}: cargo worked in the home");
+    }
+}
+
+/// A configuration beside a store that lies in the checkout could choose where toolchains come from.
+#[test]
+fn a_configuration_of_run_in_the_checkout_is_not_read() {
+    let workspace = prebuilt();
+    let home = workspace.path(".cache/run");
+    workspace.write(".cache/run/config.toml", "[mirrors]\nunknown = true\n");
+    let workspace = workspace.env("RUN_HOME", &home);
+    let run = workspace.run(["build"]).ok();
+    run.says("lies in the checkout, so it is not read");
+    assert!(home.join("store/format").is_file());
+    // From a folder inside, as well.
+    workspace.write("inside/file", "");
+    workspace.run(["-C", "inside", "build"]).ok().says("lies in the checkout");
 }
 
 /// An option on a line of a lockfile could have pip build what lies in the checkout.

@@ -51,16 +51,17 @@ impl CrateCache {
 }
 
 /// Whether a home of Cargo is the user's, and not part of a checkout. How far a checkout reaches can't always be
-/// told (it may be an archive that was unpacked), so a home beside one of the folders above is taken to belong to
-/// it, unless that is where the user is at home.
+/// told, as it may be an archive that was unpacked. So a folder `.cargo` above the project, in which Cargo looks
+/// for the configuration of what lies below, is taken for part of the checkout, unless it is that of the user's
+/// home.
 fn is_users(home: &Path, variables: &Variables, checkout: &Path) -> bool {
-    let users = variables.get(OsStr::new("HOME")).map(PathBuf::from);
-    let beside = home.parent().filter(|folder| *folder != Path::new("/"));
-    if beside.is_some() && beside == users.as_deref() {
+    let users = variables.get(OsStr::new("HOME")).map(Path::new);
+    let above = home.parent().filter(|_| home.ends_with(".cargo"));
+    if above.is_some() && above == users {
         return true;
     }
     let is_above = |folder: &Path| checkout != Path::new("") && is_inside(checkout, folder);
-    !is_inside(home, checkout) && !beside.is_some_and(is_above)
+    !is_inside(home, checkout) && !above.is_some_and(is_above)
 }
 
 /// Whether a path lies in a folder once its links are followed. Nothing lies in a folder without a name.
@@ -96,6 +97,9 @@ mod tests {
         let above = folder.path().join(".cargo");
         std::fs::create_dir_all(above.join("registry/cache/index")).unwrap();
         check(Some(&above), "/scratch/cargo-home", 0);
+        // Where it has no name by which Cargo would find it from the checkout.
+        let beside = folder.path().join("cargo");
+        check(Some(&beside), beside.to_str().unwrap(), 0);
         check(None, "/scratch/cargo-home", 0);
         check(Some("/me/.cargo".as_ref()), "/me/.cargo", 0);
         check(Some(&inside), "/scratch/cargo-home", 1);
