@@ -123,6 +123,9 @@ impl Prepared {
     fn new(stage: &mut Stage, plan: Plan) -> Result<Self, Failure> {
         let bounds = plan.bounds();
         let mounts = prepare_mounts(stage, plan.mounts, plan.account)?;
+        let (cpus, host) = (plan.limits.cpu_count(), &plan.view.host);
+        let determinism = plan.determinism.map(|settings| Deterministic::new(settings, cpus, host));
+        let determinism = determinism.transpose()?;
         Ok(Self {
             programs: plan.programs,
             argv: StringList::new(plan.argv),
@@ -137,10 +140,7 @@ impl Prepared {
             last_process: last_process(&plan.view),
             system_files: system_files(&plan.view),
             view: plan.view,
-            determinism: plan
-                .determinism
-                .map(|determinism| Deterministic::new(determinism, plan.limits.cpu_count()))
-                .transpose()?,
+            determinism,
             trial: plan.trial,
             mapped: eventfd(0, EventfdFlags::CLOEXEC).at(Step::Request)?,
         })
@@ -148,8 +148,8 @@ impl Prepared {
 }
 
 impl Deterministic {
-    fn new(settings: Determinism, cpus: Option<u32>) -> Result<Self, Failure> {
-        let covers = hide_machine(settings, cpus);
+    fn new(settings: Determinism, cpus: Option<u32>, host: &str) -> Result<Self, Failure> {
+        let covers = hide_machine(settings, cpus, host);
         let covers = covers.map_err(|error| Failure::from_io(Step::HideMachine, &error))?;
         Ok(Self { settings, cpus, covers })
     }

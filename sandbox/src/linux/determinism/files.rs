@@ -36,8 +36,9 @@ pub(in crate::linux) enum Content {
 pub(in crate::linux) fn hide_machine(
     determinism: Determinism,
     cpus: Option<u32>,
+    host: &str,
 ) -> io::Result<Vec<Cover>> {
-    let known = known(determinism, cpus);
+    let known = known(determinism, cpus, host);
     let mut covers = Vec::new();
     for (path, is_folder) in others()? {
         if !known.iter().any(|cover| cover.path == *path) {
@@ -71,7 +72,7 @@ fn others() -> io::Result<&'static [(CString, bool)]> {
 }
 
 /// What has a content of its own.
-fn known(determinism: Determinism, cpus: Option<u32>) -> Vec<Cover> {
+fn known(determinism: Determinism, cpus: Option<u32>, host: &str) -> Vec<Cover> {
     let cpus = cpus.unwrap_or(determinism.cpus);
     let mut random = Random(determinism.seed ^ u64::from_be_bytes(*b"/dev/ran"));
     let bytes: Vec<u8> = (0..RANDOM_BYTES / 8).flat_map(|_| random.next().to_le_bytes()).collect();
@@ -100,7 +101,7 @@ fn known(determinism: Determinism, cpus: Option<u32>) -> Vec<Cover> {
     let file = |(name, bytes)| Cover { path: path(name), content: Content::File(bytes) };
     let texts = texts.map(|(path, text)| (path, text.into_bytes()));
     let devices = ["/dev/random", "/dev/urandom"].map(|path| (path, bytes.clone()));
-    let settings = settings(boot, uuid(&mut random));
+    let settings = settings(host, boot, uuid(&mut random));
     let settings = settings
         .into_iter()
         .map(|(name, text)| (path(&format!("/proc/sys/{name}")), text.map(String::into_bytes)));
@@ -110,7 +111,7 @@ fn known(determinism: Determinism, cpus: Option<u32>) -> Vec<Cover> {
 }
 
 /// The settings of the kernel that programs ask for.
-fn settings(boot: String, uuid: String) -> Vec<(&'static str, Option<String>)> {
+fn settings(host: &str, boot: String, uuid: String) -> Vec<(&'static str, Option<String>)> {
     let folder = |name| (name, None);
     let file = |name, text: &str| (name, Some(format!("{text}\n")));
     vec![
@@ -125,7 +126,7 @@ fn settings(boot: String, uuid: String) -> Vec<(&'static str, Option<String>)> {
         file("kernel/cap_last_cap", "40"),
         file("kernel/core_pattern", "core"),
         file("kernel/domainname", "(none)"),
-        file("kernel/hostname", "run"),
+        file("kernel/hostname", host),
         file("kernel/ngroups_max", "65536"),
         file("kernel/osrelease", KERNEL),
         file("kernel/ostype", "Linux"),
@@ -176,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_seed_decides_and_the_cpus_are_counted() {
-        let files = |seed, cpus| known(Determinism { seed, ..Determinism::at(5) }, cpus);
+        let files = |seed, cpus| known(Determinism { seed, ..Determinism::at(5) }, cpus, "machine");
         assert_eq!(files(1, None), files(1, Some(Determinism::at(5).cpus)));
         assert_ne!(files(1, None), files(2, None));
         let covers = files(1, Some(3));
@@ -196,13 +197,15 @@ mod tests {
         };
         assert_eq!(text("/proc/cpuinfo").matches("processor").count(), 3);
         assert!(text("/proc/stat").contains("cpu2 0") && text("/proc/stat").contains("btime 5"));
+        // As gethostname(2) has it: verification builds on hosts of several names.
+        assert_eq!(text("/proc/sys/kernel/hostname"), "machine\n");
         assert_eq!(text("/proc/sys/kernel/random/uuid").len(), 37);
         assert_eq!(text("/proc/sys/kernel/random/uuid").as_bytes()[14], b'4');
     }
 
     #[test]
     fn everything_but_processes_is_covered() {
-        let covers = hide_machine(Determinism::at(5), None).unwrap();
+        let covers = hide_machine(Determinism::at(5), None, "machine").unwrap();
         for entry in fs::read_dir("/proc").unwrap() {
             let entry = entry.unwrap();
             let name = entry.file_name().into_string().unwrap();

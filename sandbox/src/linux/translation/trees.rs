@@ -40,7 +40,8 @@ impl Trees {
         plan: &mut Plan,
     ) -> Result<Root, NotMade> {
         let cpus = plan.limits.cpu_count();
-        let covers = plan.determinism.map(|determinism| hide_machine(determinism, cpus));
+        let covers =
+            plan.determinism.map(|determinism| hide_machine(determinism, cpus, &plan.view.host));
         let covers = covers.transpose().map_err(|source| NotMade {
             folder: self.folder.clone(),
             entry: None,
