@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rules::path::is_inside;
 use sandbox::Supervised;
 
 use crate::command_error::CommandError;
@@ -38,13 +39,11 @@ pub(crate) fn root(config: &Config, project: &Path) -> PathBuf {
     outermost(home.as_deref(), project).unwrap_or(project).to_owned()
 }
 
-/// Whether a file is part of the checkout that a folder is in, once links are followed. The project need not be
+/// Tells if a file is part of the checkout that a folder is in, once links are followed. The project need not be
 /// known yet: it begins at the next run.toml above.
 pub(crate) fn holds(home: Option<&Path>, folder: &Path, file: &Path) -> bool {
     let project = folder.ancestors().find(|folder| folder.join("run.toml").is_file());
-    let Some(root) = outermost(home, folder).or(project) else { return false };
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    real(file).starts_with(real(root))
+    outermost(home, folder).or(project).is_some_and(|root| is_inside(file, root))
 }
 
 /// The outermost of the repositories around a folder that don't hold the user's home.

@@ -170,14 +170,19 @@ fn working_directory(global: &Global) -> Result<PathBuf, CommandError> {
     })
 }
 
-/// Whether a configuration is the user's. One that lies in the checkout is not: whoever wrote the checkout could
-/// choose by it where toolchains come from, and which variables of the environment go there.
+/// Tells the user's configuration from one that lies in the checkout, by which whoever wrote the checkout could
+/// choose where toolchains come from, and which variables of the environment go there.
 fn is_users(
     file: &Path,
     directory: &Path,
     environment: &BTreeMap<OsString, OsString>,
     printer: Printer,
 ) -> bool {
+    // Most users have none, and then nothing has to be looked for at every start.
+    let missing = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+    if file.symlink_metadata().is_err_and(missing) {
+        return true;
+    }
     let home = environment.get(OsStr::new("HOME")).map(Path::new);
     let held = checkout::holds(home, directory, file);
     if held && file.exists() {

@@ -165,6 +165,13 @@ impl fmt::Display for ProjectPath {
     }
 }
 
+/// Tells if a path of the host lies in a folder of it once the links of both are followed. Nothing lies in a
+/// folder without a name. What is not there is taken by its text.
+pub fn is_inside(path: &Path, folder: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    folder != Path::new("") && real(path).starts_with(real(folder))
+}
+
 /// Those of `folders` that lie in no other of them.
 pub(crate) fn outermost(folders: BTreeSet<ProjectPath>) -> BTreeSet<ProjectPath> {
     let inside_another =

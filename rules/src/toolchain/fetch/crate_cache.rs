@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use cache::{Digest, DigestFunction};
 
 use crate::environment::{Variables, cargo_home};
+use crate::path::is_inside;
 
 /// Crate archives that Cargo downloaded, or will.
 pub(crate) struct CrateCache {
@@ -50,8 +51,8 @@ impl CrateCache {
     }
 }
 
-/// Whether a home of Cargo is the user's, and not part of a checkout. How far a checkout reaches can't always be
-/// told, as it may be an archive that was unpacked. So a folder `.cargo` above the project, in which Cargo looks
+/// Tells a home of Cargo that is the user's from one that is part of the checkout. How far a checkout reaches can't
+/// always be told, as it may be an archive that was unpacked. So a folder `.cargo` above the project, in which Cargo looks
 /// for the configuration of what lies below, is taken for part of the checkout, unless it is that of the user's
 /// home.
 fn is_users(home: &Path, variables: &Variables, checkout: &Path) -> bool {
@@ -60,14 +61,7 @@ fn is_users(home: &Path, variables: &Variables, checkout: &Path) -> bool {
     if above.is_some() && above == users {
         return true;
     }
-    let is_above = |folder: &Path| checkout != Path::new("") && is_inside(checkout, folder);
-    !is_inside(home, checkout) && !above.is_some_and(is_above)
-}
-
-/// Whether a path lies in a folder once its links are followed. Nothing lies in a folder without a name.
-fn is_inside(path: &Path, folder: &Path) -> bool {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    folder != Path::new("") && real(path).starts_with(real(folder))
+    !is_inside(home, checkout) && !above.is_some_and(|folder| is_inside(checkout, folder))
 }
 
 /// The SHA-256 of an archive, hexadecimal.
