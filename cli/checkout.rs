@@ -4,9 +4,10 @@
 //! watch files, to fetch what is missing), so git is asked in a way that runs none of them.
 
 use std::ffi::OsStr;
-use std::io::Read as _;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use rules::path::is_inside;
@@ -18,6 +19,9 @@ use crate::config::Config;
 /// How long git may take. It reads two small files, so it waits for something that never comes if it takes
 /// longer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// So many bytes hold the header of every commit, signatures included.
+const HEADER: u64 = 1 << 20;
 
 /// What git sees of the user's environment. Variables that git itself is told by, as in a hook, name
 /// another repository.
@@ -106,6 +110,9 @@ fn ask(config: &Config, project: &Path) -> std::io::Result<Answer> {
     git.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let begin = Instant::now();
     let mut running = Supervised::spawn(&mut git)?;
+    // Read while git writes: a commit with a long message does not fit into a pipe.
+    let commit = reader(running.stdout())?;
+    let said = reader(running.stderr())?;
     let status = loop {
         match running.try_wait()? {
             Some(status) => break status,
@@ -113,17 +120,30 @@ fn ask(config: &Config, project: &Path) -> std::io::Result<Answer> {
             None => std::thread::sleep(Duration::from_millis(1)),
         }
     };
-    let (mut commit, mut said) = (Vec::new(), String::new());
-    if let Some(pipe) = running.stdout() {
-        pipe.take(1 << 20).read_to_end(&mut commit)?;
-    }
-    if let Some(pipe) = running.stderr() {
-        pipe.take(1 << 20).read_to_string(&mut said)?;
-    }
+    let text = |bytes: Receiver<Vec<u8>>| {
+        let left = PATIENCE.saturating_sub(begin.elapsed());
+        String::from_utf8_lossy(&bytes.recv_timeout(left).unwrap_or_default()).into_owned()
+    };
     Ok(match status.success() {
-        true => Answer::Commit(String::from_utf8_lossy(&commit).into_owned()),
-        false => Answer::Refused(said),
+        true => Answer::Commit(text(commit)),
+        false => Answer::Refused(text(said)),
     })
+}
+
+/// Reads a pipe to its end on a thread of its own. What is asked for stands at the start, so the rest is dropped.
+fn reader(pipe: Option<impl Read + Send + 'static>) -> std::io::Result<Receiver<Vec<u8>>> {
+    let (send, receive) = channel();
+    let read = move || {
+        let mut start = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // What came before an error is what git said.
+            let _ = pipe.by_ref().take(HEADER).read_to_end(&mut start);
+            let _ = std::io::copy(&mut pipe, &mut std::io::sink());
+        }
+        let _ = send.send(start);
+    };
+    std::thread::Builder::new().name("git-output".to_owned()).spawn(read)?;
+    Ok(receive)
 }
 
 /// The time in the line `committer NAME <MAIL> SECONDS ZONE` of a commit object.

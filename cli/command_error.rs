@@ -9,6 +9,10 @@ use std::process::ExitCode;
 pub(crate) const NO_ROOM: &str =
     "there is no room left: free some, or set RUN_HOME to a folder on another file system";
 
+/// What to do where the system gives no process or thread.
+pub(crate) const NO_PROCESS: &str =
+    "the limit of processes is reached (`ulimit -u`, or that of the control group), or memory is";
+
 /// Which kind of end it was; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -70,9 +74,7 @@ impl CommandError {
 
     /// The system gives no thread.
     pub(crate) fn threads(source: &std::io::Error) -> Self {
-        Self::environment("cannot start a thread")
-            .caused_by(source)
-            .hint("the limit of processes is reached (`ulimit -u`, or that of the control group)")
+        Self::environment("cannot start a thread").caused_by(source).hint(NO_PROCESS)
     }
 
     /// Everything there was to say has been printed; only the exit code is left.

@@ -15,7 +15,7 @@ fn secret(number: usize) -> String {
 }
 
 /// What is added to a valid run.toml and leaves it valid. `@` stands for a secret.
-const WHOLE: [&str; 20] = [
+const WHOLE: [&str; 24] = [
     "[registry]\nauth_token = \"@\"",
     "[registry]\nauth_token = '@'",
     "[registry]\nauth_token = \"\"\"\n@\n@\"\"\"",
@@ -34,6 +34,10 @@ const WHOLE: [&str; 20] = [
     "[deploy.p]\ntarget_type = \"registry\"\n[deploy.p.options]\nsecrets = [\n\"@\", # ]\n\"@\"]",
     "[deploy.p]\ntarget_type = \"registry\"\n[deploy.p.options]\nurl = \"https://me:@@h/?sig=@#@\"",
     "[deploy.p]\ntarget_type = \"registry\"\n[deploy.p.options]\n'client-secret'.inner = \"@\"",
+    "[registry]\nauth_token = \"\\t@ \\\"@\\\" \\\\ \\e@\"",
+    "[registry]\nauth_token = \"\"\"@\\\n   @\"\"\"",
+    "[deploy.p]\ntarget_type = \"registry\"\n[deploy.p.options]\nproxy = \"me:@@proxy.example:3128\"",
+    "[deploy.p]\ntarget_type = \"registry\"\n[deploy.p.options]\nurl = \"https://me:a'b @@h/x\"",
     "# auth_token = \"@\"\n[dev]\nport = 3001",
     "[[component]]\nname = \"off\"\nsource = \"a.rs\"\nenabled = false\nenv = { API_TOKEN = \"@\" }",
 ];
@@ -204,6 +208,28 @@ fn a_broken_configuration_and_a_wrong_address_show_nothing() {
     nothing_shows(&workspace.run(["build"]).exits(2), "RUN_REGISTRY_URL");
     let url = format!("http://me:{}@127.0.0.1:9/x.tar.gz?token={}", secret(302), secret(303));
     nothing_shows(&workspace.run(["toolchain", "add", "mine", &url]), "toolchain add");
+}
+
+/// What a failed command is shown with: its environment, and the line that enters its sandbox.
+#[test]
+fn a_secret_is_hidden_however_a_command_line_quotes_it() {
+    let workspace = Workspace::example("hello");
+    workspace.write("src/main.rs", "fn main() { no }");
+    let text = workspace.read_text("run.toml");
+    let shapes = ["it's a @", "@\\\"$HOME\\\"", "line one\\nline @", "tab\\t@", "ü@'ü"];
+    for (number, shape) in shapes.iter().enumerate() {
+        let shape = filled(shape, 400 + number);
+        let env = format!("wit = \"wit\"\nenv = {{ API_TOKEN = \"{shape}\" }}\n");
+        workspace.write("run.toml", text.replace("wit = \"wit\"\n", &env));
+        for arguments in [
+            &["build", "-v", "--sandbox-debug"][..],
+            &["build", "-v", "--sandbox-debug", "--message-format", "json"],
+        ] {
+            let run = workspace.run_all(arguments).exits(1);
+            let run = run.says("API_TOKEN").says("***");
+            nothing_shows(&run, &shape);
+        }
+    }
 }
 
 #[track_caller]

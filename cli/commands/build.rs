@@ -97,6 +97,7 @@ impl Report<'_> {
         let reason = failure.kind.to_string();
         match &failure.kind {
             FailureKind::NoRoom { .. } => Some(command_error::NO_ROOM.to_owned()),
+            kind if kind.is_for_want_of_processes() => Some(command_error::NO_PROCESS.to_owned()),
             kind if kind.is_infrastructure()
                 && reason.contains(DENIED)
                 && reason.contains(&store) =>
@@ -226,12 +227,13 @@ fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// The exit of a failed build: other bytes than pinned outweigh everything else, then a full disk.
+/// The exit of a failed build: other bytes than pinned outweigh everything else, then what the machine lacks.
 fn kind(failures: &[Failure]) -> Kind {
     let any = |is: fn(&FailureKind) -> bool| failures.iter().any(|failure| is(&failure.kind));
     match () {
         () if any(FailureKind::is_mismatch) => Kind::ChecksumMismatch,
         () if any(|kind| matches!(kind, FailureKind::NoRoom { .. })) => Kind::Environment,
+        () if any(FailureKind::is_for_want_of_processes) => Kind::Environment,
         () => Kind::BuildFailed,
     }
 }

@@ -139,7 +139,19 @@ impl Report {
     pub fn is_for_want_of_room(&self) -> bool {
         const NO_SPACE: &str = "(os error 28)";
         const NO_QUOTA: &str = "(os error 122)";
-        let says = |text: &String| text.ends_with(NO_SPACE) || text.ends_with(NO_QUOTA);
+        self.ends_with(&[NO_SPACE, NO_QUOTA])
+    }
+
+    /// Whether the work failed since the system gave no process or thread, or no memory for one.
+    #[must_use]
+    pub fn is_for_want_of_processes(&self) -> bool {
+        const LIMIT_REACHED: &str = "(os error 11)";
+        const NO_MEMORY: &str = "(os error 12)";
+        self.ends_with(&[LIMIT_REACHED, NO_MEMORY])
+    }
+
+    fn ends_with(&self, errors: &[&str]) -> bool {
+        let says = |text: &String| errors.iter().any(|error| text.ends_with(error));
         says(&self.message) || self.causes.iter().any(says)
     }
 

@@ -172,6 +172,12 @@ impl FailureKind {
         )
     }
 
+    /// Whether the system gave no process or thread for the work.
+    #[must_use]
+    pub fn is_for_want_of_processes(&self) -> bool {
+        matches!(self, Self::Infrastructure(report) if report.is_for_want_of_processes())
+    }
+
     /// The same failure, told as want of room if that is what it was.
     pub(crate) fn or_no_room(self, store: &DiskStore) -> Self {
         match &self {

@@ -30,7 +30,7 @@ pub struct Unusable {
     pub action: &'static str,
     /// The first such entry.
     pub path: PathBuf,
-    /// Why not.
+    /// The reason that the operating system gives.
     pub source: io::Error,
     /// Counts the further ones.
     pub more: usize,

@@ -179,7 +179,7 @@ mod tests {
         // A value as the parser gives it.
         let redacted = Redacted::new("token = \"s\\u0033cret\"");
         assert_eq!(redacted.redact("`s3cret`".into()), "`***`");
-        // More than can be looked for one by one.
+        // One of very many.
         let many: String = (0..2000).map(|n| format!("token{n} = \"value{n}\"\n")).collect();
         assert_eq!(Redacted::new(&many).redact("not `value1999`".into()), "not `***`");
     }

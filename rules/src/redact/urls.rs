@@ -26,21 +26,30 @@ const LONGEST_USER: usize = 256;
 /// From how many letters and digits on a word may be a token.
 const SHORTEST_TOKEN: usize = 16;
 
+/// What stands between a scheme and its address: as it is, and as it is written in JSON.
+const SEPARATORS: [&str; 3] = ["://", r":\/\/", r":\u002f\u002f"];
+
+/// What stands before the colon of a text that has the form of user and password, and is none: a name of
+/// another kind.
+const NO_USERS: [&str; 9] =
+    ["mailto", "acct", "sip", "xmpp", "npm", "jsr", "pkg", "file", "workspace"];
+
 /// The ranges of a text that are secret parts of addresses, in order.
 pub(crate) fn secrets(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut last_end = 0;
-    for (colon, separator) in text.match_indices("://") {
+    for (colon, _) in text.match_indices(':') {
+        let Some(separator) = separator(&text[colon..]) else { continue };
         let scheme = text[..colon].rsplit(|c: char| !is_scheme(c)).next().unwrap_or_default();
         if scheme.is_empty() || scheme.ends_with("file") {
             continue;
         }
-        let start = colon + separator.len();
+        let start = colon + separator;
         // One address may stand in another: of that, user and password matter.
         let is_nested = start < last_end;
         let longest = if is_nested { LONGEST_USER } else { LONGEST };
         let window = &text[start..text.floor_char_boundary(start + longest)];
-        let length = window.find(ends_address).unwrap_or(window.len());
+        let length = length(window);
         let address = Address { at: start, text: &window[..length] };
         found.extend(address.user(scheme));
         if !is_nested {
@@ -48,7 +57,79 @@ pub(crate) fn secrets(text: &str) -> Vec<Range<usize>> {
         }
         last_end = last_end.max(start + length);
     }
+    found.extend(text.match_indices('@').filter_map(|(at, _)| user_without_scheme(text, at)));
+    found.sort_by_key(|range| (range.start, range.end));
     found
+}
+
+/// The length of the separator that a text starts with.
+fn separator(text: &str) -> Option<usize> {
+    let starts = |separator: &&&str| {
+        text.get(..separator.len()).is_some_and(|start| start.eq_ignore_ascii_case(separator))
+    };
+    SEPARATORS.iter().find(starts).map(|separator| separator.len())
+}
+
+/// The length of the address that a text starts with.
+fn length(text: &str) -> usize {
+    let until = |from: usize| text[from..].find(ends_address).map_or(text.len(), |at| from + at);
+    until(odd_password(text, until(0)).unwrap_or(0))
+}
+
+/// The end of user and password, if the password holds what ends an address elsewhere: a blank or a quote.
+/// `end` is where the address would end without it.
+fn odd_password(text: &str, end: usize) -> Option<usize> {
+    let line = &text[..text.floor_char_boundary(LONGEST_USER)];
+    let line = &line[..line.find(char::is_control).unwrap_or(line.len())];
+    let colon = line.find(':').filter(|colon| *colon < end)?;
+    if text[..end].contains('@') || text[..colon].contains(['/', '?', '#']) {
+        return None;
+    }
+    let at = line.match_indices('@').map(|(at, _)| at);
+    let at = at.into_iter().find(|at| line[at + 1..].starts_with(is_of_host))?;
+    let (first, password) = (&line[colon + 1..end.min(at)], &line[colon + 1..at]);
+    // What follows a port, or a colon at the end of a phrase, is another word.
+    let port = first.split(['/', '?', '#']).next().unwrap_or_default();
+    let port = port.trim_end_matches([',', ';', '.', ')']);
+    let is_port =
+        port.bytes().all(|b| b.is_ascii_digit()) && password.contains(char::is_whitespace);
+    let is_phrase = password.starts_with(char::is_whitespace) || password.contains("://");
+    (!is_port && !is_phrase).then_some(at)
+}
+
+/// User and password before the `@` at a place, where no scheme tells that this is an address:
+/// `me:pw@host/x`, as proxies are written, and `//me:pw@host/x`. A name with a version, such as
+/// `wasi:cli@0.2.0` or `npm:left-pad@latest`, is none.
+fn user_without_scheme(text: &str, at: usize) -> Option<Range<usize>> {
+    let behind = &text[at + 1..];
+    let host = &behind[..behind.find(|c| !is_of_host(c)).unwrap_or(behind.len())];
+    let is_host = host.starts_with(|c: char| c.is_ascii_alphabetic())
+        || host.split('.').count() == 4 && host.split('.').all(|part| part.parse::<u8>().is_ok());
+    let follows = &behind[host.len()..];
+    let has_port =
+        follows.starts_with(':') && follows[1..].starts_with(|c: char| c.is_ascii_digit());
+    let is_address =
+        host.contains('.') || host == "localhost" || has_port || follows.starts_with('/');
+    if !is_host || !is_address {
+        return None;
+    }
+    let before = &text[text.ceil_char_boundary(at.saturating_sub(LONGEST_USER))..at];
+    let is_boundary = |c: char| {
+        ends_address(c) || matches!(c, '=' | ',' | ';' | '(' | ')' | '[' | ']' | '{' | '}')
+    };
+    let word = before.rsplit(is_boundary).next().unwrap_or_default();
+    let login = word.trim_start_matches('/');
+    let is_login = match login.split_once(':') {
+        Some((user, password)) => {
+            !password.is_empty() && !NO_USERS.contains(&user) && !user.is_empty()
+        }
+        None => word.len() - login.len() == 2,
+    };
+    (is_login && !login.is_empty() && !login.contains('/')).then_some(at - login.len()..at)
+}
+
+fn is_of_host(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '.')
 }
 
 /// Whether an address has a user or password, or a parameter whose name is that of a secret.
@@ -126,7 +207,8 @@ impl Address<'_> {
         }
         // A password may hold what should have been encoded: `me:pa/ss@host`. A port is a number.
         let port = self.text[..end].rsplit_once(':').map(|(_, port)| port);
-        let is_port = port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit() || b == b']'));
+        let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit() || b == b']');
+        let is_port = port.is_none_or(|port| is_port(port.trim_end_matches('\\')));
         if is_port { 0 } else { self.text.rfind('@').map_or(0, behind) }
     }
 }
@@ -161,6 +243,16 @@ fn is_plain_fragment(fragment: &str) -> bool {
     let says =
         |part: &str| part.split_once('=').is_some_and(|(name, _)| PLAIN_FRAGMENTS.contains(&name));
     fragment.is_empty() || is_commit || fragment.split('&').all(says)
+}
+
+/// A text with all but the unreserved characters percent-encoded (RFC 3986, section 2.3).
+pub(super) fn encoded(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
 }
 
 /// A text with its percent-encoded characters decoded.
@@ -203,6 +295,57 @@ mod tests {
         check("https://host:8080/a@b", "https://host:8080/a@b");
         check("http://[::1]:80/x", "http://[::1]:80/x");
         check("socks5h://u:p@proxy:1080", "socks5h://***@proxy:1080");
+    }
+
+    #[test]
+    fn passwords_that_are_not_encoded() {
+        check("get 'https://me:p'w@host/x' now", "get 'https://***@host/x' now");
+        check("url = \"https://me:p\"w@host/x\"", "url = \"https://***@host/x\"");
+        check("https://me:my pass@host/x failed", "https://***@host/x failed");
+        check("<https://me:a>b<c@host/x>", "<https://***@host/x>");
+        check("https://me:p'w/x y@host", "https://***@host");
+        // No passwords.
+        for text in [
+            "cannot reach https://host:443, ask me@example.org",
+            "cannot reach https://host: ask me@example.org",
+            "'https://host:8080/x' of me@example.org",
+            "https://host/x: 'a' of me@example.org",
+            "https://a: b\nme@example.org",
+        ] {
+            check(text, text);
+        }
+    }
+
+    #[test]
+    fn addresses_in_json() {
+        check(r"https:\/\/me:pw@host\/x", r"https:\/\/***@host\/x");
+        check(r"https:\u002F\u002fme:pw@host\u002fx", r"https:\u002F\u002f***@host\u002fx");
+        check(r"https:\/\/host:80\/@scope\/x", r"https:\/\/host:80\/@scope\/x");
+    }
+
+    #[test]
+    fn addresses_without_a_scheme() {
+        check("proxy=me:pw@proxy:3128", "proxy=***@proxy:3128");
+        check("at me:pw@h/x", "at ***@h/x");
+        check("//me:pw@host/x", "//***@host/x");
+        check("//tok@host/x", "//***@host/x");
+        check("me:pw@10.0.0.1", "***@10.0.0.1");
+        check("me:pw@localhost", "***@localhost");
+        for text in [
+            "wasi:cli@0.2.0",
+            "wasi:http/types@0.2.0-rc.1",
+            "import wasi:cli@0.3.0-rc.2/x",
+            "npm:left-pad@latest",
+            "npm:left-pad@next.1",
+            "pkg:npm/%40scope/x@1.0",
+            "git@host.example:me/x",
+            "me@example.org",
+            "mailto:me@example.org",
+            "jsr:@scope/x@1.0",
+            "/a//b@c/d",
+        ] {
+            check(text, text);
+        }
     }
 
     #[test]

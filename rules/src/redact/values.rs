@@ -68,27 +68,63 @@ fn path_names_a_secret(path: &str) -> bool {
     parts.any(names_a_secret)
 }
 
-/// A text with its escapes of TOML decoded, as far as they may stand in a name.
+/// A text with its escapes decoded (TOML 1.1, "String"). What is no escape stays, but for its backslash.
 pub(super) fn unescaped(text: &str) -> String {
-    let mut parts = text.split('\\');
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let length = match part.as_bytes().first() {
-            Some(b'x') => 2,
-            Some(b'u') => 4,
-            Some(b'U') => 8,
-            _ => 0,
-        };
-        let code = part.get(1..=length).and_then(|code| u32::from_str_radix(code, 16).ok());
-        match code.and_then(char::from_u32) {
-            Some(decoded) if length > 0 => {
-                plain.push(decoded);
-                plain.push_str(&part[1 + length..]);
-            }
-            _ => plain.push_str(part),
-        }
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('\\') {
+        plain.push_str(before);
+        rest = escape(behind, &mut plain);
     }
-    plain
+    plain + rest
+}
+
+/// Decodes the escape that a text starts with, without its backslash, and gives what follows.
+fn escape<'a>(text: &'a str, plain: &mut String) -> &'a str {
+    let Some(kind) = text.chars().next() else { return text };
+    let rest = &text[kind.len_utf8()..];
+    let digits = match kind {
+        'x' => 2,
+        'u' => 4,
+        'U' => 8,
+        _ => 0,
+    };
+    let code = rest.get(..digits).and_then(|code| u32::from_str_radix(code, 16).ok());
+    if let Some(decoded) = code.and_then(char::from_u32) {
+        plain.push(decoded);
+        return &rest[digits..];
+    }
+    plain.push(match kind {
+        'b' => '\u{8}',
+        't' => '\t',
+        'n' => '\n',
+        'f' => '\u{c}',
+        'r' => '\r',
+        'e' => '\u{1b}',
+        // At the end of a line, it takes away all blanks and line ends that follow.
+        _ if kind.is_whitespace() && starts_with_line_end(text) => return text.trim_start(),
+        other => other,
+    });
+    rest
+}
+
+fn starts_with_line_end(text: &str) -> bool {
+    text.trim_start_matches([' ', '\t', '\r']).starts_with('\n')
+}
+
+/// The extents of all quoted texts in an array or an inline table, without their quotes.
+pub(super) fn strings(text: &str) -> Vec<Range<usize>> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let Some(length) = text[at..].find(['"', '\'']) {
+        let start = at + length;
+        let (inner, closed) = string(&text[start..]);
+        if !closed {
+            break;
+        }
+        found.push(start + inner.start..start + inner.end);
+        at = start + inner.end + inner.start;
+    }
+    found
 }
 
 /// The extent of the value after an equals sign, without its quotes where it has any.

@@ -4,21 +4,76 @@
 //! Cargo's configuration can name programs (`build.rustc-wrapper`, credential providers, the way git is
 //! called), proxies and certificates. Whoever wrote the checkout must not choose those on the machine of
 //! whoever builds it, so they are left out and named if the fetch fails. The user's own configuration, in
-//! Cargo's home and in the environment, is not touched by this. Format: the Cargo book, "Configuration".
+//! Cargo's home and in the environment, is not touched by this: what it says a name stands for holds, as
+//! the user's token for that name would go elsewhere otherwise. Format: the Cargo book, "Configuration".
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::Path;
 
 use toml::{Table, Value};
 
+use crate::bounded;
+use crate::environment::Variables;
+
+/// The names for which the user's own configuration has an address.
+#[derive(Debug, Default)]
+pub(super) struct Users {
+    names: BTreeSet<String>,
+    has_default: bool,
+    variables: Variables,
+}
+
+impl Users {
+    /// Reads the configuration in Cargo's home and in the environment. What can't be read says nothing: cargo
+    /// tells what is wrong with it.
+    pub(super) fn of(home: &Path, variables: Variables) -> Self {
+        let mut users = Self { variables, ..Self::default() };
+        for name in ["config.toml", "config"] {
+            let table =
+                bounded::read_text(&home.join(name)).ok().and_then(|text| text.parse().ok());
+            table.iter().for_each(|table| users.add(table));
+        }
+        users
+    }
+
+    fn add(&mut self, config: &Table) {
+        let tables = |key: &str| config.get(key).and_then(Value::as_table).into_iter().flatten();
+        self.names.extend(tables("source").map(|(name, _)| name.clone()));
+        let registries = tables("registries").filter(|(_, table)| table.get("index").is_some());
+        self.names.extend(registries.map(|(name, _)| name.clone()));
+        self.has_default |= tables("registry").any(|(key, _)| key == "default");
+    }
+
+    fn defines(&self, name: &str) -> bool {
+        let variable = format!("CARGO_REGISTRIES_{}_INDEX", name.to_uppercase().replace('-', "_"));
+        self.names.contains(name) || self.is_set(&variable)
+    }
+
+    fn has_default(&self) -> bool {
+        self.has_default || self.is_set("CARGO_REGISTRY_DEFAULT")
+    }
+
+    fn is_set(&self, variable: &str) -> bool {
+        self.variables.contains_key(OsStr::new(variable))
+    }
+}
+
 /// The part of a checkout's configuration that a fetch sees.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub(super) struct Allowed {
+    users: Users,
     config: Table,
     /// The settings that were left out, such as `build.rustc-wrapper`.
     pub(super) left_out: BTreeSet<String>,
 }
 
 impl Allowed {
+    /// Lets nothing pass yet.
+    pub(super) fn new(users: Users) -> Self {
+        Self { users, ..Self::default() }
+    }
+
     /// Adds the configuration of a folder. What is there already comes from a folder further in, and holds.
     ///
     /// # Errors
@@ -29,10 +84,15 @@ impl Allowed {
                 ("source", Value::Table(sources)) => self.add_sources(sources),
                 ("registries", Value::Table(registries)) => {
                     for (name, registry) in registries {
-                        self.add_keys(&["registries", &name], registry, &["index"]);
+                        let keys: &[&str] =
+                            if self.users.defines(&name) { &[] } else { &["index"] };
+                        self.add_keys(&["registries", &name], registry, keys);
                     }
                 }
-                ("registry", registry) => self.add_keys(&["registry"], registry, &["default"]),
+                ("registry", registry) => {
+                    let keys: &[&str] = if self.users.has_default() { &[] } else { &["default"] };
+                    self.add_keys(&["registry"], registry, keys);
+                }
                 (_, Value::Table(table)) => {
                     self.left_out.extend(table.keys().map(|inner| format!("{key}.{inner}")));
                 }
@@ -45,12 +105,14 @@ impl Allowed {
     /// The configuration in Cargo's format; empty if nothing is left.
     pub(super) fn text(&self) -> String {
         let mut config = self.config.clone();
+        let names = |key: &str| config.get(key).and_then(Value::as_table).into_iter().flatten();
+        // A source can be replaced by a registry as well.
+        let known = names("source").chain(names("registries")).map(|(name, _)| name.clone());
+        let known: BTreeSet<String> = known.chain(["crates-io".to_owned()]).collect();
         if let Some(Value::Table(sources)) = config.get_mut("source") {
-            let known: BTreeSet<String> = sources.keys().cloned().collect();
-            let built_in = |name: &str| name == "crates-io";
             let missing = |source: &Value| {
                 let to = source.get("replace-with").and_then(Value::as_str);
-                to.is_some_and(|to| !known.contains(to) && !built_in(to))
+                to.is_some_and(|to| !known.contains(to) && !self.users.defines(to))
             };
             // A source that was left out replaces nothing: the crates come from where the lockfile says.
             for (_, source) in sources.iter_mut().filter(|(_, source)| missing(source)) {
@@ -67,6 +129,7 @@ impl Allowed {
             let other = ["directory", "local-registry", "git"];
             match other.iter().find(|kind| source.get(kind).is_some()) {
                 Some(kind) => _ = self.left_out.insert(format!("source.{name}.{kind}")),
+                None if self.users.defines(&name) => self.add_keys(&["source", &name], source, &[]),
                 None => self.add_keys(&["source", &name], source, &["registry", "replace-with"]),
             }
         }
@@ -147,6 +210,42 @@ mod tests {
             "source = {}",
             &["source.vendored.directory"],
         );
+    }
+
+    #[test]
+    fn the_user_says_where_the_users_own_names_lead() {
+        let home = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(home.path().join(name), text).unwrap();
+        write("config.toml", "[registries.own]\nindex = \"sparse+https://own/\"");
+        write("config", "[source.mirror]\nregistry = \"sparse+https://mirror/\"");
+        write("credentials.toml", "[registries.team]\ntoken = \"t\"");
+        let variables = ["CARGO_REGISTRIES_MY_OTHER_INDEX", "CARGO_REGISTRY_DEFAULT"];
+        let variables: Variables = variables.map(|name| (name.into(), "x".into())).into();
+        let mut allowed = Allowed::new(Users::of(home.path(), variables));
+        let index = |name: &str| format!("[registries.{name}]\nindex = \"sparse+https://evil/\"\n");
+        let source = |name: &str| format!("[source.{name}]\nregistry = \"sparse+https://evil/\"\n");
+        let replaced = "[source.crates-io]\nreplace-with = \"mirror\"\n";
+        let named = ["own", "my-other", "team", "my"].map(index).concat() + &source("mirror");
+        allowed.add(&format!("{named}{replaced}[registry]\ndefault = \"team\"")).unwrap();
+        let seen: Table = allowed.text().parse().unwrap();
+        let expect = index("team") + &index("my") + replaced;
+        assert_eq!(seen, expect.parse::<Table>().unwrap());
+        let left_out = [
+            "registries.my-other.index",
+            "registries.own.index",
+            "registry.default",
+            "source.mirror.registry",
+        ];
+        assert_eq!(Vec::from_iter(&allowed.left_out), left_out);
+    }
+
+    #[test]
+    fn a_source_may_be_replaced_by_a_registry() {
+        let text = "[registries.own]\nindex = \"sparse+https://own/\"\n\
+                    [source.crates-io]\nreplace-with = \"own\"";
+        let mut allowed = Allowed::default();
+        allowed.add(text).unwrap();
+        assert_eq!(allowed.text().parse::<Table>().unwrap(), text.parse::<Table>().unwrap());
     }
 
     #[test]

@@ -15,10 +15,11 @@ use std::sync::Arc;
 use cache::{Digest, DiskStore, Entry, Tree};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError, Report};
 
-use super::cargo_config::Allowed;
+use super::cargo_config::{Allowed, Users};
 use super::fence;
 use super::lock::{self, LockedCrate};
 use super::workspace::Workspace;
+use crate::bounded;
 use crate::environment::CARGO;
 use crate::path::ProjectPath;
 use crate::plan::Clients;
@@ -150,7 +151,8 @@ impl FetchCrates {
         cx.status("cargo fetch");
         let manifests = fence::around(cx, &self.workspace, &self.packages)?;
         let manifest = self.workspace.on_disk(&manifests).join("Cargo.toml");
-        let allowed = self.configuration(&cx.path("src")?)?;
+        let users = Users::of(cached.home(), self.clients.for_client(CARGO));
+        let allowed = self.configuration(&cx.path("src")?, users)?;
         let config = scratch.join("config.toml");
         std::fs::write(&config, allowed.text()).map_err(local(&config))?;
         let configure = |command: &mut Command| {
@@ -181,15 +183,15 @@ impl FetchCrates {
 
     /// What the checkout's configuration may say, in the folder of the workspace and in those above it. The
     /// sources of a crate are no checkout: theirs says nothing.
-    fn configuration(&self, sources: &Path) -> Result<Allowed, BuiltinError> {
-        let mut allowed = Allowed::default();
+    fn configuration(&self, sources: &Path, users: Users) -> Result<Allowed, BuiltinError> {
+        let mut allowed = Allowed::new(users);
         if self.crates.is_none() {
             return Ok(allowed);
         }
         for folder in std::iter::once(self.workspace.clone()).chain(self.workspace.ancestors()) {
             let path = folder.join(".cargo/config.toml");
             let file = path.on_disk(sources);
-            let text = match std::fs::read_to_string(&file) {
+            let text = match bounded::read_text(&file) {
                 Ok(text) => text,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(local(&file)(error)),
@@ -259,7 +261,8 @@ fn judge(said: String, allowed: &Allowed) -> BuiltinError {
         [] => String::new(),
         names => format!(
             "\nnote: of the .cargo/config.toml of a checkout only the addresses of registries and their \
-             replacements are used; `{}` was left out: if it is needed, set it in Cargo's home",
+             replacements are used, for names that your own configuration has no address for; `{}` was left out: \
+             if it is needed, set it in Cargo's home",
             names.join("`, `")
         ),
     };

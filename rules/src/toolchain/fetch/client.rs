@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use sandbox::Supervised;
 
+use crate::redact::mask_settings;
+
 /// The folder in which every client runs.
 const FOLDER: &str = "/";
 
@@ -104,10 +106,10 @@ impl Ended {
         Err(ClientError::Failed { command: self.command, status: self.status, output })
     }
 
-    /// All it wrote, as text.
+    /// All it wrote, as text to be shown.
     pub(crate) fn text(&self) -> String {
         let all = [self.stdout.as_slice(), self.stderr.as_slice()].concat();
-        String::from_utf8_lossy(&all).into_owned()
+        without_settings(&String::from_utf8_lossy(&all))
     }
 }
 
@@ -196,7 +198,12 @@ fn shown(command: &Command) -> String {
 fn last_lines(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines[lines.len().saturating_sub(LINES)..].join("\n")
+    without_settings(&lines[lines.len().saturating_sub(LINES)..].join("\n"))
+}
+
+/// What a client said, without secrets: it may quote the user's configuration.
+fn without_settings(said: &str) -> String {
+    mask_settings(said).into_owned()
 }
 
 #[cfg(test)]
@@ -223,6 +230,14 @@ mod tests {
         let error = shell("echo out; echo err >&2; exit 3", &|| false).unwrap_err().to_string();
         assert!(error.starts_with("`sh -c echo out;"), "{error}");
         assert!(error.ends_with("failed (exit status: 3)\nout\nerr"), "{error}");
+    }
+
+    #[test]
+    fn a_configuration_that_it_quotes_is_masked() {
+        let script = "echo 'token = \"s3cret-1\"'; echo '3 | _password=s3cret-2'; exit 1";
+        let error = shell(script, &|| false).unwrap_err();
+        let ClientError::Failed { output, .. } = error else { panic!("{error}") };
+        assert_eq!(output, "token = \"***\"\n3 | _password=***");
     }
 
     #[test]

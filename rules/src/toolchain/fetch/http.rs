@@ -10,7 +10,7 @@ use reqwest::redirect::{Attempt, Policy};
 use tokio::runtime::Runtime;
 
 use super::file::read_file;
-use super::redact::redacted;
+use crate::redact::mask_urls;
 use crate::toolchain::{Event, Events, Network};
 
 /// How often it is asked whether to stop.
@@ -244,10 +244,10 @@ impl Http {
         }
         let web = ["http://", "https://"].iter().any(|scheme| request.url.starts_with(scheme));
         if !web {
-            return Err(HttpError::BadUrl(redacted(request.url)));
+            return Err(HttpError::BadUrl(mask_urls(request.url).into_owned()));
         }
         if self.network.offline {
-            return Err(HttpError::Offline { url: redacted(request.url) });
+            return Err(HttpError::Offline { url: mask_urls(request.url).into_owned() });
         }
         let stop = async {
             while !cancelled() {
@@ -277,7 +277,7 @@ impl Http {
                 Err(Failure::Again(source)) => source,
             };
             if attempt >= self.network.attempts {
-                let url = redacted(request.url);
+                let url = mask_urls(request.url).into_owned();
                 return Err(HttpError::Failed { url, attempts: attempt, source });
             }
             let reason = source.to_string();
@@ -305,7 +305,7 @@ impl Http {
             200 => {}
             408 | 429 | 500.. => return Err(Failure::Again(Transient::Status(status))),
             _ => {
-                let (url, said) = (redacted(request.url), said(response).await);
+                let (url, said) = (mask_urls(request.url).into_owned(), said(response).await);
                 return Err(Failure::Final(HttpError::Status { url, status, said }));
             }
         }
@@ -317,7 +317,7 @@ impl Http {
             body.extend_from_slice(&chunk);
             let done = length(&body);
             if done > limit {
-                let url = redacted(request.url);
+                let url = mask_urls(request.url).into_owned();
                 return Err(Failure::Final(HttpError::TooLong { url, limit }));
             }
             if done - told >= REPORT || Some(done) == total {
@@ -339,9 +339,11 @@ impl Failure {
         let error = error.without_url();
         match error {
             error if error.is_redirect() => {
-                Self::Final(HttpError::Redirect { url: redacted(url), source: error })
+                Self::Final(HttpError::Redirect { url: mask_urls(url).into_owned(), source: error })
             }
-            error if error.is_builder() => Self::Final(HttpError::BadUrl(redacted(url))),
+            error if error.is_builder() => {
+                Self::Final(HttpError::BadUrl(mask_urls(url).into_owned()))
+            }
             error => Self::Again(Transient::Connection(error)),
         }
     }

@@ -7,7 +7,6 @@ mod crate_cache;
 mod file;
 mod http;
 pub(crate) mod pip;
-mod redact;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -17,4 +16,3 @@ pub(crate) use crate_cache::{CrateCache, sha256_of};
 pub(crate) use file::read_file;
 pub(crate) use http::{Http, Login, Request};
 pub use http::{HttpError, Transient};
-pub(crate) use redact::redacted;

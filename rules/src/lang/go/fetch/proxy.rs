@@ -13,8 +13,9 @@ use super::pattern;
 use super::settings::Settings;
 use crate::lang::download::Downloads;
 use crate::lang::go::manifest::Version;
+use crate::redact::mask_urls;
 use crate::toolchain::HttpError;
-use crate::toolchain::fetch::{Request, read_file, redacted};
+use crate::toolchain::fetch::{Request, read_file};
 
 /// All that GOPROXY says, with what decides about it.
 #[derive(Debug)]
@@ -222,7 +223,7 @@ fn entries(goproxy: &str) -> Result<Vec<Entry>, ProxyError> {
 }
 
 fn entry(text: &str, whatever: bool) -> Result<Entry, ProxyError> {
-    let bad = || ProxyError::BadUrl(redacted(text));
+    let bad = || ProxyError::BadUrl(mask_urls(text).into_owned());
     // A host may stand there alone.
     let is_host = text.contains(['.', ':']) && !text.contains(":/") && !text.starts_with('/');
     let url = if is_host { format!("https://{text}") } else { text.to_owned() };
@@ -233,7 +234,7 @@ fn entry(text: &str, whatever: bool) -> Result<Entry, ProxyError> {
             Ok(Entry::Folder { path: parsed.to_file_path().map_err(|()| bad())?, whatever })
         }
         "http" if !parsed.username().is_empty() || parsed.password().is_some() => {
-            Err(ProxyError::Insecure(redacted(text)))
+            Err(ProxyError::Insecure(mask_urls(text).into_owned()))
         }
         "http" | "https" if is_plain => {
             Ok(Entry::Web { base: parsed.as_str().trim_end_matches('/').to_owned(), whatever })

@@ -12,7 +12,8 @@ use cache::DiskStore;
 
 use super::location::MAX_ARCHIVE;
 use crate::plan::Clients;
-use crate::toolchain::fetch::{Client, read_file, redacted, run};
+use crate::redact::mask_urls;
+use crate::toolchain::fetch::{Client, read_file, run};
 use crate::toolchain::{ClientError, HttpError};
 
 /// The user's git.
@@ -41,7 +42,7 @@ impl GitError {
     fn without_login(self, url: &str) -> Self {
         match self {
             Self::Client(ClientError::Failed { command, status, output }) => {
-                let mask = |text: String| text.replace(url, &redacted(url));
+                let mask = |text: String| text.replace(url, &mask_urls(url));
                 let (command, output) = (mask(command), mask(output));
                 Self::Client(ClientError::Failed { command, status, output })
             }
@@ -257,7 +258,7 @@ mod tests {
             assert_eq!(read("only/in/.gitattributes"), attributes);
         }
         let error = served.archive(URL, "v3").unwrap_err().to_string();
-        assert!(error.contains("https://git.invalid/demo"), "{error}");
+        assert!(error.contains("https://***@git.invalid/demo"), "{error}");
         assert!(!error.contains("secret"), "{error}");
         served.archive("https://evil.invalid/x", "main").unwrap_err();
         assert!(!served.dir.path().join("hacked").exists());

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::git::{self, GitError};
 use crate::lang::download::Downloads;
-use crate::toolchain::fetch::{Request, read_file, redacted};
+use crate::redact::mask_urls;
+use crate::toolchain::fetch::{Request, read_file};
 use crate::toolchain::unpack::Format;
 use crate::toolchain::{HttpError, UnpackError};
 
@@ -56,17 +57,17 @@ impl Location {
     /// # Errors
     /// It is none that zig would take.
     pub(super) fn parse(text: &str) -> Result<Self, LocationError> {
-        let unsupported = || LocationError::Unsupported(redacted(text));
+        let unsupported = || LocationError::Unsupported(mask_urls(text).into_owned());
         if let Some(rest) = strip_scheme(text, "git+") {
             let (url, reference) = rest.split_once('#').unwrap_or((rest, ""));
             if !is_web(url) {
                 return Err(unsupported());
             }
             if reference.is_empty() {
-                return Err(LocationError::NoReference(redacted(text)));
+                return Err(LocationError::NoReference(mask_urls(text).into_owned()));
             }
             if !git::is_reference(reference) {
-                return Err(LocationError::BadReference(redacted(text)));
+                return Err(LocationError::BadReference(mask_urls(text).into_owned()));
             }
             return Ok(Self::Git { url: url.to_owned(), reference: reference.to_owned() });
         }
@@ -96,13 +97,13 @@ impl Location {
         let (shown, bytes) = match self {
             Self::Web { url } => {
                 let request = Request { url, name, size: None, limit: MAX_ARCHIVE };
-                (redacted(url), downloads.get(request, None)?)
+                (mask_urls(url).into_owned(), downloads.get(request, None)?)
             }
             Self::File { path } => (path.display().to_string(), read_file(path, MAX_ARCHIVE)?),
             Self::Git { url, reference } => {
                 let bytes = git.archive(url, reference).map_err(|source| match source {
                     GitError::Read(error) => LocationError::Http(error),
-                    source => LocationError::Git { url: redacted(url), source },
+                    source => LocationError::Git { url: mask_urls(url).into_owned(), source },
                 })?;
                 return Ok(Archive { format: Format::Tar, bytes, strip: false });
             }
@@ -179,6 +180,6 @@ mod tests {
         ] {
             check(url, Err(elsewhere));
         }
-        check("ftp://me:secret@a.org/x", Err("`ftp://a.org/x` is not"));
+        check("ftp://me:secret@a.org/x", Err("`ftp://***@a.org/x` is not"));
     }
 }

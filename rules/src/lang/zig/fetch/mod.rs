@@ -23,7 +23,7 @@ use super::zon::Manifest;
 use crate::lang::download::Downloads;
 use crate::path::ProjectPath;
 use crate::plan::Clients;
-use crate::toolchain::fetch::redacted;
+use crate::redact::mask_urls;
 use crate::toolchain::{ClientError, HttpError, UnpackError, unpack};
 
 /// The action that fetches packages. It has no inputs; output: [`FetchPackages::OUTPUT`].
@@ -74,7 +74,7 @@ impl FetchPackages {
                 .map_err(|source| unreached(hash, source))?;
             let package = self::unpack(cx, hash, &archive)?;
             if package.hash != *hash {
-                let (hash, url) = (hash.clone(), redacted(url));
+                let (hash, url) = (hash.clone(), mask_urls(url).into_owned());
                 let found = package.hash;
                 return Err(BuiltinError::mismatch(&FetchError::Mismatch { hash, url, found }));
             }
@@ -125,7 +125,7 @@ impl Builtin for FetchPackages {
     }
 
     fn arguments(&self) -> Vec<String> {
-        self.pinned.iter().map(|(hash, url)| format!("{hash} {}", redacted(url))).collect()
+        self.pinned.iter().map(|(hash, url)| format!("{hash} {}", mask_urls(url))).collect()
     }
 
     fn needs_network(&self) -> bool {

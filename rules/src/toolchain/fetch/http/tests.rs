@@ -215,7 +215,7 @@ fn files_and_refusals() {
     assert_eq!(get(&url, 6).unwrap_err().to_string(), format!("{url} is longer than 6 bytes"));
     assert_eq!(
         get("https://me:secret@host/x", 9).unwrap_err().to_string(),
-        "cannot fetch https://host/x: the network is switched off"
+        "cannot fetch https://***@host/x: the network is switched off"
     );
     assert_eq!(
         get("ftp://host/x", 9).unwrap_err().to_string(),

@@ -1,0 +1,190 @@
+//! Values that are known to be secret, to be found in any text.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
+
+use super::{MASK, replace, url_secrets, urls, values};
+
+/// A shorter value is not searched for: it would blank out ordinary words.
+const SHORTEST: usize = 4;
+
+/// So many bytes of values are looked for. Nobody has as many secrets: where there are more, everything that a
+/// message quotes is hidden.
+const LONGEST: usize = 1 << 20;
+
+/// A set of secret values.
+#[derive(Clone, Default)]
+pub struct Known {
+    values: BTreeSet<String>,
+    length: usize,
+    search: OnceLock<Option<AhoCorasick>>,
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Known").field("values", &self.values.len()).finish_non_exhaustive()
+    }
+}
+
+impl Known {
+    /// Adds values. Of one with several lines each line is one too, as messages may show it line by line; of one
+    /// that is a list or a table, each text in it.
+    pub fn extend<'a>(&mut self, values: impl IntoIterator<Item = &'a str>) {
+        for value in values {
+            for form in [value, &values::unescaped(value)] {
+                form.lines().for_each(|line| self.add(line));
+                self.add(form);
+            }
+            for range in values::strings(value) {
+                let inner = &value[range];
+                self.add(inner);
+                self.add(&values::unescaped(inner));
+            }
+        }
+    }
+
+    /// Adds what of an address is secret: as it is written, and decoded.
+    pub fn extend_from_url(&mut self, text: &str) {
+        for range in url_secrets(text) {
+            for part in text[range].split(':') {
+                self.extend([part, &urls::decoded(part)]);
+            }
+        }
+    }
+
+    /// Adds the values of another collection.
+    pub fn merge(&mut self, other: &Self) {
+        other.values.iter().for_each(|value| self.insert(value.clone()));
+    }
+
+    /// Adds a value in the forms in which programs show it: as it is, and as a word of a shell, in JSON, in
+    /// Rust's debug format and in an address.
+    fn add(&mut self, value: &str) {
+        let value = value.trim();
+        if value.len() < SHORTEST || self.values.contains(value) {
+            return;
+        }
+        let json = serde_json::Value::from(value).to_string();
+        let forms = [
+            value.to_owned(),
+            value.replace('\'', r"'\''"),
+            json.trim_matches('"').to_owned(),
+            value.escape_debug().to_string(),
+            urls::encoded(value),
+        ];
+        forms.into_iter().for_each(|form| self.insert(form));
+    }
+
+    fn insert(&mut self, value: String) {
+        if self.length <= LONGEST {
+            self.length += value.len();
+            self.values.insert(value);
+            self.search = OnceLock::new();
+        }
+    }
+
+    /// Hides the values in a text.
+    #[must_use]
+    pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.values.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        match self.search.get_or_init(|| self.searcher()) {
+            Some(search) => replace(text, found(search, text)),
+            None => Cow::Owned(without_quotes(text)),
+        }
+    }
+
+    /// What finds all values at once; `None` if there are too many.
+    fn searcher(&self) -> Option<AhoCorasick> {
+        let mut builder = AhoCorasick::builder();
+        // The other kinds take a hundred times the memory of the values.
+        builder.kind(Some(AhoCorasickKind::ContiguousNFA)).match_kind(MatchKind::LeftmostLongest);
+        (self.length <= LONGEST).then(|| builder.build(&self.values).ok()).flatten()
+    }
+}
+
+/// Where the values stand. They may overlap.
+fn found(search: &AhoCorasick, text: &str) -> Vec<Range<usize>> {
+    let next = |from: usize| search.find(Input::new(text).range(from..));
+    let starts = std::iter::successors(next(0), |last| next(last.start() + 1));
+    starts.map(|found| found.range()).collect()
+}
+
+/// A message without what it quotes.
+fn without_quotes(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    let masked: Vec<&str> =
+        parts.map(|(number, part)| if number % 2 == 0 { part } else { MASK }).collect();
+    masked.join("`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_hidden_with_each_of_their_lines() {
+        let mut known = Known::default();
+        known.extend(["first-line\nsecond-line\n", "first-line-and-more", "abc"]);
+        known.extend_from_url("https://me:p%40ss-word@host/x?token=qwertz");
+        let check = |text: &str, expect: &str| assert_eq!(known.mask(text), expect);
+        check("a first-line b", "a *** b");
+        check("second-line", "***");
+        check("first-line-and-more", "***");
+        check("abc", "abc");
+        check("p@ss-word p%40ss-word qwertz", "*** *** ***");
+    }
+
+    #[test]
+    fn values_are_hidden_in_every_form() {
+        let mut known = Known::default();
+        known.extend(["it's \"a\" s\\ecret", "tab\\tand \\u0041 \\e", "cut \\\n   in two"]);
+        let check = |text: &str, expect: &str| assert_eq!(known.mask(text), expect);
+        check("= it's \"a\" s\\ecret.", "= ***.");
+        check(r#"'it'\''s "a" s\ecret'"#, "'***'");
+        check(r#"{"a":"it's \"a\" s\\ecret"}"#, r#"{"a":"***"}"#);
+        check("?x=it%27s%20%22a%22%20s%5Cecret", "?x=***");
+        check("`tab\tand A \u{1b}`", "`***`");
+        check("cut in two", "***");
+    }
+
+    #[test]
+    fn texts_in_lists_and_tables_are_values() {
+        let mut known = Known::default();
+        known.extend(["[\"first\", 'second']", "{ a = \"thi\\u0072d\" }"]);
+        assert_eq!(known.mask("first second third"), "*** *** ***");
+    }
+
+    #[test]
+    fn values_that_overlap_are_hidden_together() {
+        let mut known = Known::default();
+        known.extend(["token", "ken-s3cret", "ken-s"]);
+        assert_eq!(known.mask("a token-s3cret b"), "a *** b");
+    }
+
+    #[test]
+    fn of_too_many_values_no_quote_is_shown() {
+        let many: Vec<String> = (0..100_000).map(|n| format!("value-{n:06}")).collect();
+        let mut known = Known::default();
+        known.extend(many.iter().map(String::as_str));
+        assert_eq!(known.mask("not `anything` here"), "not `***` here");
+    }
+
+    #[test]
+    fn the_time_grows_with_the_text() {
+        let many: Vec<String> = (0..20_000).map(|n| format!("value-{n:06}")).collect();
+        let mut known = Known::default();
+        known.extend(many.iter().map(String::as_str));
+        let begin = std::time::Instant::now();
+        for number in 0..20_000 {
+            assert_eq!(known.mask(&format!("not `value-{number:06}`")), "not `***`");
+        }
+        assert!(begin.elapsed() < std::time::Duration::from_secs(10), "{:?}", begin.elapsed());
+    }
+}
