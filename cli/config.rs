@@ -18,6 +18,9 @@ use crate::command_error::CommandError;
 use crate::owner;
 use crate::ui::{self, Printer};
 
+/// Bytes of the user's configuration.
+const LONGEST: u64 = 1 << 20;
+
 /// What the process was told from outside.
 pub(crate) struct Config {
     /// Where to look for the project.
@@ -36,7 +39,7 @@ pub(crate) struct Config {
     pub(crate) printer: Printer,
     /// The environment for clients of registries (pip, npm, cargo, rustup, apt).
     pub(crate) client_environment: BTreeMap<OsString, OsString>,
-    /// `[fetch] variables` of the user's configuration: what files of a checkout may refer to.
+    /// `RUN_FETCH_VARIABLES`, and `[fetch] variables` of the user's configuration: what files of a checkout may refer to.
     pub(crate) lent_variables: Vec<String>,
     /// `[mirrors] debian` of the user's configuration.
     pub(crate) debian_mirror: Option<String>,
@@ -89,6 +92,7 @@ impl Config {
     pub(crate) fn load(global: &Global) -> Result<Self, CommandError> {
         let environment = environment();
         ui::mask::learn_environment(&environment);
+        ui::mask::learn_files(files_with_logins(&environment));
         let home = Home::of(&environment);
         let directory = working_directory(global)?;
         let printer = printer(global, &environment);
@@ -120,7 +124,7 @@ impl Config {
             printer,
             registry_url: unicode("RUN_REGISTRY_URL").filter(|url| !url.is_empty()),
             auth_token: unicode("RUN_AUTH_TOKEN").filter(|token| !token.is_empty()),
-            lent_variables: user.fetch.variables,
+            lent_variables: user.fetch.variables.into_iter().chain(lent(&environment)).collect(),
             debian_mirror: user.mirrors.debian,
             client_environment: environment,
         })
@@ -151,6 +155,35 @@ impl Home {
             config: config.map(|config| config.join("run/config.toml")),
         }
     }
+}
+
+/// `RUN_FETCH_VARIABLES`: names with commas or blanks between them.
+fn lent(environment: &BTreeMap<OsString, OsString>) -> Vec<String> {
+    let names = environment.get(OsStr::new("RUN_FETCH_VARIABLES")).and_then(|names| names.to_str());
+    let names = names.unwrap_or_default().split([',', ' ']).map(str::trim);
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// The files in which cargo, npm, pip, git, go and curl find the user's logins, by their documentation.
+fn files_with_logins(environment: &BTreeMap<OsString, OsString>) -> Vec<PathBuf> {
+    let variable = |name: &str| environment.get(OsStr::new(name)).map(PathBuf::from);
+    let home = variable("HOME");
+    let below_home = |name: &str| home.as_ref().map(|home| home.join(name));
+    let cargo = variable("CARGO_HOME").or_else(|| below_home(".cargo"));
+    let config = variable("XDG_CONFIG_HOME").or_else(|| below_home(".config"));
+    let named = ["NPM_CONFIG_USERCONFIG", "npm_config_userconfig", "PIP_CONFIG_FILE", "NETRC"];
+    let in_home = [".npmrc", ".netrc", ".git-credentials", ".gitconfig", ".pip/pip.conf"];
+    let in_config = ["pip/pip.conf", "git/credentials", "git/config", "go/env", "run/config.toml"];
+    let in_cargo = ["credentials.toml", "credentials", "config.toml", "config"];
+    let inside = |folder: Option<PathBuf>, names: &[&str]| -> Vec<PathBuf> {
+        folder.map_or(Vec::new(), |folder| names.iter().map(|name| folder.join(name)).collect())
+    };
+    let mut files: Vec<PathBuf> = named.into_iter().filter_map(variable).collect();
+    files.extend(inside(home.clone(), &in_home));
+    files.extend(inside(config, &in_config));
+    files.extend(inside(cargo, &in_cargo));
+    files.extend(inside(variable("RUN_HOME"), &["config.toml"]));
+    files
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
@@ -196,7 +229,7 @@ fn is_users(
 }
 
 fn user_config(path: &Path) -> Result<UserConfig, CommandError> {
-    let text = match cache::read_regular_to_string(path) {
+    let text = match cache::read_regular_to_string(path, LONGEST) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Ok(UserConfig::default());
@@ -214,7 +247,7 @@ fn user_config(path: &Path) -> Result<UserConfig, CommandError> {
         let mut error =
             CommandError::usage(format!("{} is not a configuration of run", path.display()));
         // It quotes the line that is wrong.
-        error.causes.push(rules::redact::mask_settings(&source.to_string()).into_owned());
+        error.causes.push(rules::BrokenToml::from(source).to_string());
         error
     })
 }

@@ -43,7 +43,7 @@ const WHOLE: [&str; 24] = [
 ];
 
 /// What is added to a valid run.toml and makes it wrong, in its form or its meaning.
-const BROKEN: [&str; 30] = [
+const BROKEN: [&str; 38] = [
     "[registry]\nauth_token = \"@\n@\"",
     "[registry]\nauth_token = '@\n@'",
     "[registry]\nauth_token = \"@\n@",
@@ -73,6 +73,14 @@ const BROKEN: [&str; 30] = [
     "[dependencies]\n\"a:b\" = { git = \"https://me:@@host.example/x\" }",
     "[dependencies]\n\"a:b\" = { git = \"https://host.example/x?private_token=@\" }",
     "[registry]\nurl = \"ftp://me:@/@@host.example/@\"",
+    "[registry]\nauth_token: \"@\"",
+    "[registry]\nauth_token \"@\"",
+    "[registry]\nauth_token \u{ff1d} \"@\"",
+    "[registry]\nauth_token : @",
+    "registry = { auth_token: \"@\" }",
+    "[deploy.p.options.credentials] # a = b\nuser = \"@\" x",
+    "[deploy.p.options.\"a=b\".secrets]\nuser = \"@\" x",
+    "[deploy.p.options.credentials]\na = \"\"\"\n[x]\n\"\"\"\nb = [\n[\"a\"],\n]\nuser = \"@\" x",
     "[deploy.p]\ntarget_type = 1\n[deploy.p.options]\n\"x=auth_token\" = \"@\"\nzone = 99999999999999999999",
 ];
 
@@ -197,6 +205,9 @@ fn a_broken_configuration_and_a_wrong_address_show_nothing() {
     for text in [
         "token = \"@\"\n",
         "[mirrors]\npassword = '@'\n",
+        "[fetch]\nauth_token: \"@\"\n",
+        "[fetch]\ntoken \"@\"\n",
+        "[mirrors]\ndebian = \"http://me:@ with blank@h/\" x\n",
         "[mirrors]\ndebian = \"https://me:@@h/?a=@\n",
     ] {
         let text = filled(text, 300);

@@ -76,6 +76,11 @@ impl Session {
     /// The incremental state of the project.
     pub(crate) fn state(&self, store: &DiskStore) -> Result<State, CommandError> {
         let folder = self.private_folder();
+        // A link would have files of its target replaced and removed.
+        if folder.is_symlink() {
+            let message = format!("`{}` is a symbolic link and not a folder", folder.display());
+            return Err(CommandError::usage(message).hint("remove it: `run` makes the folder anew"));
+        }
         std::fs::create_dir_all(&folder).map_err(|source| cannot_write(&folder, &source))?;
         Ok(State::open(store, &folder.join("state")))
     }

@@ -3,7 +3,7 @@
 //! Labels are for people, for messages and for the incremental state. They never feed a key:
 //! two components with the same sources and the same command share one cached result.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 /// A unique name of one action in a graph, such as `api:compile`.
@@ -36,7 +36,16 @@ impl Label {
 
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.owner, self.step)
+        // A file's name may hold line breaks, and what a terminal takes for a command.
+        for part in [&*self.owner, ":", &*self.step] {
+            for char in part.chars() {
+                match char.is_control() {
+                    true => write!(f, "{}", char.escape_default())?,
+                    false => f.write_char(char)?,
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -31,6 +31,9 @@ const PATIENCE: (Duration, u32) = (Duration::from_millis(5), 40);
 /// only matter if as many builds write at once.
 const NEEDED: usize = 4;
 
+/// Bytes of the journal. A longer one is not of our making, and counts as lost.
+const LONGEST: u64 = 64 << 20;
+
 /// The files that builds of one project wrote.
 #[derive(Debug)]
 pub struct Outputs {
@@ -72,7 +75,7 @@ impl Outputs {
     }
 
     pub(crate) fn read(journal: PathBuf, base: PathBuf) -> Self {
-        let bytes = cache::read_regular(&journal).unwrap_or_default();
+        let bytes = cache::read_regular(&journal, LONGEST).unwrap_or_default();
         let mut this = Self { journal, base, written: BTreeMap::new(), lines: 0 };
         for (path, digest) in files_of(&bytes) {
             this.note(&path, digest);

@@ -20,6 +20,9 @@ use crate::state_file::{ActionMessage, ExportMessage, FileMessage, StateMessage,
 use crate::success::Success;
 use crate::{ExportError, Exported, Label, Outputs, Sources};
 
+/// Bytes of the file: enough for a million sources. A longer one is not of our making, and counts as lost.
+const LONGEST: u64 = 512 << 20;
+
 /// For how many saves the result of an action is kept that nobody asks for.
 const KEEP: u32 = 32;
 
@@ -59,7 +62,7 @@ impl State {
     #[must_use]
     pub fn open(store: &DiskStore, file: &Path) -> Self {
         // Whatever is there instead of a state, it is none.
-        let bytes = cache::read_regular(file).ok();
+        let bytes = cache::read_regular(file, LONGEST).ok();
         let message = bytes.and_then(|bytes| StateMessage::from_bytes(&bytes));
         let ours = message.filter(|message| message.store == identity(store));
         Self::read(store, file, ours.unwrap_or_default())

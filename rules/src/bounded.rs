@@ -5,11 +5,14 @@
 //! packages has 15 MiB. What is only hashed has no limit, as no file is held in memory for that.
 
 use std::ffi::OsStr;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 /// Bytes of a file in JSON: a package-lock.json is the longest kind of lock.
 const MOST_OF_JSON: u64 = 32 << 20;
+
+/// Bytes of a package that a registry's client has fetched. It is unpacked from memory.
+pub(crate) const LONGEST_PACKAGE: u64 = 1 << 30;
 
 /// Bytes of a source file that is looked through for what it imports. It becomes no table.
 const MOST_OF_SOURCE: u64 = 256 << 20;
@@ -37,22 +40,7 @@ pub(crate) fn read_text(path: &Path) -> io::Result<String> {
 /// # Errors
 /// That of the operating system, or that it is no regular file, or too long.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let file = cache::open_regular(path)?;
-    let length = file.metadata()?.len();
-    if length > most {
-        return Err(too_long(length, most));
-    }
-    let mut bytes = Vec::new();
-    // It may grow while it is read.
-    let length = file.take(most + 1).read_to_end(&mut bytes)?;
-    let length = u64::try_from(length).unwrap_or(u64::MAX);
-    if length > most { Err(too_long(length, most)) } else { Ok(bytes) }
-}
-
-fn too_long(length: u64, most: u64) -> io::Error {
-    let text =
-        format!("it has {length} bytes; the limit for such a file is {most} ({} MiB)", most >> 20);
-    io::Error::new(io::ErrorKind::FileTooLarge, text)
+    cache::read_regular(path, most)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! prints.
 
 mod bounded;
+mod broken_toml;
 pub mod diagnose;
 mod environment;
 mod lang;
@@ -18,5 +19,6 @@ pub mod wasm;
 pub mod wit;
 mod worker;
 
+pub use broken_toml::BrokenToml;
 pub use lang::{Complaint, LangError, SourceTreeError};
 pub use worker::run_worker_if_asked;

@@ -224,6 +224,27 @@ fn a_cargo_home_around_the_project_is_not_the_users_configuration() {
 
 /// A configuration beside a store that lies in the checkout could choose where toolchains come from.
 #[test]
+fn a_store_in_the_checkout_leads_to_no_other_folder() {
+    for (link, to) in [("store/tmp", "victim"), ("store", "victim"), ("store/kept", "victim")] {
+        let workspace = crate::configuration::prebuilt().private_store();
+        let victim = workspace.root().join("victim");
+        for name in ["victim/.ssh", "victim/tmp/1-a", "victim/Documents"] {
+            std::fs::create_dir_all(workspace.root().join(name)).unwrap();
+            std::fs::write(workspace.root().join(name).join("file"), "mine").unwrap();
+        }
+        let place = workspace.path(".cache/run").join(link);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(workspace.root().join(to), &place).unwrap();
+        let store = workspace.path(".cache/run");
+        let workspace = workspace.env("RUN_HOME", store);
+        workspace.run(["build"]).exits(36);
+        for name in [".ssh/file", "tmp/1-a/file", "Documents/file"] {
+            assert_eq!(std::fs::read_to_string(victim.join(name)).unwrap(), "mine", "{link}");
+        }
+    }
+}
+
+#[test]
 fn a_configuration_of_run_in_the_checkout_is_not_read() {
     let workspace = prebuilt();
     let home = workspace.path(".cache/run");

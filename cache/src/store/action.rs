@@ -23,6 +23,9 @@ use crate::{reapi, regular};
 const MAGIC: &[u8; 8] = b"run ac1\n";
 const CHECKSUM: usize = 32;
 
+/// Bytes of an entry: what a command said is kept in blobs.
+const LONGEST: u64 = 64 << 20;
+
 /// Entries of the action cache that could not be used since this was last asked, of one kind.
 #[derive(Debug)]
 pub struct Unusable {
@@ -64,7 +67,7 @@ impl DiskStore {
     /// [`DiskStore::take_unusable`].
     pub fn action_result(&self, key: &Digest) -> Option<reapi::ActionResult> {
         let path = self.layout().action(key);
-        match regular::read_own(&path) {
+        match regular::read_own(&path, LONGEST) {
             Ok(entry) => decode(key, &entry),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {

@@ -53,7 +53,7 @@ impl DiskStore {
     /// Opens the store at `root`, creating it if needed. New blobs are named by `function`; blobs
     /// of the other function live beside them and can be read as well.
     ///
-    /// Fails with [`StoreError::NotWritable`] or [`StoreError::Format`] if the folder can't be used.
+    /// Fails with [`StoreError::NotWritable`], [`StoreError::NotAStore`] or [`StoreError::Format`] if the folder can't be used.
     pub fn open(root: &Path, function: DigestFunction) -> Result<Self, StoreError> {
         Self::open_with_link_limit(root, function, u64::MAX)
     }
@@ -128,6 +128,14 @@ pub enum StoreError {
         root: PathBuf,
         /// Why it failed.
         source: io::Error,
+    },
+    /// The folder is in use for something else.
+    #[error("`{}` is no store: it holds `{found}`, which no store does", .root.display())]
+    NotAStore {
+        /// The folder.
+        root: PathBuf,
+        /// A name in it.
+        found: String,
     },
     /// The folder holds a store that another version of this program made.
     #[error("the store at `{}` has the format `{found}`, this version reads `{expected}`", .root.display())]

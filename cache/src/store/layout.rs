@@ -12,6 +12,18 @@ use crate::regular;
 /// Content of the format file. A change of the layout or of what files mean changes the number.
 const FORMAT: &str = "run store 1\n";
 
+/// Bytes of the files `id` and `format`.
+const LONGEST: u64 = 4 << 10;
+
+/// The folders whose entries are named by digests.
+const DIGESTED: [&str; 3] = ["cas", "ac", "trees"];
+
+/// The other folders.
+const FOLDERS: [&str; 3] = ["tmp", "quarantine", "kept"];
+
+/// The files beside them.
+const FILES: [&str; 2] = ["id", "format"];
+
 /// The paths of one store. Names on disk are made of digests and numbers only.
 #[derive(Debug)]
 pub(super) struct Layout {
@@ -22,6 +34,7 @@ impl Layout {
     /// Creates what is missing of the store at `root`; refuses a store of another format.
     pub(super) fn open(root: &Path) -> Result<Self, StoreError> {
         let layout = Self { root: std::path::absolute(root).at("find", root)? };
+        layout.refuse_strangers()?;
         layout.create().map_err(|source| {
             let root = layout.root.clone();
             StoreError::NotWritable { root, source }
@@ -78,20 +91,54 @@ impl Layout {
         self.root.join(format!("{kind}/{}/{}/{hex}", digest.function(), &hex[..2]))
     }
 
+    /// Refuses a folder that is in use for something else: a store removes what it does not know of `tmp`, and
+    /// a file of settings or a link in a checkout may name any folder.
+    fn refuse_strangers(&self) -> Result<(), StoreError> {
+        if self.root.join("format").symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        let entries = match std::fs::read_dir(&self.root) {
+            // What else is wrong with it is told when it is made.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound
+                        | io::ErrorKind::NotADirectory
+                        | io::ErrorKind::PermissionDenied
+                ) =>
+            {
+                return Ok(());
+            }
+            entries => entries.at("read", &self.root)?,
+        };
+        for entry in entries {
+            let name = entry.at("read", &self.root)?.file_name();
+            let name = name.to_string_lossy();
+            // Another process may be about to make the store.
+            let is_temporary = FILES.iter().any(|file| name.starts_with(&format!(".{file}-")));
+            let is_known =
+                DIGESTED.iter().chain(&FOLDERS).chain(&FILES).any(|known| name == *known);
+            if !is_known && !is_temporary {
+                return Err(StoreError::NotAStore {
+                    root: self.root.clone(),
+                    found: name.escape_debug().to_string(),
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn create(&self) -> io::Result<()> {
         std::fs::create_dir_all(&self.root)?;
-        for kind in ["cas", "ac", "trees"] {
+        for kind in DIGESTED {
+            create_folder(&self.root.join(kind), false)?;
             for function in DigestFunction::ALL {
-                std::fs::create_dir_all(self.root.join(kind).join(function.name()))?;
+                create_folder(&self.root.join(kind).join(function.name()), false)?;
             }
         }
-        std::fs::create_dir_all(self.tmp())?;
-        for folder in [self.quarantine(), self.kept()] {
-            match create_private(&folder) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                other => other?,
-            }
-        }
+        create_folder(&self.tmp(), false)?;
+        create_folder(&self.quarantine(), true)?;
+        create_folder(&self.kept(), true)?;
         self.create_file("id", &format!("{}\n", random_name()?))?;
         self.create_file("format", FORMAT)
     }
@@ -115,6 +162,20 @@ impl Layout {
     }
 }
 
+/// Creates a folder of the store unless it is there. A link in its place would lead what is written and
+/// removed here to somewhere else.
+fn create_folder(folder: &Path, is_private: bool) -> io::Result<()> {
+    let created = if is_private { create_private(folder) } else { std::fs::create_dir(folder) };
+    match created {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let is_folder = folder.symlink_metadata()?.is_dir();
+            let reason = || io::Error::other(format!("`{}` is no folder", folder.display()));
+            if is_folder { Ok(()) } else { Err(reason()) }
+        }
+        other => other,
+    }
+}
+
 /// Creates a folder that only its owner may enter, whatever the umask.
 ///
 /// What actions have written lies below such folders. They may leave a program that runs as whoever
@@ -134,5 +195,49 @@ pub(super) fn random_name() -> io::Result<String> {
 }
 
 fn read_text(path: &Path) -> io::Result<String> {
-    Ok(String::from_utf8_lossy(&regular::read_own(path)?).into_owned())
+    Ok(String::from_utf8_lossy(&regular::read_own(path, LONGEST)?).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_that_is_in_use_for_something_else_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().join("home");
+        std::fs::create_dir_all(home.join("tmp/notes")).unwrap();
+        // With nothing else in it, it could be a store that is being made, and keeps what it holds.
+        Layout::open(&home).unwrap();
+        assert!(home.join("tmp/notes").exists());
+        std::fs::remove_file(home.join("format")).unwrap();
+        std::fs::write(home.join(".profile"), "").unwrap();
+        symlink(&home, folder.path().join("link")).unwrap();
+        for root in [&home, &folder.path().join("link")] {
+            let error = Layout::open(root).unwrap_err().to_string();
+            assert!(
+                error.ends_with("is no store: it holds `.profile`, which no store does"),
+                "{error}"
+            );
+        }
+        assert!(!home.join("format").exists());
+    }
+
+    #[test]
+    fn links_in_the_place_of_its_folders_are_refused() {
+        for name in ["tmp", "quarantine", "kept", "cas", "ac/sha256", "trees/blake3"] {
+            let folder = tempfile::tempdir().unwrap();
+            let (root, other) = (folder.path().join("store"), folder.path().join("other"));
+            std::fs::create_dir(&other).unwrap();
+            Layout::open(&root).unwrap();
+            let place = root.join(name);
+            std::fs::rename(&place, folder.path().join("before")).unwrap();
+            symlink(&other, &place).unwrap();
+            let error = Layout::open(&root).unwrap_err();
+            let StoreError::NotWritable { source, .. } = error else { panic!("{error}") };
+            assert!(source.to_string().ends_with("is no folder"), "{source}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! lock with the process, however it ends, and it works across PID namespaces, where neither process
 //! ids nor start times mean anything. A session whose lock can be taken is dead and is swept.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -32,6 +33,7 @@ impl Session {
     pub(super) fn create(tmp: &Path) -> io::Result<Self> {
         loop {
             let folder = tmp.join(format!("{}-{}", std::process::id(), random_name()?));
+            debug_assert!(is_of_a_session(&folder));
             let lock_path = folder.with_extension("lock");
             let lock = File::create_new(&lock_path)?;
             if !own(&lock)? {
@@ -134,10 +136,26 @@ impl Drop for TempFile {
 pub(super) fn sweep(tmp: &Path) -> io::Result<()> {
     let mut result = Ok(());
     for entry in std::fs::read_dir(tmp)? {
-        let swept = sweep_entry(&entry?.path());
+        let path = entry?.path();
+        // What has another name was made by somebody else, and is not ours to remove.
+        let swept = if is_of_a_session(&path) { sweep_entry(&path) } else { Ok(()) };
         result = result.and(swept);
     }
     result
+}
+
+/// Whether a path has the name of a session's folder or lock: a process id and 128 bits in hexadecimal.
+fn is_of_a_session(path: &Path) -> bool {
+    let name = path.with_extension("");
+    let parts = name.file_name().and_then(OsStr::to_str).and_then(|name| name.split_once('-'));
+    let is_extension = path.extension().is_none_or(|extension| extension == "lock");
+    is_extension
+        && parts.is_some_and(|(pid, random)| {
+            !pid.is_empty()
+                && pid.bytes().all(|b| b.is_ascii_digit())
+                && random.len() == 32
+                && random.bytes().all(|b| b.is_ascii_hexdigit())
+        })
 }
 
 fn sweep_entry(path: &Path) -> io::Result<()> {
@@ -205,11 +223,17 @@ mod tests {
         let tmp = tempfile::tempdir().unwrap();
         let living = Session::create(tmp.path()).unwrap();
         let before = names(tmp.path());
-        leave_behind(tmp.path(), "1-dead");
-        std::fs::create_dir(tmp.path().join("2-without-lock")).unwrap();
-        std::fs::write(tmp.path().join("3-dead-before-its-folder.lock"), "").unwrap();
+        let session = |pid: u32| format!("{pid}-{}", random_name().unwrap());
+        leave_behind(tmp.path(), &session(1));
+        std::fs::create_dir(tmp.path().join(session(2))).unwrap();
+        std::fs::write(tmp.path().join(session(3) + ".lock"), "").unwrap();
         sweep(tmp.path()).unwrap();
         assert_eq!(names(tmp.path()), before);
+        // What is not a session's stays.
+        let others = ["1-abc", "Documents", "notes.lock", "x-0123456789abcdef0123456789abcdef"];
+        others.iter().for_each(|name| leave_behind(tmp.path(), name));
+        sweep(tmp.path()).unwrap();
+        assert_eq!(names(tmp.path()).len(), before.len() + 2 * others.len());
         drop(living);
     }
 

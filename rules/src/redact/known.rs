@@ -7,11 +7,16 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::{MASK, replace, url_secrets, urls, values};
 
 /// A shorter value is not searched for: it would blank out ordinary words.
 const SHORTEST: usize = 4;
+
+/// A shorter value is not searched for in hexadecimal and base64, nor taken from a file as one.
+const SHORTEST_ENCODED: usize = 8;
 
 /// So many bytes of values are looked for. Nobody has as many secrets: where there are more, everything that a
 /// message quotes is hidden.
@@ -70,14 +75,41 @@ impl Known {
             return;
         }
         let json = serde_json::Value::from(value).to_string();
+        let encoded = urls::encoded(value);
         let forms = [
             value.to_owned(),
             value.replace('\'', r"'\''"),
             json.trim_matches('"').to_owned(),
             value.escape_debug().to_string(),
-            urls::encoded(value),
+            lower_case_escapes(&encoded),
+            encoded,
         ];
         forms.into_iter().for_each(|form| self.insert(form));
+        if value.len() >= SHORTEST_ENCODED {
+            let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+            self.insert(hex.to_uppercase());
+            self.insert(hex);
+            base64_forms(value).into_iter().for_each(|form| self.insert(form));
+        }
+    }
+
+    /// Adds the secrets of a file by which a client is configured: what follows keys that name one, in
+    /// addresses and in headers, and the passwords of a `.netrc`.
+    pub fn extend_from_settings(&mut self, text: &str) {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let passwords = words.windows(2).filter(|pair| pair[0] == "password").map(|pair| pair[1]);
+        let mut ranges = values::assigned_secrets(text);
+        ranges.extend(values::header_secrets(text));
+        let assigned = ranges.into_iter().map(|range| text[range].trim_matches(['"', '\'', ' ']));
+        // Of a header, what stands behind the scheme.
+        let assigned = assigned.flat_map(|value| [Some(value), value.split_whitespace().nth(1)]);
+        let assigned = assigned.flatten();
+        // A path or a variable is where a secret lies, and short values are words such as `true`.
+        let is_secret = |value: &&str| {
+            value.len() >= SHORTEST_ENCODED && !value.starts_with(['/', '$', '~', '[', '{'])
+        };
+        self.extend(assigned.chain(passwords).filter(is_secret));
+        self.extend_from_url(text);
     }
 
     fn insert(&mut self, value: String) {
@@ -107,6 +139,29 @@ impl Known {
         builder.kind(Some(AhoCorasickKind::ContiguousNFA)).match_kind(MatchKind::LeftmostLongest);
         (self.length <= LONGEST).then(|| builder.build(&self.values).ok()).flatten()
     }
+}
+
+/// A percent-encoded text with its hexadecimal digits in lower case.
+fn lower_case_escapes(encoded: &str) -> String {
+    let mut parts = encoded.split('%');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let (digits, rest) = part.split_at(2);
+        format!("{text}%{}{rest}", digits.to_ascii_lowercase())
+    })
+}
+
+/// How a value shows in whatever it is part of, once that is encoded in base64 (RFC 4648, sections 4 and 5): three
+/// bytes become four letters, so it depends on where among three the value begins. The letters at its ends
+/// depend on what stands beside it, and are left out.
+fn base64_forms(value: &str) -> Vec<String> {
+    let forms = (0..3).flat_map(|before| {
+        let bytes = [&[0; 2][..before], value.as_bytes()].concat();
+        let (first, last) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
+        let inner = |text: String| text[first..last].to_owned();
+        [inner(STANDARD_NO_PAD.encode(&bytes)), inner(URL_SAFE_NO_PAD.encode(&bytes))]
+    });
+    forms.collect()
 }
 
 /// Where the values stand. They may overlap.
@@ -152,6 +207,44 @@ mod tests {
         check("?x=it%27s%20%22a%22%20s%5Cecret", "?x=***");
         check("`tab\tand A \u{1b}`", "`***`");
         check("cut in two", "***");
+    }
+
+    #[test]
+    fn values_are_hidden_in_whatever_is_encoded() {
+        let secret = "s3cret-Token?>~";
+        let mut known = Known::default();
+        known.extend([secret]);
+        for before in ["", "a", "ab", "abc", "me:", "user:"] {
+            for after in ["", "x", "xy"] {
+                let bytes = format!("{before}{secret}{after}");
+                for text in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)] {
+                    let masked = known.mask(&text).into_owned();
+                    assert!(masked.contains("***") && masked.len() <= 3 + 12, "{bytes}: {masked}");
+                }
+            }
+        }
+        let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(known.mask(&format!("{hex} {}", hex.to_uppercase())), "*** ***");
+        assert_eq!(known.mask("s3cret-Token%3f%3e~ s3cret-Token%3F%3E~"), "*** ***");
+    }
+
+    #[test]
+    fn files_of_clients_have_secrets() {
+        let mut known = Known::default();
+        for text in [
+            "//host/:_authToken=npm_tok-1\nalways-auth=true\nfoo=bar-bar-bar\n//h/:_authToken=${TOKEN}",
+            "[registries.own]\ntoken = \"cargo-tok\"\n[registry]\ntoken='cargo-t-2'",
+            "machine host login me password netrc-pw\nmachine other\n  login me\n  password netrc-pw-2",
+            "[global]\nindex-url = https://me:pip-pw@host/simple",
+            "https://me:git-pw@host\n",
+            "[http]\n\textraHeader = Authorization: Basic Z2l0OmhlYWRlcg==",
+        ] {
+            known.extend_from_settings(text);
+        }
+        let text = "npm_tok-1 cargo-tok cargo-t-2 netrc-pw netrc-pw-2 pip-pw git-pw Z2l0OmhlYWRlcg== \
+                    true bar-bar-bar ${TOKEN}";
+        let expect = "*** *** *** *** *** *** *** *** true bar-bar-bar ${TOKEN}";
+        assert_eq!(known.mask(text), expect);
     }
 
     #[test]

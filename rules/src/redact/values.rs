@@ -10,13 +10,60 @@ use super::names::names_a_secret;
 pub(crate) fn assigned_secrets(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut tables = Tables { text, at: 0, is_secret: false };
+    let mut key = 0;
     for (equals, _) in text.match_indices('=') {
         if found.last().is_some_and(|last| equals < last.end) {
             continue;
         }
-        if tables.is_secret_at(equals) || key_names_a_secret(text, equals) {
+        // What lies in a value is no heading.
+        tables.at = tables.at.max(found.last().map_or(0, |last| last.end));
+        if tables.is_secret_at(equals) || key_names_a_secret(text, key, equals) {
             found.push(value_after(text, equals + 1));
         }
+        key = equals + 1;
+    }
+    found.extend(without_equals(text));
+    found.sort_by_key(|range| range.start);
+    found
+}
+
+/// The values of keys that name a secret where the equals sign is missing, or something else stands in its
+/// place.
+fn without_equals(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut last_end = 0;
+    // A message has a number and a bar before each line that it quotes.
+    let starts = text.match_indices(['\n', '{', ',', '|']).map(|(at, _)| at + 1);
+    for start in std::iter::once(0).chain(starts) {
+        if start < last_end {
+            continue;
+        }
+        let blank = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '#');
+        let key = start + text[start..].len() - text[start..].trim_start_matches(blank).len();
+        let is_of_key = |c: char| c.is_ascii_alphanumeric() || "-_.\\".contains(c);
+        let length = text[key..].find(|c| !is_of_key(c)).unwrap_or(text.len() - key);
+        let end = key + length.min(LONGEST_KEY);
+        last_end = end;
+        if !path_names_a_secret(&text[key..end]) {
+            continue;
+        }
+        let quote = text[end..].starts_with(['"', '\'']);
+        let rest = text[end + usize::from(quote)..].trim_start();
+        // An equals sign is seen to elsewhere, and what ends a list or begins a comment has no value before it.
+        if rest.starts_with(['=', ',', ']', '}', '#']) || rest.is_empty() {
+            continue;
+        }
+        let is_between = |c: char| c.is_whitespace() || c == ':' || c == '=' || !c.is_ascii();
+        let value = rest.trim_start_matches(is_between);
+        let value = value_at(text, text.len() - value.len());
+        // What is no ASCII may be part of the value.
+        let value = if rest.starts_with(|c: char| !c.is_ascii()) {
+            text.len() - rest.len()..value.end
+        } else {
+            value
+        };
+        last_end = value.end;
+        found.push(value);
     }
     found
 }
@@ -36,8 +83,8 @@ impl Tables<'_> {
             let line = &self.text[self.at..];
             let length = line.find('\n').map_or(line.len(), |length| length + 1);
             let line = line[..length].trim();
-            if line.starts_with('[') && line.contains(']') && !line.contains('=') {
-                self.is_secret = path_names_a_secret(line.trim_matches(['[', ']']));
+            if let Some(heading) = heading(line) {
+                self.is_secret = path_names_a_secret(heading);
             }
             if self.at + length > place {
                 return self.is_secret;
@@ -48,17 +95,40 @@ impl Tables<'_> {
     }
 }
 
-/// So far before an equals sign its key is looked for.
+/// The name of the table that a line begins.
+fn heading(line: &str) -> Option<&str> {
+    if !line.starts_with('[') {
+        return None;
+    }
+    let mut end = 0;
+    while let Some(length) = line[end..].find([']', '"', '\'']) {
+        end += length;
+        if line[end..].starts_with(']') {
+            break;
+        }
+        let (inner, closed) = string(&line[end..]);
+        end += inner.end + if closed { inner.start } else { 0 };
+    }
+    let (name, rest) = line.split_at(end);
+    let rest = rest.trim_start_matches(']').trim_start();
+    (end < line.len() && (rest.is_empty() || rest.starts_with('#'))).then_some(name)
+}
+
+/// So far before an equals sign a quoted key is looked for.
 const LONGEST_KEY: usize = 512;
 
 /// Whether the key before an equals sign names a secret, in any of its parts.
-fn key_names_a_secret(text: &str, equals: usize) -> bool {
-    let before = text[..equals].trim_end();
-    let before = &before[before.ceil_char_boundary(before.len().saturating_sub(LONGEST_KEY))..];
-    let line = before.rfind(['\n', '{', ',', '=']).map_or(0, |at| at + 1);
-    // A quoted key may hold what separates others.
-    let quoted = before.ends_with(['"', '\'']).then(|| before.rfind('\n').map_or(0, |at| at + 1));
-    [Some(line), quoted].into_iter().flatten().any(|from| path_names_a_secret(&before[from..]))
+/// It stands behind `from`; where it is quoted, it may hold what separates others, an equals sign as well.
+fn key_names_a_secret(text: &str, from: usize, equals: usize) -> bool {
+    let before = text[from..equals].trim_end();
+    let plain = before.rfind(['\n', '{', ',']).map_or(0, |at| at + 1);
+    if path_names_a_secret(&before[plain..]) {
+        return true;
+    }
+    let line = text[..equals].trim_end();
+    let line = &line[line.ceil_char_boundary(line.len().saturating_sub(LONGEST_KEY))..];
+    line.ends_with(['"', '\''])
+        && path_names_a_secret(&line[line.rfind('\n').map_or(0, |at| at + 1)..])
 }
 
 /// Whether a part of a dotted key names a secret, its escapes decoded.
@@ -129,14 +199,21 @@ pub(super) fn strings(text: &str) -> Vec<Range<usize>> {
 
 /// The extent of the value after an equals sign, without its quotes where it has any.
 fn value_after(text: &str, from: usize) -> Range<usize> {
-    let rest = text[from..].trim_start();
-    let start = text.len() - rest.len();
+    let first = text.len() - text[from..].trim_start().len();
+    let (mut start, mut rest) = (first, &text[first..]);
+    // The value may follow on the next line.
+    while rest.starts_with('#') {
+        rest = rest[rest.find('\n').unwrap_or(rest.len())..].trim_start();
+        start = text.len() - rest.len();
+    }
+    let value = value_at(text, start);
+    if start == first { value } else { first..value.end }
+}
+
+/// The extent of the value that starts at a place, without its quotes where it has any.
+fn value_at(text: &str, start: usize) -> Range<usize> {
+    let rest = &text[start..];
     match rest.chars().next() {
-        Some('#') => {
-            // The value may follow on the next line.
-            let end = start + rest.find('\n').unwrap_or(rest.len());
-            start..value_after(text, end).end
-        }
         Some('"' | '\'') => {
             let (inner, closed) = string(rest);
             let end = if closed { start + inner.end } else { text.len() };
@@ -232,8 +309,12 @@ pub(super) fn header_secrets(text: &str) -> Vec<Range<usize>> {
     let lower = text.to_ascii_lowercase();
     let mut found = Vec::new();
     for header in HEADERS {
+        let mut last_end = 0;
         for (at, _) in lower.match_indices(header) {
             let start = at + header.len();
+            if start <= last_end {
+                continue;
+            }
             let rest = &text[start..];
             let blank = rest.len() - rest.trim_start_matches([' ', '"', '\'']).len();
             let value = &rest[blank..];
@@ -245,7 +326,8 @@ pub(super) fn header_secrets(text: &str) -> Vec<Range<usize>> {
             // `a bearer of news` is no header.
             let is_one = header != "bearer " || value[..length].len() >= 8;
             if is_one {
-                found.push(start + blank..start + blank + length);
+                last_end = start + blank + length;
+                found.push(start + blank..last_end);
             }
         }
     }

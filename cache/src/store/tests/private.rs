@@ -57,9 +57,10 @@ fn a_fifo_in_the_place_of_a_file_of_the_store_is_an_error_at_once() {
 #[test]
 fn a_fifo_in_the_place_of_a_lock_is_swept() {
     let store = blake3_store();
-    let path = store.layout().tmp().join("1-dead.lock");
+    let dead = |pid| format!("{pid}-0123456789abcdef0123456789abcdef.lock");
+    let path = store.layout().tmp().join(dead(1));
     rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
-    std::os::unix::fs::symlink("/dev/null", store.layout().tmp().join("2-dead.lock")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", store.layout().tmp().join(dead(2))).unwrap();
     store.sweep().unwrap();
     assert_eq!(fs::read_dir(store.layout().tmp()).unwrap().count(), 2, "our own session");
 }

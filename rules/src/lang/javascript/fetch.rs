@@ -46,7 +46,8 @@ enum FetchError {
     Local { path: PathBuf, source: std::io::Error },
     #[error(
         "npm could not fetch the packages; of the .npmrc of a checkout only the addresses of registries and \
-         logins for them are used: `{}` was left out; if it is needed, set it in the .npmrc of your home",
+         logins for them are used: `{}` was left out; if it is needed, set it in the .npmrc of your home, or lend the variables that it refers to \
+         with RUN_FETCH_VARIABLES",
         .left_out.join("`, `")
     )]
     LeftOut { left_out: Vec<String>, source: crate::toolchain::NpmError },
@@ -171,9 +172,7 @@ impl FetchPackages {
     /// What may pass of the checkout's own configuration.
     fn npmrc(&self) -> Result<Npmrc, BuiltinError> {
         let path = self.folder.join(NPMRC);
-        let is_lent = |name: &str| {
-            name.starts_with("NPM_") || name == "NODE_AUTH_TOKEN" || self.clients.is_lent(name)
-        };
+        let is_lent = |name: &str| self.clients.is_lent(name);
         match bounded::read_text(&path) {
             Ok(text) => Ok(Npmrc::new(&text, &is_lent)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Npmrc::default()),

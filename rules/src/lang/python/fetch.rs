@@ -17,6 +17,7 @@ use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
 use super::guest;
 use super::lock::{IndexOption, Lock, LockedPackage};
 use super::wheel::WheelName;
+use crate::bounded::{self, LONGEST_PACKAGE};
 use crate::environment::PIP;
 use crate::path::ProjectPath;
 use crate::plan::Clients;
@@ -59,8 +60,8 @@ enum FetchError {
     Absent { lock: ProjectPath, requirement: String },
     #[error(
         "{lock} refers to the variable `{name}`: a checkout may not choose which variables of your \
-         environment a server is told; name it `PIP_…`, or add it to `[fetch] variables` in the configuration \
-         of run"
+         environment a server is told; lend it with RUN_FETCH_VARIABLES={name}, or with `[fetch] variables` in the \
+         configuration of run"
     )]
     Variable { lock: ProjectPath, name: String },
     #[error("cannot read what pip downloaded")]
@@ -156,7 +157,7 @@ impl FetchWheels {
     fn check_variables(&self, value: &str) -> Result<(), FetchError> {
         let named = value.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
         for name in named {
-            if !name.starts_with("PIP_") && !self.clients.is_lent(name) {
+            if !self.clients.is_lent(name) {
                 let (lock, name) = (self.lock.file.clone(), name.to_owned());
                 return Err(FetchError::Variable { lock, name });
             }
@@ -206,7 +207,7 @@ impl FetchWheels {
             return Err(BuiltinError::infrastructure(&FetchError::Absent { lock, requirement }));
         };
         let read = |error| BuiltinError::infrastructure(&FetchError::Read(error));
-        let bytes = std::fs::read(file).map_err(read)?;
+        let bytes = bounded::read(file, LONGEST_PACKAGE).map_err(read)?;
         let found = Digest::of(DigestFunction::Sha256, &bytes).hex();
         if !package.hashes.contains(&found) {
             let pinned = package.hashes.iter().cloned().collect::<Vec<_>>().join(" or ");
@@ -350,7 +351,8 @@ mod tests {
                 .map(|(name, value)| IndexOption { name, value: (*value).to_owned() })
                 .collect(),
         };
-        let clients = Clients { lent: vec!["TOKEN".to_owned()], ..Clients::default() };
+        let clients =
+            Clients { lent: vec!["TOKEN".to_owned(), "PIP_USER".to_owned()], ..Clients::default() };
         FetchWheels::new(lock, PathBuf::from("/project"), Arc::new(clients))
     }
 
@@ -386,10 +388,10 @@ mod tests {
 
     #[test]
     fn a_checkout_does_not_choose_what_a_server_is_told() {
-        let fetch = fetch(&[("--index-url", "https://host/${PIP_A}/${AWS_SECRET_ACCESS_KEY}")]);
+        let fetch = fetch(&[("--index-url", "https://host/${PIP_USER}/${PIP_INDEX_URL}")]);
         let error = fetch.requirements(&[]).unwrap_err().to_string();
         assert!(
-            error.starts_with("requirements.txt refers to the variable `AWS_SECRET_ACCESS_KEY`: "),
+            error.starts_with("requirements.txt refers to the variable `PIP_INDEX_URL`: "),
             "{error}"
         );
     }

@@ -16,6 +16,7 @@ mod requirement;
 mod wheel;
 
 use super::{LanguageError, Rule};
+use crate::broken_toml::BrokenToml;
 use crate::path::{PathError, ProjectPath};
 use crate::toolchain::COMPONENTIZE_PY;
 
@@ -62,7 +63,7 @@ pub(super) enum PythonError {
         /// The file.
         path: ProjectPath,
         /// Where and why.
-        source: Box<toml::de::Error>,
+        source: BrokenToml,
     },
     /// Something in a file is not as its format says.
     #[error("{path}: {problem}")]

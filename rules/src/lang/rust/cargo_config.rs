@@ -15,6 +15,7 @@ use toml::{Table, Value};
 
 use crate::bounded;
 use crate::environment::Variables;
+use crate::path::ProjectPath;
 
 /// The names for which the user's own configuration has an address.
 #[derive(Debug, Default)]
@@ -57,6 +58,26 @@ impl Users {
     fn is_set(&self, variable: &str) -> bool {
         self.variables.contains_key(OsStr::new(variable))
     }
+}
+
+/// Keys whose values are secrets (the Cargo book, "Configuration": `registry.token`, `registries.NAME.token`,
+/// `secret-key`).
+const SECRETS: [&str; 2] = ["token", "secret-key"];
+
+/// The configuration as an action may see it, if it holds a secret: what an action sees is kept in the store, and
+/// build scripts see it, too. `None` if it is to be seen as it is.
+pub(super) fn without_secrets(project: &Path, path: &ProjectPath) -> Option<String> {
+    let text = bounded::read_text(&path.on_disk(project)).ok()?;
+    let mut config: Table = text.parse().ok()?;
+    let mut found = false;
+    let mut remove = |table: &mut Value| {
+        let Some(table) = table.as_table_mut() else { return };
+        SECRETS.iter().for_each(|key| found |= table.remove(*key).is_some());
+    };
+    config.get_mut("registry").map(&mut remove);
+    let registries = config.get_mut("registries").and_then(Value::as_table_mut);
+    registries.into_iter().flatten().for_each(|(_, registry)| remove(registry));
+    found.then(|| config.to_string())
 }
 
 /// The part of a checkout's configuration that a fetch sees.
@@ -237,6 +258,25 @@ mod tests {
             "source.mirror.registry",
         ];
         assert_eq!(Vec::from_iter(&allowed.left_out), left_out);
+    }
+
+    #[test]
+    fn an_action_sees_no_token() {
+        let project = tempfile::tempdir().unwrap();
+        let path = ProjectPath::parse("config.toml").unwrap();
+        let check = |text: &str, expect: Option<&str>| {
+            std::fs::write(path.on_disk(project.path()), text).unwrap();
+            let seen = without_secrets(project.path(), &path);
+            let table = |text: &str| text.parse::<Table>().unwrap();
+            assert_eq!(seen.as_deref().map(table), expect.map(table), "{text}");
+        };
+        check("[build]\nrustflags = []", None);
+        check("broken", None);
+        check(
+            "[registry]\ntoken = \"a\"\ndefault = \"own\"\n[registries.own]\nindex = \"i\"\ntoken = \"b\"\n\
+             [registries.b]\nsecret-key = \"c\"",
+            Some("[registry]\ndefault = \"own\"\n[registries.own]\nindex = \"i\"\n[registries.b]"),
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use engine::{Action, ActionId, Input, Label, Source, quote};
 
 use super::cargo_component::CargoComponent;
+use super::cargo_config;
 use super::fetch::{FetchCrates, VENDOR};
 use super::package::{Package, source_folders};
 use super::process::{TARGET_DIR, cargo_process};
@@ -141,7 +142,11 @@ fn manifests(planner: &Planner<'_>, workspace: &Workspace, tree: &mut SourceTree
     let folders: BTreeSet<ProjectPath> =
         std::iter::once(workspace.root.clone()).chain(workspace.root.ancestors()).collect();
     for folder in folders {
-        tree.optional_file(planner.project(), folder.join(".cargo/config.toml"));
+        let path = folder.join(".cargo/config.toml");
+        match cargo_config::without_secrets(planner.project(), &path) {
+            Some(text) => tree.generated(path, text),
+            None => tree.optional_file(planner.project(), path),
+        }
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn read(project: &Path, lock: &ProjectPath) -> Result<Vec<LockedCrate
 
 fn parse(text: &str, lock: &ProjectPath) -> Result<Vec<LockedCrate>, CargoError> {
     let lockfile: Lockfile = toml::from_str(text)
-        .map_err(|source| CargoError::Parse { manifest: lock.clone(), source: Box::new(source) })?;
+        .map_err(|source| CargoError::Parse { manifest: lock.clone(), source: source.into() })?;
     let mut crates = lockfile
         .package
         .into_iter()

@@ -21,6 +21,7 @@ mod workspace;
 use metadata::MetadataError;
 
 use super::{LanguageError, Rule, ToolOutput};
+use crate::broken_toml::BrokenToml;
 use crate::path::{PathError, ProjectPath};
 
 pub(super) const RULE: Rule = Rule {
@@ -58,7 +59,7 @@ pub(super) enum CargoError {
         /// The file.
         manifest: ProjectPath,
         /// Where and why.
-        source: Box<toml::de::Error>,
+        source: BrokenToml,
     },
     /// `[package] name` is missing.
     #[error("`{manifest}` has no `[package] name`")]
@@ -77,6 +78,16 @@ pub(super) enum CargoError {
         path: String,
         /// Why it is outside.
         source: PathError,
+    },
+    /// A package takes something from a workspace that an action does not see.
+    #[error(
+        "{manifest} takes something from a workspace that is not that of the component ({component})"
+    )]
+    OtherWorkspace {
+        /// The package's manifest.
+        manifest: ProjectPath,
+        /// The manifest of the component's workspace.
+        component: ProjectPath,
     },
     /// A glob in `[workspace] members` is malformed.
     #[error("`{pattern}` in `[workspace] members` is not a glob")]

@@ -87,12 +87,37 @@ impl Workspace {
             if self.packages.contains_key(&dir) {
                 continue;
             }
-            let package = Package::read(project, &dir, &read_manifest(project, &dir)?)?;
+            let manifest = read_manifest(project, &dir)?;
+            self.check_workspace_of(project, &dir, &manifest)?;
+            let package = Package::read(project, &dir, &manifest)?;
             self.manifests.insert(dir.join("Cargo.toml"));
             open.extend(self.local_dependencies(&package));
             self.packages.insert(dir, package);
         }
         Ok(())
+    }
+
+    /// Refuses a package that takes something from a workspace which is not there for an action: cargo would
+    /// look for one in all folders above, also outside of the project.
+    fn check_workspace_of(
+        &self,
+        project: &Path,
+        dir: &ProjectPath,
+        manifest: &Table,
+    ) -> Result<(), CargoError> {
+        let is_named = manifest.get("package").is_some_and(|p| p.get("workspace").is_some());
+        if !is_named && !inherits(manifest) {
+            return Ok(());
+        }
+        let root = workspace_root(project, dir)?;
+        let is_its_own = root == *dir && manifest.contains_key("workspace");
+        match root == self.root || is_its_own {
+            true => Ok(()),
+            false => Err(CargoError::OtherWorkspace {
+                manifest: dir.join("Cargo.toml"),
+                component: self.root.join("Cargo.toml"),
+            }),
+        }
     }
 
     fn local_dependencies(&self, package: &Package) -> Vec<ProjectPath> {
@@ -123,7 +148,7 @@ pub(super) fn read_manifest(project: &Path, dir: &ProjectPath) -> Result<Table, 
     let manifest = dir.join("Cargo.toml");
     let text = bounded::read_text(&manifest.on_disk(project))
         .map_err(|source| CargoError::Read { path: manifest.clone(), source })?;
-    toml::from_str(&text).map_err(|source| CargoError::Parse { manifest, source: Box::new(source) })
+    toml::from_str(&text).map_err(|source| CargoError::Parse { manifest, source: source.into() })
 }
 
 /// Where the workspace of the package in `dir` starts (the rules of the Cargo reference,
@@ -148,6 +173,15 @@ fn workspace_root(project: &Path, dir: &ProjectPath) -> Result<ProjectPath, Carg
         }
     }
     Ok(dir.clone())
+}
+
+/// Whether a manifest says `workspace = true` anywhere.
+fn inherits(table: &Table) -> bool {
+    table.iter().any(|(key, value)| match value {
+        Value::Boolean(true) => key == "workspace",
+        Value::Table(inner) => inherits(inner),
+        _ => false,
+    })
 }
 
 fn strings<'a>(table: &'a Table, key: &str) -> impl Iterator<Item = &'a str> {
@@ -300,6 +334,41 @@ mod tests {
         assert_eq!(workspace.root, package);
         let library = workspace.packages[&package].library.clone().unwrap();
         assert_eq!((library.name.as_str(), library.root.as_str()), ("my_api", "api/lib.rs"));
+    }
+
+    #[test]
+    fn a_package_of_another_workspace_is_refused_if_it_takes_something_from_it() {
+        let check = |lib: &str, expect: Result<(), &str>| {
+            let lib = format!("[package]\nname = \"lib\"\n{lib}");
+            let app = "[workspace]\nexclude = [\"lib\"]\n[package]\nname = \"app\"\n\
+                       [dependencies]\nlib = { path = \"lib\" }";
+            let files = [
+                ("app/Cargo.toml", app),
+                ("app/src/main.rs", ""),
+                ("app/lib/Cargo.toml", lib.as_str()),
+                ("app/lib/src/lib.rs", ""),
+                ("Cargo.toml", "[workspace]\nexclude = [\"app\"]"),
+            ];
+            let dir = project(&files);
+            let source = ProjectPath::parse("app/src/main.rs").unwrap();
+            let found = Workspace::discover(dir.path(), &source);
+            let found = found.map(|_| ()).map_err(|error| error.to_string());
+            assert_eq!(found.as_ref().map_err(String::as_str), expect.as_ref().map_err(|e| *e));
+        };
+        let other = "app/lib/Cargo.toml takes something from a workspace that is not that of the \
+                     component (app/Cargo.toml)";
+        check("version = \"1.0.0\"", Ok(()));
+        check("version = \"1.0.0\"\n[workspace]", Ok(()));
+        check("version.workspace = true\n[workspace.package]\nversion = \"1.0.0\"", Ok(()));
+        check("version.workspace = true", Err(other));
+        check("[dependencies]\na = { workspace = true }", Err(other));
+        check("[lints]\nworkspace = true", Err(other));
+        check(
+            "workspace = \"../../../../other\"",
+            Err(
+                "app/lib/Cargo.toml: dependency `workspace` is at `../../../../other`, outside the project",
+            ),
+        );
     }
 
     #[test]

@@ -15,9 +15,6 @@ use crate::bounded;
 use crate::environment::{Variables, cargo_home};
 use crate::path::is_inside;
 
-/// Bytes of an archive. The public registry takes 10 MiB, others are free in that.
-const LONGEST: u64 = 1 << 30;
-
 /// Crate archives that Cargo downloaded, or will.
 pub(crate) struct CrateCache {
     home: PathBuf,
@@ -51,7 +48,9 @@ impl CrateCache {
         let homes = std::iter::once(self.home.clone()).chain(self.other.clone());
         let registries = homes.flat_map(|home| std::fs::read_dir(home.join("registry/cache")));
         let registries = registries.flatten().flatten();
-        registries.filter_map(move |entry| bounded::read(&entry.path().join(&name), LONGEST).ok())
+        registries.filter_map(move |entry| {
+            bounded::read(&entry.path().join(&name), bounded::LONGEST_PACKAGE).ok()
+        })
     }
 }
 

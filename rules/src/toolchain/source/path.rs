@@ -1,9 +1,10 @@
 //! A folder or an archive on this machine, for a toolchain of one's own.
 
-use std::fs;
 use std::path::PathBuf;
 
 use cache::{Digest, DigestFunction};
+
+use crate::bounded;
 
 use super::{Resolved, Session, SourceError};
 use crate::toolchain::catalogue::{Layer, LocalPath};
@@ -44,6 +45,9 @@ pub(super) fn fetch(session: &Session<'_>, package: &Package) -> Result<Vec<u8>,
     read(session.local(&package.from))
 }
 
+/// Bytes of an archive: what one may unpack to.
+const LONGEST: u64 = 4 << 30;
+
 /// Takes the folder as it is now.
 pub(super) fn folder(
     session: &Session<'_>,
@@ -54,5 +58,5 @@ pub(super) fn folder(
 }
 
 fn read(path: PathBuf) -> Result<Vec<u8>, SourceError> {
-    fs::read(&path).map_err(|source| SourceError::Local { path, source })
+    bounded::read(&path, LONGEST).map_err(|source| SourceError::Local { path, source })
 }

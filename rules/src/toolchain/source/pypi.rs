@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use cache::{Digest, DigestFunction};
 
 use super::{Resolved, Session, SourceError};
+use crate::bounded;
 use crate::environment::{self, PIP};
 use crate::toolchain::catalogue::Wheel;
 use crate::toolchain::fetch::pip::{self, Download};
@@ -90,7 +91,8 @@ fn only_file(folder: &Path, requirement: &str) -> Result<(String, Vec<u8>), Sour
         let requirement = requirement.to_owned();
         return Err(SourceError::NotOneWheel { requirement, found: entries.len() });
     };
-    let bytes = fs::read(entry.path()).map_err(local(&entry.path()))?;
+    let bytes =
+        bounded::read(&entry.path(), bounded::LONGEST_PACKAGE).map_err(local(&entry.path()))?;
     Ok((entry.file_name().to_string_lossy().into_owned(), bytes))
 }
 

@@ -10,7 +10,6 @@
 //! to be changed, rustup installs the release into a private folder.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +18,7 @@ use cache::{Digest, ScratchDir, StoreError};
 use serde::Deserialize;
 
 use super::{Resolved, Session, SourceError};
+use crate::bounded;
 use crate::environment::CARGO;
 use crate::toolchain::catalogue::{Layer, RustComponents};
 use crate::toolchain::fetch::{Client, ClientError};
@@ -278,7 +278,7 @@ impl Release {
     /// Opens an installation. `None` if there is none, or none that came from a channel.
     fn open(folder: PathBuf, home: Option<PrivateHome>) -> Result<Option<Self>, RustupError> {
         let path = channel_manifest(&folder);
-        let text = match fs::read_to_string(&path) {
+        let text = match bounded::read_text(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(RustupError::Read { path, source }),
@@ -307,7 +307,7 @@ impl Release {
     ) -> Result<Contents, SourceError> {
         let list = self.list(component);
         let text =
-            fs::read_to_string(&list).map_err(|source| RustupError::Read { path: list, source })?;
+            bounded::read_text(&list).map_err(|source| RustupError::Read { path: list, source })?;
         let files = listed(&self.folder, &text)?;
         session.unpack(component, layer, |unpacker| unpacker.folder(&self.folder, Some(&files)))
     }
@@ -361,6 +361,8 @@ fn listed(folder: &Path, list: &str) -> Result<Vec<String>, RustupError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -11,11 +11,19 @@ use super::limits::{Bounded, Excess};
 use super::unpacker::{UnpackError, Unpacker};
 use crate::toolchain::lock::TREE_FUNCTION;
 
+/// Bytes of a path: no system opens a longer one (`PATH_MAX`).
+const LONGEST_NAME: usize = 4096;
+
+/// Folders inside each other. Each is kept with its path.
+const DEEPEST: usize = 128;
+
 /// The entries of one archive so far.
 pub(super) struct Collector<'a> {
     unpacker: Unpacker<'a>,
     seen: BTreeMap<String, Seen>,
     contents: Contents,
+    /// Bytes of the paths of `seen`.
+    names: usize,
     /// Bytes that may still be unpacked.
     left: u64,
     /// What to say when they run out.
@@ -38,7 +46,7 @@ impl<'a> Collector<'a> {
     pub(super) fn new(unpacker: Unpacker<'a>, packed: Option<usize>) -> Self {
         let (left, excess) = unpacker.limits.bytes_for(packed);
         let (seen, contents) = (BTreeMap::new(), Contents::default());
-        Self { unpacker, seen, contents, left, excess, flaws: None }
+        Self { unpacker, seen, contents, names: 0, left, excess, flaws: None }
     }
 
     /// The same, but what can't be part of a tree is noted and passed over, and links keep their words.
@@ -139,6 +147,9 @@ impl<'a> Collector<'a> {
 
     /// Refuses an entry that is nothing a tree can hold.
     pub(super) fn special(&mut self, name: &[u8], kind: &'static str) -> Result<(), UnpackError> {
+        if name.len() > LONGEST_NAME {
+            return Err(UnpackError::TooBig(Excess::Names(LONGEST_NAME)));
+        }
         let path = clean(name).unwrap_or_else(|_| name.escape_ascii().to_string());
         self.refuse(&path, UnpackError::Special { path: name.escape_ascii().to_string(), kind })
     }
@@ -208,9 +219,13 @@ impl<'a> Collector<'a> {
     }
 
     fn note(&mut self, path: &str, entry: Seen) -> Result<(), UnpackError> {
-        let limit = self.unpacker.limits.entries;
-        if self.seen.len() >= limit {
-            return Err(UnpackError::TooBig(Excess::Entries(limit)));
+        let limits = &self.unpacker.limits;
+        if self.seen.len() >= limits.entries {
+            return Err(UnpackError::TooBig(Excess::Entries(limits.entries)));
+        }
+        self.names += path.len();
+        if self.names > limits.names {
+            return Err(UnpackError::TooBig(Excess::Names(limits.names)));
         }
         self.seen.insert(path.to_owned(), entry);
         Ok(())
@@ -266,6 +281,9 @@ fn text(bytes: &[u8]) -> Result<&str, UnpackError> {
 
 /// The normal form of an entry's name: no `.`, no empty parts; empty for the root.
 fn clean(name: &[u8]) -> Result<String, UnpackError> {
+    if name.len() > LONGEST_NAME {
+        return Err(UnpackError::TooBig(Excess::Names(LONGEST_NAME)));
+    }
     let name = text(name)?;
     let leaves = || UnpackError::Leaves(name.escape_debug().to_string());
     if name.starts_with('/') || name.contains('\0') {
@@ -278,6 +296,9 @@ fn clean(name: &[u8]) -> Result<String, UnpackError> {
             ".." => return Err(leaves()),
             part => parts.push(part),
         }
+    }
+    if parts.len() > DEEPEST {
+        return Err(UnpackError::TooDeep { path: parts[..3].join("/"), limit: DEEPEST });
     }
     Ok(parts.join("/"))
 }
@@ -299,5 +320,8 @@ mod tests {
         check(b"a/..", None);
         check(b"a\0b", None);
         check(b"\xff", None);
+        check("a/".repeat(128).as_bytes(), Some("a/".repeat(128).trim_end_matches('/')));
+        check("a/".repeat(129).as_bytes(), None);
+        check("a".repeat(4097).as_bytes(), None);
     }
 }

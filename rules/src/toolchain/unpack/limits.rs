@@ -12,6 +12,8 @@ use std::io::{self, Read};
 pub(crate) struct Limits {
     /// Files, folders and links. The largest package in the catalogue has 1 500.
     pub(crate) entries: usize,
+    /// Bytes of all their paths. In the largest packages a path has 100 on average.
+    pub(crate) names: usize,
     /// Bytes of all files, and of the decompressed stream. The largest have 350 MB.
     pub(crate) bytes: u64,
     /// Bytes of the stream per byte of the archive. Program files compress by less than 20.
@@ -22,7 +24,7 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 200_000, bytes: 4 << 30, ratio: 200, ratio_from: 64 << 20 }
+        Self { entries: 200_000, names: 64 << 20, bytes: 4 << 30, ratio: 200, ratio_from: 64 << 20 }
     }
 }
 
@@ -44,6 +46,8 @@ impl Limits {
 pub enum Excess {
     /// The number of entries.
     Entries(usize),
+    /// The number of bytes of all paths, or of those of one entry.
+    Names(usize),
     /// The number of bytes.
     Bytes(u64),
     /// The number of bytes for an archive of this size.
@@ -54,6 +58,7 @@ impl fmt::Display for Excess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Entries(entries) => write!(f, "{entries} entries"),
+            Self::Names(bytes) => write!(f, "{bytes} bytes of names"),
             Self::Bytes(bytes) => write!(f, "{bytes} bytes"),
             Self::Ratio(ratio) => write!(f, "{ratio} times its size"),
         }
@@ -100,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_lower_limit_holds() {
-        let limits = Limits { entries: 1, bytes: 1000, ratio: 10, ratio_from: 100 };
+        let limits = Limits { entries: 1, names: 100, bytes: 1000, ratio: 10, ratio_from: 100 };
         let check = |packed, bytes, excess| assert_eq!(limits.bytes_for(packed), (bytes, excess));
         check(Some(1), 100, Excess::Ratio(10));
         check(Some(50), 500, Excess::Ratio(10));

@@ -1,7 +1,7 @@
 //! Tape archives.
 
 use std::cell::Cell;
-use std::io;
+use std::io::{self, Read};
 
 use ::tar::{Archive, EntryType};
 
@@ -12,6 +12,30 @@ use super::{UnpackError, compression};
 /// Where an entry belongs, and whether it is executable even if its mode does not say so.
 pub(super) type Placed = (Vec<u8>, bool);
 
+/// Bytes of the headers of one entry. Long names and extended attributes are read into memory as a whole.
+const MOST_OF_HEADERS: usize = 1 << 20;
+
+/// A stream whose reader may be told how much it may still read.
+struct Metered<'a, R> {
+    inner: R,
+    left: &'a Cell<Option<usize>>,
+    tripped: &'a Cell<Option<Excess>>,
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(left) = self.left.get() else { return self.inner.read(buffer) };
+        if left == 0 && !buffer.is_empty() {
+            self.tripped.set(Some(Excess::Names(MOST_OF_HEADERS)));
+            return Err(io::Error::other("too long"));
+        }
+        let most = buffer.len().min(left);
+        let count = self.inner.read(&mut buffer[..most])?;
+        self.left.set(Some(left - count));
+        Ok(count)
+    }
+}
+
 /// Takes the entries of a tape archive, compressed or not. `placed` says of a name and a type where
 /// the entry belongs; if nowhere, it is passed over.
 pub(super) fn unpack(
@@ -19,15 +43,23 @@ pub(super) fn unpack(
     bytes: &[u8],
     placed: impl Fn(Vec<u8>, EntryType) -> Option<Placed>,
 ) -> Result<(), UnpackError> {
-    let tripped = Cell::new(None);
+    let (tripped, left) = (Cell::new(None), Cell::new(None));
     let stream = compression::reader(bytes).map_err(UnpackError::Damaged)?;
-    let mut archive = Archive::new(collector.bounded(stream, &tripped));
-    let entries = archive.entries().map_err(UnpackError::Damaged)?;
-    for entry in entries {
-        let taken = entry.map_err(UnpackError::Damaged).and_then(|e| take(collector, e, &placed));
+    let inner = collector.bounded(stream, &tripped);
+    let mut archive = Archive::new(Metered { inner, left: &left, tripped: &tripped });
+    let mut entries = archive.entries().map_err(UnpackError::Damaged)?;
+    loop {
+        left.set(Some(MOST_OF_HEADERS));
+        let next = entries.next();
+        left.set(None);
+        let Some(entry) = next else { return Ok(()) };
+        let taken = entry.map_err(UnpackError::Damaged).and_then(|mut entry| {
+            take(collector, &mut entry, &placed)?;
+            // What was not taken counts for the bytes of the stream, and not for the next entry's headers.
+            io::copy(&mut entry, &mut io::sink()).map_err(UnpackError::Damaged)
+        });
         taken.map_err(|error| excess_or(error, &tripped))?;
     }
-    Ok(())
 }
 
 /// The limit that was tripped is the reason, whatever the archive's reader made of it.
@@ -37,7 +69,7 @@ fn excess_or(error: UnpackError, tripped: &Cell<Option<Excess>>) -> UnpackError 
 
 fn take(
     collector: &mut Collector<'_>,
-    mut entry: ::tar::Entry<'_, impl io::Read>,
+    entry: &mut ::tar::Entry<'_, impl Read>,
     placed: impl Fn(Vec<u8>, EntryType) -> Option<Placed>,
 ) -> Result<(), UnpackError> {
     let kind = entry.header().entry_type();
@@ -50,7 +82,7 @@ fn take(
         // An old archive marks a folder by the slash alone.
         EntryType::Regular if name.ends_with(b"/") => collector.folder(&name),
         EntryType::Regular | EntryType::Continuous => {
-            collector.file(&name, executable || mode & 0o100 != 0, &mut entry)
+            collector.file(&name, executable || mode & 0o100 != 0, entry)
         }
         EntryType::Directory => collector.folder(&name),
         EntryType::Symlink => collector.link(&name, &target),

@@ -313,10 +313,33 @@ fn bombs_are_refused() {
     check(limits, &[Member { name: b"zeros", data: &zeros, ..FILE }], "200 times its size");
     let limits = Limits { bytes: 1 << 20, ..Limits::default() };
     check(limits, &[Member { name: b"zeros", data: &zeros, ..FILE }], "1048576 bytes");
-    // A name of four megabytes never gets as far as being a name.
-    check(limits, &[Member { kind: b'L', name: b"long", data: &zeros, ..FILE }], "1048576 bytes");
+    // Names and attributes of four megabytes are not read.
+    for kind in [b'L', b'K', b'x'] {
+        let limits = Limits::default();
+        let long = Member { kind, name: b"long", data: &zeros, ..FILE };
+        check(limits, &[long, FILE], "1048576 bytes of names");
+    }
+    // What is not taken is no name.
+    let skipped = Member { name: b"zeros", data: &zeros, ..FILE };
+    let fixture =
+        Fixture::with(DigestFunction::Blake3, |layer| layer.exclude = vec!["zeros".into()]);
+    let bytes = tape(&[skipped, Member { name: b"x", ..FILE }]);
+    assert_eq!(listing(&fixture.unpack(Format::Tar, &bytes).unwrap()), ["x"]);
+    let long = [b'a'; 5000];
+    let named = Member { kind: b'L', name: b"long", data: &long, ..FILE };
+    check(Limits::default(), &[named, FILE], "4096 bytes of names");
+    let limits = Limits { names: 10, ..Limits::default() };
+    check(limits, &[Member { name: b"abc/def/ghi", ..FILE }], "10 bytes of names");
     let limits = Limits { entries: 3, ..Limits::default() };
     check(limits, &[Member { name: b"a/b/c/d", ..FILE }], "3 entries");
+}
+
+#[test]
+fn a_deep_folder_is_refused_before_its_parents_are_kept() {
+    let deep = "a/".repeat(1000) + "f";
+    let named = Member { kind: b'L', name: b"long", data: deep.as_bytes(), ..FILE };
+    let error = Fixture::new().unpack(Format::Tar, &tape(&[named, FILE])).unwrap_err();
+    assert_eq!(error.to_string(), "`a/a/a` has more than 128 folders inside each other");
 }
 
 #[test]

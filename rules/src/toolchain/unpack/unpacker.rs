@@ -83,6 +83,14 @@ pub enum UnpackError {
     /// More than is sensible.
     #[error("it unpacks to more than {0}")]
     TooBig(Excess),
+    /// More folders inside each other than is sensible.
+    #[error("`{path}` has more than {limit} folders inside each other")]
+    TooDeep {
+        /// The first of them.
+        path: String,
+        /// The limit.
+        limit: usize,
+    },
     /// Its entries lie elsewhere than in the one folder they should be in.
     #[error("its entries are not all in the folder `{0}`")]
     Top(String),

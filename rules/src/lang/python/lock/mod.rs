@@ -140,7 +140,7 @@ pub(super) fn parse_toml<T: DeserializeOwned>(
     file: &ProjectPath,
 ) -> Result<T, PythonError> {
     toml::from_str(text)
-        .map_err(|source| PythonError::Parse { path: file.clone(), source: Box::new(source) })
+        .map_err(|source| PythonError::Parse { path: file.clone(), source: source.into() })
 }
 
 /// Every direct dependency of the project has to be in the lock, in a version that serves.

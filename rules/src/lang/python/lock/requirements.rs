@@ -33,12 +33,16 @@ const IGNORED: [&str; 6] =
 /// Options without a value that change nothing about packages that are pinned.
 const FLAGS: [&str; 2] = ["--prefer-binary", "--require-hashes"];
 
+/// So many files may include each other in a chain.
+const DEEPEST: usize = 50;
+
 /// Reads a file of the project.
 type Read<'a> = dyn Fn(&ProjectPath) -> Result<Option<String>, PythonError> + 'a;
 
 /// Reads the packages of `lock` and of what it includes.
 pub(super) fn parse(text: &str, lock: &ProjectPath, read: &Read<'_>) -> Result<Lock, PythonError> {
-    let mut reader = Reader { lock, read, seen: BTreeSet::new(), packages: vec![], index: vec![] };
+    let (seen, packages, index) = Default::default();
+    let mut reader = Reader { lock, read, seen, depth: 0, packages, index };
     reader.file(text, lock)?;
     let packages = each_once(lock, reader.packages)?;
     Ok(Lock {
@@ -54,6 +58,8 @@ struct Reader<'a> {
     lock: &'a ProjectPath,
     read: &'a Read<'a>,
     seen: BTreeSet<ProjectPath>,
+    /// How many files are being read, each included by the one before.
+    depth: usize,
     packages: Vec<LockedPackage>,
     index: Vec<IndexOption>,
 }
@@ -118,8 +124,17 @@ impl Reader<'_> {
     fn include(&mut self, line: &Line<'_>, path: &str) -> Result<(), PythonError> {
         let outside = |error: crate::path::PathError| line.malformed(error.to_string());
         let path = line.file.parent().resolve(path).map_err(outside)?;
+        if self.depth == DEEPEST {
+            let problem = format!("more than {DEEPEST} files include each other in a chain");
+            return Err(line.malformed(problem));
+        }
         match (self.read)(&path)? {
-            Some(text) => self.file(&text, &path),
+            Some(text) => {
+                self.depth += 1;
+                let read = self.file(&text, &path);
+                self.depth -= 1;
+                read
+            }
             None => Err(line.malformed(format!("there is no `{path}`"))),
         }
     }

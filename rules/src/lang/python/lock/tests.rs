@@ -110,6 +110,12 @@ mod requirements_txt {
         assert_eq!(lock.unwrap_err().to_string(), missing);
         let error = parsed("-r base.txt", &others).unwrap_err().to_string();
         assert!(error.starts_with("common/all.txt:3: `d` is not pinned"), "{error}");
+        let chain: Vec<_> =
+            (0..60).map(|n| (format!("api/{n}.txt"), format!("-r {}.txt", n + 1))).collect();
+        let chain: Vec<_> =
+            chain.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let error = parsed("-r 0.txt", &chain).unwrap_err().to_string();
+        assert_eq!(error, "api/49.txt:1: more than 50 files include each other in a chain");
         let error = parsed("-r ../../x.txt", &[]).unwrap_err().to_string();
         assert_eq!(error, "api/requirements.txt:1: `../../x.txt` leaves the project");
     }

@@ -104,7 +104,7 @@ pub(super) fn parse(
         ));
     };
     let folder = manifest.file.parent();
-    let reader = Reader { lock, packages: &file.packages };
+    let reader = Reader::new(lock, &file.packages);
     let Some(root) =
         file.packages.iter().position(|p| reader.folder_of(p).as_ref() == Some(&folder))
     else {
@@ -129,9 +129,19 @@ pub(super) fn parse(
 struct Reader<'a> {
     lock: &'a ProjectPath,
     packages: &'a [Package],
+    /// The places of the packages of a name.
+    by_name: BTreeMap<&'a str, Vec<usize>>,
 }
 
 impl<'a> Reader<'a> {
+    fn new(lock: &'a ProjectPath, packages: &'a [Package]) -> Self {
+        let mut by_name = BTreeMap::<&str, Vec<usize>>::new();
+        for (index, package) in packages.iter().enumerate() {
+            by_name.entry(&package.name).or_default().push(index);
+        }
+        Self { lock, packages, by_name }
+    }
+
     /// The folder of a package that is a project of the workspace.
     fn folder_of(&self, package: &Package) -> Option<ProjectPath> {
         let kinds = ["virtual", "editable", "directory"];
@@ -173,13 +183,15 @@ impl<'a> Reader<'a> {
 
     /// The package that a dependency means.
     fn resolve(&self, dependency: &Dependency) -> Result<usize, PythonError> {
-        let mut fitting = self.packages.iter().enumerate().filter(|(_, package)| {
+        let named = self.by_name.get(dependency.name.as_str()).into_iter().flatten();
+        let mut fitting = named.filter(|index| {
+            let package = &self.packages[**index];
             let version = dependency.version.is_none() || dependency.version == package.version;
             let source = dependency.source.as_ref().is_none_or(|source| *source == package.source);
-            package.name == dependency.name && version && source
+            version && source
         });
         match (fitting.next(), fitting.next()) {
-            (Some((index, _)), None) => Ok(index),
+            (Some(index), None) => Ok(*index),
             (None, _) => Err(self.broken(&dependency.name, "is asked for, but not there")),
             _ => Err(self.broken(&dependency.name, "is asked for, but there in several versions")),
         }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::DebianError;
 use super::stanza::{self, Stanza};
+use crate::bounded;
 use crate::toolchain::Proxy;
 
 /// One entry of apt's sources: binary packages of some suites.
@@ -28,7 +29,7 @@ pub(super) fn sources(folder: &Path) -> Result<Vec<AptSource>, DebianError> {
     files.extend(list(&folder.join("sources.list.d"))?);
     let mut all = Vec::new();
     for file in files {
-        let text = match fs::read(&file) {
+        let text = match bounded::read(&file, 16 << 20) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(source) => return Err(DebianError::Configuration { path: file, source }),

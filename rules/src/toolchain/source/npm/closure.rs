@@ -7,7 +7,7 @@
 //! Source: npm's documentation of package-lock.json (`lockfileVersion` 2 and 3) and of the fields
 //! `os`, `cpu` and `libc` of package.json.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -17,6 +17,9 @@ use crate::toolchain::Platform;
 
 /// The folder that Node looks packages up in.
 const MODULES: &str = "node_modules";
+
+/// So many packages may lie in each other. npm puts a package as far up as it can.
+const DEEPEST: usize = 100;
 
 /// The content of a package-lock.json.
 #[derive(Debug, Deserialize)]
@@ -226,10 +229,11 @@ impl PackageLock {
         platform: Platform,
         develops: &dyn Fn(&str) -> bool,
     ) -> Result<BTreeSet<&str>, String> {
+        let places = Places::of(&self.packages)?;
         let mut reached = BTreeSet::from([""]);
-        let mut left = vec![""];
-        while let Some(place) = left.pop() {
-            let Some(locked) = self.packages.get(place) else {
+        let mut left = vec![Places::ROOT];
+        while let Some(index) = left.pop() {
+            let Some((place, locked)) = places.nodes[index].package else {
                 return Err("it has no `packages`".to_owned());
             };
             for (name, (need, _)) in locked.dependencies.by_name() {
@@ -237,8 +241,7 @@ impl PackageLock {
                     continue;
                 }
                 let optional = matches!(need, Need::Optional | Need::Peer);
-                let found = self.find(place, name);
-                let Some((place, found)) = found else {
+                let Some((index, place, found)) = places.find(index, name) else {
                     if optional {
                         continue;
                     }
@@ -253,7 +256,7 @@ impl PackageLock {
                 }
                 if found.fits(platform) {
                     if reached.insert(place) {
-                        left.push(place);
+                        left.push(index);
                     }
                 } else if !(optional || found.optional || found.dev_optional) {
                     return Err(format!("`{place}` is not made for {platform}"));
@@ -262,20 +265,76 @@ impl PackageLock {
         }
         Ok(reached)
     }
+}
 
-    /// The package that the one at `place` gets by this name.
-    fn find(&self, mut place: &str, name: &str) -> Option<(&str, &Locked)> {
-        loop {
-            let separator = if place.is_empty() { "" } else { "/" };
-            let candidate = format!("{place}{separator}{MODULES}/{name}");
-            if let Some((place, found)) = self.packages.get_key_value(&candidate) {
-                return Some((place, found));
+/// The places of a lockfile, each with those that lie in it.
+struct Places<'a> {
+    nodes: Vec<Place<'a>>,
+    /// Place and name → the place of the package that lies there under that name.
+    inside: HashMap<(usize, &'a str), usize>,
+}
+
+struct Place<'a> {
+    above: Option<usize>,
+    package: Option<(&'a str, &'a Locked)>,
+}
+
+impl<'a> Places<'a> {
+    const ROOT: usize = 0;
+
+    fn of(packages: &'a BTreeMap<String, Locked>) -> Result<Self, String> {
+        let root = Place { above: None, package: None };
+        let mut this = Self { nodes: vec![root], inside: HashMap::new() };
+        for (place, locked) in packages {
+            let mut node = Self::ROOT;
+            let mut depth = 0;
+            let (folder, mut inside) = match place.strip_prefix(&format!("{MODULES}/")) {
+                Some(inside) => ("", Some(inside)),
+                None => split(place),
+            };
+            if !folder.is_empty() {
+                // A folder of the project. No package's name ends in a slash.
+                node = this.enter(node, folder);
             }
-            if place.is_empty() {
-                return None;
+            while let Some(rest) = inside {
+                let (name, deeper) = split(rest);
+                node = this.enter(node, name);
+                inside = deeper;
+                depth += 1;
+                if depth > DEEPEST {
+                    return Err(format!("more than {DEEPEST} packages lie in each other"));
+                }
             }
-            place = place.rfind(&format!("/{MODULES}/")).map_or("", |end| &place[..end]);
+            this.nodes[node].package = Some((place, locked));
         }
+        Ok(this)
+    }
+
+    fn enter(&mut self, above: usize, name: &'a str) -> usize {
+        let next = self.nodes.len();
+        let node = *self.inside.entry((above, name)).or_insert(next);
+        if node == next {
+            self.nodes.push(Place { above: Some(above), package: None });
+        }
+        node
+    }
+
+    /// The package that the one at a place gets by this name: of the nearest folder above.
+    fn find(&self, from: usize, name: &str) -> Option<(usize, &'a str, &'a Locked)> {
+        let above = |node: &usize| self.nodes[*node].above;
+        std::iter::successors(Some(from), above).find_map(|node| {
+            let index = *self.inside.get(&(node, name))?;
+            let (place, locked) = self.nodes[index].package?;
+            Some((index, place, locked))
+        })
+    }
+}
+
+/// The name at the start of a place, and what lies in its `node_modules`.
+fn split(place: &str) -> (&str, Option<&str>) {
+    match place.split_once("/node_modules/") {
+        Some((name, inside)) => (name, Some(inside)),
+        None => (place, None),
     }
 }
 

@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cache::{DiskStore, ScratchDir, StoreError};
 
 use super::integrity::Integrity;
+use crate::bounded::{self, LONGEST_PACKAGE};
 use crate::environment::Variables;
 use crate::toolchain::fetch::{Client, ClientError, run};
 use crate::toolchain::unpack::npm_manifest;
@@ -219,7 +219,7 @@ impl Tarballs {
             actual: actual.unwrap_or_else(|| "something else".to_owned()),
         };
         let Some(path) = path else { return Err(mismatch(self.what_came(spec, expected)?)) };
-        let bytes = fs::read(&path).map_err(NpmError::local(&path))?;
+        let bytes = bounded::read(&path, LONGEST_PACKAGE).map_err(NpmError::local(&path))?;
         match expected.of(&bytes) {
             actual if actual == *expected => Ok(bytes),
             actual => Err(mismatch(Some(actual.to_string()))),
@@ -254,7 +254,7 @@ impl Tarballs {
         }
         let mut others = BTreeMap::new();
         for path in self.files()? {
-            let bytes = fs::read(&path).map_err(NpmError::local(&path))?;
+            let bytes = bounded::read(&path, LONGEST_PACKAGE).map_err(NpmError::local(&path))?;
             others.extend(Integrity::others(&bytes).map(|integrity| (integrity, path.clone())));
         }
         Ok(Arc::clone(known.insert(Arc::new(others))))
@@ -263,7 +263,7 @@ impl Tarballs {
     /// The hash of what came for a package, recognised by what it says of itself.
     fn what_came(&self, spec: &Spec, expected: &Integrity) -> Result<Option<String>, NpmError> {
         for path in self.files()? {
-            let bytes = fs::read(&path).map_err(NpmError::local(&path))?;
+            let bytes = bounded::read(&path, LONGEST_PACKAGE).map_err(NpmError::local(&path))?;
             let Some(manifest) = npm_manifest(&bytes) else { continue };
             if (manifest.name.as_deref(), manifest.version.as_deref())
                 == (Some(&spec.name), Some(&spec.version))

@@ -88,7 +88,7 @@ fn the_list_is_read_as_the_go_command_reads_it() {
     refused(", |", "has no entries");
     refused(
         "http://me:secret@a.org",
-        "`http://a.org`, a login that would be sent without encryption",
+        "`http://***@a.org`, a login that would be sent without encryption",
     );
     for bad in ["ftp://a.org", "word", "/absolute", "https://a.org?x=secret", "file://host/x"] {
         refused(bad, "which is not an https, http or file URL");
@@ -149,7 +149,7 @@ fn errors_name_the_module_and_what_the_proxy_said() {
         format!("{what}: {url} answered 404: not found: module corp")
     );
     let error = told(fetch(&[("GOPROXY", &secret)], "a.org/x"));
-    assert!(error.contains("https://127.0.0.1") && !error.contains("secret"), "{error}");
+    assert!(error.contains("https://***@127.0.0.1") && !error.contains("secret"), "{error}");
     // A failure tells more than that a module is elsewhere.
     let list = format!("{}|{}", refusing(400).url, server.url);
     assert!(told(fetch(&[("GOPROXY", &list)], "a.org/x")).contains("answered 400"));
