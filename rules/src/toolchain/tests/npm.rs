@@ -225,6 +225,30 @@ fn a_package_comes_through_npm_with_what_it_needs() {
 }
 
 #[test]
+fn a_program_for_another_platform_comes_through_npm() {
+    let mut npm = NpmMachine::new();
+    npm.machine.catalogue = r#"
+        [toolchain.tool]
+        about = "a program"
+        default = "1.0.0"
+        [[toolchain.tool.recipe]]
+        versions = ["1.0.0"]
+        platforms = ["aarch64-linux", "x86_64-linux"]
+        [[toolchain.tool.recipe.layer]]
+        from.npm.packages = { "@team/linux-{npm-cpu}" = "{version}" }
+    "#
+    .to_owned();
+    for cpu in ["arm64", "x64"] {
+        let fields = json!({ "os": ["linux"], "cpu": [cpu] });
+        npm.publish(&format!("@team/linux-{cpu}"), "1.0.0", fields, &[("program", cpu)]);
+    }
+    npm.machine.platforms = Platform::ALL.to_vec();
+    let lock = npm.sync(&npm.store("store"));
+    let names: Vec<String> = lock.packages.iter().map(|package| package.purl.name()).collect();
+    assert_eq!(names, ["linux-arm64", "linux-x64"]);
+}
+
+#[test]
 fn locked_packages_are_kept_until_refreshed() {
     let mut npm = NpmMachine::new();
     let store = npm.store("store");

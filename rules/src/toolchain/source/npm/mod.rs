@@ -12,6 +12,7 @@ mod npmrc;
 mod tarballs;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
@@ -28,7 +29,7 @@ use crate::environment::{self, NPM};
 use crate::toolchain::catalogue::{Layer, NpmPackages};
 use crate::toolchain::lock::{Package, Pin, SourceKind};
 use crate::toolchain::unpack::npm_manifest;
-use crate::toolchain::{Event, HttpError, Purl, Recipe};
+use crate::toolchain::{Event, HttpError, Platform, Purl, Recipe, host_platform};
 
 /// Lets npm find out what the packages of a layer need, and keeps all of it.
 pub(super) fn resolve(
@@ -37,7 +38,7 @@ pub(super) fn resolve(
     layer: &Layer,
     recipe: &Recipe,
 ) -> Result<Vec<Resolved>, SourceError> {
-    let mut lock = closure(session, from)?;
+    let mut lock = closure(session, from, recipe.platform)?;
     let placed =
         |lock: &PackageLock| lock.placed(recipe.platform, &|_| false).map_err(NpmError::Lockfile);
     let specs: Vec<Spec> = placed(&lock)?.into_iter().map(|placed| placed.spec).collect();
@@ -115,8 +116,12 @@ fn folder(name: &str) -> String {
     format!("node_modules/{name}")
 }
 
-/// Lets npm make a lockfile for the packages, as if they were what a project depends on.
-fn closure(session: &Session<'_>, from: &NpmPackages) -> Result<PackageLock, SourceError> {
+/// Lets npm make a lockfile for the packages, as if they were what a project on the image's platform depends on.
+fn closure(
+    session: &Session<'_>,
+    from: &NpmPackages,
+    platform: Platform,
+) -> Result<PackageLock, SourceError> {
     let specs = |versions: &BTreeMap<String, String>| -> Result<Vec<Spec>, NpmError> {
         versions.iter().map(|(name, version)| Spec::new(name, version)).collect()
     };
@@ -137,7 +142,7 @@ fn closure(session: &Session<'_>, from: &NpmPackages) -> Result<PackageLock, Sou
     fs::write(&manifest, project.to_string()).map_err(NpmError::local(&manifest))?;
     let cancelled = || session.cancelled();
     let npm = client(session, scratch.path(), &cancelled);
-    let arguments = [
+    let mut arguments = vec![
         "install",
         "--package-lock-only",
         "--package-lock",
@@ -148,7 +153,12 @@ fn closure(session: &Session<'_>, from: &NpmPackages) -> Result<PackageLock, Sou
         "--no-engine-strict",
         "--no-dry-run",
     ];
-    npm.run(&arguments.map(Into::into))?;
+    if host_platform() != Ok(platform) {
+        // Otherwise npm refuses what is made for another machine than this one, though it installs nothing.
+        arguments.push("--force");
+    }
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    npm.run(&arguments)?;
     let lockfile = scratch.path().join("package-lock.json");
     let text = fs::read_to_string(&lockfile).map_err(NpmError::local(&lockfile))?;
     Ok(PackageLock::parse(&text).map_err(NpmError::Lockfile)?)
@@ -224,7 +234,7 @@ fn in_hexadecimal(error: NpmError, file: &str, expected: &Digest) -> SourceError
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::toolchain::{Origin, Platform};
+    use crate::toolchain::Origin;
 
     fn versions(versions: &[(&str, &str)]) -> BTreeMap<String, String> {
         versions.iter().map(|(name, version)| ((*name).into(), (*version).into())).collect()
