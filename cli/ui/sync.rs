@@ -38,6 +38,13 @@ impl SyncProgress {
         }
     }
 
+    /// Says what matters to those who want to know more: a toolchain may have a hundred packages.
+    fn detail(&self, style: Style, verb: &str, text: &str) {
+        if self.printer.verbosity > 0 {
+            self.say(style, verb, text);
+        }
+    }
+
     fn bar(&self, package: &str) -> ProgressBar {
         self.bars.get_or_make(package.to_owned(), || {
             let bar = self.lines.add(ProgressBar::new_spinner().with_style(spinner()));
@@ -67,6 +74,13 @@ impl SyncProgress {
     }
 }
 
+fn counted(packages: usize) -> String {
+    match packages {
+        1 => "1 package".to_owned(),
+        packages => format!("{packages} packages"),
+    }
+}
+
 impl Events for SyncProgress {
     fn event(&self, event: Event<'_>) {
         match event {
@@ -77,17 +91,27 @@ impl Events for SyncProgress {
                     &format!("{toolchain} {version} for {platform}"),
                 );
             }
+            Event::Installing { toolchain, version, platform } => {
+                let what = format!("{toolchain} {version} for {platform}");
+                self.say(Style::Good, "Installing", &what);
+            }
+            Event::Pinned { toolchain, version, platform, fetched, packages } => {
+                let from = match fetched {
+                    0 => "all of it from the store".to_owned(),
+                    fetched if fetched == packages => format!("fetched {}", counted(packages)),
+                    fetched => format!("fetched {fetched} of {}", counted(packages)),
+                };
+                let what = format!("{toolchain} {version} for {platform}, {from}");
+                self.say(Style::Good, "Pinned", &what);
+            }
             Event::Client { client, what } => {
-                self.say(Style::Good, "Running", &format!("{client}: {what}"));
+                self.detail(Style::Good, "Running", &format!("{client}: {what}"));
             }
             Event::Fetching { package, done, total } => self.fetching(package, done, total),
             Event::Fetched { package, size } => {
                 self.done(package);
-                self.say(
-                    Style::Good,
-                    "Fetched",
-                    &format!("{package} ({} KiB)", size.div_ceil(1024)),
-                );
+                let what = format!("{package} ({} KiB)", size.div_ceil(1024));
+                self.detail(Style::Good, "Fetched", &what);
             }
             Event::Retrying { package, attempt, reason } => self.say(
                 Style::Warn,
@@ -97,9 +121,7 @@ impl Events for SyncProgress {
             Event::Verifying { toolchain, done } => self.fetching(toolchain, done, None),
             Event::Unpacked { package } => {
                 self.done(package);
-                if self.printer.verbosity > 0 {
-                    self.say(Style::Note, "Unpacked", package);
-                }
+                self.detail(Style::Note, "Unpacked", package);
             }
             Event::Warning(text) => self.lines.suspend(|| self.printer.warning(text)),
         }

@@ -139,7 +139,10 @@ fn resolve(
 fn say(config: &Config, before: &Lock, after: &Lock) {
     let changes = Change::between(before, after);
     for change in &changes {
-        config.printer.status(change.verb(), &change.to_string());
+        // What was pinned has been told, with where it came from.
+        if !matches!(change, Change::Pinned { .. }) {
+            config.printer.status(change.verb(), &change.to_string());
+        }
         if config.printer.json {
             let mut value = json!({"event": "lock_changed"});
             let fields = serde_json::to_value(change).expect("texts can be written as JSON");

@@ -128,6 +128,8 @@ impl Events for Told<'_> {
             }
             Event::Warning(text) => self.cx.note(&format!("warning: {text}")),
             Event::Resolving { .. }
+            | Event::Installing { .. }
+            | Event::Pinned { .. }
             | Event::Fetched { .. }
             | Event::Unpacked { .. }
             | Event::Verifying { .. } => {}

@@ -10,7 +10,8 @@ use std::sync::LazyLock;
 use cache::{Digest, DigestFunction};
 use serde::{Deserialize, Serialize};
 
-use super::Platform;
+use super::lock::Lock;
+use super::{Platform, resolution};
 
 /// Changed whenever the unpackers make other trees of the same packages.
 pub(super) const UNPACKER_VERSION: u32 = 1;
@@ -23,6 +24,21 @@ pub struct Catalogue {
     defaults: Defaults,
     #[serde(rename = "toolchain")]
     toolchains: BTreeMap<String, Toolchain>,
+    #[serde(skip)]
+    pins: Pins,
+}
+
+/// The lock that says which packages the recipes were tried with.
+#[derive(Clone, Debug, Default)]
+enum Pins {
+    /// A catalogue of one's own has none.
+    #[default]
+    None,
+    /// Those that this program has embedded.
+    Builtin,
+    /// Those of a test.
+    #[cfg(test)]
+    Lock(Lock),
 }
 
 /// Rules for every layer of a source.
@@ -263,8 +279,10 @@ const TEXT: &str = concat!(
     include_str!("catalogue/zig.toml"),
 );
 
-static BUILTIN: LazyLock<Catalogue> =
-    LazyLock::new(|| Catalogue::parse(TEXT).expect("a test parses the embedded catalogue"));
+static BUILTIN: LazyLock<Catalogue> = LazyLock::new(|| {
+    let catalogue = Catalogue::parse(TEXT).expect("a test parses the embedded catalogue");
+    Catalogue { pins: Pins::Builtin, ..catalogue }
+});
 
 impl Catalogue {
     /// The catalogue of this program.
@@ -285,6 +303,22 @@ impl Catalogue {
             toolchain.check_urls(name)?;
         }
         Ok(catalogue)
+    }
+
+    /// The packages that the recipes were tried with, as a lock; a catalogue of one's own has none.
+    pub(super) fn pins(&self) -> Option<&Lock> {
+        match &self.pins {
+            Pins::None => None,
+            Pins::Builtin => Some(&resolution::BUILTIN),
+            #[cfg(test)]
+            Pins::Lock(lock) => Some(lock),
+        }
+    }
+
+    /// The same catalogue with pins.
+    #[cfg(test)]
+    pub(super) fn with_pins(self, lock: Lock) -> Self {
+        Self { pins: Pins::Lock(lock), ..self }
     }
 
     /// The names of all toolchains, sorted.

@@ -25,6 +25,28 @@ pub enum Event<'a> {
         /// The platform it is for.
         platform: Platform,
     },
+    /// The packages of a toolchain are known, and some of its image is not in the store: it is put together.
+    Installing {
+        /// The toolchain.
+        toolchain: &'a str,
+        /// Its version.
+        version: &'a str,
+        /// The platform it is for.
+        platform: Platform,
+    },
+    /// A toolchain is pinned, and its image is in the store.
+    Pinned {
+        /// The toolchain.
+        toolchain: &'a str,
+        /// Its version.
+        version: &'a str,
+        /// The platform it is for.
+        platform: Platform,
+        /// How many packages were not in the store.
+        fetched: usize,
+        /// How many packages it has.
+        packages: usize,
+    },
     /// A client of a registry works, and does not say how far it is.
     Client {
         /// The client: `rustup`, `pip`.

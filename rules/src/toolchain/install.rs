@@ -2,7 +2,7 @@
 
 use cache::{Digest, DiskStore, Entry, StoreError, Tree};
 
-use super::image::{self, ImageError};
+use super::image::{self, ImageError, Made};
 use super::lock::{Image, Lock, Package, Stale, TREE_FUNCTION};
 use super::source::Session;
 use super::{Catalogue, CatalogueError, Events, Platform, Recipe, Registries};
@@ -86,16 +86,7 @@ impl Install<'_> {
         let session = Session::new(self.store, self.registries, self.events)?;
         let packages: Vec<Package> =
             self.lock.packages(toolchain, self.platform).cloned().collect();
-        let made = image::make(&session, &recipe, &packages)?;
-        if made.locked == image.tree {
-            return Ok(made.stored);
-        }
-        Err(InstallError::ImageMismatch {
-            toolchain: toolchain.to_owned(),
-            version: recipe.version,
-            expected: Box::new(image.tree),
-            actual: Box::new(made.locked),
-        })
+        Ok(make_as_pinned(&session, &recipe, &packages, &image.tree)?.stored)
     }
 
     fn recipe(&self, image: &Image) -> Result<Recipe, InstallError> {
@@ -113,8 +104,27 @@ impl Install<'_> {
     }
 }
 
+/// Puts an image together from locked packages, which have to make the locked tree.
+pub(super) fn make_as_pinned(
+    session: &Session<'_>,
+    recipe: &Recipe,
+    packages: &[Package],
+    tree: &Digest,
+) -> Result<Made, InstallError> {
+    let made = image::make(session, recipe, packages)?;
+    if made.locked == *tree {
+        return Ok(made);
+    }
+    Err(InstallError::ImageMismatch {
+        toolchain: recipe.toolchain.clone(),
+        version: recipe.version.clone(),
+        expected: Box::new(*tree),
+        actual: Box::new(made.locked),
+    })
+}
+
 /// Whether the store has a tree with all its files.
-fn is_whole(store: &DiskStore, digest: &Digest) -> Result<bool, StoreError> {
+pub(super) fn is_whole(store: &DiskStore, digest: &Digest) -> Result<bool, StoreError> {
     fn has_files(store: &DiskStore, tree: &Tree) -> bool {
         tree.entries.values().all(|entry| match entry {
             Entry::Directory(child) => has_files(store, child),

@@ -26,6 +26,7 @@ mod placeholder;
 mod platform;
 mod purl;
 mod registries;
+mod resolution;
 mod review;
 pub(crate) mod source;
 mod sync;

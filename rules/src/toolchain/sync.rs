@@ -1,9 +1,9 @@
 //! `run toolchain sync`: the only thing that decides about versions.
 //!
-//! What a lock says already stays as it is, unless it is to be upgraded; what it lacks is looked up,
-//! fetched and unpacked, so that the digest of each image is known. A complete lock is not changed by
-//! a byte, and nothing is fetched for it. A lock serves all platforms that it has images for: they
-//! are kept at the same versions.
+//! What a lock says already stays as it is, unless it is to be upgraded. What it lacks is known from
+//! elsewhere ([`Resolution`]), or looked up, fetched and unpacked, so that the digest of each image is
+//! known. A complete lock is not changed by a byte, and nothing is fetched for it. A lock serves all
+//! platforms that it has images for: they are kept at the same versions.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +11,9 @@ use std::path::Path;
 use cache::{DiskStore, StoreError};
 
 use super::image::{self, ImageError, Made};
+use super::install::{InstallError, make_as_pinned};
 use super::lock::{Checksum, Image, Lock, LockError, Package, Stale};
+use super::resolution::Resolution;
 use super::source::Session;
 use super::{
     Catalogue, CatalogueError, Event, Events, Platform, Recipe, Registries, Toolchains, Upgrade,
@@ -69,6 +71,9 @@ pub enum SyncError {
     /// An image can't be made.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// Known packages make no image, or another one.
+    #[error(transparent)]
+    Install(#[from] InstallError),
     /// The store can't be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -93,6 +98,7 @@ impl SyncError {
         match self {
             Self::ChecksumMismatch { .. } => true,
             Self::Image(ImageError::Source(source)) => source.is_mismatch(),
+            Self::Install(error) => error.is_mismatch(),
             _ => false,
         }
     }
@@ -100,7 +106,20 @@ impl SyncError {
     /// Whether it only stopped because the user wanted it to.
     #[must_use]
     pub const fn is_cancelled(&self) -> bool {
-        matches!(self, Self::Image(ImageError::Source(source)) if source.is_cancelled())
+        match self {
+            Self::Image(ImageError::Source(source)) => source.is_cancelled(),
+            Self::Install(error) => error.is_cancelled(),
+            _ => false,
+        }
+    }
+
+    /// Whether it failed only because the network is switched off.
+    const fn is_offline(&self) -> bool {
+        match self {
+            Self::Image(ImageError::Source(source))
+            | Self::Install(InstallError::Image(ImageError::Source(source))) => source.is_offline(),
+            _ => false,
+        }
     }
 
     /// Whether the project, its lock or the request is wrong, whatever the machine has.
@@ -128,6 +147,9 @@ impl SyncError {
                 "if the checksum was written by hand, `run toolchain sync --upgrade {toolchain}` pins what came"
             )],
             Self::Stale(stale) => vec![stale.hint()],
+            _ if self.is_offline() => vec![
+                "the store lacks some of it: `run toolchain sync`, once with the network, brings it".to_owned(),
+            ],
             _ => Vec::new(),
         }
     }
@@ -245,27 +267,80 @@ impl Sync<'_> {
         recipe: &Recipe,
     ) -> Result<(), SyncError> {
         let name = &recipe.toolchain;
-        self.events.event(Event::Resolving {
-            toolchain: name,
-            version: &recipe.version,
-            platform: recipe.platform,
-        });
         let renew = self.upgrade.names(name);
         let keep = !renew && lock.version(name) == Some(&recipe.version);
         let locked: Vec<&Package> = match keep {
             true => lock.packages(name, recipe.platform).collect(),
             false => Vec::new(),
         };
-        let packages =
-            image::resolve_packages(session, recipe, &locked).map_err(ImageError::from)?;
-        if !renew {
-            check_written_by_hand(lock, recipe, &packages)?;
-        }
-        let Made { locked: tree, .. } = image::make(session, recipe, &packages)?;
-        let image =
-            Image { toolchain: name.clone(), platform: recipe.platform, recipe: recipe.id(), tree };
+        let known = match renew || !locked.is_empty() {
+            true => None,
+            false => Resolution::known(self.store, self.catalogue, recipe)?,
+        };
+        let by_hand = Some(&*lock).filter(|_| !renew);
+        let resolution = match known {
+            Some(known) => self.install(session, recipe, known, by_hand)?,
+            None => self.resolve(session, recipe, &locked, by_hand)?,
+        };
+        let Resolution { image, packages } = resolution;
+        self.events.event(Event::Pinned {
+            toolchain: name,
+            version: &recipe.version,
+            platform: recipe.platform,
+            fetched: session.take_fetched().min(packages.len()),
+            packages: packages.len(),
+        });
         lock.set(recipe, image, packages);
         Ok(())
+    }
+
+    /// Makes the image of known packages present. No registry is asked about versions.
+    fn install(
+        &self,
+        session: &Session<'_>,
+        recipe: &Recipe,
+        known: Resolution,
+        by_hand: Option<&Lock>,
+    ) -> Result<Resolution, SyncError> {
+        check_written_by_hand(by_hand, recipe, &known.packages)?;
+        if !known.is_in(self.store, recipe)? {
+            self.events.event(Event::Installing {
+                toolchain: &recipe.toolchain,
+                version: &recipe.version,
+                platform: recipe.platform,
+            });
+            let made = make_as_pinned(session, recipe, &known.packages, &known.image.tree)?;
+            // By what name a store of the other function has the image is known from here on.
+            known.remember(self.store, recipe, &made.stored)?;
+        }
+        Ok(known)
+    }
+
+    /// Asks the registries for what is not locked, and makes the image.
+    fn resolve(
+        &self,
+        session: &Session<'_>,
+        recipe: &Recipe,
+        locked: &[&Package],
+        by_hand: Option<&Lock>,
+    ) -> Result<Resolution, SyncError> {
+        self.events.event(Event::Resolving {
+            toolchain: &recipe.toolchain,
+            version: &recipe.version,
+            platform: recipe.platform,
+        });
+        let packages =
+            image::resolve_packages(session, recipe, locked).map_err(ImageError::from)?;
+        check_written_by_hand(by_hand, recipe, &packages)?;
+        let Made { locked: tree, stored } = image::make(session, recipe, &packages)?;
+        let toolchain = recipe.toolchain.clone();
+        let image = Image { toolchain, platform: recipe.platform, recipe: recipe.id(), tree };
+        let resolution = Resolution { image, packages };
+        // What a lock said is that project's business.
+        if locked.is_empty() {
+            resolution.remember(self.store, recipe, &stored)?;
+        }
+        Ok(resolution)
     }
 
     fn drop_unneeded(&self, lock: &mut Lock) {
@@ -286,10 +361,11 @@ fn is_complete(lock: &Lock, recipe: &Recipe) -> bool {
 
 /// A lock of the two short tables may have a checksum for the toolchain: then it has to hold.
 fn check_written_by_hand(
-    lock: &Lock,
+    lock: Option<&Lock>,
     recipe: &Recipe,
     packages: &[Package],
 ) -> Result<(), SyncError> {
+    let Some(lock) = lock else { return Ok(()) };
     let name = &recipe.toolchain;
     let is_short = lock.images.iter().all(|image| &image.toolchain != name);
     let same_version = lock.version(name) == Some(&recipe.version);

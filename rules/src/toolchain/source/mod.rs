@@ -193,6 +193,17 @@ impl SourceError {
         )
     }
 
+    /// Whether it failed only because the network is switched off.
+    #[must_use]
+    pub const fn is_offline(&self) -> bool {
+        matches!(
+            self,
+            Self::Http(HttpError::Offline { .. })
+                | Self::Debian(DebianError::Http(HttpError::Offline { .. }))
+                | Self::Rustup(RustupError::Offline { .. })
+        )
+    }
+
     fn mismatch(package: &str, expected: &Digest, actual: &Digest) -> Self {
         Self::ChecksumMismatch {
             package: package.to_owned(),

@@ -30,6 +30,8 @@ pub(crate) struct Session<'a> {
     pub(super) debian: debian::Mirrors,
     pub(super) rustup: rustup::Releases,
     http: Mutex<Option<Arc<Http>>>,
+    /// How many packages the store did not have.
+    fetched: AtomicUsize,
     /// Set when one thread has failed: the others need not go on.
     failed: AtomicBool,
 }
@@ -56,6 +58,7 @@ impl<'a> Session<'a> {
             debian: debian::Mirrors::default(),
             rustup: rustup::Releases::default(),
             http: Mutex::new(None),
+            fetched: AtomicUsize::new(0),
             failed: AtomicBool::new(false),
         })
     }
@@ -68,6 +71,11 @@ impl<'a> Session<'a> {
     /// Whether to stop.
     pub(crate) fn cancelled(&self) -> bool {
         self.failed.load(Ordering::Relaxed) || self.events.cancelled()
+    }
+
+    /// How many packages the store did not have since this was last asked.
+    pub(crate) fn take_fetched(&self) -> usize {
+        self.fetched.swap(0, Ordering::Relaxed)
     }
 
     /// A path of the user, which may be relative to the registries' folder.
@@ -180,6 +188,7 @@ impl<'a> Session<'a> {
             return Err(SourceError::mismatch(package, expected, &actual));
         }
         self.packages.put(bytes)?;
+        self.fetched.fetch_add(1, Ordering::Relaxed);
         self.events.event(Event::Fetched { package, size: actual.size() });
         Ok(())
     }
@@ -203,6 +212,7 @@ impl<'a> Session<'a> {
         package: &str,
         contents: &Contents,
     ) -> Result<Digest, SourceError> {
+        self.fetched.fetch_add(1, Ordering::Relaxed);
         if self.store.function() == TREE_FUNCTION {
             let mut tree = Tree::default();
             let wrong = |source| SourceError::Tree {

@@ -5,6 +5,7 @@ mod clients;
 mod crates;
 mod mirror;
 mod npm;
+mod resolution;
 mod sync;
 mod verify;
 
@@ -29,6 +30,8 @@ struct Machine {
     prune: bool,
     needed: Vec<&'static str>,
     registries: Registries,
+    /// The pins of its catalogue.
+    pins: Option<Lock>,
 }
 
 #[derive(Default)]
@@ -38,6 +41,11 @@ impl Events for Log {
     fn event(&self, event: Event<'_>) {
         let line = match event {
             Event::Fetched { package, .. } => format!("fetched {package}"),
+            Event::Resolving { toolchain, .. } => format!("resolving {toolchain}"),
+            Event::Installing { toolchain, .. } => format!("installing {toolchain}"),
+            Event::Pinned { toolchain, fetched, packages, .. } => {
+                format!("pinned {toolchain}, fetched {fetched} of {packages}")
+            }
             Event::Warning(text) => format!("warning: {text}"),
             _ => return,
         };
@@ -80,6 +88,7 @@ impl Machine {
             prune: false,
             needed: vec!["tool"],
             registries,
+            pins: None,
         }
     }
 
@@ -98,7 +107,11 @@ impl Machine {
         let sha256 = Digest::of(DigestFunction::Sha256, &archive).hex();
         let folder = self.folder.path().display().to_string();
         let text = self.catalogue.replace("[FOLDER]", &folder).replace("[SHA256]", &sha256);
-        Catalogue::parse(&text).unwrap()
+        let catalogue = Catalogue::parse(&text).unwrap();
+        match &self.pins {
+            Some(pins) => catalogue.with_pins(pins.clone()),
+            None => catalogue,
+        }
     }
 
     fn store(&self, name: &str, function: DigestFunction) -> DiskStore {

@@ -158,7 +158,7 @@ fn one_lock_serves_several_platforms() {
     assert_eq!(platforms(&lock, "other"), [PLATFORM]);
     let expect = "warning: toolchain `other` 1 has no image for aarch64-linux: \
                   run.lock.toml serves that platform no more";
-    assert_eq!(log.0.into_inner().unwrap(), [expect]);
+    assert!(log.0.into_inner().unwrap().contains(&expect.to_owned()));
     machine.platforms.push(Platform::Aarch64Linux);
     assert!(machine.synced().unwrap_err().is_usage());
 }
