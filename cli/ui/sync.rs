@@ -95,13 +95,14 @@ impl Events for SyncProgress {
                 let what = format!("{toolchain} {version} for {platform}");
                 self.say(Style::Good, "Installing", &what);
             }
-            Event::Pinned { toolchain, version, platform, fetched, packages } => {
+            Event::Pinned { toolchain, version, platform, fetched, packages, remembered } => {
                 let from = match fetched {
                     0 => "all of it from the store".to_owned(),
                     fetched if fetched == packages => format!("fetched {}", counted(packages)),
                     fetched => format!("fetched {fetched} of {}", counted(packages)),
                 };
-                let what = format!("{toolchain} {version} for {platform}, {from}");
+                let when = if remembered { ", in the packages of the last look-up" } else { "" };
+                let what = format!("{toolchain} {version} for {platform}, {from}{when}");
                 self.say(Style::Good, "Pinned", &what);
             }
             Event::Client { client, what } => {

@@ -46,6 +46,9 @@ pub enum Event<'a> {
         fetched: usize,
         /// How many packages it has.
         packages: usize,
+        /// Whether no registry was asked which packages these are, as the network is switched off: they are
+        /// those of the last time, and another machine may pin others.
+        remembered: bool,
     },
     /// A client of a registry works, and does not say how far it is.
     Client {

@@ -1,11 +1,12 @@
 //! What a recipe comes to: the packages that it names, each pinned, and the tree that they make.
 //!
-//! Finding that out takes the registries, and they change their mind about what is newest. So two places are
-//! looked at first. The *pins* of the catalogue are what this release of the program was tried with: everybody's
-//! new project gets the same toolchain, and finds it in a store that has it for whatever reason. For recipes
-//! without pins, the store remembers what the registries said the last time.
+//! Finding that out takes the registries, and they change their mind about what is newest. So the *pins* of the
+//! catalogue come first. They are what this release of the program was tried with: everybody's new project gets
+//! the same toolchain, and finds it in a store that has it for whatever reason. For a recipe without pins the
+//! registries are asked. The store remembers what they said, and that counts only where they can't be asked, as
+//! the user has switched the network off: otherwise a lock would depend on what a machine did before.
 //!
-//! Both know a recipe by its id, so neither is believed once the recipe is another one.
+//! Pins and memory know a recipe by its id, so neither is believed once the recipe is another one.
 //!
 //! **Invariant:** the store never remembers what a lockfile said. A checkout brings its own, and could otherwise
 //! choose the toolchains of the user's other projects.
@@ -36,13 +37,6 @@ pub(super) static BUILTIN: LazyLock<Lock> = LazyLock::new(|| {
     Lock::parse(PINS, Path::new("pins.lock.toml")).expect("a test reads the embedded pins")
 });
 
-impl Catalogue {
-    /// What the catalogue pins for a recipe.
-    fn pinned(&self, recipe: &Recipe) -> Option<Resolution> {
-        Resolution::of(self.pins()?, recipe)
-    }
-}
-
 impl Resolution {
     /// What a lock has for exactly this recipe.
     fn of(lock: &Lock, recipe: &Recipe) -> Option<Self> {
@@ -55,23 +49,27 @@ impl Resolution {
         })
     }
 
-    /// What is known of a recipe without asking a registry.
-    pub(super) fn known(
-        store: &DiskStore,
-        catalogue: &Catalogue,
-        recipe: &Recipe,
-    ) -> Result<Option<Self>, StoreError> {
-        match catalogue.pinned(recipe) {
-            Some(pinned) => Ok(Some(pinned)),
-            None => Self::recall(store, recipe),
-        }
+    /// What the catalogue pins for a recipe: the same on every machine.
+    pub(super) fn pinned(catalogue: &Catalogue, recipe: &Recipe) -> Option<Self> {
+        Self::of(catalogue.pins()?, recipe)
     }
 
-    fn recall(store: &DiskStore, recipe: &Recipe) -> Result<Option<Self>, StoreError> {
-        let Some((_, text)) = memo::recall(store, &key(store, recipe))? else { return Ok(None) };
+    /// What the registries said of a recipe when this store's user last asked them.
+    pub(super) fn remembered(
+        store: &DiskStore,
+        recipe: &Recipe,
+    ) -> Result<Option<Self>, StoreError> {
+        Ok(Self::recall(store, recipe)?.map(|(_, resolution)| resolution))
+    }
+
+    /// What the store remembers of a recipe, with the image's tree by the store's function.
+    fn recall(store: &DiskStore, recipe: &Recipe) -> Result<Option<(Digest, Self)>, StoreError> {
+        let Some((stored, text)) = memo::recall(store, &key(store, recipe))? else {
+            return Ok(None);
+        };
         // A text of another version of this program is no reason to fail.
         let lock = Lock::parse(&text, Path::new("the store's memory")).ok();
-        Ok(lock.and_then(|lock| Self::of(&lock, recipe)))
+        Ok(lock.and_then(|lock| Self::of(&lock, recipe)).map(|resolution| (stored, resolution)))
     }
 
     /// Remembers what the registries said of a recipe; `stored` is the image's tree by the store's function.
@@ -95,7 +93,10 @@ impl Resolution {
     pub(super) fn is_in(&self, store: &DiskStore, recipe: &Recipe) -> Result<bool, StoreError> {
         let stored = match store.function() {
             TREE_FUNCTION => Some(self.image.tree),
-            _ => memo::tree(store, &key(store, recipe))?,
+            // The image may have been made of other packages the last time.
+            _ => Self::recall(store, recipe)?
+                .filter(|(_, remembered)| remembered.image.tree == self.image.tree)
+                .map(|(stored, _)| stored),
         };
         stored.map_or(Ok(false), |stored| is_whole(store, &stored))
     }

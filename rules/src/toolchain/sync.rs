@@ -1,7 +1,7 @@
 //! `run toolchain sync`: the only thing that decides about versions.
 //!
-//! What a lock says already stays as it is, unless it is to be upgraded. What it lacks is known from
-//! elsewhere ([`Resolution`]), or looked up, fetched and unpacked, so that the digest of each image is
+//! What a lock says already stays as it is, unless it is to be upgraded. What it lacks is pinned by the
+//! catalogue ([`Resolution`]) or looked up, and fetched and unpacked, so that the digest of each image is
 //! known. A complete lock is not changed by a byte, and nothing is fetched for it. A lock serves all
 //! platforms that it has images for: they are kept at the same versions.
 
@@ -273,12 +273,16 @@ impl Sync<'_> {
             true => lock.packages(name, recipe.platform).collect(),
             false => Vec::new(),
         };
-        let known = match renew || !locked.is_empty() {
-            true => None,
-            false => Resolution::known(self.store, self.catalogue, recipe)?,
+        let is_new = !renew && locked.is_empty();
+        let pinned = is_new.then(|| Resolution::pinned(self.catalogue, recipe)).flatten();
+        let offline = self.registries.network.offline;
+        let remembered = match is_new && pinned.is_none() && offline {
+            true => Resolution::remembered(self.store, recipe)?,
+            false => None,
         };
+        let is_remembered = remembered.is_some();
         let by_hand = Some(&*lock).filter(|_| !renew);
-        let resolution = match known {
+        let resolution = match pinned.or(remembered) {
             Some(known) => self.install(session, recipe, known, by_hand)?,
             None => self.resolve(session, recipe, &locked, by_hand)?,
         };
@@ -289,6 +293,7 @@ impl Sync<'_> {
             platform: recipe.platform,
             fetched: session.take_fetched().min(packages.len()),
             packages: packages.len(),
+            remembered: is_remembered,
         });
         lock.set(recipe, image, packages);
         Ok(())

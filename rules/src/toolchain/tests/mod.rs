@@ -43,8 +43,9 @@ impl Events for Log {
             Event::Fetched { package, .. } => format!("fetched {package}"),
             Event::Resolving { toolchain, .. } => format!("resolving {toolchain}"),
             Event::Installing { toolchain, .. } => format!("installing {toolchain}"),
-            Event::Pinned { toolchain, fetched, packages, .. } => {
-                format!("pinned {toolchain}, fetched {fetched} of {packages}")
+            Event::Pinned { toolchain, fetched, packages, remembered, .. } => {
+                let remembered = if remembered { ", as remembered" } else { "" };
+                format!("pinned {toolchain}, fetched {fetched} of {packages}{remembered}")
             }
             Event::Warning(text) => format!("warning: {text}"),
             _ => return,

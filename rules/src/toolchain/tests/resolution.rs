@@ -54,7 +54,7 @@ fn the_second_new_project_gets_the_same_lock_without_the_network() {
         machine.go_offline();
         let (second, told) = machine.sync_new(&store).unwrap();
         assert_eq!(second, first);
-        assert_eq!(told, ["pinned tool, fetched 0 of 2"], "{function}");
+        assert_eq!(told, ["pinned tool, fetched 0 of 2, as remembered"], "{function}");
     }
 }
 
@@ -68,7 +68,7 @@ fn an_image_that_is_gone_is_made_of_the_packages_that_are_there() {
     fs::remove_file(machine.path(&format!("store/cas/blake3/{}/{file}.x", &file[..2]))).unwrap();
     let (second, told) = machine.sync_new(&store).unwrap();
     assert_eq!(second, first);
-    assert_eq!(told, ["installing tool", "pinned tool, fetched 0 of 2"]);
+    assert_eq!(told, ["installing tool", "pinned tool, fetched 0 of 2, as remembered"]);
     // Another machine has neither, and says what is missing.
     machine.registries.mirrors.debian = Some("http://127.0.0.1:1".to_owned());
     let error = machine.sync_new(&machine.store("other", DigestFunction::Blake3)).unwrap_err();
@@ -76,23 +76,40 @@ fn an_image_that_is_gone_is_made_of_the_packages_that_are_there() {
 }
 
 #[test]
-fn what_is_remembered_is_what_the_registries_said_last() {
+fn what_a_machine_did_before_has_no_influence_while_registries_can_be_asked() {
     let mut machine = machine();
-    let store = machine.store("store", DigestFunction::Blake3);
-    let (first, _) = machine.sync_new(&store).unwrap();
+    let used = machine.store("used", DigestFunction::Blake3);
+    let (first, _) = machine.sync_new(&used).unwrap();
     machine.release(&[("one", "2"), ("two", "1")]);
-    // A newer package is no reason to give projects of one machine different toolchains.
-    assert_eq!(machine.sync_new(&store).unwrap().0, first);
-    machine.upgrade_all();
-    machine.sync(&store, &Log::default()).unwrap();
-    let upgraded = fs::read_to_string(machine.lockfile()).unwrap();
-    assert!(upgraded.contains("one@2") && !first.contains("one@2"), "{upgraded}");
-    machine.upgrade = Upgrade::Nothing;
+    let (newer, told) = machine.sync_new(&used).unwrap();
+    assert!(newer.contains("one@2") && !first.contains("one@2"), "{newer}");
+    // What did not change is in the store.
+    assert_eq!(told.last().unwrap(), "pinned tool, fetched 1 of 2");
+    assert_eq!(machine.sync_new(&machine.store("empty", DigestFunction::Blake3)).unwrap().0, newer);
+    // Without the network it is what they said last, and that is told.
     machine.go_offline();
-    assert_eq!(machine.sync_new(&store).unwrap().0, upgraded);
+    let (offline, told) = machine.sync_new(&used).unwrap();
+    assert_eq!(offline, newer);
+    assert_eq!(told, ["pinned tool, fetched 0 of 2, as remembered"]);
     // An upgrade asks the registries, whatever is known.
     machine.upgrade_all();
-    machine.sync(&store, &Log::default()).unwrap_err();
+    machine.sync(&used, &Log::default()).unwrap_err();
+}
+
+/// A store of the other function knows images by another name, and may know that of another image.
+#[test]
+fn an_image_of_other_packages_is_not_taken_for_the_pinned_one() {
+    let mut machine = machine();
+    let store = machine.store("store", DigestFunction::Sha256);
+    let (pinned, _) = machine.sync_new(&store).unwrap();
+    machine.pins = Lock::read(&machine.lockfile()).unwrap();
+    machine.release(&[("one", "2"), ("two", "1")]);
+    machine.upgrade_all();
+    machine.sync(&store, &Log::default()).unwrap();
+    machine.upgrade = Upgrade::Nothing;
+    let (lock, told) = machine.sync_new(&store).unwrap();
+    assert_eq!(lock, pinned);
+    assert_eq!(told, ["installing tool", "pinned tool, fetched 0 of 2"]);
 }
 
 #[test]
@@ -120,7 +137,10 @@ fn a_checkouts_lock_does_not_choose_for_other_projects() {
     let store = machine.store("store", DigestFunction::Blake3);
     let lock = machine.sync(&store, &Log::default()).unwrap();
     assert!(lock.packages[0].purl.to_string().contains("one@1"), "{lock:?}");
-    let (new, _) = machine.sync_new(&store).unwrap();
+    // The mirror is a folder here, so it can be asked without a network: the store has nothing to say.
+    machine.registries.network.offline = true;
+    let (new, told) = machine.sync_new(&store).unwrap();
+    assert_eq!(told[0], "resolving tool");
     assert!(new.contains("one@2"), "{new}");
     // Nor does one that is complete, and installed.
     fs::write(machine.lockfile(), &old).unwrap();
@@ -133,10 +153,10 @@ fn a_checkouts_lock_does_not_choose_for_other_projects() {
 
 #[test]
 fn what_lies_on_this_machine_is_not_remembered() {
-    let machine = Machine::new();
+    let mut machine = Machine::new();
     let store = machine.store("store", DigestFunction::Blake3);
     machine.sync_new(&store).unwrap();
-    machine.write("local/note", b"of another project");
+    machine.registries.network.offline = true;
     let (_, told) = machine.sync_new(&store).unwrap();
     assert_eq!(told[0], "resolving tool");
 }
