@@ -3,13 +3,17 @@
 //! `run v2 build` means exactly `run build`, and `--keep_going` exactly `--keep-going` (Bazel's
 //! two spellings). Both are undone before clap sees the words: its subcommands can't nest themselves.
 
+mod toolchain;
+
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use clap::{ArgAction, ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use rules::toolchain::Platform;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use toolchain::{
+    Toolchain, ToolchainAdd, ToolchainRemove, ToolchainSync, ToolchainVerify,
+};
 
 /// A hermetic, content-addressed build system for WASI components.
 #[derive(Debug, Parser)]
@@ -88,7 +92,8 @@ pub(crate) enum Command {
     /// Remove what `run build` wrote into the project; caches stay.
     Clean,
     /// Show the project as it is understood: components, dependencies, toolchains, store.
-    Info,
+    #[command(after_help = INFO_EXAMPLES)]
+    Info(Info),
     /// Show what this machine has of what builds need: sandbox, store, registries' clients.
     #[command(after_help = DOCTOR_HELP)]
     Doctor,
@@ -100,17 +105,34 @@ pub(crate) enum Command {
 const BUILD_EXAMPLES: &str = "\
 Examples:
     run build                     every enabled component
-    run build -p api -p worker    two of them
+    run build api worker          two of them; as is `run build -p api -p worker`
     run build --release -j1       optimised, one action at a time
     run build --frozen            in CI: nothing resolved, nothing fetched
     run build --sandbox weak      in a container that forbids namespaces, as an ordinary user";
 
+/// Which components a command is about.
+#[derive(Debug, Args)]
+pub(crate) struct Names {
+    /// Only these components.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// The same; with names before or after it, all of them count.
+    #[arg(short = 'p', long = "component", value_name = "NAME")]
+    components: Vec<String>,
+}
+
+impl Names {
+    /// The names that were given in either form; none means all components.
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.names.iter().chain(&self.components).cloned().collect()
+    }
+}
+
 /// What is built, and how: arguments of every command that builds.
 #[derive(Debug, Args)]
 pub(crate) struct What {
-    /// Build only this component (may be given more than once).
-    #[arg(short = 'p', long = "component", value_name = "NAME")]
-    pub(crate) components: Vec<String>,
+    #[command(flatten)]
+    pub(crate) names: Names,
     /// The same as --opt-level release.
     #[arg(long, conflicts_with = "opt_level")]
     pub(crate) release: bool,
@@ -176,7 +198,7 @@ differs is printed with the parts in which it does, and both files are kept in .
 
 Examples:
     run verify                 every enabled component
-    run verify -p api          one of them
+    run verify api             one of them
     run verify --message-format json";
 
 /// Arguments of `run verify`.
@@ -186,144 +208,24 @@ pub(crate) struct Verify {
     pub(crate) what: What,
 }
 
+const INFO_EXAMPLES: &str = "\
+Examples:
+    run info                           everything
+    run info api                       one component
+    run info --message-format json     one JSON object";
+
+/// Arguments of `run info`.
+#[derive(Debug, Args)]
+pub(crate) struct Info {
+    #[command(flatten)]
+    pub(crate) names: Names,
+}
+
 /// Optimisation of the components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OptLevel {
     Debug,
     Release,
-}
-
-/// Verbs of `run toolchain`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Toolchain {
-    /// Resolve the toolchains that the project needs, fetch them and write run.lock.toml.
-    #[command(after_help = SYNC_EXAMPLES)]
-    Sync(ToolchainSync),
-    /// Show what is pinned, what the project needs, and what there is.
-    #[command(visible_alias = "ls", after_help = LIST_EXAMPLES)]
-    List,
-    /// Hash every file of the pinned toolchains in the store, and every package that is kept.
-    #[command(after_help = TOOLCHAIN_VERIFY_HELP)]
-    Verify(ToolchainVerify),
-    /// Pin a toolchain that the catalogue lacks: an archive or a folder.
-    #[command(after_help = ADD_EXAMPLES)]
-    Add(ToolchainAdd),
-    /// Take toolchains out of run.lock.toml.
-    #[command(visible_alias = "rm")]
-    Remove(ToolchainRemove),
-}
-
-const SYNC_EXAMPLES: &str = "\
-What run.lock.toml pins already stays as it is, comments and order included; if it is complete,
-nothing is fetched and not a byte is written. Platforms that it has images for are kept up together.
-
-Examples:
-    run toolchain sync                            pin what is missing
-    run toolchain sync --upgrade                  everything to what this `run` prefers
-    run toolchain sync --upgrade rust             one toolchain
-    run toolchain sync --upgrade rust@1.95.0      to this version
-    run toolchain sync --platform aarch64-linux   for colleagues and machines of that kind, too
-    run toolchain sync --prune                    drop what no component needs
-    run toolchain sync --locked                   only say whether the lock serves (as in CI)";
-
-/// Arguments of `run toolchain sync`.
-#[derive(Debug, Args)]
-pub(crate) struct ToolchainSync {
-    /// Look versions and packages up anew: of these toolchains, or of all.
-    #[arg(long, value_name = "NAME[@VERSION]", num_args = 0..)]
-    pub(crate) upgrade: Option<Vec<NameVersion>>,
-    /// Pin for this platform, too (may be given more than once).
-    #[arg(long = "platform", value_name = "PLATFORM")]
-    pub(crate) platforms: Vec<Platform>,
-    /// Drop toolchains that no component needs. Without it they stay, as another branch may need them.
-    #[arg(long)]
-    pub(crate) prune: bool,
-}
-
-const LIST_EXAMPLES: &str = "\
-FROM is where the packages come from, STORE whether this machine has the image, UNPACKED the size of
-its files, KEPT that of the packages it was made of.
-
-Examples:
-    run toolchain list
-    run toolchain list --message-format json   one object a line: `toolchain`, then `available`";
-
-const TOOLCHAIN_VERIFY_HELP: &str = "\
-A damaged file is printed with the package it came with, and set aside; the next build that needs it
-makes it again. What is not in the store is no damage: it is installed when something needs it.
-Exit code 102 if anything is damaged.
-
-Examples:
-    run toolchain verify
-    run toolchain verify rust componentize-py";
-
-/// Arguments of `run toolchain verify`.
-#[derive(Debug, Args)]
-pub(crate) struct ToolchainVerify {
-    /// Only these toolchains.
-    #[arg(value_name = "NAME")]
-    pub(crate) names: Vec<String>,
-}
-
-const ADD_EXAMPLES: &str = "\
-What the archive holds stands at usr/lib/NAME of the toolchain's image, without the one folder that
-archives usually have everything in. run.lock.toml pins it by SHA-256 (a folder by its tree), so
-every machine gets the same files. tar, tar.gz, tar.xz, tar.zst and zip archives are unpacked.
-
-Examples:
-    run toolchain add tinygo@0.35.0 --url https://example.com/tinygo0.35.0.linux-amd64.tar.gz
-    run toolchain add tinygo --path vendor/tinygo0.35.0.linux-amd64.tar.gz
-    run toolchain add tinygo --platform aarch64-linux --url https://example.com/tinygo-arm64.tar.gz";
-
-/// Arguments of `run toolchain add`.
-#[derive(Debug, Args)]
-#[command(group = ArgGroup::new("place").required(true))]
-pub(crate) struct ToolchainAdd {
-    /// What it is called, and its version; if none is given, the one in the name of the file.
-    #[arg(value_name = "NAME[@VERSION]")]
-    pub(crate) toolchain: NameVersion,
-    /// An archive or a folder. In the project, so that others have it too.
-    #[arg(long, value_name = "DIR|ARCHIVE", group = "place")]
-    pub(crate) path: Option<PathBuf>,
-    /// An archive: https:, http: or file:.
-    #[arg(long, group = "place")]
-    pub(crate) url: Option<String>,
-    /// What the archive's SHA-256 has to be [default: what comes the first time].
-    #[arg(long, value_name = "HEX", requires = "url")]
-    pub(crate) sha256: Option<String>,
-    /// The platform it runs on [default: this machine's].
-    #[arg(long)]
-    pub(crate) platform: Option<Platform>,
-}
-
-/// Arguments of `run toolchain remove`.
-#[derive(Debug, Args)]
-pub(crate) struct ToolchainRemove {
-    /// The toolchains.
-    #[arg(value_name = "NAME", required = true)]
-    pub(crate) names: Vec<String>,
-}
-
-/// `NAME` or `NAME@VERSION`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NameVersion {
-    pub(crate) name: String,
-    pub(crate) version: Option<String>,
-}
-
-impl FromStr for NameVersion {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, version) = match text.split_once('@') {
-            Some((name, version)) => (name, Some(version)),
-            None => (text, None),
-        };
-        if name.is_empty() || version == Some("") {
-            return Err("expected NAME or NAME@VERSION".to_owned());
-        }
-        Ok(Self { name: name.to_owned(), version: version.map(ToOwned::to_owned) })
-    }
 }
 
 /// Parses a whole command line, the program's name included.
@@ -389,6 +291,18 @@ mod tests {
         check("run -C dir build --keep-going");
         check("run v2 build -C dir --keep_going");
         check("run -C dir v2 build -k");
+    }
+
+    #[test]
+    fn names_are_given_in_either_form() {
+        let check = |line: &str, expect: &[&str]| {
+            let Command::Build(build) = parsed(line).command else { panic!("{line}") };
+            assert_eq!(build.what.names.all(), expect, "{line}");
+        };
+        check("run build", &[]);
+        check("run build a b", &["a", "b"]);
+        check("run build -p a -p b", &["a", "b"]);
+        check("run build a -p b --release c", &["a", "c", "b"]);
     }
 
     #[test]

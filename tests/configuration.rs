@@ -38,7 +38,39 @@ fn without_a_project_there_is_advice() {
 
 #[test]
 fn an_unknown_component_has_a_suggestion() {
-    prebuilt().run(["build", "-p", "legcay"]).exits(2).says("did you mean `legacy`?");
+    let workspace = prebuilt();
+    for arguments in
+        [["build", "-p", "legcay"], ["verify", "-p", "legcay"], ["info", "-p", "legcay"]]
+    {
+        workspace.run(arguments).exits(2).says("did you mean `legacy`?");
+    }
+    for arguments in [["build", "legcay"], ["verify", "legcay"], ["info", "legcay"]] {
+        workspace.run(arguments).exits(2).says("did you mean `legacy`?");
+    }
+    workspace.run(["build", "legacy", "server"]).exits(2).says("there is `legacy`");
+}
+
+#[test]
+fn components_are_named_by_words_or_flags() {
+    let workspace = prebuilt();
+    let text = workspace.read_text("run.toml");
+    let more = ["second", "third"]
+        .map(|name| format!("[[component]]\nname = \"{name}\"\npath = \"vendor/legacy.wasm\"\n"));
+    workspace.write("run.toml", format!("{text}\n{}", more.concat()));
+    let check = |arguments: &[&str], expect: [bool; 3]| {
+        workspace.run_all(arguments).ok();
+        let names = ["legacy", "second", "third"];
+        let path = |name: &str| format!("target/wasm/{name}.wasm");
+        assert_eq!(names.map(|name| workspace.exists(&path(name))), expect, "{arguments:?}");
+        workspace.run(["clean"]).ok();
+    };
+    check(&["build"], [true, true, true]);
+    check(&["build", "second"], [false, true, false]);
+    check(&["v2", "build", "legacy", "third", "-j1"], [true, false, true]);
+    check(&["build", "legacy", "-p", "second"], [true, true, false]);
+    check(&["build", "--", "third"], [false, false, true]);
+    let info = workspace.run(["info", "second"]).ok().stdout;
+    assert!(info.contains("second") && !info.contains("legacy\n"), "{info}");
 }
 
 #[test]

@@ -12,23 +12,33 @@ use rules::toolchain::Lock;
 use serde_json::{Map, Value, json};
 
 use super::session::{self, Session};
+use crate::arguments::Info as Arguments;
 use crate::command_error::CommandError;
 use crate::config::Config;
 use crate::ui;
 
 /// Runs `run info`.
-pub(crate) fn run(config: &Config) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, CommandError> {
     let session = Session::open(config)?;
+    let selection = session::selection(&session, &arguments.names)?;
+    if !selection.is_everything() {
+        let components = selection.components(&session.manifest).map(component);
+        let description = json!({ "components": components.collect::<Vec<_>>() });
+        print(config, &ui::mask::json(&description), String::new());
+        return Ok(ExitCode::SUCCESS);
+    }
     let store = session::store(config)?;
     let lock = session.lock()?;
     let description = ui::mask::json(&describe(&session, &store, lock.as_ref()));
-    let text = if config.printer.json {
-        format!("{description}\n")
-    } else {
-        headline(&session.manifest) + &text(&description)
-    };
-    config.printer.result(&text);
+    print(config, &description, headline(&session.manifest));
     Ok(ExitCode::SUCCESS)
+}
+
+fn print(config: &Config, description: &Value, headline: String) {
+    config.printer.result(&match config.printer.json {
+        true => format!("{description}\n"),
+        false => headline + &text(description),
+    });
 }
 
 fn headline(manifest: &Manifest) -> String {

@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
         Command::Build(build) => build::run(build, config),
         Command::Clean => clean::run(config),
         Command::Doctor => doctor::run(config),
-        Command::Info => info::run(config),
+        Command::Info(info) => info::run(info, config),
         Command::Verify(verify) => verify::run(verify, config),
         Command::Toolchain(verb) => toolchain::run(verb, config),
     }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use cache::{DiskStore, Unusable};
 use engine::State;
 use rules::manifest::{self, Diagnostics, Manifest, Overrides, Secret};
-use rules::plan::Clients;
+use rules::plan::{Clients, Selection};
 use rules::toolchain::{Lock, Mirrors, Network, Registries};
 
+use crate::arguments::Names;
 use crate::checkout;
 use crate::command_error::{CommandError, Kind};
 use crate::config::Config;
@@ -84,6 +85,14 @@ impl Session {
         std::fs::create_dir_all(&folder).map_err(|source| cannot_write(&folder, &source))?;
         Ok(State::open(store, &folder.join("state")))
     }
+}
+
+/// The components that a command is about.
+pub(crate) fn selection(session: &Session, names: &Names) -> Result<Selection, CommandError> {
+    Selection::new(&session.manifest, &names.all()).map_err(|error| {
+        let hint = error.hint();
+        hint.into_iter().fold(CommandError::from_error(Kind::Usage, &error), CommandError::hint)
+    })
 }
 
 /// Prints findings about run.toml.

@@ -45,7 +45,7 @@ impl<'a> Workshop<'a> {
         isolation: Isolation,
     ) -> Result<Self, CommandError> {
         let session = Session::open(config)?;
-        let selection = selection(&session, &what.components)?;
+        let selection = session::selection(&session, &what.names)?;
         let store = session::store(config)?;
         let cancel = signals::cancel_on_signal()?;
         let lock = toolchain::lock_for_build(config, &session, &store, &selection, &cancel)?;
@@ -189,17 +189,6 @@ impl<'a> Workshop<'a> {
         };
         plan.components.iter().map(export).collect()
     }
-}
-
-fn selection(session: &Session, names: &[String]) -> Result<Selection, CommandError> {
-    Selection::new(&session.manifest, names).map_err(|error| {
-        let nearest = error.nearest.as_ref().map(|name| format!("did you mean `{name}`?"));
-        let error = CommandError::from_error(Kind::Usage, &error);
-        match nearest {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
-    })
 }
 
 /// The time that reproducible builds see: `SOURCE_DATE_EPOCH` if that is set, or else that of the last

@@ -45,7 +45,7 @@ pub(crate) fn failure(
             }
         }
         None if failure.command.is_some() => {
-            let only = component.map_or_else(String::new, |name| format!(" -p {name}"));
+            let only = component.map_or_else(String::new, |name| format!(" {name}"));
             let _ =
                 writeln!(text, "{note} to look into its sandbox: run build{only} --sandbox-debug");
         }

@@ -11,14 +11,27 @@ pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    scored(word, candidates).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
+}
+
+/// The candidates that are near enough to be worth saying, the [`nearest`] first.
+pub(crate) fn near<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut scored: Vec<_> = scored(word, candidates).collect();
+    scored.sort_by_key(|(distance, _)| *distance);
+    scored.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// The candidates that are near to a word, with how far they are from it.
+fn scored<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> impl Iterator<Item = (usize, &'a str)> {
     let word = plain(word);
     let length = word.chars().count();
-    // Nobody misspells a text; comparing two takes time in the product of their lengths.
-    if length > LONGEST {
-        return None;
-    }
     let most = (length / 3).max(1);
-    let scored = candidates.into_iter().filter_map(|candidate| {
+    // Nobody misspells a text; comparing two takes time in the product of their lengths.
+    let candidates = candidates.into_iter().take_while(move |_| length <= LONGEST);
+    candidates.filter_map(move |candidate| {
         let plain = plain(candidate);
         let abbreviates = word.len() >= 3 && plain.starts_with(&word)
             || plain.len() >= 3 && word.starts_with(&plain);
@@ -33,8 +46,7 @@ pub(crate) fn nearest<'a>(
         };
         let near = distance <= most && distance < plain.len();
         (near || abbreviates).then_some((distance, candidate))
-    });
-    scored.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
+    })
 }
 
 /// How many words of one file are compared with all candidates.
@@ -83,12 +95,12 @@ pub(super) fn did_you_mean<'a>(
 }
 
 /// A choice for a message: `a`, `b` or `c`.
-pub(super) fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     listed(names, "or")
 }
 
 /// A list for a message: `a`, `b` and `c`.
-pub(super) fn all_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn all_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     listed(names, "and")
 }
 
@@ -139,5 +151,12 @@ mod tests {
         assert_eq!(one_of(["a"]), "`a`");
         assert_eq!(one_of(["a", "b"]), "`a` or `b`");
         assert_eq!(all_of(["a", "b", "c"]), "`a`, `b` and `c`");
+    }
+
+    #[test]
+    fn near_names_come_in_the_order_of_their_distance() {
+        let names = ["worker", "api-two", "api-one", "apl"];
+        assert_eq!(near("api", names), ["apl", "api-two", "api-one"]);
+        assert_eq!(near("nothing", names), [""; 0]);
     }
 }

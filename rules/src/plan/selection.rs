@@ -19,8 +19,31 @@ pub struct Selection {
 pub struct UnknownComponent {
     /// What was asked for.
     pub name: String,
-    /// The most similar name that there is.
-    pub nearest: Option<String>,
+    /// Similar names that there are, the nearest first; if none is similar, all that there are.
+    pub instead: Vec<String>,
+    /// Whether the names are similar ones.
+    pub similar: bool,
+}
+
+impl UnknownComponent {
+    /// How many names a hint lists: a project may have hundreds of components.
+    const LISTED: usize = 8;
+
+    /// The names that could have been meant.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let listed = self.instead.iter().take(Self::LISTED).map(String::as_str);
+        let more = self.instead.len().saturating_sub(Self::LISTED);
+        match (self.instead.as_slice(), self.similar) {
+            ([], _) => None,
+            (_, true) => Some(format!("did you mean {}?", suggest::one_of(listed))),
+            (_, false) if more == 0 => Some(format!("there is {}", suggest::all_of(listed))),
+            (_, false) => Some(format!(
+                "there is {}, and {more} more: `run info` shows all",
+                listed.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            )),
+        }
+    }
 }
 
 impl Selection {
@@ -35,8 +58,11 @@ impl Selection {
         match names.iter().find(|name| !known.contains(name.as_str())) {
             None => Ok(Self { names: names.iter().cloned().collect() }),
             Some(name) => {
-                let nearest = suggest::nearest(name, known).map(str::to_owned);
-                Err(UnknownComponent { name: name.clone(), nearest })
+                let near = suggest::near(name, known.iter().copied());
+                let similar = !near.is_empty();
+                let instead = if similar { near } else { known.into_iter().collect() };
+                let instead = instead.into_iter().map(ToOwned::to_owned).collect();
+                Err(UnknownComponent { name: name.clone(), instead, similar })
             }
         }
     }
@@ -94,4 +120,26 @@ pub fn toolchains(
         }
     }
     Ok(needed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_lists_what_is_near_or_else_what_there_is() {
+        let check = |instead: &[&str], similar: bool, expect: Option<&str>| {
+            let instead = instead.iter().map(ToString::to_string).collect();
+            let error = UnknownComponent { name: "x".to_owned(), instead, similar };
+            assert_eq!(error.hint().as_deref(), expect);
+        };
+        check(&["api"], true, Some("did you mean `api`?"));
+        check(&["api-a", "api-b"], true, Some("did you mean `api-a` or `api-b`?"));
+        check(&["a", "b"], false, Some("there is `a` and `b`"));
+        check(&[], false, None);
+        let many = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+        let listed =
+            "there is `a`, `b`, `c`, `d`, `e`, `f`, `g`, `h`, and 2 more: `run info` shows all";
+        check(&many, false, Some(listed));
+    }
 }
