@@ -3,14 +3,16 @@
 //! `run v2 build` means exactly `run build`, and `--keep_going` exactly `--keep-going` (Bazel's
 //! two spellings). Both are undone before clap sees the words: its subcommands can't nest themselves.
 
+mod shell;
 mod toolchain;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub(crate) use shell::{Completions, Man, Shell};
 pub(crate) use toolchain::{
     Toolchain, ToolchainAdd, ToolchainRemove, ToolchainSync, ToolchainVerify,
 };
@@ -38,7 +40,7 @@ The project is the folder with the nearest run.toml. See `run <command> --help`.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
     /// Work as if started in DIR.
-    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    #[arg(short = 'C', long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) directory: Option<PathBuf>,
     /// Say more: each action, then each command line (-vv).
     #[arg(short, long, global = true, action = ArgAction::Count)]
@@ -100,6 +102,12 @@ pub(crate) enum Command {
     /// Pinned toolchains.
     #[command(subcommand)]
     Toolchain(Toolchain),
+    /// Print the completions of a shell.
+    #[command(after_help = shell::COMPLETIONS_HELP)]
+    Completions(Completions),
+    /// Print or write the manual pages.
+    #[command(after_help = shell::MAN_HELP)]
+    Man(Man),
 }
 
 const BUILD_EXAMPLES: &str = "\

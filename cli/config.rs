@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::arguments::{Color, Global, MessageFormat};
 use crate::checkout;
 use crate::command_error::CommandError;
+use crate::completion;
 use crate::owner;
 use crate::ui::{self, Printer};
 
@@ -191,11 +192,23 @@ fn environment() -> BTreeMap<OsString, OsString> {
     std::env::vars_os().collect()
 }
 
+/// The shell for which completions are asked, if that is why this was started.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+pub(crate) fn completion_shell() -> Option<String> {
+    std::env::var(completion::VARIABLE).ok().filter(|shell| !shell.is_empty())
+}
+
+/// The folder that this was started in.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks where it runs")]
-fn working_directory(global: &Global) -> Result<PathBuf, CommandError> {
-    let current = std::env::current_dir().map_err(|source| {
+pub(crate) fn current_directory() -> Result<PathBuf, CommandError> {
+    std::env::current_dir().map_err(|source| {
         CommandError::environment("the working directory is gone").caused_by(&source)
-    })?;
+    })
+}
+
+/// The folder to work in: where this was started, or the one that was given.
+pub(crate) fn working_directory(global: &Global) -> Result<PathBuf, CommandError> {
+    let current = current_directory()?;
     let Some(wanted) = &global.directory else { return Ok(current) };
     let wanted = current.join(wanted);
     std::fs::canonicalize(&wanted).map_err(|source| {

@@ -7,6 +7,7 @@ mod arguments;
 mod checkout;
 mod command_error;
 mod commands;
+mod completion;
 mod config;
 mod owner;
 mod signals;
@@ -32,10 +33,17 @@ fn main() -> ExitCode {
 }
 
 fn run() -> ExitCode {
+    // A shell may ask what could be typed.
+    if let Some(shell) = config::completion_shell() {
+        return ended(complete(&shell));
+    }
     let arguments = match arguments::parse(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => return ui::usage(&error),
     };
+    if let Some(result) = commands::run_anywhere(&arguments) {
+        return ended(result);
+    }
     let config = match config::Config::load(&arguments.global) {
         Ok(config) => config,
         Err(error) => return ui::Printer::plain().error(&error),
@@ -44,4 +52,15 @@ fn run() -> ExitCode {
         Ok(code) => code,
         Err(error) => config.printer.error(&error),
     }
+}
+
+fn complete(shell: &str) -> Result<ExitCode, CommandError> {
+    let directory = config::current_directory()?;
+    let answer = completion::answer(shell, std::env::args_os(), &directory)?;
+    ui::Printer::plain().result(&answer);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn ended(result: Result<ExitCode, CommandError>) -> ExitCode {
+    result.unwrap_or_else(|error| ui::Printer::plain().error(&error))
 }

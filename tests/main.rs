@@ -19,5 +19,6 @@ mod reproducible;
 mod robust;
 mod sandbox_probes;
 mod secrets;
+mod shell;
 mod toolchain;
 mod verify;

@@ -5,6 +5,7 @@ mod clean;
 mod doctor;
 mod info;
 mod session;
+mod shell;
 mod toolchain;
 mod verify;
 mod workshop;
@@ -24,5 +25,17 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
         Command::Info(info) => info::run(info, config),
         Command::Verify(verify) => verify::run(verify, config),
         Command::Toolchain(verb) => toolchain::run(verb, config),
+        Command::Completions(_) | Command::Man(_) => {
+            unreachable!("BUG: these run without a configuration")
+        }
+    }
+}
+
+/// Runs the command that was asked for, if it is one that needs nothing of the user's.
+pub(crate) fn run_anywhere(arguments: &Arguments) -> Option<Result<ExitCode, CommandError>> {
+    match &arguments.command {
+        Command::Completions(completions) => Some(shell::completions(completions)),
+        Command::Man(man) => Some(shell::man(arguments, man)),
+        _ => None,
     }
 }
