@@ -3,6 +3,7 @@
 //! `run v2 build` means exactly `run build`, and `--keep_going` exactly `--keep-going` (Bazel's
 //! two spellings). Both are undone before clap sees the words: its subcommands can't nest themselves.
 
+mod project;
 mod shell;
 mod toolchain;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub(crate) use project::{Init, Kind, New, World};
 pub(crate) use shell::{Completions, Man, Shell};
 pub(crate) use toolchain::{
     Toolchain, ToolchainAdd, ToolchainRemove, ToolchainSync, ToolchainVerify,
@@ -85,6 +87,12 @@ pub(crate) enum MessageFormat {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Create a project in a new folder.
+    #[command(after_help = project::NEW_EXAMPLES)]
+    New(New),
+    /// Make a project of the current folder.
+    #[command(after_help = project::INIT_EXAMPLES)]
+    Init(Init),
     /// Build the project's components.
     #[command(visible_alias = "b", after_help = BUILD_EXAMPLES)]
     Build(Build),

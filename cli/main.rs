@@ -11,6 +11,7 @@ mod completion;
 mod config;
 mod owner;
 mod signals;
+mod template;
 mod ui;
 
 use std::process::ExitCode;

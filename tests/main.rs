@@ -14,6 +14,7 @@ mod languages;
 mod lockfile;
 mod machine;
 mod microservice;
+mod new_project;
 mod outputs;
 mod reproducible;
 mod robust;

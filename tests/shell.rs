@@ -77,6 +77,7 @@ fn bash_completes_commands_flags_and_names_of_the_project() {
     check("run -C vendor info leg", &["legacy"]);
     check("run build --sandbox-d", &["--sandbox-debug"]);
     check("run toolchain sync --upgrade componentize", &["componentize-py"]);
+    check("run new x --language type", &["typescript"]);
     check("run completions z", &["zsh"]);
     // A file that is no configuration has no names, and breaks nothing.
     workspace.write("run.toml", "[[component");

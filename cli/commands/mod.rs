@@ -4,6 +4,7 @@ mod build;
 mod clean;
 mod doctor;
 mod info;
+mod new;
 mod session;
 mod shell;
 mod toolchain;
@@ -23,6 +24,8 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
         Command::Clean => clean::run(config),
         Command::Doctor => doctor::run(config),
         Command::Info(info) => info::run(info, config),
+        Command::Init(init) => new::init(init, config),
+        Command::New(new) => new::run(new, config),
         Command::Verify(verify) => verify::run(verify, config),
         Command::Toolchain(verb) => toolchain::run(verb, config),
         Command::Completions(_) | Command::Man(_) => {

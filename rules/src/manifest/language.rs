@@ -23,6 +23,21 @@ impl Language {
         self.0.name
     }
 
+    /// What people write instead of the name, in lower case.
+    #[must_use]
+    pub const fn nicknames(self) -> &'static [&'static str] {
+        self.0.nicknames
+    }
+
+    /// The language of this name or nickname, in any case.
+    #[must_use]
+    pub fn called(text: &str) -> Option<Self> {
+        let text = text.to_ascii_lowercase();
+        Self::all().find(|language| {
+            language.as_str() == text || language.nicknames().contains(&text.as_str())
+        })
+    }
+
     /// What its module does.
     pub(crate) const fn rule(self) -> &'static Rule {
         self.0
@@ -73,11 +88,7 @@ impl FromStr for Language {
             return Ok(language);
         }
         let unknown = Invalid::unknown("language", text, &Self::names());
-        let nickname = text.to_ascii_lowercase();
-        let meant = |language: &Self| {
-            language.as_str() == nickname || language.0.nicknames.contains(&nickname.as_str())
-        };
-        Err(match Self::all().find(meant) {
+        Err(match Self::called(text) {
             Some(meant) => {
                 Invalid { help: vec![], ..unknown }.help(format!("did you mean `{meant}`?"))
             }

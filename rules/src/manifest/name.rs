@@ -45,6 +45,14 @@ text_type! {
     VariableName, parse_variable
 }
 
+impl ComponentName {
+    /// The name that a text comes closest to, such as `my-app` for `My App`, if there is one.
+    #[must_use]
+    pub fn like(text: &str) -> Option<Self> {
+        to_kebab(text).map(Self)
+    }
+}
+
 impl WorldName {
     /// Whether the name says which package the world belongs to.
     pub fn is_qualified(&self) -> bool {

@@ -1,0 +1,91 @@
+//! Arguments of `run new` and `run init`.
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
+use clap::{Args, ValueEnum};
+use rules::manifest::Language;
+
+pub(super) const NEW_EXAMPLES: &str = "\
+The project has one component, its WIT and a .gitignore, and builds at once. Its toolchains are pinned by
+the first build, which writes run.lock.toml.
+
+Examples:
+    run new hello                              a program in Rust
+    run new shop --language go --world http    a service in Go
+    run new --list                             what there is";
+
+pub(super) const INIT_EXAMPLES: &str = "\
+What the folder has already stays as it is, and is listed. The project is called like the folder, and its
+language is the one of the package that is there, if there is one.
+
+Examples:
+    run init
+    run init --name shop --language go --world http";
+
+/// Arguments of `run new`.
+#[derive(Debug, Args)]
+pub(crate) struct New {
+    /// What the project, its folder and its component are called.
+    #[arg(value_name = "NAME", required_unless_present = "list")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) kind: Kind,
+    /// Show the languages and worlds that there are projects for.
+    #[arg(long, conflicts_with_all = ["name", "language", "world"])]
+    pub(crate) list: bool,
+}
+
+/// Arguments of `run init`.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// What the project and its component are called [default: like the folder].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) kind: Kind,
+}
+
+/// Which kind of project it is.
+#[derive(Debug, Args)]
+pub(crate) struct Kind {
+    /// The language of the component [default: rust].
+    #[arg(short, long, value_name = "LANGUAGE", value_parser = languages(), ignore_case = true)]
+    pub(crate) language: Option<Language>,
+    /// What the component is to the world.
+    #[arg(short, long, value_enum, value_name = "WORLD", ignore_case = true, default_value_t = World::Cli)]
+    pub(crate) world: World,
+}
+
+/// What a component is to the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum World {
+    /// A program that runs and ends (wasi:cli/command).
+    #[value(alias = "command")]
+    Cli,
+    /// A service that answers HTTP requests (wasi:http/proxy).
+    #[value(aliases = ["proxy", "service"])]
+    Http,
+    /// A library: an interface of its own that others call.
+    #[value(alias = "library")]
+    Lib,
+}
+
+impl World {
+    /// What it is called on the command line.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cli => "cli",
+            Self::Http => "http",
+            Self::Lib => "lib",
+        }
+    }
+}
+
+/// The languages by their names, and by what people write instead.
+fn languages() -> impl clap::builder::TypedValueParser<Value = Language> {
+    let value = |language: Language| {
+        PossibleValue::new(language.as_str()).aliases(language.nicknames().iter().copied())
+    };
+    PossibleValuesParser::new(Language::all().map(value)).map(|text| {
+        Language::called(&text).expect("the parser lets only names and nicknames through")
+    })
+}

@@ -1,0 +1,3 @@
+module example.com/new-project
+
+go 1.26

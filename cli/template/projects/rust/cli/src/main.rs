@@ -1,0 +1,5 @@
+//! A program: `wasi:cli/run` calls `main`.
+
+fn main() {
+    println!("Hello from Rust!");
+}

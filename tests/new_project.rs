@@ -1,0 +1,180 @@
+//! The first hour: `run new` and `run init`, and what they make is built and answers.
+
+use std::net::SocketAddr;
+
+use crate::first_build::get;
+use crate::harness::Workspace;
+
+/// What a greeting of each language calls it.
+const LANGUAGES: [(&str, &str); 8] = [
+    ("rust", "Rust"),
+    ("python", "Python"),
+    ("go", "Go"),
+    ("javascript", "JavaScript"),
+    ("typescript", "TypeScript"),
+    ("zig", "Zig"),
+    ("c", "C"),
+    ("cpp", "C++"),
+];
+
+const WORLDS: [&str; 3] = ["cli", "http", "lib"];
+
+/// Whether a project is built here. One world of each language whose tools take their time over any source; each of the
+/// others, as they cost a second or share what is compiled.
+fn is_built(language: &str, world: &str) -> bool {
+    match language {
+        "python" | "typescript" => world == "http",
+        "javascript" => world == "lib",
+        _ => true,
+    }
+}
+
+/// Whether a component is run here. Those that hold an interpreter take long to compile, and the tests of the examples run such.
+fn is_run(language: &str) -> bool {
+    !matches!(language, "python" | "javascript" | "typescript")
+}
+
+/// A workspace in which `hello` is a new project.
+fn new(language: &str, world: &str) -> Workspace {
+    let workspace = Workspace::new();
+    let run = workspace.run(["new", "hello", "--language", language, "--world", world]).ok();
+    let expect = format!("Created hello ({language})");
+    assert!(run.stderr.contains(&expect) && run.stderr.contains("    cd hello\n    run build\n"));
+    workspace
+}
+
+#[test]
+fn new_projects_of_every_language_build_and_answer() {
+    let asynchronous = tokio::runtime::Runtime::new().unwrap();
+    for (language, shown) in LANGUAGES {
+        let mut lock = None;
+        for world in WORLDS {
+            let workspace = new(language, world);
+            assert!(
+                workspace.exists("hello/wit/world.wit") && workspace.exists("hello/.gitignore")
+            );
+            workspace.run(["-C", "hello", "info", "hello"]).ok();
+            if !is_built(language, world) {
+                continue;
+            }
+            workspace.run(["-C", "hello", "build"]).ok();
+            let component = workspace.read("hello/target/wasm/hello.wasm");
+            if is_run(language) {
+                asynchronous.block_on(check(&component, world, shown));
+            }
+            lock = Some(workspace.read_text("hello/run.lock.toml"));
+        }
+        check_second_project(language, &lock.expect("a world of each language is built"));
+    }
+}
+
+/// It does what its world is for, and what its source says.
+async fn check(component: &[u8], world: &str, language: &str) {
+    let component = runtime::Runtime::new().unwrap().load(component).unwrap();
+    match world {
+        "cli" => {
+            let ended = component.run(&runtime::Command::default()).await.unwrap();
+            assert_eq!(
+                String::from_utf8(ended.stdout).unwrap(),
+                format!("Hello from {language}!\n")
+            );
+        }
+        "http" => {
+            let server = component.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+            let address: SocketAddr = server.address();
+            let answer = tokio::task::spawn_blocking(move || get(address, "/")).await.unwrap();
+            assert_eq!(answer, (200, format!("Hello from {language}!\n")));
+            server.shutdown().await;
+        }
+        _ => {
+            let greetings = Some("example:hello/greetings@0.1.0");
+            let answer = component.call(greetings, "greet", &["\"Ada\""]).await.unwrap();
+            assert_eq!(answer, Some(format!("\"Hello, Ada, from {language}!\"")));
+        }
+    }
+}
+
+/// Another project with the same toolchains is pinned on a machine that has no network, by the same lock.
+fn check_second_project(language: &str, lock: &str) {
+    let workspace = new(language, "lib");
+    let offline = ["-C", "hello", "toolchain", "sync", "--offline"];
+    let run = workspace.run_through(&["unshare", "--net"], &offline).ok();
+    let pinned: Vec<&str> =
+        run.stderr.lines().filter(|line| line.trim_start().starts_with("Pinned ")).collect();
+    assert_eq!(workspace.read_text("hello/run.lock.toml"), lock, "{language}");
+    assert_eq!(pinned.len(), run.stderr.lines().count(), "one line a toolchain: {}", run.stderr);
+    assert!(pinned.iter().all(|line| line.ends_with("all of it from the store")), "{pinned:?}");
+}
+
+#[test]
+fn what_there_is_is_listed() {
+    let workspace = Workspace::new();
+    let text = workspace.run(["new", "--list"]).ok().stdout;
+    let rows: Vec<&str> = text.lines().collect();
+    assert_eq!(rows.len(), 1 + LANGUAGES.len() * WORLDS.len(), "{text}");
+    for (language, _) in LANGUAGES {
+        for world in WORLDS {
+            let is_it = |row: &&str| row.split_whitespace().take(2).eq([language, world]);
+            assert!(rows.iter().any(is_it), "no {language} {world} in:\n{text}");
+        }
+    }
+    let json = workspace.run(["new", "--list", "--message-format", "json"]).ok().stdout;
+    let first: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["event"], &first["language"]), (&"template".into(), &"rust".into()));
+}
+
+#[test]
+fn what_is_there_is_never_changed() {
+    let workspace = Workspace::new().file("mine/notes.txt", "mine").file("taken", "a file");
+    workspace
+        .run(["new", "mine"])
+        .exits(2)
+        .says("`mine` is there already, and not empty")
+        .says("init");
+    workspace.run(["new", "taken"]).exits(2).says("is no folder");
+    assert_eq!(std::fs::read_dir(workspace.path("mine")).unwrap().count(), 1);
+    // An empty folder is as good as none.
+    std::fs::create_dir(workspace.path("empty")).unwrap();
+    workspace.run(["new", "empty", "-l", "c++"]).ok();
+    assert!(workspace.exists("empty/src/main.cpp"));
+    // In a folder that has something, what it has is kept.
+    workspace.write("mine/.gitignore", "target\n");
+    workspace.write("mine/src/main.c", "int main(void) { return 7; }\n");
+    let run = workspace.run(["-C", "mine", "init", "--language", "c"]).ok();
+    let run =
+        run.says("Kept src/main.c").says("Wrote run.toml").says("`.gitignore` lacks `/.run/`");
+    assert!(!run.stderr.contains("cd mine"), "{}", run.stderr);
+    assert_eq!(workspace.read_text("mine/src/main.c"), "int main(void) { return 7; }\n");
+    assert_eq!(workspace.read_text("mine/.gitignore"), "target\n");
+    let before = workspace.read_text("mine/run.toml");
+    workspace.run(["-C", "mine", "init"]).exits(2).says("this folder is a project already");
+    assert_eq!(workspace.read_text("mine/run.toml"), before);
+    workspace.run(["-C", "mine", "build"]).ok();
+}
+
+#[test]
+fn a_name_that_is_none_is_told_with_what_to_type() {
+    let workspace = Workspace::new();
+    workspace.run(["new", "My App"]).exits(2).says("did you mean `my-app`?");
+    workspace.run(["new", "fn"]).exits(2).says("rust has it for itself").says("my-fn");
+    workspace.run(["new", "a/b"]).exits(2).says("run -C a new b");
+    workspace.run(["new"]).exits(2).says("NAME");
+    workspace.run(["new", "x", "--language", "pyton"]).exits(2).says("'python'");
+    workspace.run(["new", "x", "--world", "htp"]).exits(2).says("'http'");
+    let left: Vec<_> = std::fs::read_dir(workspace.path(".")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    // The language of a folder is that of the package in it, the name that of the folder.
+    workspace.write("Web_Shop/go.mod", "module example.org/other\n\ngo 1.26\n");
+    let init = ["-C", "Web_Shop", "init", "--world", "lib", "--message-format", "json"];
+    let run = workspace.run(init).ok();
+    let created: serde_json::Value = serde_json::from_str(run.stdout.trim()).unwrap();
+    assert_eq!((&created["name"], &created["language"]), (&"web-shop".into(), &"go".into()));
+    assert_eq!(created["kept"], serde_json::json!(["go.mod"]));
+    // Its module has another path than a new one would have.
+    assert!(
+        workspace
+            .read_text("Web_Shop/main.go")
+            .contains("\"example.org/other/exports/wit_exports\"")
+    );
+    workspace.run(["-C", "Web_Shop", "build"]).ok();
+}
