@@ -122,8 +122,13 @@ fn a_failure_shows_command_and_output_and_is_not_cached() {
     let workspace = hello("fn main() { syntax error }");
     let run = refused(
         &workspace,
-        &["hello:compile", "command: /bin/sh", "src/main.rs:1", "--sandbox-debug"],
+        &["hello:compile", "src/main.rs:1", "--sandbox-debug", "run build hello -v"],
     );
+    // The compiler has said what is wrong; who wants the command asks for it, and finds it at the end.
+    assert!(!run.stderr.contains("command: /bin/sh"), "{}", run.stderr);
+    let verbose = workspace.run(["build", "-v"]).exits(1).stderr;
+    let (message, command) = (verbose.find("src/main.rs:1"), verbose.find("command: /bin/sh"));
+    assert!(message.unwrap() < command.unwrap(), "{verbose}");
     assert!(run.stderr.contains("Failed"), "{}", run.stderr);
     // It is run again, not remembered.
     assert_eq!(refused(&workspace, &[]).ran(), ["hello:compile"]);

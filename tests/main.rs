@@ -5,6 +5,7 @@
 
 mod bombs;
 mod clients;
+mod colours;
 mod command_line;
 mod configuration;
 mod first_build;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use engine::Failure;
+use engine::{CommandReport, Failure};
 
 use super::printer::{Printer, Style};
 
@@ -18,24 +18,13 @@ pub(crate) fn failure(
     let mut text = String::new();
     let error = printer.styled(Style::Bad, "error:");
     let _ = writeln!(text, "{error} {} {}", failure.label, failure.kind);
-    if let Some(command) = &failure.command {
-        let _ = writeln!(text, "  command: {}", command.shell());
-        let _ = writeln!(text, "  in:      {}", command.cwd);
-        if printer.verbosity >= 1 {
-            for (name, value) in &command.env {
-                let _ = writeln!(text, "  env:     {name}={value}");
-            }
-        }
-    }
-    output(&mut text, "stdout", &failure.stdout);
-    output(&mut text, "stderr", &failure.stderr);
-    if failure.truncated {
-        let _ = writeln!(text, "  (the middle of its output was left out)");
-    }
+    let said = output(printer, failure);
+    text.push_str(&said);
     let note = printer.styled(Style::Note, "hint:");
     for hint in hints {
         let _ = writeln!(text, "{note} {hint}");
     }
+    let only = component.map_or_else(String::new, |name| format!(" {name}"));
     match &failure.kept {
         Some(kept) => {
             let _ = writeln!(text, "{note} its sandbox is kept in {}", kept.folder.display());
@@ -45,47 +34,112 @@ pub(crate) fn failure(
             }
         }
         None if failure.command.is_some() => {
-            let only = component.map_or_else(String::new, |name| format!(" {name}"));
             let _ =
                 writeln!(text, "{note} to look into its sandbox: run build{only} --sandbox-debug");
+        }
+        None => {}
+    }
+    // A tool's message says what is wrong; how it was called matters to few. Without a message it is all there is.
+    match &failure.command {
+        Some(shown) if said.is_empty() || printer.verbosity >= 1 => {
+            command(&mut text, shown, printer.verbosity >= 1);
+        }
+        Some(_) => {
+            let _ = writeln!(text, "{note} to see its command: run build{only} -v");
         }
         None => {}
     }
     text
 }
 
-fn output(text: &mut String, stream: &str, bytes: &[u8]) {
-    let shown = String::from_utf8_lossy(bytes);
-    let shown = shown.trim_end();
-    if !shown.is_empty() {
-        let _ = writeln!(text, "  {stream}:");
-        for line in shown.lines() {
-            let _ = writeln!(text, "    {}", plain(line));
-        }
+/// What the tool wrote, as it wrote it; both streams are told apart if it used both.
+fn output(printer: &Printer, failure: &Failure) -> String {
+    let [stdout, stderr] =
+        [&failure.stdout, &failure.stderr].map(|bytes| printer.output(bytes).trim_end().to_owned());
+    let mut text = match (stdout.is_empty(), stderr.is_empty()) {
+        (true, true) => String::new(),
+        (true, false) => format!("{stderr}\n"),
+        (false, true) => format!("{stdout}\n"),
+        (false, false) => format!("{stderr}\n-- standard output:\n{stdout}\n"),
+    };
+    if failure.truncated {
+        text.push_str("(the middle of its output was left out)\n");
     }
+    text
 }
 
-/// A line without the control sequences (ECMA-48, section 5.4) of a tool that took us for a terminal.
-fn plain(line: &str) -> String {
-    let mut parts = line.split("\u{1b}[");
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(|c| ('@'..='~').contains(&c)).map_or(part.len(), |end| end + 1);
-        plain.push_str(&part[end..]);
+fn command(text: &mut String, command: &CommandReport, with_env: bool) {
+    let _ = writeln!(text, "  command: {}", command.shell());
+    let _ = writeln!(text, "  in:      {}", command.cwd);
+    for (name, value) in command.env.iter().filter(|_| with_env) {
+        let _ = writeln!(text, "  env:     {name}={value}");
     }
-    plain
 }
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use engine::{FailureKind, Label};
+
+    use super::*;
+
+    fn failed(stdout: &str, stderr: &str) -> Failure {
+        let command = CommandReport {
+            argv: ["cc", "-c", "a.c"].map(ToOwned::to_owned).to_vec(),
+            env: [("PATH".to_owned(), "/usr/bin".to_owned())].into(),
+            cwd: "/src".to_owned(),
+        };
+        Failure {
+            label: Label::new("app", "compile"),
+            kind: FailureKind::Exited(1),
+            command: Some(command),
+            stdout: stdout.into(),
+            stderr: stderr.into(),
+            truncated: false,
+            missing: Vec::new(),
+            kept: None,
+        }
+    }
+
+    #[track_caller]
+    fn check(printer: Printer, failed: &Failure, expect: &[&str]) {
+        let hints = ["declare it".to_owned()];
+        let text = failure(&printer, failed, Some("app"), &hints);
+        assert_eq!(text.lines().collect::<Vec<_>>(), expect);
+    }
+
+    const DEBUG: &str = "hint: to look into its sandbox: run build app --sandbox-debug";
 
     #[test]
-    fn colours_of_tools_are_dropped() {
-        let check = |line: &str, expect: &str| assert_eq!(plain(line), expect);
-        check("", "");
-        check("a[0] = b[1]", "a[0] = b[1]");
-        check("\u{1b}[96ma.ts\u{1b}[0m:\u{1b}[93m9\u{1b}[0m - \u{1b}[1;91merror", "a.ts:9 - error");
-        check("cut off \u{1b}[9", "cut off ");
+    fn the_message_comes_first_and_the_command_is_for_those_who_ask() {
+        let headline = "error: app:compile exited with status 1";
+        let coloured = failed("", "\u{1b}[31ma.c:1\u{1b}[0m: wrong\n");
+        let verbose = "hint: to see its command: run build app -v";
+        let plain = Printer::plain();
+        check(plain, &coloured, &[headline, "a.c:1: wrong", "hint: declare it", DEBUG, verbose]);
+        let command = ["  command: cc -c a.c", "  in:      /src", "  env:     PATH=/usr/bin"];
+        let [line, folder, env] = command;
+        let told = [headline, "a.c:1: wrong", "hint: declare it", DEBUG, line, folder, env];
+        check(Printer { verbosity: 1, ..plain }, &coloured, &told);
+        // A tool that says nothing leaves only its command.
+        let told = [headline, "hint: declare it", DEBUG, line, folder];
+        check(plain, &failed("", "\n"), &told);
+    }
+
+    #[test]
+    fn the_colours_of_a_tool_survive_on_a_terminal() {
+        let red = "\u{1b}[31ma.c:1\u{1b}[0m: wrong";
+        let color = Printer { color: true, ..Printer::plain() };
+        let text = failure(&color, &failed("", red), None, &[]);
+        assert!(text.contains(red), "{text:?}");
+        let text = failure(&color, &failed("", "\u{1b}[2J\u{1b}]0;title\u{7}wrong"), None, &[]);
+        assert!(text.contains("\nwrong\n") && !text.contains("title"), "{text:?}");
+    }
+
+    #[test]
+    fn both_streams_are_told_apart() {
+        let text = failure(&Printer::plain(), &failed("out\n", "err\n"), None, &[]);
+        assert!(text.contains("\nerr\n-- standard output:\nout\n"), "{text}");
+        let text = failure(&Printer::plain(), &failed("out\n", ""), None, &[]);
+        assert!(text.contains("status 1\nout\nhint:"), "{text}");
     }
 }

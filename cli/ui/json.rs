@@ -151,7 +151,7 @@ fn name(label: &Label) -> Value {
 }
 
 fn text(bytes: &[u8]) -> Value {
-    String::from_utf8_lossy(bytes).into()
+    engine::plain(&String::from_utf8_lossy(bytes)).into()
 }
 
 fn millis(time: Duration) -> u64 {

@@ -94,12 +94,8 @@ fn color(text: &str) -> usize {
 }
 
 /// The output of a tool in a sandbox: it may quote source code, so it keeps all but what is known.
-pub(crate) fn output(bytes: &[u8]) -> Cow<'_, [u8]> {
-    let shown = String::from_utf8_lossy(bytes);
-    match known(&shown) {
-        masked if masked == shown => Cow::Borrowed(bytes),
-        masked => Cow::Owned(masked.into_owned().into_bytes()),
-    }
+pub(crate) fn output(text: &str) -> Cow<'_, str> {
+    known(text)
 }
 
 /// Every text in a JSON value.
@@ -150,11 +146,7 @@ mod tests {
         check("a t0k3n, npm-value-1 and proxy-pass", "a ***, *** and ***");
         check("true /run/secrets/x", "true /run/secrets/x");
         check("at https://h/?a=b", "at https://h/?a=***");
-        assert_eq!(
-            &*output(b"x t0k3n fetch(\"https://h/?a=b\")"),
-            b"x *** fetch(\"https://h/?a=b\")"
-        );
-        assert_eq!(&*output(b"\xff"), b"\xff");
+        assert_eq!(output("x t0k3n fetch(\"https://h/?a=b\")"), "x *** fetch(\"https://h/?a=b\")");
         let value = serde_json::json!({"a": ["t0k3n", 1], "b": {"c": "npm-value-1"}});
         assert_eq!(json(&value), serde_json::json!({"a": ["***", 1], "b": {"c": "***"}}));
     }

@@ -6,6 +6,7 @@ mod bars;
 mod failure;
 mod json;
 pub(crate) mod mask;
+mod overall;
 mod printer;
 mod progress;
 mod stdout;

@@ -72,6 +72,21 @@ impl Printer {
         self.line(&format!("{} {text}", self.styled(Style::Warn, "warning:")));
     }
 
+    /// The output of a tool as it may be printed: with its colours if colours are on, and without secrets.
+    pub(crate) fn output(&self, bytes: &[u8]) -> String {
+        let text = String::from_utf8_lossy(bytes);
+        let plain = engine::plain(&text);
+        let masked = mask::output(&plain);
+        if self.color {
+            let coloured = mask::output(&engine::coloured(&text)).into_owned();
+            // A colour that begins inside of a secret must not keep it from being found.
+            if engine::plain(&coloured) == masked {
+                return coloured;
+            }
+        }
+        masked.into_owned()
+    }
+
     /// Prints a line on standard error.
     pub(crate) fn line(&self, text: &str) {
         // A closed standard error is not a reason to fail a build.

@@ -1,13 +1,15 @@
-//! The progress of a build: a live line per running action on a terminal, plain lines elsewhere.
+//! The progress of a build: on a terminal a live line for all of it and one per running action, plain lines elsewhere.
 //!
 //! State apart from drawing: which actions run is kept here, how lines move is indicatif's.
 
 use std::io::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::{Event, Events, Finish, Hit, Label, Messages, Progress as Step};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::bars::Bars;
+use super::overall::Overall;
 use super::printer::{Printer, Style, duration};
 use super::{json, mask};
 
@@ -15,7 +17,15 @@ use super::{json, mask};
 pub(crate) struct Progress {
     printer: Printer,
     lines: MultiProgress,
-    running: Bars<Label>,
+    overall: Arc<Mutex<Overall>>,
+    running: Bars<Line>,
+}
+
+/// What a live line is about. The whole build comes first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Line {
+    Build,
+    Action(Label),
 }
 
 impl Progress {
@@ -24,7 +34,7 @@ impl Progress {
         let target =
             if printer.live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let lines = MultiProgress::with_draw_target(target);
-        Self { printer, lines, running: Bars::new() }
+        Self { printer, lines, overall: Arc::default(), running: Bars::new() }
     }
 
     /// Takes all live lines off the screen.
@@ -35,14 +45,26 @@ impl Progress {
     }
 
     /// Prints above the live lines.
-    fn print(&self, text: &[u8]) {
+    fn print(&self, text: &str) {
         self.lines.suspend(|| {
-            let _ = std::io::stderr().lock().write_all(&mask::output(text));
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
         });
     }
 
+    /// Prints what a tool wrote.
+    fn print_output(&self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.print(&self.printer.output(bytes));
+        }
+    }
+
+    fn overall(&self) -> MutexGuard<'_, Overall> {
+        self.overall.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn print_line(&self, style: Style, verb: &str, text: &str) {
-        self.print(format!("{}\n", self.printer.status_line(style, verb, text)).as_bytes());
+        let line = self.printer.status_line(style, verb, text);
+        self.print(&format!("{}\n", mask::output(&line)));
     }
 
     fn started(&self, label: Label) {
@@ -52,8 +74,14 @@ impl Progress {
         if !self.printer.live {
             return self.print_line(Style::Good, "Running", &label.to_string());
         }
+        self.overall().started(label.clone());
+        self.running.get_or_make(Line::Build, || {
+            let bar = self.lines.insert(0, ProgressBar::new_spinner());
+            bar.set_style(overall(&self.overall));
+            bar
+        });
         let prefix = label.to_string();
-        self.running.get_or_make(label, || {
+        self.running.get_or_make(Line::Action(label), || {
             let bar = self.lines.add(ProgressBar::new_spinner());
             bar.set_style(spinner());
             bar.set_prefix(prefix);
@@ -62,8 +90,9 @@ impl Progress {
     }
 
     fn progressed(&self, label: &Label, step: &Step) {
+        self.overall().progressed(label, step);
         let bars = self.running.lock();
-        let Some(bar) = bars.get(label) else { return };
+        let Some(bar) = bars.get(&Line::Action(label.clone())) else { return };
         match step {
             Step::Text(text) => bar.set_message(mask::text(text)),
             Step::Bytes { done, total } => {
@@ -79,15 +108,16 @@ impl Progress {
     }
 
     fn finished(&self, label: &Label, finish: &Finish, messages: &Messages) {
-        if let Some(bar) = self.running.lock().remove(label) {
+        self.overall().finished(label);
+        if let Some(bar) = self.running.lock().remove(&Line::Action(label.clone())) {
             bar.finish_and_clear();
         }
         // Tools warn on standard error; on standard output they chat.
         if self.printer.verbosity >= 1 {
-            self.print(&messages.stdout);
+            self.print_output(&messages.stdout);
         }
         if self.printer.verbosity >= 0 {
-            self.print(&messages.stderr);
+            self.print_output(&messages.stderr);
         }
         if self.printer.verbosity < 1 {
             return;
@@ -127,7 +157,9 @@ impl Events for Progress {
                 self.finished(&label, &finish, &messages);
             }
             Event::BuildFinished(_) => self.clear(),
-            Event::BuildStarted { .. } | Event::MoreActions { .. } => {}
+            Event::BuildStarted { actions } | Event::MoreActions { actions } => {
+                self.overall().expect(actions);
+            }
         }
     }
 }
@@ -138,6 +170,21 @@ fn where_found(hit: Hit) -> &'static str {
         Hit::Local => "local cache",
         Hit::Pinned => "pinned",
     }
+}
+
+/// The line of the whole build.
+fn overall(figures: &Arc<Mutex<Overall>>) -> ProgressStyle {
+    /// Before the line: the spinner, a space, and a column in which no terminal wraps.
+    const TAKEN: usize = 3;
+    let figures = Arc::clone(figures);
+    let line = move |state: &ProgressState, to: &mut dyn std::fmt::Write| {
+        let columns = usize::from(console::Term::stderr().size().1);
+        let figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = to.write_str(&figures.line(state.elapsed(), columns.saturating_sub(TAKEN)));
+    };
+    ProgressStyle::with_template("{spinner:.green} {overall}")
+        .expect("the template is well formed")
+        .with_key("overall", line)
 }
 
 /// A line without a known length.

@@ -29,6 +29,7 @@ mod stat_cache;
 mod state;
 mod state_file;
 mod success;
+mod terminal;
 
 pub use action::{Access, Action, Input, Process, Source, Work};
 pub use artifact::Artifact;
@@ -44,3 +45,4 @@ pub use label::Label;
 pub use outputs::{Fate, Former, Outputs};
 pub use source::{SourceError, SourceFile, Sources};
 pub use state::{State, StateError};
+pub use terminal::{coloured, plain};

@@ -28,8 +28,8 @@ pub struct Suspect<'a> {
 pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
     let text = format!(
         "{}\n{}",
-        String::from_utf8_lossy(&failure.stderr),
-        String::from_utf8_lossy(&failure.stdout)
+        engine::plain(&String::from_utf8_lossy(&failure.stderr)),
+        engine::plain(&String::from_utf8_lossy(&failure.stdout))
     );
     let mut output = ToolOutput { text, command: failure.command.as_ref() };
     let mut hints: Vec<String> =

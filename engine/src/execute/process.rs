@@ -14,6 +14,7 @@ use super::stage::{self, Haste, StageError, Staged, StagedTree};
 use super::{Done, Executor, Job, Stop, Workplace, failed, infrastructure};
 use crate::failure::{CommandReport, Failure, FailureKind, KeptSandbox, says_missing};
 use crate::success::OUT;
+use crate::terminal::plain;
 use crate::{Artifact, Messages, Process, Report, Usage};
 
 /// How much is kept of what a command writes to standard output, and as much of standard error.
@@ -267,7 +268,7 @@ fn complaint(process: &Process, status: Status) -> Result<Option<FailureKind>, S
 /// watched it, and it does not take long.
 fn is_worth_watching(process: &Process, kind: &FailureKind, outcome: &sandbox::Outcome) -> bool {
     const LONG: Duration = Duration::from_secs(60);
-    let says = |text: &[u8]| says_missing(&String::from_utf8_lossy(text));
+    let says = |text: &[u8]| says_missing(&plain(&String::from_utf8_lossy(text)));
     matches!(kind, FailureKind::Exited(_))
         && process.determinism.is_none()
         && outcome.wall < LONG

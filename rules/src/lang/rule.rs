@@ -31,7 +31,7 @@ pub(crate) struct Rule {
 
 /// What the tools of a failed action wrote.
 pub(crate) struct ToolOutput<'a> {
-    /// Standard error, then standard output. A language whose tools call the action's files
+    /// Standard error, then standard output, without colours. A language whose tools call the action's files
     /// otherwise may put it right.
     pub(crate) text: String,
     /// The command, if the action was one.

@@ -52,7 +52,7 @@ fn arguments(request: &Request<'_>, world: &World) -> Vec<String> {
         "--charset=utf8",
         "--log-level=warning",
         "--log-limit=0",
-        "--color=false",
+        "--color=true",
     ]
     .map(str::to_owned)
     .to_vec();

@@ -23,7 +23,7 @@ pub(super) fn cargo_process(
         ("CARGO_HOME", "/tmp/cargo"),
         ("CARGO_TARGET_DIR", &format!("/{TARGET_DIR}")),
         ("CARGO_INCREMENTAL", "0"),
-        ("CARGO_TERM_COLOR", "never"),
+        ("CARGO_TERM_COLOR", "always"),
     ];
     env.extend(fixed.map(|(name, value)| (name.to_owned(), value.to_owned())));
     env.extend(own);

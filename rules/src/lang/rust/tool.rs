@@ -17,12 +17,14 @@ use crate::toolchain::RUST;
 const TOOL: &str = "tool";
 /// A release without what makes compiling one slow. What its authors would have to mend is not for
 /// its users to read.
-const ENVIRONMENT: [(&str, &str); 5] = [
+const ENVIRONMENT: [(&str, &str); 6] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
     ("CARGO_PROFILE_RELEASE_LTO", "off"),
     ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
     ("CARGO_PROFILE_RELEASE_STRIP", "symbols"),
     ("RUSTFLAGS", "--cap-lints=allow"),
+    // It is no source of the user's, whose errors would be read.
+    ("CARGO_TERM_COLOR", "never"),
 ];
 
 /// The tree with `usr/bin/NAME`, for the toolchain `name`, whose crate has a program of that name.

@@ -130,7 +130,7 @@ fn object(request: &Request<'_>, file: &ProjectPath, to: &str) -> String {
     let folder = request.source.parent();
     let folder = if folder.is_root() { ".".to_owned() } else { quote(folder.as_str()) };
     format!(
-        "zig {compiler} {TARGET} {standard} {mode} -Wall -Wextra -I{folder} -I/{} \
+        "zig {compiler} {TARGET} {standard} {mode} -fdiagnostics-color=always -Wall -Wextra -I{folder} -I/{} \
          $CPPFLAGS {own} -c {} -o {to}",
         glue::PLACE,
         quote(file.as_str())

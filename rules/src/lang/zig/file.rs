@@ -31,7 +31,7 @@ fn script(request: &Request<'_>) -> String {
     let mode = if request.release { "-O small -fstrip" } else { "-O debug" };
     let settings = format!("{TARGET} -lc {mode}");
     format!(
-        "{}zig build-obj -mexec-model=reactor -femit-bin=/tmp/root.o \
+        "{}zig build-obj --color on -mexec-model=reactor -femit-bin=/tmp/root.o \
          {settings} --dep bindings -Mroot={} {settings} -Mbindings=/{}/bindings.zig\n{}",
         layer::unpack(),
         quote(request.source.as_str()),

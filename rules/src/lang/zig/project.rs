@@ -107,7 +107,7 @@ impl Build<'_> {
     fn command(&self) -> String {
         let mode = if self.request.release { " --release=small" } else { "" };
         format!(
-            "zig build -Dtarget=wasm32-wasi -Dbindings=/{}{mode} --pkg-dir /deps/packages",
+            "zig build --color on -Dtarget=wasm32-wasi -Dbindings=/{}{mode} --pkg-dir /deps/packages",
             glue::PLACE
         )
     }

@@ -55,7 +55,7 @@ pub(super) fn link(objects: &str, libraries: &[&str], release: bool) -> String {
     let strip = if release { " --strip-all" } else { "" };
     let libraries: Vec<String> = libraries.iter().map(|name| format!("/sysroot/{name}")).collect();
     format!(
-        "zig wasm-ld --error-limit=0 --fatal-warnings --export-memory --stack-first --no-entry \
+        "zig wasm-ld --color-diagnostics=always --error-limit=0 --fatal-warnings --export-memory --stack-first --no-entry \
          -z stack-size=16777216 --build-id=none{strip} $LDFLAGS -o /out/core.wasm \
          /sysroot/crt1-reactor.o /deps/bindings/bindings.o /deps/bindings/component_type.o \
          {objects} {}",
