@@ -58,7 +58,7 @@ fn run() -> ExitCode {
 fn complete(shell: &str) -> Result<ExitCode, CommandError> {
     let directory = config::current_directory()?;
     let answer = completion::answer(shell, std::env::args_os(), &directory)?;
-    ui::Printer::plain().result(&answer);
+    ui::Printer::plain().verbatim(&answer);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -15,7 +15,7 @@ use crate::ui::Printer;
 
 /// Runs `run completions`.
 pub(crate) fn completions(arguments: &Completions) -> Result<ExitCode, CommandError> {
-    Printer::plain().result(&completion::script(arguments.shell)?);
+    Printer::plain().verbatim(&completion::script(arguments.shell)?);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn man(arguments: &Arguments, man: &Man) -> Result<ExitCode, CommandE
             clap_mangen::Man::new(Arguments::command()).render(&mut page).map_err(|source| {
                 CommandError::environment("cannot make the manual page").caused_by(&source)
             })?;
-            Printer::plain().result(&String::from_utf8_lossy(&page));
+            Printer::plain().verbatim(&String::from_utf8_lossy(&page));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -98,6 +98,11 @@ impl Printer {
         stdout::write(&mask::text(text));
     }
 
+    /// Prints on standard output what a shell or another program reads, to which every character matters.
+    pub(crate) fn verbatim(&self, text: &str) {
+        stdout::write(&mask::output(text));
+    }
+
     /// Prints an error with its causes and hints; returns its exit code.
     pub(crate) fn error(&self, error: &CommandError) -> ExitCode {
         if !error.message.is_empty() {

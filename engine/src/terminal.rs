@@ -67,7 +67,7 @@ fn sequence(chars: &mut Peekable<Chars<'_>>, with_colours: bool, kept: &mut Stri
         parameters.push(char);
     }
     let last = chars.next_if(|c| ('@'..='~').contains(c));
-    let is_colour = last == Some('m') && parameters.chars().all(|c| matches!(c, '0'..=';'));
+    let is_colour = last == Some('m') && parameters.chars().all(|c| c.is_ascii_digit() || c == ';');
     if is_colour && with_colours {
         kept.extend([ESCAPE, '[']);
         kept.push_str(&parameters);
@@ -113,11 +113,7 @@ mod tests {
     fn colours_survive_on_a_terminal_alone() {
         let tsc = "\u{1b}[96ma.ts\u{1b}[0m:\u{1b}[93m9\u{1b}[0m - \u{1b}[1;91merror\u{1b}[0m";
         check(tsc, "a.ts:9 - error", tsc);
-        check(
-            "\u{1b}[38;2;1;2;3mx\u{1b}[4:3my\u{1b}[0m",
-            "xy",
-            "\u{1b}[38;2;1;2;3mx\u{1b}[4:3my\u{1b}[0m",
-        );
+        check("\u{1b}[38;2;1;2;3mx\u{1b}[4:3my\u{1b}[0m", "xy", "\u{1b}[38;2;1;2;3mxy\u{1b}[0m");
         check("\u{9b}31mx", "x", "\u{1b}[31mx\u{1b}[0m");
     }
 
