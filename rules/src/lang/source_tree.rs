@@ -30,7 +30,7 @@ pub(crate) struct Skeleton {
     pub(crate) digest: Digest,
     /// Files and links.
     entries: BTreeMap<String, Entry>,
-    folders: BTreeMap<String, Skeleton>,
+    folders: BTreeMap<String, Self>,
 }
 
 impl Skeleton {
