@@ -13,6 +13,8 @@ mod attacks;
 #[cfg(target_os = "linux")]
 mod harness;
 #[cfg(target_os = "linux")]
+mod hoard;
+#[cfg(target_os = "linux")]
 mod stories {
     pub(crate) mod debug;
     pub(crate) mod determinism;

@@ -17,7 +17,7 @@ use std::thread::{self, available_parallelism, sleep};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::syscall::{answer, fork, name, pointer};
-use crate::{attacks, machine};
+use crate::{attacks, hoard, machine};
 
 pub(crate) fn run(what: &str, words: &[&str]) {
     match what {
@@ -42,6 +42,7 @@ pub(crate) fn run(what: &str, words: &[&str]) {
         "others" => attacks::others(words[0]),
         "disarm" => attacks::disarm(words[0].parse().unwrap()),
         "filters" => attacks::filters(words[0]),
+        "hoard" => hoard::hoard(words[0], words[1].parse().unwrap(), words[2].parse().unwrap()),
         "share" => share(words[0].parse().unwrap(), words[1].parse().unwrap()),
         _ => panic!("there is no probe {what}"),
     }
