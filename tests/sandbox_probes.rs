@@ -44,6 +44,8 @@ const PROBES: &[(&str, &str)] = &[
     ("touch-input", "EROFS"),
     ("truncate-input", "EACCES"),
     ("label-input", "EROFS"),
+    ("lease-input", "EPERM"),
+    ("lease-toolchain", "EPERM"),
     ("write-toolchain", "EROFS"),
     ("remove-toolchain", "EROFS"),
     ("write-root", "EROFS"),

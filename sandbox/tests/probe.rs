@@ -38,6 +38,7 @@ pub(crate) fn run(what: &str, words: &[&str]) {
         "nest" => nest(words[0].parse().unwrap()),
         "machine" => machine::machine(words.contains(&"files")),
         "set-id" => attacks::set_id(),
+        "leases" => attacks::leases(words[0]),
         "settings" => attacks::settings(),
         "others" => attacks::others(words[0]),
         "disarm" => attacks::disarm(words[0].parse().unwrap()),

@@ -351,6 +351,12 @@ mod tests {
         for request in [0x8008_6601, 0xc020_660b, 0x4004_9409, 0x4020_940d, 0x5401, 0x5421] {
             check(libc::SYS_ioctl, &[3, request], allowed);
         }
+        for command in [libc::F_SETLEASE, libc::F_NOTIFY, 1040] {
+            check(libc::SYS_fcntl, &[3, command as u64], refused);
+        }
+        for command in [libc::F_GETLEASE, libc::F_SETLK, libc::F_DUPFD_CLOEXEC] {
+            check(libc::SYS_fcntl, &[3, command as u64], allowed);
+        }
         for call in [libc::SYS_prlimit64, libc::SYS_sched_setaffinity, libc::SYS_sched_setscheduler]
         {
             check(call, &[1], refused);

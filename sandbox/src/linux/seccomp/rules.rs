@@ -151,6 +151,11 @@ pub(super) const ALWAYS: &[Rule] = &[
         ],
         libc::EINVAL,
     ),
+    // Inputs are files of the store, which other commands read: who opens one would wait for the end of a lease,
+    // and be told of with a signal.
+    refuse(libc::SYS_fcntl, &[is(1, libc::F_SETLEASE)], libc::EPERM),
+    refuse(libc::SYS_fcntl, &[is(1, F_SETDELEG)], libc::EPERM),
+    refuse(libc::SYS_fcntl, &[is(1, libc::F_NOTIFY)], libc::EPERM),
     mode_of(libc::SYS_fchmod, &[has(1, SET_ID)]),
     mode_of(libc::SYS_fchmodat, &[has(2, SET_ID)]),
     mode_of(FCHMODAT2, &[has(2, SET_ID)]),
@@ -182,6 +187,9 @@ pub(super) const ALWAYS: &[Rule] = &[
     refuse(libc::SYS_ioctl, &[sets(0xf5)], libc::EPERM),
     refuse(libc::SYS_ioctl, &[is(1, SET_ENCRYPTION_POLICY as i32)], libc::EPERM),
 ];
+
+/// The lease of a folder, which `libc` lacks.
+const F_SETDELEG: i32 = 1040;
 
 /// Requests of `ioctl` that only share or tell, of the types that file systems use.
 const FIEMAP: u32 = 0xc020_660b;
