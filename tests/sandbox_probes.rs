@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 
 use crate::harness::{Workspace, repository};
 
@@ -103,6 +103,7 @@ const PROBES: &[(&str, &str)] = &[
     ("names", "false"),
     ("abstract-socket", "ECONNREFUSED"),
     ("socket-file", "ENOENT"),
+    ("datagram-pair", "ENOENT"),
     ("packet-socket", "EAFNOSUPPORT"),
     ("netlink-socket", "EAFNOSUPPORT"),
     ("vsock-socket", "EAFNOSUPPORT"),
@@ -165,6 +166,7 @@ const WEAK: &[(&str, &str)] = &[
     ("udp-outside", "EACCES"),
     ("abstract-socket", "EACCES"),
     ("socket-file", "EACCES"),
+    ("datagram-pair", "EACCES"),
     ("packet-socket", "EACCES"),
     ("netlink-socket", "EACCES"),
     ("vsock-socket", "EACCES"),
@@ -239,6 +241,8 @@ fn attempts(workspace: &Workspace, sandbox: &str) -> BTreeMap<String, String> {
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let _abstract = UnixListener::bind_addr(&address).unwrap();
     let _file = UnixListener::bind(secret.with_extension("socket")).unwrap();
+    let datagrams = UnixDatagram::bind(secret.with_extension("datagram")).unwrap();
+    datagrams.set_nonblocking(true).unwrap();
 
     let mut manifest = "[project]\nname = \"probes\"\nversion = \"0.1.0\"\n".to_owned();
     for (probe, _) in PROBES {
@@ -264,6 +268,7 @@ fn attempts(workspace: &Workspace, sandbox: &str) -> BTreeMap<String, String> {
         let owned = |(probe, outcome): (&str, &str)| (probe.to_owned(), outcome.to_owned());
         found.map(owned).collect::<BTreeMap<String, String>>()
     });
+    assert!(datagrams.recv(&mut [0; 8]).is_err(), "a command has sent something to the host");
     for (probe, _) in PROBES {
         assert_eq!(first.get(*probe), again.get(*probe), "{probe}");
     }

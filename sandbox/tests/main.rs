@@ -26,12 +26,15 @@ mod stories {
     pub(crate) mod network;
     pub(crate) mod refused;
     pub(crate) mod view;
+    pub(crate) mod ways;
     pub(crate) mod without_namespaces;
 }
 #[cfg(target_os = "linux")]
 mod machine;
 #[cfg(target_os = "linux")]
 mod probe;
+#[cfg(target_os = "linux")]
+mod sockets;
 #[cfg(target_os = "linux")]
 mod syscall;
 

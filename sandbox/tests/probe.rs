@@ -17,7 +17,7 @@ use std::thread::{self, available_parallelism, sleep};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::syscall::{answer, fork, name, pointer};
-use crate::{attacks, hoard, machine};
+use crate::{attacks, hoard, machine, sockets};
 
 pub(crate) fn run(what: &str, words: &[&str]) {
     match what {
@@ -43,6 +43,7 @@ pub(crate) fn run(what: &str, words: &[&str]) {
         "others" => attacks::others(words[0]),
         "disarm" => attacks::disarm(words[0].parse().unwrap()),
         "filters" => attacks::filters(words[0]),
+        "pairs" => sockets::pairs(words[0], words[1]),
         "hoard" => hoard::hoard(words[0], words[1].parse().unwrap(), words[2].parse().unwrap()),
         "share" => share(words[0].parse().unwrap(), words[1].parse().unwrap()),
         _ => panic!("there is no probe {what}"),

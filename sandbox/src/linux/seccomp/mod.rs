@@ -317,6 +317,34 @@ mod tests {
     }
 
     #[test]
+    fn verdicts_for_sockets_without_namespaces() {
+        let alone = Watched { translated: &[libc::SYS_chdir], is_alone: true, ..WATCHED };
+        let check = |number, arguments: [u64; 6], expect| {
+            let found = run(alone, ARCHITECTURE, number, arguments);
+            assert_eq!(found, expect, "{number} {arguments:x?}");
+        };
+        let (refused, allowed) = (errno(libc::EACCES), SECCOMP_RET_ALLOW);
+        let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        for (kind, expect) in [
+            (libc::SOCK_STREAM, allowed),
+            (libc::SOCK_SEQPACKET, allowed),
+            (libc::SOCK_DGRAM, refused),
+            (libc::SOCK_RAW, refused),
+            (libc::SOCK_RDM, refused),
+            (0, refused),
+            (0xf, refused),
+        ] {
+            check(libc::SYS_socketpair, [1, kind as u64, 0, 0, 0, 0], expect);
+            check(libc::SYS_socketpair, [1, (kind | flags) as u64, 0, 0, 0, 0], expect);
+        }
+        check(libc::SYS_bind, [3, 4, 5, 0, 0, 0], refused);
+        check(libc::SYS_connect, [3, 4, 5, 0, 0, 0], refused);
+        check(libc::SYS_sendto, [3, 4, 5, 0, 0, 0], allowed);
+        check(libc::SYS_sendto, [3, 4, 5, 0, 6, 2], refused);
+        check(libc::SYS_sendto, [3, 4, 5, 0, 6 << 32, 2], refused);
+    }
+
+    #[test]
     fn verdicts_for_arguments() {
         let namespaces = |number, arguments| run(WATCHED, ARCHITECTURE, number, arguments);
         let check = |number, arguments: &[u64], expect| {
@@ -357,6 +385,8 @@ mod tests {
         for command in [libc::F_GETLEASE, libc::F_SETLK, libc::F_DUPFD_CLOEXEC] {
             check(libc::SYS_fcntl, &[3, command as u64], allowed);
         }
+        check(libc::SYS_socketpair, &[30, 1], errno(libc::EAFNOSUPPORT));
+        check(libc::SYS_socketpair, &[1, 2], allowed);
         for call in [libc::SYS_prlimit64, libc::SYS_sched_setaffinity, libc::SYS_sched_setscheduler]
         {
             check(call, &[1], refused);
