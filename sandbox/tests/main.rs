@@ -37,6 +37,8 @@ mod probe;
 mod sockets;
 #[cfg(target_os = "linux")]
 mod syscall;
+#[cfg(target_os = "linux")]
+mod ways;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {

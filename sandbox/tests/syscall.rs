@@ -48,7 +48,9 @@ pub(crate) fn name(errno: i32) -> String {
         (libc::EACCES, "EACCES"),
         (libc::EAFNOSUPPORT, "EAFNOSUPPORT"),
         (libc::EAGAIN, "EAGAIN"),
+        (libc::EBADF, "EBADF"),
         (libc::ECONNREFUSED, "ECONNREFUSED"),
+        (libc::EFAULT, "EFAULT"),
         (libc::EINVAL, "EINVAL"),
         (libc::ENETUNREACH, "ENETUNREACH"),
         (libc::ENOENT, "ENOENT"),
@@ -57,6 +59,7 @@ pub(crate) fn name(errno: i32) -> String {
         (libc::EPERM, "EPERM"),
         (libc::EROFS, "EROFS"),
         (libc::ESRCH, "ESRCH"),
+        (libc::EXDEV, "EXDEV"),
     ];
     let known = names.iter().find(|(number, _)| *number == errno);
     known.map_or_else(|| errno.to_string(), |(_, name)| (*name).to_owned())

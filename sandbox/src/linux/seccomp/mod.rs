@@ -76,6 +76,8 @@ const NOT_THERE: &[libc::c_long] = &[
     libc::SYS_io_uring_register,
     libc::SYS_io_uring_setup,
     libc::SYS_openat2,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_uselib,
 ];
 
 /// Newer than `libc`.
@@ -387,6 +389,8 @@ mod tests {
         }
         check(libc::SYS_socketpair, &[30, 1], errno(libc::EAFNOSUPPORT));
         check(libc::SYS_socketpair, &[1, 2], allowed);
+        check(libc::SYS_prctl, &[libc::PR_SET_DUMPABLE as u64, 0], errno(0));
+        check(libc::SYS_prctl, &[libc::PR_SET_DUMPABLE as u64, 1], allowed);
         for call in [libc::SYS_prlimit64, libc::SYS_sched_setaffinity, libc::SYS_sched_setscheduler]
         {
             check(call, &[1], refused);

@@ -161,6 +161,9 @@ pub(super) const ALWAYS: &[Rule] = &[
     refuse(libc::SYS_fcntl, &[is(1, libc::F_SETLEASE)], libc::EPERM),
     refuse(libc::SYS_fcntl, &[is(1, F_SETDELEG)], libc::EPERM),
     refuse(libc::SYS_fcntl, &[is(1, libc::F_NOTIFY)], libc::EPERM),
+    // Process 1 could not read what it has to: paths, and how much memory is in use. It is as if that wish were
+    // granted.
+    refuse(libc::SYS_prctl, &[is(0, libc::PR_SET_DUMPABLE), is(1, 0)], 0),
     // Pairs of sockets are of the same families as single ones.
     refuse(
         libc::SYS_socketpair,
