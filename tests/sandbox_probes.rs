@@ -278,7 +278,12 @@ fn attempts(workspace: &Workspace, sandbox: &str) -> BTreeMap<String, String> {
         assert_eq!(made, PROBES.len(), "{}", run.stderr);
         let found = run.stderr.lines().filter_map(|line| line.trim().split_once(": "));
         let owned = |(probe, outcome): (&str, &str)| (probe.to_owned(), outcome.to_owned());
-        found.map(owned).collect::<BTreeMap<String, String>>()
+        let found = found.map(owned).collect::<BTreeMap<String, String>>();
+        let is_silent = |probe: &&(&str, &str)| !found.contains_key(probe.0);
+        // What has gone wrong instead is in what the build says.
+        let silent = PROBES.iter().find(is_silent).map(|(probe, _)| probe);
+        assert_eq!(silent, None, "{}", run.stderr);
+        found
     });
     assert!(datagrams.recv(&mut [0; 8]).is_err(), "a command has sent something to the host");
     for (probe, _) in PROBES {
