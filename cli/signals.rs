@@ -4,6 +4,7 @@
 //! that is being hashed) is cut off. Whatever is written appears by one rename, and every process that
 //! was started dies with this one, so nothing but time is lost.
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use sandbox::Cancel;
@@ -41,7 +42,16 @@ pub(crate) fn cancel_on_signal() -> Result<Cancel, CommandError> {
 fn cut_off_later() {
     let wait = || {
         std::thread::sleep(GRACE);
-        Printer::plain().bad_status("Interrupted", "what was still at work is cut off");
+        // Said by a thread that nobody waits for: whoever should read it may have stopped reading, and then
+        // another thread waits with standard error in its hand.
+        let (said, is_said) = channel();
+        let say = move || {
+            Printer::plain().bad_status("Interrupted", "what was still at work is cut off");
+            let _ = said.send(());
+        };
+        if std::thread::Builder::new().spawn(say).is_ok() {
+            let _ = is_said.recv_timeout(SAYING);
+        }
         std::process::exit(INTERRUPTED);
     };
     if std::thread::Builder::new().spawn(wait).is_err() {
@@ -51,6 +61,9 @@ fn cut_off_later() {
 
 /// How long a command may take to end in order.
 const GRACE: Duration = Duration::from_millis(900);
+
+/// How long it may take to say so.
+const SAYING: Duration = Duration::from_millis(50);
 
 /// The exit code of an interrupted command.
 const INTERRUPTED: i32 = 8;

@@ -107,6 +107,30 @@ fn a_signal_ends_the_work_of_a_worker_within_a_second() {
     ends_at_once(&prebuilt().file("vendor/legacy.wasm", slow_component()), "-KILL", -1);
 }
 
+/// The reader of what is said has stopped reading.
+#[test]
+fn a_signal_ends_a_build_that_nobody_listens_to() {
+    let mut components = String::new();
+    for number in 0..400 {
+        components +=
+            &format!("\n[[component]]\nname = \"c{number}\"\npath = \"vendor/legacy.wasm\"\n");
+    }
+    let workspace = prebuilt();
+    let text = workspace.read_text("run.toml");
+    workspace.write("run.toml", text + &components);
+    let mut child = workspace.spawn(&["build", "-vv"]);
+    let pipe = child.stderr.take().unwrap();
+    rustix::pipe::fcntl_setpipe_size(&pipe, 4096).unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(child.try_wait().unwrap().is_none(), "it said too little to wait for its reader");
+    let sent = Instant::now();
+    let id = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(8));
+    assert!(sent.elapsed() < Duration::from_millis(1500), "{:?}", sent.elapsed());
+    drop(pipe);
+}
+
 /// Builds, waits until a worker works, sends a signal, and looks at what is left a second later.
 #[track_caller]
 fn ends_at_once(workspace: &Workspace, signal: &str, code: i32) {

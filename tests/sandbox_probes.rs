@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 
 use crate::harness::{Workspace, repository};
 
@@ -18,6 +18,9 @@ const PROBES: &[(&str, &str)] = &[
     ("dots", "ENOENT"),
     ("link", "ENOENT"),
     ("hard-link", "ENOENT"),
+    ("unreadable-path", "ENOENT"),
+    ("not-dumpable", "ENOENT"),
+    ("marked-path", "ENOENT"),
     ("init-root", "EACCES"),
     ("init-cwd", "EACCES"),
     ("init-environment", "EACCES"),
@@ -44,6 +47,13 @@ const PROBES: &[(&str, &str)] = &[
     ("touch-input", "EROFS"),
     ("truncate-input", "EACCES"),
     ("label-input", "EROFS"),
+    ("unreadable-input", "EROFS"),
+    ("chmod-descriptor", "EROFS"),
+    ("chmod-folder", "EROFS"),
+    ("own-folder", "EROFS"),
+    ("link-input", "EXDEV"),
+    ("lease-input", "EPERM"),
+    ("lease-toolchain", "EPERM"),
     ("write-toolchain", "EROFS"),
     ("remove-toolchain", "EROFS"),
     ("write-root", "EROFS"),
@@ -101,6 +111,7 @@ const PROBES: &[(&str, &str)] = &[
     ("names", "false"),
     ("abstract-socket", "ECONNREFUSED"),
     ("socket-file", "ENOENT"),
+    ("datagram-pair", "ENOENT"),
     ("packet-socket", "EAFNOSUPPORT"),
     ("netlink-socket", "EAFNOSUPPORT"),
     ("vsock-socket", "EAFNOSUPPORT"),
@@ -140,6 +151,10 @@ const WEAK: &[(&str, &str)] = &[
     ("init-cwd", "ENOENT"),
     ("init-environment", "ENOENT"),
     ("init-memory", "ENOENT"),
+    // What can't be read is not passed on, and a mark makes no translation.
+    ("unreadable-path", "EFAULT"),
+    ("unreadable-input", "EFAULT"),
+    ("marked-path", "ENOENT or EPERM"),
     ("write-input", "EROFS"),
     ("truncate-input", "EROFS"),
     ("core-pattern", "EROFS"),
@@ -163,6 +178,7 @@ const WEAK: &[(&str, &str)] = &[
     ("udp-outside", "EACCES"),
     ("abstract-socket", "EACCES"),
     ("socket-file", "EACCES"),
+    ("datagram-pair", "EACCES"),
     ("packet-socket", "EACCES"),
     ("netlink-socket", "EACCES"),
     ("vsock-socket", "EACCES"),
@@ -237,6 +253,8 @@ fn attempts(workspace: &Workspace, sandbox: &str) -> BTreeMap<String, String> {
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let _abstract = UnixListener::bind_addr(&address).unwrap();
     let _file = UnixListener::bind(secret.with_extension("socket")).unwrap();
+    let datagrams = UnixDatagram::bind(secret.with_extension("datagram")).unwrap();
+    datagrams.set_nonblocking(true).unwrap();
 
     let mut manifest = "[project]\nname = \"probes\"\nversion = \"0.1.0\"\n".to_owned();
     for (probe, _) in PROBES {
@@ -260,8 +278,14 @@ fn attempts(workspace: &Workspace, sandbox: &str) -> BTreeMap<String, String> {
         assert_eq!(made, PROBES.len(), "{}", run.stderr);
         let found = run.stderr.lines().filter_map(|line| line.trim().split_once(": "));
         let owned = |(probe, outcome): (&str, &str)| (probe.to_owned(), outcome.to_owned());
-        found.map(owned).collect::<BTreeMap<String, String>>()
+        let found = found.map(owned).collect::<BTreeMap<String, String>>();
+        let is_silent = |probe: &&(&str, &str)| !found.contains_key(probe.0);
+        // What has gone wrong instead is in what the build says.
+        let silent = PROBES.iter().find(is_silent).map(|(probe, _)| probe);
+        assert_eq!(silent, None, "{}", run.stderr);
+        found
     });
+    assert!(datagrams.recv(&mut [0; 8]).is_err(), "a command has sent something to the host");
     for (probe, _) in PROBES {
         assert_eq!(first.get(*probe), again.get(*probe), "{probe}");
     }

@@ -207,7 +207,7 @@ fn a_broken_configuration_and_a_wrong_address_show_nothing() {
         "[mirrors]\npassword = '@'\n",
         "[fetch]\nauth_token: \"@\"\n",
         "[fetch]\ntoken \"@\"\n",
-        "[mirrors]\ndebian = \"http://me:@ with blank@h/\" x\n",
+        "[mirrors]\ndebian = \"http://me:@ with blank@@h/\" x\n",
         "[mirrors]\ndebian = \"https://me:@@h/?a=@\n",
     ] {
         let text = filled(text, 300);

@@ -28,7 +28,7 @@ mod tests {
     fn a_line_is_quoted_without_its_secret() {
         #[derive(Debug, serde::Deserialize)]
         struct Numbers {
-            #[allow(dead_code)]
+            #[expect(dead_code, reason = "it is never read, as it can't be made")]
             password: u8,
         }
         let check = |error: toml::de::Error, expect: &str| {

@@ -3,6 +3,7 @@
 //! The same text names a file in the checkout and, below `/src`, in an action. So no path of the
 //! host ever reaches a key or an action.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ProjectPath(String);
+
+impl Borrow<str> for ProjectPath {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 impl TryFrom<String> for ProjectPath {
     type Error = PathError;

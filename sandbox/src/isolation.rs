@@ -46,8 +46,8 @@ impl Isolation {
     pub const fn view(self) -> &'static str {
         match self {
             Self::Namespaces => "linux-namespaces-2",
-            Self::Weak => "linux-weak-2",
-            Self::None => "linux-none-2",
+            Self::Weak => "linux-weak-3",
+            Self::None => "linux-none-3",
         }
     }
 }

@@ -84,6 +84,23 @@ pub(crate) fn settings() {
     println!("new {}", answer(FILE_SETATTR, &arguments));
 }
 
+/// Every way to have others wait for a file that can be read, or to be told of what they do with it.
+pub(crate) fn leases(path: &str) {
+    const SETDELEG: i32 = 1040;
+    const DN_ACCESS: i32 = 1;
+    let (file, folder) = (File::open(path).unwrap(), File::open("/").unwrap());
+    let ways = [
+        ("write", &file, libc::F_SETLEASE, libc::F_WRLCK),
+        ("read", &file, libc::F_SETLEASE, libc::F_RDLCK),
+        ("delegation", &folder, SETDELEG, libc::F_RDLCK),
+        ("notice", &folder, libc::F_NOTIFY, DN_ACCESS),
+    ];
+    for (name, file, command, argument) in ways {
+        let arguments = [file.as_raw_fd().into(), command.into(), c_long::from(argument)];
+        println!("{name} {}", answer(libc::SYS_fcntl, &arguments));
+    }
+}
+
 /// A limit of nothing.
 static NOTHING: [u64; 2] = [0, 0];
 

@@ -51,6 +51,7 @@ const STORIES: &[(&str, &[Test])] = &[
     ("view", stories::view::TESTS),
     ("escape", stories::escape::TESTS),
     ("refused", stories::refused::TESTS),
+    ("ways", stories::ways::TESTS),
     ("network", stories::network::TESTS),
     ("mounts", stories::mounts::TESTS),
     ("limits", stories::limits::TESTS),

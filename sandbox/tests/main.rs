@@ -13,6 +13,8 @@ mod attacks;
 #[cfg(target_os = "linux")]
 mod harness;
 #[cfg(target_os = "linux")]
+mod hoard;
+#[cfg(target_os = "linux")]
 mod stories {
     pub(crate) mod debug;
     pub(crate) mod determinism;
@@ -24,6 +26,7 @@ mod stories {
     pub(crate) mod network;
     pub(crate) mod refused;
     pub(crate) mod view;
+    pub(crate) mod ways;
     pub(crate) mod without_namespaces;
 }
 #[cfg(target_os = "linux")]
@@ -31,7 +34,11 @@ mod machine;
 #[cfg(target_os = "linux")]
 mod probe;
 #[cfg(target_os = "linux")]
+mod sockets;
+#[cfg(target_os = "linux")]
 mod syscall;
+#[cfg(target_os = "linux")]
+mod ways;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {

@@ -17,7 +17,7 @@ use std::thread::{self, available_parallelism, sleep};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::syscall::{answer, fork, name, pointer};
-use crate::{attacks, machine};
+use crate::{attacks, hoard, machine, sockets, ways};
 
 pub(crate) fn run(what: &str, words: &[&str]) {
     match what {
@@ -38,10 +38,19 @@ pub(crate) fn run(what: &str, words: &[&str]) {
         "nest" => nest(words[0].parse().unwrap()),
         "machine" => machine::machine(words.contains(&"files")),
         "set-id" => attacks::set_id(),
+        "leases" => attacks::leases(words[0]),
         "settings" => attacks::settings(),
         "others" => attacks::others(words[0]),
         "disarm" => attacks::disarm(words[0].parse().unwrap()),
         "filters" => attacks::filters(words[0]),
+        "unreadable" => ways::unreadable(words[0], words[1]),
+        "fault" => ways::fault(),
+        "links" => ways::links(words[0]),
+        "by-descriptor" => ways::start(words[0]),
+        "deep" => ways::deep(words[0]),
+        "race" => ways::race(words[0]),
+        "pairs" => sockets::pairs(words[0], words[1]),
+        "hoard" => hoard::hoard(words[0], words[1].parse().unwrap(), words[2].parse().unwrap()),
         "share" => share(words[0].parse().unwrap(), words[1].parse().unwrap()),
         _ => panic!("there is no probe {what}"),
     }
@@ -154,13 +163,18 @@ fn start() {
     }
 }
 
-/// Goes around the translation of paths: opens a file of the host by a call that looks as if it had
-/// been translated.
+/// Goes around the translation of paths: names a file of the host in calls that look as if they had been
+/// translated.
 fn around(path: &str) {
     let translated = 0x7275_6e21;
     let path = std::ffi::CString::new(path).unwrap();
-    let arguments = [i64::from(libc::AT_FDCWD), path.as_ptr() as i64, 0, 0, 0, translated];
-    println!("{}", answer(libc::SYS_openat, &arguments));
+    let at = i64::from(libc::AT_FDCWD);
+    let room = [0_u64; 64];
+    let stat = [at, path.as_ptr() as i64, room.as_ptr() as i64, 0, 0, translated];
+    let plain = [at, path.as_ptr() as i64, 0, 0, 0, translated];
+    println!("openat {}", answer(libc::SYS_openat, &plain));
+    println!("newfstatat {}", answer(libc::SYS_newfstatat, &stat));
+    println!("faccessat {}", answer(libc::SYS_faccessat, &plain));
 }
 
 /// Every way to change what is known of an open file.
@@ -204,15 +218,22 @@ fn listen(address: &str) {
     say("connect", listener.and_then(|listener| TcpStream::connect(listener.local_addr()?)));
 }
 
-/// Makes so many folders inside each other, here, and in the last one what nobody may enter.
+/// Makes so many folders inside each other, here, and in the last one what nobody may enter. No path of them has
+/// to be longer than half of it.
 fn nest(depth: usize) {
-    for _ in 0..depth {
-        fs::create_dir("d").unwrap();
-        std::env::set_current_dir("d").unwrap();
+    let here = fs::canonicalize(".").unwrap();
+    for name in ["d", "e"] {
+        std::env::set_current_dir(&here).unwrap();
+        for _ in 0..depth / 2 {
+            fs::create_dir(name).unwrap();
+            std::env::set_current_dir(name).unwrap();
+        }
     }
     fs::create_dir("closed").unwrap();
     fs::write("closed/file", "content").unwrap();
     fs::set_permissions("closed", Permissions::from_mode(0o000)).unwrap();
+    std::env::set_current_dir(&here).unwrap();
+    fs::rename("e", "d/".repeat(depth / 2) + "e").unwrap();
     println!("done");
 }
 

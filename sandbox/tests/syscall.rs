@@ -22,6 +22,12 @@ pub(crate) fn call(number: c_long, arguments: &[c_long]) -> Result<c_long, i32> 
     }
 }
 
+/// Writes bytes to memory that the kernel has given, where it may be read or not.
+pub(crate) fn fill(place: c_long, bytes: &[u8]) {
+    // SAFETY: callers pass the beginning of a page that they have mapped writable, and less than a page.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), place as *mut u8, bytes.len()) }
+}
+
 /// A constant string as an argument.
 pub(crate) fn pointer(text: &'static CStr) -> c_long {
     text.as_ptr() as c_long
@@ -42,7 +48,9 @@ pub(crate) fn name(errno: i32) -> String {
         (libc::EACCES, "EACCES"),
         (libc::EAFNOSUPPORT, "EAFNOSUPPORT"),
         (libc::EAGAIN, "EAGAIN"),
+        (libc::EBADF, "EBADF"),
         (libc::ECONNREFUSED, "ECONNREFUSED"),
+        (libc::EFAULT, "EFAULT"),
         (libc::EINVAL, "EINVAL"),
         (libc::ENETUNREACH, "ENETUNREACH"),
         (libc::ENOENT, "ENOENT"),
@@ -51,6 +59,7 @@ pub(crate) fn name(errno: i32) -> String {
         (libc::EPERM, "EPERM"),
         (libc::EROFS, "EROFS"),
         (libc::ESRCH, "ESRCH"),
+        (libc::EXDEV, "EXDEV"),
     ];
     let known = names.iter().find(|(number, _)| *number == errno);
     known.map_or_else(|| errno.to_string(), |(_, name)| (*name).to_owned())

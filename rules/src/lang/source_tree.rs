@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::rc::Rc;
 
 use cache::{Digest, DiskStore, Entry, StoreError, Tree, TreeError};
 use engine::{SourceError, SourceFile, Sources};
@@ -16,6 +17,66 @@ pub(crate) struct SourceTree {
     files: BTreeSet<ProjectPath>,
     generated: BTreeMap<ProjectPath, Vec<u8>>,
     subtrees: BTreeMap<ProjectPath, Digest>,
+    /// What is there besides, unless something else has its path.
+    base: Option<Rc<Skeleton>>,
+    /// Files of the base that are not there.
+    removed: BTreeSet<ProjectPath>,
+}
+
+/// A stored tree that is part of many others: a tree on top of it costs what it adds, and the entries of the folders
+/// that it adds to.
+#[derive(Debug)]
+pub(crate) struct Skeleton {
+    pub(crate) digest: Digest,
+    /// Files and links.
+    entries: BTreeMap<String, Entry>,
+    folders: BTreeMap<String, Self>,
+}
+
+impl Skeleton {
+    /// The tree of this digest.
+    pub(crate) fn read(digest: Digest, store: &DiskStore) -> Result<Self, StoreError> {
+        let tree = store.directory(&digest)?.ok_or(StoreError::Missing(digest))?;
+        let (mut entries, mut folders) = (BTreeMap::new(), BTreeMap::new());
+        for (name, entry) in tree.entries {
+            match entry {
+                Entry::Subtree(inner) => _ = folders.insert(name, Self::read(inner, store)?),
+                entry => _ = entries.insert(name, entry),
+            }
+        }
+        Ok(Self { digest, entries, folders })
+    }
+
+    /// The tree without `hidden` files and folders. Folders that `opened` has are held in memory, so that something
+    /// can be put into them.
+    fn without(
+        &self,
+        here: &ProjectPath,
+        opened: &BTreeSet<ProjectPath>,
+        hidden: &BTreeSet<&ProjectPath>,
+    ) -> Tree {
+        let mut tree = Tree::default();
+        for (name, entry) in &self.entries {
+            if !hidden.contains(&here.join(name)) {
+                tree.entries.insert(name.clone(), entry.clone());
+            }
+        }
+        for (name, folder) in &self.folders {
+            let path = here.join(name);
+            if hidden.contains(&path) {
+                continue;
+            }
+            if !opened.contains(&path) {
+                tree.entries.insert(name.clone(), Entry::Subtree(folder.digest));
+                continue;
+            }
+            let inner = folder.without(&path, opened, hidden);
+            if !inner.entries.is_empty() {
+                tree.entries.insert(name.clone(), Entry::Directory(inner));
+            }
+        }
+        tree
+    }
 }
 
 /// Why the files of an action can't be listed or taken.
@@ -48,6 +109,16 @@ pub(crate) const NEVER_SOURCES: [&str; 5] =
     ["target", "node_modules", "__pycache__", "venv", "site-packages"];
 
 impl SourceTree {
+    /// What is put on top of a skeleton.
+    pub(crate) fn on(base: Rc<Skeleton>) -> Self {
+        Self { base: Some(base), ..Self::default() }
+    }
+
+    /// Takes a file of the skeleton away.
+    pub(crate) fn remove(&mut self, path: ProjectPath) {
+        self.removed.insert(path);
+    }
+
     /// Adds one file of the checkout.
     pub(crate) fn file(&mut self, path: ProjectPath) {
         self.files.insert(path);
@@ -109,7 +180,10 @@ impl SourceTree {
         sources: &mut Sources,
         store: &DiskStore,
     ) -> Result<Digest, SourceTreeError> {
-        let hidden = |path: &ProjectPath| self.subtrees.keys().any(|folder| path.is_in(folder));
+        let hidden = |path: &ProjectPath| {
+            let mut folders = std::iter::once(path.clone()).chain(path.ancestors());
+            !self.subtrees.is_empty() && folders.any(|folder| self.subtrees.contains_key(&folder))
+        };
         self.generated.retain(|path, _| !hidden(path));
         self.files.retain(|path| !hidden(path) && !self.generated.contains_key(path));
         let files: Vec<SourceFile> = self
@@ -117,7 +191,7 @@ impl SourceTree {
             .iter()
             .map(|path| SourceFile { path: path.to_string(), file: path.on_disk(project) })
             .collect();
-        let mut rest = Tree::default();
+        let mut rest = self.rest();
         for (path, bytes) in &self.generated {
             let digest = store.put(bytes)?;
             rest.insert(path.as_str(), Entry::File { digest, executable: false })?;
@@ -127,12 +201,21 @@ impl SourceTree {
         }
         Ok(sources.tree_with(&files, rest)?)
     }
+
+    /// What the base has that nothing hides.
+    fn rest(&self) -> Tree {
+        let Some(base) = &self.base else { return Tree::default() };
+        let added = self.files.iter().chain(self.generated.keys()).chain(self.subtrees.keys());
+        let hidden: BTreeSet<&ProjectPath> = added.chain(&self.removed).collect();
+        let opened = hidden.iter().flat_map(|path| path.ancestors()).collect();
+        base.without(&ProjectPath::root(), &opened, &hidden)
+    }
 }
 
 /// What a walk leaves out.
 pub(crate) struct Without<'a> {
     /// These folders.
-    pub(crate) folders: &'a [ProjectPath],
+    pub(crate) folders: &'a BTreeSet<ProjectPath>,
     /// Folders that hold a file of this name, other than the walk's own root.
     pub(crate) marker: Option<&'static str>,
 }
@@ -152,4 +235,60 @@ fn is_source(project: &Path, entry: &DirEntry, without: &Without<'_>) -> bool {
     let excluded =
         ProjectPath::of(project, entry.path()).is_ok_and(|path| without.folders.contains(&path));
     !marked && !excluded && !NEVER_SOURCES.contains(&name.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On top of a skeleton or from nothing, a tree has the same digest, and so the same keys.
+    #[test]
+    fn a_tree_on_a_skeleton_is_the_same_as_one_from_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = folder.path().join("project");
+        let path = |text: &str| ProjectPath::parse(text).unwrap();
+        for name in
+            ["a/Cargo.toml", "b/Cargo.toml", "a/src/main.rs", "a/src/deep/x.rs", "b/src/lib.rs"]
+        {
+            let file = path(name).on_disk(&project);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, name).unwrap();
+        }
+        let store = DiskStore::open(&folder.path().join("store"), cache::DigestFunction::Blake3);
+        let store = store.unwrap();
+        let mut state = engine::State::open(&store, &folder.path().join("state"));
+        let sources = state.sources();
+        let manifests = |tree: &mut SourceTree| {
+            ["a/Cargo.toml", "b/Cargo.toml"].iter().for_each(|name| tree.file(path(name)));
+        };
+        let stubs = ["a/src/main.rs", "a/tests/t.rs", "b/src/lib.rs", "b/src/bin/c/main.rs"];
+        let mut skeleton = SourceTree::default();
+        manifests(&mut skeleton);
+        stubs.iter().for_each(|name| skeleton.generated(path(name), ""));
+        let skeleton = skeleton.store(&project, sources, &store).unwrap();
+        let skeleton = Rc::new(Skeleton::read(skeleton, &store).unwrap());
+        let wit = store.put_tree(&Tree::default()).unwrap();
+        let add = |tree: &mut SourceTree, own: &str| {
+            let without = Without { folders: &BTreeSet::new(), marker: None };
+            tree.folder(&project, &path(&format!("{own}/src")), &without, &|_| true).unwrap();
+            tree.file(path("b/Cargo.toml"));
+            tree.generated(path("a/Cargo.toml"), "other");
+            tree.subtree(path("b/wit"), wit);
+        };
+        for own in ["a", "b"] {
+            let mut whole = SourceTree::default();
+            manifests(&mut whole);
+            let mut on_top = SourceTree::on(Rc::clone(&skeleton));
+            for stub in stubs {
+                match stub.starts_with(&format!("{own}/")) {
+                    true => on_top.remove(path(stub)),
+                    false => whole.generated(path(stub), ""),
+                }
+            }
+            add(&mut whole, own);
+            add(&mut on_top, own);
+            let whole = whole.store(&project, sources, &store).unwrap();
+            assert_eq!(on_top.store(&project, sources, &store).unwrap(), whole, "{own}");
+        }
+    }
 }

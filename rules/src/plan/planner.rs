@@ -4,8 +4,10 @@
 //! action per toolchain image, one per dependency layer. Order of insertion is the order of
 //! run.toml, so the same project always gives the same graph.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use cache::{Digest, DiskStore, Tree};
@@ -29,8 +31,10 @@ pub(crate) struct Planner<'a> {
     graph: Graph,
     /// Actions that several components share, by what they are for.
     shared: BTreeMap<String, ActionId>,
+    /// What several components are planned from, by what it is.
+    known: BTreeMap<String, Rc<dyn Any>>,
     /// Folders of the project that builds write to.
-    outputs: Vec<ProjectPath>,
+    outputs: BTreeSet<ProjectPath>,
     /// See [`Options::epoch`].
     epoch: Option<u64>,
     isolation: Isolation,
@@ -54,7 +58,8 @@ impl<'a> Planner<'a> {
             clients: Arc::clone(&options.clients),
             graph: Graph::new(),
             shared: BTreeMap::new(),
-            outputs: vec![project.manifest.build.output_dir.value.clone()],
+            known: BTreeMap::new(),
+            outputs: [project.manifest.build.output_dir.value.clone()].into(),
             epoch: options.epoch,
             isolation: options.isolation,
             unpromised: BTreeSet::new(),
@@ -87,7 +92,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Folders that hold results and never sources.
-    pub(crate) fn outputs(&self) -> &[ProjectPath] {
+    pub(crate) fn outputs(&self) -> &BTreeSet<ProjectPath> {
         &self.outputs
     }
 
@@ -191,6 +196,21 @@ impl<'a> Planner<'a> {
         })
     }
 
+    /// What `find` finds, which is found out once for all components. A key names one type of thing.
+    pub(crate) fn known<T: 'static, E>(
+        &mut self,
+        key: &str,
+        find: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<Rc<T>, E> {
+        let known = self.known.get(key).cloned();
+        if let Some(known) = known.and_then(|known| known.downcast().ok()) {
+            return Ok(known);
+        }
+        let found = Rc::new(find(self)?);
+        self.known.insert(key.to_owned(), Rc::<T>::clone(&found));
+        Ok(found)
+    }
+
     /// The sources of all enabled components in a language.
     pub(crate) fn sources_in(&self, language: &str) -> Vec<ProjectPath> {
         let sources = self.all_sources().filter(|(_, written)| written.as_str() == language);
@@ -198,7 +218,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The sources of all enabled components.
-    pub(crate) fn sources(&self) -> Vec<ProjectPath> {
+    pub(crate) fn sources(&self) -> BTreeSet<ProjectPath> {
         self.all_sources().map(|(file, _)| file.clone()).collect()
     }
 

@@ -2,18 +2,16 @@
 //! time and memory.
 //!
 //! Where there is no control group for the command ([`groups`](super::groups)), as few users may create
-//! one, this process adds up what the others use, from `/proc`.
+//! one, this process adds up what the others use ([`memory`](super::memory)).
 
 use std::ffi::CStr;
-use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{Mode, OFlags, RawDir, open, openat, statvfs};
-use rustix::io::{Errno, read};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::memory::{Members, Use, Watch};
 use super::step::{At, Failure, Step};
 use super::sys;
 use super::tracer::Tracer;
@@ -128,16 +126,6 @@ impl Children {
         false
     }
 
-    /// Whether this is a process of the command.
-    fn has(&self, process: &CStr) -> bool {
-        let number = process.to_str().ok().and_then(|name| name.parse::<i32>().ok());
-        let Some(pid) = number.and_then(Pid::from_raw) else { return false };
-        match self.reach {
-            Reach::Namespace => pid != Pid::INIT,
-            Reach::Traced => self.tracer.as_ref().is_some_and(|tracer| tracer.has(pid)),
-        }
-    }
-
     /// Kills every other process and buries it, so that what it used is counted.
     fn end_all(&mut self) {
         match self.reach {
@@ -151,6 +139,21 @@ impl Children {
                 let _ = kill_process(pid, Signal::KILL);
             }
         }
+    }
+}
+
+impl Members for Children {
+    fn has(&self, process: &CStr) -> bool {
+        let number = process.to_str().ok().and_then(|name| name.parse::<i32>().ok());
+        let Some(pid) = number.and_then(Pid::from_raw) else { return false };
+        match self.reach {
+            Reach::Namespace => pid != Pid::INIT,
+            Reach::Traced => self.tracer.as_ref().is_some_and(|tracer| tracer.has(pid)),
+        }
+    }
+
+    fn have_namespaces(&self) -> bool {
+        self.reach == Reach::Namespace
     }
 }
 
@@ -193,121 +196,4 @@ fn wait_bounded(children: &mut Children, bounds: Bounds) -> Result<Option<Report
             return Ok(None);
         }
     }
-}
-
-/// Adds up the memory of all processes.
-struct Watch {
-    proc: OwnedFd,
-    page: u64,
-    limit: u64,
-    /// When to look the next time.
-    next: Instant,
-}
-
-enum Use {
-    Fine,
-    /// The simple sum is too high, but only as it counts pages twice that forked processes share.
-    MuchShared,
-    TooMuch,
-}
-
-impl Watch {
-    fn new(limit: u64) -> Result<Self, Failure> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let proc = open(c"/proc", flags, Mode::empty()).at(Step::Limits)?;
-        Ok(Self { proc, page: sys::page_size(), limit, next: Instant::now() })
-    }
-
-    /// Looks again after this time.
-    fn rest(&mut self, now: Instant, pause: Duration) -> Duration {
-        self.next = now + pause;
-        pause
-    }
-
-    /// Fails if use can't be found out: a limit that is not enforced is none.
-    fn look(&self, command: &Children) -> Result<Use, Errno> {
-        let files = match command.reach {
-            Reach::Namespace => files_in_memory(),
-            Reach::Traced => 0,
-        };
-        if files + self.sum(command, |process| self.own_pages(process))? <= self.limit {
-            return Ok(Use::Fine);
-        }
-        match files + self.sum(command, |process| self.proportional(process))? {
-            bytes if bytes > self.limit => Ok(Use::TooMuch),
-            _ => Ok(Use::MuchShared),
-        }
-    }
-
-    fn sum(
-        &self,
-        command: &Children,
-        of: impl Fn(&OwnedFd) -> Result<u64, Errno>,
-    ) -> Result<u64, Errno> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let listing = openat(&self.proc, c".", flags, Mode::empty())?;
-        let mut buffer = [MaybeUninit::uninit(); 4096];
-        let mut entries = RawDir::new(listing, &mut buffer);
-        let mut sum = 0;
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let name = entry.file_name();
-            if command.has(name) {
-                sum += match self.process(name).and_then(|process| of(&process)) {
-                    // It has ended meanwhile.
-                    Err(Errno::NOENT | Errno::SRCH) => 0,
-                    used => used?,
-                };
-            }
-        }
-        Ok(sum)
-    }
-
-    /// The folder of a process.
-    fn process(&self, name: &CStr) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        openat(&self.proc, name, flags, Mode::empty())
-    }
-
-    /// Resident pages that are not those of files: `resident - shared` of `statm`. Cheap.
-    fn own_pages(&self, process: &OwnedFd) -> Result<u64, Errno> {
-        let mut buffer = [0; 256];
-        let mut numbers = field(process, c"statm", &mut buffer)?.split(|byte| *byte == b' ');
-        let resident = numbers.nth(1).and_then(number).unwrap_or(0);
-        let shared = numbers.next().and_then(number).unwrap_or(0);
-        Ok(resident.saturating_sub(shared) * self.page)
-    }
-
-    /// The same, with a page that several processes share counted in parts: `Pss_Anon` of
-    /// `smaps_rollup`. Dear. Of processes that may not be looked into, shared pages count in full.
-    fn proportional(&self, process: &OwnedFd) -> Result<u64, Errno> {
-        let mut buffer = [0; 2048];
-        let rollup = match field(process, c"smaps_rollup", &mut buffer) {
-            Ok(rollup) => rollup,
-            Err(Errno::ACCESS | Errno::PERM | Errno::NOENT) => return self.own_pages(process),
-            Err(error) => return Err(error),
-        };
-        let mut lines = rollup.split(|byte| *byte == b'\n');
-        let line = lines.find_map(|line| line.strip_prefix(b"Pss_Anon:"));
-        Ok(line.and_then(number).unwrap_or(0) * 1024)
-    }
-}
-
-/// The bytes of files in `/tmp` and `/dev/shm`, which are one file system.
-fn files_in_memory() -> u64 {
-    statvfs(c"/tmp").map_or(0, |tmp| (tmp.f_blocks - tmp.f_bfree) * tmp.f_frsize)
-}
-
-/// Reads a small file of `/proc`.
-fn field<'a>(process: &OwnedFd, file: &CStr, buffer: &'a mut [u8]) -> Result<&'a [u8], Errno> {
-    let file = openat(process, file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let length = read(&file, &mut *buffer)?;
-    Ok(&buffer[..length])
-}
-
-/// The digits in `text` as a number.
-fn number(text: &[u8]) -> Option<u64> {
-    let mut digits = text.iter().filter(|byte| byte.is_ascii_digit()).peekable();
-    digits.peek()?;
-    digits.try_fold(0_u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
 }

@@ -22,6 +22,7 @@ mod init;
 mod keeper;
 mod launch;
 mod layout;
+mod memory;
 mod plan;
 mod sandbox;
 mod seccomp;

@@ -9,11 +9,11 @@
 use std::collections::{HashMap, HashSet};
 use std::os::fd::BorrowedFd;
 
-use rustix::io::Result;
+use rustix::io::{Errno, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::determinism::{self, Layer};
-use super::sys::trace;
+use super::sys::trace::{self, Registers};
 use super::translation::{self, Next, Translator};
 
 /// The stop of a thread at the end of a system call, as `PTRACE_O_TRACESYSGOOD` marks it.
@@ -59,13 +59,17 @@ impl Tracer {
     /// Deals with a thread that has stopped, and lets it go on.
     pub(super) fn stopped(&mut self, pid: Pid, status: i32) {
         let (signal, event) = (libc::WSTOPSIG(status), status >> 16);
-        // A thread that can't be asked or told anything has been killed in the meantime.
-        let _ = match event {
+        let done = match event {
             0 => self.signalled(pid, signal),
             libc::PTRACE_EVENT_SECCOMP => self.enters_call(pid),
             libc::PTRACE_EVENT_EXEC => self.becomes_program(pid),
             event => self.starts_another(pid, event),
         };
+        // A thread that is not there any more has been killed in the meantime. One that can't be asked or told
+        // anything, such as a program that nobody may read, would wait forever, or go on as if it had been.
+        if done.is_err_and(|error| error != Errno::SRCH) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
     }
 
     /// Where calls arrive, if there is a layer that answers some.
@@ -77,9 +81,15 @@ impl Tracer {
     pub(super) fn answer(&mut self) {
         let Some(layer) = &mut self.layer else { return };
         let Some(notification) = layer.receive() else { return };
-        let thread = Pid::from_raw(notification.thread);
-        let thread =
-            thread.and_then(|pid| Some((pid, self.threads.get_mut(&pid)?.layer.as_mut()?)));
+        let pid = Pid::from_raw(notification.thread);
+        let thread = pid.and_then(|pid| Some((pid, self.threads.get_mut(&pid)?)));
+        // The mark is no secret: a program can make a call that looks as if its path had been translated.
+        let is_translated = thread.as_ref().is_some_and(|(_, thread)| thread.is_translated());
+        let is_marked = self.translator.is_some() && translation::is_marked(&notification);
+        if is_marked && !is_translated {
+            return layer.refuse(&notification);
+        }
+        let thread = thread.and_then(|(pid, thread)| Some((pid, thread.layer.as_mut()?)));
         layer.answer(&notification, thread);
     }
 
@@ -150,7 +160,13 @@ impl Tracer {
         };
         thread.call = match (next, &mut self.layer, &mut thread.layer) {
             (Next::Wait(call), _, _) => Some(Call::Translated(call)),
-            (Next::NotOurs, Some(layer), Some(state)) => layer.enter(pid, state)?.map(Call::Layer),
+            (Next::NotOurs, Some(layer), Some(state)) => match layer.enter(pid, state) {
+                Ok(call) => call.map(Call::Layer),
+                Err(error) => {
+                    fault(error, |result| Registers::of(pid)?.answer(pid, result))?;
+                    None
+                }
+            },
             (Next::Begin | Next::NotOurs, _, _) => None,
         };
         match thread.call {
@@ -164,8 +180,10 @@ impl Tracer {
         match thread.call.take() {
             Some(Call::Program) => self.prepare(pid)?,
             Some(Call::Layer(call)) => {
-                if let (Some(layer), Some(state)) = (&mut self.layer, &mut thread.layer) {
-                    layer.leave(pid, state, call)?;
+                if let (Some(layer), Some(state)) = (&mut self.layer, &mut thread.layer)
+                    && let Err(error) = layer.leave(pid, state, call)
+                {
+                    fault(error, |result| Registers::of(pid)?.leave_with(pid, result))?;
                 }
             }
             Some(Call::Translated(call)) => {
@@ -223,7 +241,21 @@ impl Tracer {
     }
 }
 
+/// Has a call fail whose arguments this process can't read or write, by what gives it a result. The kernel
+/// might be able to, and would tell of the machine.
+fn fault(error: Errno, answer: impl FnOnce(i64) -> Result<()>) -> Result<()> {
+    match error {
+        Errno::SRCH => Err(error),
+        _ => answer(-i64::from(libc::EFAULT)),
+    }
+}
+
 impl Thread {
+    /// Whether it is in a call that is made with a translated path.
+    fn is_translated(&self) -> bool {
+        matches!(self.call, Some(Call::Translated(translation::Call::Changed(_))))
+    }
+
     /// The thread or process that this one starts, by the event that tells of it.
     fn starts(&mut self, event: i32) -> Self {
         let is_thread = event == libc::PTRACE_EVENT_CLONE;

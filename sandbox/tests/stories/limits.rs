@@ -20,6 +20,7 @@ crate::tests![
     commands_are_the_first_to_go_when_the_machine_is_short,
     files_in_tmp_count_as_memory,
     shared_memory_counts_once,
+    all_memory_counts,
     tmp_is_limited,
     file_size_is_limited,
     output_is_capped,
@@ -156,6 +157,29 @@ fn files_in_tmp_count_as_memory(lab: &Lab) {
 fn shared_memory_counts_once(lab: &Lab) {
     let spec = lab.probe(&["share", "60", "5"]).limited(|limits| limits.memory = Some(100 << 20));
     assert_eq!(lab.stdout(&spec), "survived\n");
+}
+
+/// Memory that is not private, has no place in any process, or belongs to a process whose first thread is gone.
+fn all_memory_counts(lab: &Lab) {
+    let hoard = |kind: &str, mebibytes: &str, processes: &str| {
+        let spec = lab.probe(&["hoard", kind, mebibytes, processes]).limited(|limits| {
+            limits.memory = Some(100 << 20);
+            limits.tmp_bytes = 1 << 30;
+            limits.timeout = Some(Duration::from_secs(5));
+        });
+        lab.run(&spec)
+    };
+    let everywhere = ["shared", "memfd", "written", "thread"];
+    // Others have no segments, and `/tmp` on a disk.
+    let apart = ["segment", "detached", "file"].into_iter().filter(|_| lab.has_namespaces());
+    for kind in everywhere.into_iter().chain(apart) {
+        let outcome = hoard(kind, "300", "1");
+        assert_eq!(outcome.status, Status::OutOfMemory, "{kind} {}", text(&outcome.stdout));
+        if kind != "thread" {
+            let outcome = hoard(kind, "60", "5");
+            assert_eq!(outcome.status, Status::Exited(0), "{kind} {}", text(&outcome.stderr));
+        }
+    }
 }
 
 fn tmp_is_limited(lab: &Lab) {

@@ -10,6 +10,7 @@ use crate::harness::{Lab, With};
 crate::tests![
     no_program_runs_as_its_owner,
     files_have_no_settings,
+    nobody_waits_for_an_input,
     process_one_is_out_of_reach,
     memory_is_limited_all_the_same,
     filters_lead_nowhere,
@@ -44,6 +45,14 @@ fn files_have_no_settings(lab: &Lab) {
     for (name, answer) in answers(lab, &["settings"]) {
         assert_eq!(answer, if name == "new" { "ENOSYS" } else { "EPERM" }, "{name}");
     }
+}
+
+/// Inputs are the same files for all commands, and for who owns them.
+fn nobody_waits_for_an_input(lab: &Lab) {
+    lab.file("in/file", "content");
+    let spec = lab.probe(&["leases", "/in/file"]);
+    let said = lab.stdout(&spec.with("/in", MountSource::ReadOnly(lab.root.join("in"))));
+    assert_eq!(said, "write EPERM\nread EPERM\ndelegation EPERM\nnotice EPERM\n");
 }
 
 fn process_one_is_out_of_reach(lab: &Lab) {

@@ -19,6 +19,7 @@ crate::tests![
     every_thread_has_paths_of_its_own,
     a_program_may_give_its_memory_away,
     a_way_around_the_translation_leads_nowhere,
+    a_race_with_the_translation_opens_nothing,
     other_processes_are_out_of_reach,
     the_network_is_out_of_reach,
     open_files_of_inputs_cannot_be_changed,
@@ -137,15 +138,27 @@ fn a_program_may_give_its_memory_away(lab: &Lab) {
 fn a_way_around_the_translation_leads_nowhere(lab: &Lab) {
     let secret = lab.file("secret", "secret");
     let shown = lab.file("in/shown", "shown");
-    let around = |path: &Path| {
+    let around = |path: &Path, determinism: Option<Determinism>| {
         let spec = lab.probe(&["around", path.to_str().unwrap()]);
-        let spec = spec.with("/src", ReadOnly(lab.root.join("in")));
-        lab.stdout(&Spec { determinism: Some(Determinism::at(0)), ..spec })
+        lab.stdout(&Spec { determinism, ..spec.with("/src", ReadOnly(lab.root.join("in"))) })
     };
-    assert_eq!(around(&shown), "ok\n", "the host's name of what is shown");
-    let expect = if is_guarded(lab) { "EACCES\n" } else { "ok\n" };
-    assert_eq!(around(&secret), expect);
-    assert_eq!(around("/etc/passwd".as_ref()), expect);
+    // A call that looks as if it had been translated, and was not.
+    for path in [&shown, &secret, &lab.probe] {
+        let said = around(path, Some(Determinism::at(0)));
+        assert_eq!(said, "openat EPERM\nnewfstatat EPERM\nfaccessat EPERM\n");
+        let said = around(path, None);
+        assert_eq!(said, "openat ENOENT\nnewfstatat ENOENT\nfaccessat ENOENT\n");
+    }
+}
+
+/// A path that is changed between the translation and the call is what Landlock is for.
+fn a_race_with_the_translation_opens_nothing(lab: &Lab) {
+    let secret = lab.file("secret", "secret");
+    let path = secret.to_str().unwrap();
+    lab.file(&format!("in/x{}", &path[1..]), "shown");
+    let spec = lab.probe(&["race", path]).with("/src", ReadOnly(lab.root.join("in")));
+    let said = lab.stdout(&Spec { cwd: "/src".into(), ..spec });
+    assert_eq!(said, if is_guarded(lab) { "lost\n" } else { "won\n" });
 }
 
 fn other_processes_are_out_of_reach(lab: &Lab) {

@@ -1,7 +1,7 @@
 //! The Go module around a component, and the modules of the project that it uses in the place of
 //! others (`replace … => ../folder`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::GoError;
@@ -121,7 +121,7 @@ impl Module {
     pub(super) fn add_to(
         &self,
         project: &Path,
-        outputs: &[ProjectPath],
+        outputs: &BTreeSet<ProjectPath>,
         tree: &mut SourceTree,
     ) -> Result<(), PlanError> {
         for dir in self.local.values() {

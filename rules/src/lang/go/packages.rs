@@ -138,7 +138,7 @@ impl Packages {
     pub(super) fn find_embedded(
         &mut self,
         project: &Path,
-        outputs: &[ProjectPath],
+        outputs: &BTreeSet<ProjectPath>,
     ) -> Result<(), PlanError> {
         let mut own = self.own.iter_mut();
         own.try_for_each(|(folder, package)| package.find_embedded(folder, project, outputs))
@@ -172,7 +172,7 @@ impl Package {
         &mut self,
         folder: &ProjectPath,
         project: &Path,
-        outputs: &[ProjectPath],
+        outputs: &BTreeSet<ProjectPath>,
     ) -> Result<(), PlanError> {
         let mut tree = SourceTree::default();
         for (pattern, file) in &self.embedded {

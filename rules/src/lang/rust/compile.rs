@@ -3,17 +3,19 @@
 //! A package for cargo-component shares all but the last: its crates lie in the same layer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use engine::{Action, ActionId, Input, Label, Source, quote};
 
 use super::cargo_component::CargoComponent;
 use super::cargo_config;
 use super::fetch::{FetchCrates, VENDOR};
+use super::lock::LockedCrate;
 use super::package::{Package, source_folders};
 use super::process::{TARGET_DIR, cargo_process};
-use super::workspace::Workspace;
+use super::workspace::{Manifests, Workspace};
 use super::{CargoError, lock};
-use crate::lang::source_tree::{SourceTree, Without};
+use crate::lang::source_tree::{Skeleton, SourceTree, Without};
 use crate::lang::{Compiled, Request};
 use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
@@ -37,8 +39,17 @@ pub(crate) fn compile(
     planner: &mut Planner<'_>,
     request: &Request<'_>,
 ) -> Result<Compiled, PlanError> {
-    let (workspace, dir) = Workspace::discover(planner.project(), request.source)?;
-    let crates = lock::read(planner.project(), &workspace.lockfile())?;
+    let project = planner.project();
+    let manifests =
+        planner.known("Cargo manifests", |_| Ok::<_, PlanError>(Manifests::of(project)))?;
+    let (dir, root) = manifests.find(request.source)?;
+    let mut common = planner.known(&format!("Cargo {root}"), |planner| {
+        Common::read(planner, &manifests, &root, None)
+    })?;
+    if !common.workspace.packages.contains_key(&dir) {
+        common = Rc::new(Common::read(planner, &manifests, &root, Some(&dir))?);
+    }
+    let Common { workspace, crates, skeleton } = &*common;
     let image = planner.image(RUST)?;
     let package = &workspace.packages[&dir];
     let selection = select(package, request.source)?;
@@ -46,12 +57,11 @@ pub(crate) fn compile(
         true => Some(CargoComponent::new(planner, package, request)?),
         false => None,
     };
-    let skeleton = skeleton(planner, &workspace)?;
     let folder = workspace.root.clone();
     let vendor = planner.once(&format!("vendor {folder}"), |planner| {
-        let fetch = FetchCrates::new(crates, &workspace, planner.clients());
+        let fetch = FetchCrates::new(crates.clone(), workspace, planner.clients());
         let action = Action::builtin(Label::new(owner(&folder), "fetch"), fetch)
-            .input(Input::new("src", Source::Tree(skeleton)))
+            .input(Input::new("src", Source::Tree(skeleton.digest)))
             .output("vendor");
         planner.add(action)
     })?;
@@ -64,12 +74,35 @@ pub(crate) fn compile(
         empty: planner.empty_tree()?,
     };
     let layer = planner.once(&format!("layer {folder}"), |planner| {
-        let selected = selections(planner, &workspace)?;
-        planner.add(cargo.layer(&workspace, &selected, skeleton))
+        let selected = selections(planner, workspace)?;
+        planner.add(cargo.layer(workspace, &selected, skeleton.digest))
     })?;
-    let sources = sources(planner, &workspace, &dir, request, through.as_ref())?;
+    let sources = sources(planner, &common, &dir, request, through.as_ref())?;
     let action = cargo.compile(request, &selection, (sources, layer), through.as_ref());
     Ok(Compiled::new(planner.add(action)?, "component.wasm"))
+}
+
+/// What all components of a workspace are planned from.
+struct Common {
+    workspace: Workspace,
+    crates: Vec<LockedCrate>,
+    /// The manifests, the lockfile and Cargo's configuration, with empty stand-ins for all sources.
+    skeleton: Rc<Skeleton>,
+}
+
+impl Common {
+    fn read(
+        planner: &mut Planner<'_>,
+        manifests: &Manifests,
+        root: &ProjectPath,
+        package: Option<&ProjectPath>,
+    ) -> Result<Self, PlanError> {
+        let workspace = Workspace::load(manifests, root, package)?;
+        let crates = lock::read(planner.project(), &workspace.lockfile())?;
+        let digest = skeleton(planner, &workspace)?;
+        let skeleton = Rc::new(Skeleton::read(digest, planner.store())?);
+        Ok(Self { workspace, crates, skeleton })
+    }
 }
 
 /// The owner of the actions that serve a whole workspace.
@@ -154,26 +187,19 @@ fn manifests(planner: &Planner<'_>, workspace: &Workspace, tree: &mut SourceTree
 /// other members.
 fn sources(
     planner: &mut Planner<'_>,
-    workspace: &Workspace,
+    Common { workspace, skeleton, .. }: &Common,
     dir: &ProjectPath,
     request: &Request<'_>,
     through: Option<&CargoComponent>,
 ) -> Result<cache::Digest, PlanError> {
-    let mut tree = SourceTree::default();
-    manifests(planner, workspace, &mut tree);
-    let needed = workspace.closure(dir);
+    let mut tree = SourceTree::on(Rc::clone(skeleton));
     let project = planner.project().to_owned();
     let is_generated = |path: &ProjectPath| through.is_some_and(|through| through.makes(path));
-    for (folder, package) in &workspace.packages {
-        let stubs = package.stubs();
-        if !needed.contains(folder) {
-            stubs.into_iter().for_each(|(path, text)| tree.generated(path, text));
-            continue;
-        }
-        for (path, text) in
-            stubs.into_iter().filter(|(path, _)| package.unbuilt_targets.contains(path))
-        {
-            tree.generated(path, text);
+    for folder in workspace.closure(dir) {
+        let package = &workspace.packages[&folder];
+        let stubs = package.stubs().into_iter().map(|(path, _)| path);
+        for path in stubs.filter(|path| !package.unbuilt_targets.contains(path)) {
+            tree.remove(path);
         }
         let without = Without { folders: planner.outputs(), marker: Some("Cargo.toml") };
         for sources in source_folders(package) {

@@ -5,8 +5,10 @@
 //! as Cargo refuses a workspace whose members are absent. So an edit of one member never rebuilds
 //! another that does not use it.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use globset::Glob;
 use toml::{Table, Value};
@@ -31,26 +33,20 @@ pub(super) struct Workspace {
 }
 
 impl Workspace {
-    /// Finds the workspace of the package that holds `source`.
-    ///
-    /// Returns it with the folder of that package.
-    pub(super) fn discover(
-        project: &Path,
-        source: &ProjectPath,
-    ) -> Result<(Self, ProjectPath), CargoError> {
-        let package = source
-            .ancestors()
-            .find(|dir| is_package(project, dir))
-            .ok_or_else(|| CargoError::NoManifest { source_file: source.clone() })?;
-        let root = workspace_root(project, &package)?;
+    /// The workspace whose manifest is in the folder `root`, and `package` if that is no member of it.
+    pub(super) fn load(
+        project: &Manifests,
+        root: &ProjectPath,
+        package: Option<&ProjectPath>,
+    ) -> Result<Self, CargoError> {
         let mut workspace = Self {
             packages: BTreeMap::new(),
             shared_dependencies: BTreeMap::new(),
             manifests: BTreeSet::new(),
-            root,
+            root: root.clone(),
         };
-        workspace.load(project, &package)?;
-        Ok((workspace, package))
+        workspace.read(project, package)?;
+        Ok(workspace)
     }
 
     /// The package in the folder `dir` and all that it depends on by path.
@@ -71,12 +67,16 @@ impl Workspace {
         self.root.join("Cargo.lock")
     }
 
-    fn load(&mut self, project: &Path, package: &ProjectPath) -> Result<(), CargoError> {
-        let root_manifest = read_manifest(project, &self.root)?;
+    fn read(
+        &mut self,
+        project: &Manifests,
+        package: Option<&ProjectPath>,
+    ) -> Result<(), CargoError> {
+        let root_manifest = project.read(&self.root)?;
         self.manifests.insert(self.root.join("Cargo.toml"));
-        let mut open = vec![package.clone()];
+        let mut open = Vec::from_iter(package.cloned());
         if let Some(workspace) = root_manifest.get("workspace").and_then(Value::as_table) {
-            open.extend(members(project, &self.root, workspace)?);
+            open.extend(members(&project.folder, &self.root, workspace)?);
             self.shared_dependencies = shared_dependencies(&self.root, workspace)?;
         }
         if root_manifest.contains_key("package") {
@@ -87,9 +87,9 @@ impl Workspace {
             if self.packages.contains_key(&dir) {
                 continue;
             }
-            let manifest = read_manifest(project, &dir)?;
+            let manifest = project.read(&dir)?;
             self.check_workspace_of(project, &dir, &manifest)?;
-            let package = Package::read(project, &dir, &manifest)?;
+            let package = Package::read(&project.folder, &dir, &manifest)?;
             self.manifests.insert(dir.join("Cargo.toml"));
             open.extend(self.local_dependencies(&package));
             self.packages.insert(dir, package);
@@ -101,7 +101,7 @@ impl Workspace {
     /// look for one in all folders above, also outside of the project.
     fn check_workspace_of(
         &self,
-        project: &Path,
+        project: &Manifests,
         dir: &ProjectPath,
         manifest: &Table,
     ) -> Result<(), CargoError> {
@@ -109,7 +109,7 @@ impl Workspace {
         if !is_named && !inherits(manifest) {
             return Ok(());
         }
-        let root = workspace_root(project, dir)?;
+        let root = project.workspace_root(dir)?;
         let is_its_own = root == *dir && manifest.contains_key("workspace");
         match root == self.root || is_its_own {
             true => Ok(()),
@@ -127,21 +127,85 @@ impl Workspace {
     }
 }
 
-/// The toolchains that the component in `source` needs. A manifest that can't be read asks for none
-/// but Rust: planning tells what is wrong with it.
-pub(super) fn toolchains(project: &Path, source: &ProjectPath) -> Vec<&'static str> {
-    let package = source.ancestors().find(|dir| is_package(project, dir));
-    let manifest = package.and_then(|dir| read_manifest(project, &dir).ok());
-    match manifest.as_ref().and_then(metadata::section) {
-        Some(_) => vec![RUST, CARGO_COMPONENT],
-        None => vec![RUST],
+/// The manifests of a project, each read once.
+#[derive(Debug)]
+pub(super) struct Manifests {
+    folder: PathBuf,
+    read: RefCell<BTreeMap<ProjectPath, Rc<Table>>>,
+}
+
+impl Manifests {
+    pub(super) fn of(project: &Path) -> Self {
+        Self { folder: project.to_owned(), read: RefCell::default() }
+    }
+
+    /// The manifest in a folder.
+    pub(super) fn read(&self, dir: &ProjectPath) -> Result<Rc<Table>, CargoError> {
+        if let Some(known) = self.read.borrow().get(dir) {
+            return Ok(Rc::clone(known));
+        }
+        let manifest = Rc::new(read_manifest(&self.folder, dir)?);
+        self.read.borrow_mut().insert(dir.clone(), Rc::clone(&manifest));
+        Ok(manifest)
+    }
+
+    /// The folder of the package that holds a source, and that of its workspace's manifest.
+    pub(super) fn find(
+        &self,
+        source: &ProjectPath,
+    ) -> Result<(ProjectPath, ProjectPath), CargoError> {
+        let package = source
+            .ancestors()
+            .find(|dir| self.is_package(dir))
+            .ok_or_else(|| CargoError::NoManifest { source_file: source.clone() })?;
+        let root = self.workspace_root(&package)?;
+        Ok((package, root))
+    }
+
+    fn exists(&self, dir: &ProjectPath) -> bool {
+        self.read.borrow().contains_key(dir)
+            || dir.join("Cargo.toml").on_disk(&self.folder).is_file()
+    }
+
+    /// A manifest that cannot be read counts: its error is then the one to show.
+    fn is_package(&self, dir: &ProjectPath) -> bool {
+        self.exists(dir) && self.read(dir).map_or(true, |manifest| manifest.contains_key("package"))
+    }
+
+    /// Where the workspace of the package in `dir` starts (the rules of the Cargo reference,
+    /// "Workspaces": `package.workspace`, its own `[workspace]`, or the nearest one above).
+    fn workspace_root(&self, dir: &ProjectPath) -> Result<ProjectPath, CargoError> {
+        let manifest = self.read(dir)?;
+        if manifest.contains_key("workspace") {
+            return Ok(dir.clone());
+        }
+        let package = manifest.get("package");
+        let named = package.and_then(|p| p.get("workspace")).and_then(Value::as_str);
+        if let Some(path) = named {
+            return dependency_folder(dir, "workspace", path);
+        }
+        for above in dir.ancestors().filter(|above| self.exists(above)) {
+            let manifest = self.read(&above)?;
+            if let Some(workspace) = manifest.get("workspace").and_then(Value::as_table) {
+                let excluded =
+                    strings(workspace, "exclude").any(|path| dir.is_in(&above.join(path)));
+                return Ok(if excluded { dir.clone() } else { above });
+            }
+        }
+        Ok(dir.clone())
     }
 }
 
-/// A manifest that cannot be read counts: its error is then the one to show.
-fn is_package(project: &Path, dir: &ProjectPath) -> bool {
-    dir.join("Cargo.toml").on_disk(project).is_file()
-        && read_manifest(project, dir).map_or(true, |manifest| manifest.contains_key("package"))
+/// The toolchains that the component in `source` needs. A manifest that can't be read asks for none
+/// but Rust: planning tells what is wrong with it.
+pub(super) fn toolchains(project: &Path, source: &ProjectPath) -> Vec<&'static str> {
+    let manifests = Manifests::of(project);
+    let package = source.ancestors().find(|dir| manifests.is_package(dir));
+    let manifest = package.and_then(|dir| manifests.read(&dir).ok());
+    match manifest.as_ref().and_then(|manifest| metadata::section(manifest)) {
+        Some(_) => vec![RUST, CARGO_COMPONENT],
+        None => vec![RUST],
+    }
 }
 
 pub(super) fn read_manifest(project: &Path, dir: &ProjectPath) -> Result<Table, CargoError> {
@@ -149,30 +213,6 @@ pub(super) fn read_manifest(project: &Path, dir: &ProjectPath) -> Result<Table, 
     let text = bounded::read_text(&manifest.on_disk(project))
         .map_err(|source| CargoError::Read { path: manifest.clone(), source })?;
     toml::from_str(&text).map_err(|source| CargoError::Parse { manifest, source: source.into() })
-}
-
-/// Where the workspace of the package in `dir` starts (the rules of the Cargo reference,
-/// "Workspaces": `package.workspace`, its own `[workspace]`, or the nearest one above).
-fn workspace_root(project: &Path, dir: &ProjectPath) -> Result<ProjectPath, CargoError> {
-    let manifest = read_manifest(project, dir)?;
-    if manifest.contains_key("workspace") {
-        return Ok(dir.clone());
-    }
-    let named = manifest.get("package").and_then(|p| p.get("workspace")).and_then(Value::as_str);
-    if let Some(path) = named {
-        return dependency_folder(dir, "workspace", path);
-    }
-    for above in dir.ancestors() {
-        if !above.join("Cargo.toml").on_disk(project).is_file() {
-            continue;
-        }
-        let manifest = read_manifest(project, &above)?;
-        if let Some(workspace) = manifest.get("workspace").and_then(Value::as_table) {
-            let excluded = strings(workspace, "exclude").any(|path| dir.is_in(&above.join(path)));
-            return Ok(if excluded { dir.clone() } else { above });
-        }
-    }
-    Ok(dir.clone())
 }
 
 /// Whether a manifest says `workspace = true` anywhere.
@@ -274,8 +314,14 @@ mod tests {
         dir
     }
 
+    fn find(project: &Path, source: &str) -> Result<(Workspace, ProjectPath), CargoError> {
+        let manifests = Manifests::of(project);
+        let (package, root) = manifests.find(&ProjectPath::parse(source).unwrap())?;
+        Ok((Workspace::load(&manifests, &root, Some(&package))?, package))
+    }
+
     fn discover(dir: &tempfile::TempDir, source: &str) -> (Workspace, ProjectPath) {
-        Workspace::discover(dir.path(), &ProjectPath::parse(source).unwrap()).unwrap()
+        find(dir.path(), source).unwrap()
     }
 
     fn names(paths: &BTreeSet<ProjectPath>) -> Vec<&str> {
@@ -350,8 +396,7 @@ mod tests {
                 ("Cargo.toml", "[workspace]\nexclude = [\"app\"]"),
             ];
             let dir = project(&files);
-            let source = ProjectPath::parse("app/src/main.rs").unwrap();
-            let found = Workspace::discover(dir.path(), &source);
+            let found = find(dir.path(), "app/src/main.rs");
             let found = found.map(|_| ()).map_err(|error| error.to_string());
             assert_eq!(found.as_ref().map_err(String::as_str), expect.as_ref().map_err(|e| *e));
         };
@@ -377,8 +422,7 @@ mod tests {
             ("Cargo.toml", "[package]\nname = \"a\"\n[dependencies]\nb = { path = \"../b\" }\n"),
             ("src/lib.rs", ""),
         ]);
-        let source = ProjectPath::parse("src/lib.rs").unwrap();
-        let error = Workspace::discover(dir.path(), &source).unwrap_err();
+        let error = find(dir.path(), "src/lib.rs").unwrap_err();
         assert_eq!(
             error.to_string(),
             "Cargo.toml: dependency `b` is at `../b`, outside the project"

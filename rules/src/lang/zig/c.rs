@@ -140,12 +140,12 @@ fn object(request: &Request<'_>, file: &ProjectPath, to: &str) -> String {
 impl Files {
     /// The sources and headers below the folder of `source`, and those of `inputs`.
     fn find(
-        planner: &Planner<'_>,
+        planner: &mut Planner<'_>,
         dialect: Dialect,
         request: &Request<'_>,
     ) -> Result<Self, PlanError> {
         let folder = request.source.parent();
-        let mut folders = planner.outputs().to_vec();
+        let mut folders = planner.outputs().clone();
         folders.extend(foreign(planner, &folder, request.source));
         let without = Without { folders: &folders, marker: None };
         let mut tree = SourceTree::default();

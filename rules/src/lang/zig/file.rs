@@ -43,7 +43,7 @@ fn script(request: &Request<'_>) -> String {
 /// The Zig files below the folder of `source`: nothing above it can be imported.
 fn sources(planner: &mut Planner<'_>, request: &Request<'_>) -> Result<cache::Digest, PlanError> {
     let folder = request.source.parent();
-    let mut folders = planner.outputs().to_vec();
+    let mut folders = planner.outputs().clone();
     folders.extend(foreign(planner, &folder, request.source));
     let mut tree = SourceTree::default();
     let project = planner.project().to_owned();

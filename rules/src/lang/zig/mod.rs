@@ -16,6 +16,10 @@ mod project;
 mod tool;
 mod zon;
 
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::ops::Bound;
+
 use super::{Compiled, LanguageError, Request, Rule};
 use crate::path::{PathError, ProjectPath};
 use crate::plan::{PlanError, Planner};
@@ -157,19 +161,29 @@ fn compile(planner: &mut Planner<'_>, request: &Request<'_>) -> Result<Compiled,
 
 /// What below `folder` belongs to other components of the project, and so not to the one whose
 /// source is `source`.
-fn foreign(planner: &Planner<'_>, folder: &ProjectPath, source: &ProjectPath) -> Vec<ProjectPath> {
-    apart(folder, source, planner.sources().into_iter())
+fn foreign(
+    planner: &mut Planner<'_>,
+    folder: &ProjectPath,
+    source: &ProjectPath,
+) -> BTreeSet<ProjectPath> {
+    let Ok(all) = planner.known("sources", |planner| Ok::<_, Infallible>(planner.sources()));
+    apart(folder, source, &all)
 }
 
 /// Of each other source its folder, or the file alone where `source` lies in that folder as well.
 fn apart(
     folder: &ProjectPath,
     source: &ProjectPath,
-    all: impl Iterator<Item = ProjectPath>,
-) -> Vec<ProjectPath> {
-    let others = all.filter(|other| other != source && other.is_in(folder));
-    let place = |other: ProjectPath| match other.parent() {
-        parent if source.is_in(&parent) => other,
+    all: &BTreeSet<ProjectPath>,
+) -> BTreeSet<ProjectPath> {
+    // What lies in a folder stands together in the order of paths, but for names that go on behind the folder's.
+    let start = if folder.is_root() { String::new() } else { format!("{folder}/") };
+    let inside = all
+        .range::<str, _>((Bound::Included(start.as_str()), Bound::Unbounded))
+        .take_while(|path| path.as_str().starts_with(&start));
+    let others = inside.filter(|other| *other != source);
+    let place = |other: &ProjectPath| match other.parent() {
+        parent if source.is_in(&parent) => other.clone(),
         parent => parent,
     };
     others.map(place).collect()
@@ -185,11 +199,11 @@ mod tests {
             let path = |text: &str| ProjectPath::parse(text).unwrap();
             let all = ["main.c", "other.c", "lib/a/a.zig", "lib/b/b.c", "lib/b/deep/c.rs"];
             let folder = if folder.is_empty() { ProjectPath::root() } else { path(folder) };
-            let found = apart(&folder, &path(source), all.map(path).into_iter());
+            let found = apart(&folder, &path(source), &all.map(path).into());
             let found: Vec<&str> = found.iter().map(ProjectPath::as_str).collect();
             assert_eq!(found, expected, "{source}");
         };
-        check("", "main.c", &["other.c", "lib/a", "lib/b", "lib/b/deep"]);
+        check("", "main.c", &["lib/a", "lib/b", "lib/b/deep", "other.c"]);
         check("lib/b", "lib/b/b.c", &["lib/b/deep"]);
         check("lib/b/deep", "lib/b/deep/c.rs", &[]);
         check("lib", "lib/b/deep/c.rs", &["lib/a", "lib/b/b.c"]);

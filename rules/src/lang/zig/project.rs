@@ -239,7 +239,7 @@ fn sources(
     for (folder, manifest) in packages {
         tree.optional_file(&project, folder.join("build.zig"));
         tree.optional_file(&project, folder.join("build.zig.zon"));
-        let mut apart = planner.outputs().to_vec();
+        let mut apart = planner.outputs().clone();
         apart.extend(foreign(planner, folder, request.source));
         apart.extend(MADE_BY_ZIG.map(|name| folder.join(name)));
         let without = Without { folders: &apart, marker: None };

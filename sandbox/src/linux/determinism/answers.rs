@@ -4,6 +4,7 @@
 //! They are many (an interpreter asks for a hundred thousand files), so they cost one change to this
 //! process and back. What can't be answered here is left to the kernel, which then answers as ever.
 
+use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::Settings;
@@ -222,15 +223,18 @@ fn random(pid: Pid, thread: &mut Thread, at: u64, length: u64) -> Answer {
 }
 
 /// The `timespec` at an address in nanoseconds, or with a `unit` of 1000 the `timeval`; 0 if there
-/// is none.
-pub(super) fn duration(pid: Pid, at: u64, unit: u64) -> u64 {
+/// is none. Fails if this process can't read it.
+pub(super) fn duration(pid: Pid, at: u64, unit: u64) -> Result<u64> {
     let mut bytes = [0; 16];
-    if at == 0 || read_memory(pid, at, &mut bytes) != Ok(bytes.len()) {
-        return 0;
+    if at == 0 {
+        return Ok(0);
+    }
+    if read_memory(pid, at, &mut bytes) != Ok(bytes.len()) {
+        return Err(Errno::FAULT);
     }
     let number = |bytes: &[u8]| u64::from_ne_bytes(bytes.try_into().expect("it is eight bytes"));
     let (seconds, rest) = (number(&bytes[..8]), number(&bytes[8..]));
-    seconds.saturating_mul(SECOND).saturating_add(rest.saturating_mul(unit))
+    Ok(seconds.saturating_mul(SECOND).saturating_add(rest.saturating_mul(unit)))
 }
 
 pub(super) fn timespec(nanoseconds: u64) -> [u8; 16] {

@@ -1,6 +1,7 @@
 //! The calls whose results are mended when they return, or that take time: the thread stops at their
 //! beginning and their end.
 
+use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::Settings;
@@ -62,21 +63,23 @@ type Result<T> = rustix::io::Result<T>;
 pub(super) fn enter(pid: Pid, thread: &mut Thread, settings: Settings) -> Result<Option<Call>> {
     let registers = Registers::of(pid)?;
     let [first, second, third, fourth, fifth, _] = registers.arguments();
-    let sleep = |at, unit| Call::Sleep(duration(pid, at, unit));
-    let rest = |at, rest| match duration(pid, at, 1) {
-        time if rest == 0 => Call::Sleep(time),
-        time => Call::Rest(time, rest),
+    let sleep = |at, unit| duration(pid, at, unit).map(Call::Sleep);
+    let rest = |at, rest| {
+        duration(pid, at, 1).map(|time| match rest {
+            0 => Call::Sleep(time),
+            rest => Call::Rest(time, rest),
+        })
     };
     let call = match registers.call() {
         libc::SYS_sched_getaffinity => Call::Affinity(third),
         libc::SYS_uname => Call::Name(first),
-        libc::SYS_nanosleep => rest(first, second),
+        libc::SYS_nanosleep => rest(first, second)?,
         libc::SYS_clock_nanosleep if second as i32 & libc::TIMER_ABSTIME == 0 => {
-            rest(third, fourth)
+            rest(third, fourth)?
         }
         libc::SYS_clock_nanosleep => {
-            let before = thread.clock;
-            thread.clock.sleep_until(first as i32, duration(pid, third, 1), settings.epoch);
+            let (before, moment) = (thread.clock, duration(pid, third, 1)?);
+            thread.clock.sleep_until(first as i32, moment, settings.epoch);
             let nanoseconds = thread.clock.since(before);
             if let Some(clocks) = thread.clocks {
                 clocks.advance(pid, nanoseconds)?;
@@ -85,27 +88,31 @@ pub(super) fn enter(pid: Pid, thread: &mut Thread, settings: Settings) -> Result
             return Ok(None);
         }
         libc::SYS_epoll_pwait => Call::Sleep(milliseconds(fourth)),
-        libc::SYS_epoll_pwait2 => sleep(fourth, 1),
-        libc::SYS_ppoll => sleep(third, 1),
-        libc::SYS_pselect6 => sleep(fifth, 1),
+        libc::SYS_epoll_pwait2 => sleep(fourth, 1)?,
+        libc::SYS_ppoll => sleep(third, 1)?,
+        libc::SYS_pselect6 => sleep(fifth, 1)?,
         #[cfg(target_arch = "x86_64")]
         libc::SYS_epoll_wait => Call::Sleep(milliseconds(fourth)),
         #[cfg(target_arch = "x86_64")]
         libc::SYS_poll => Call::Sleep(milliseconds(third)),
         #[cfg(target_arch = "x86_64")]
-        libc::SYS_select => sleep(fifth, 1000),
+        libc::SYS_select => sleep(fifth, 1000)?,
         libc::SYS_wait4 => Call::Usage(fourth),
         libc::SYS_waitid => Call::Usage(fifth),
         libc::SYS_rt_sigtimedwait => Call::Signal(second),
         libc::SYS_recvmmsg => {
             let mut timeout = [0; 16];
-            read_memory(pid, fifth, &mut timeout)?;
-            Call::Kept(fifth, timeout)
+            match read_memory(pid, fifth, &mut timeout)? {
+                16 => Call::Kept(fifth, timeout),
+                _ => return Err(Errno::FAULT),
+            }
         }
         call => {
             let process = thread.process_of(pid).map(|process| process.id);
-            let asked = process
-                .and_then(|process| Timers::enter(pid, process, call, registers.arguments()));
+            let asked = match process {
+                Some(process) => Timers::enter(pid, process, call, registers.arguments())?,
+                None => None,
+            };
             asked.map_or(Call::Sleep(0), Call::Timer)
         }
     };

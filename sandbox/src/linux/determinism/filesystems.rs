@@ -15,7 +15,10 @@ use crate::linux::sys::trace::write_memory;
 
 /// `place` is a descriptor and the address of a path.
 pub(super) fn of_path(pid: Pid, place: (i32, u64), to: u64) -> Answer {
-    let Some(file) = File::at(pid, place, 0) else { return Answer::Continue };
+    let file = match File::at(pid, place, 0) {
+        Ok(file) => file,
+        Err(answer) => return answer,
+    };
     let opened = openat(file.base(), file.path(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     match opened {
         Ok(opened) => tell(pid, &opened, to),

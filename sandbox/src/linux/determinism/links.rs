@@ -20,7 +20,11 @@ pub(super) fn read(
     (to, size): (u64, u64),
     inodes: &mut Inodes,
 ) -> Answer {
-    match text(pid, place, inodes) {
+    let file = match File::at(pid, place, libc::AT_SYMLINK_NOFOLLOW) {
+        Ok(file) => file,
+        Err(answer) => return answer,
+    };
+    match text(&file, inodes) {
         Some(text) if size > 0 => {
             let text = &text[..text.len().min(size as usize)];
             super::answers::written(write_memory(pid, to, text), text.len() as i64)
@@ -30,9 +34,8 @@ pub(super) fn read(
 }
 
 /// What is to be read instead of the link's own text, if anything.
-fn text(pid: Pid, place: (i32, u64), inodes: &mut Inodes) -> Option<Vec<u8>> {
-    let file = File::at(pid, place, libc::AT_SYMLINK_NOFOLLOW)?;
-    if !is_of_processes(&file) {
+fn text(file: &File, inodes: &mut Inodes) -> Option<Vec<u8>> {
+    if !is_of_processes(file) {
         return None;
     }
     let text = readlinkat(file.base(), file.path(), Vec::new()).ok()?.into_bytes();

@@ -21,7 +21,7 @@ pub(super) struct Missing(BTreeSet<Vec<u8>>);
 impl Missing {
     /// A thread opens or looks for the file at `place`, a descriptor and the address of a path.
     pub(super) fn look(&mut self, pid: Pid, place: (i32, u64)) {
-        let Some(file) = File::at(pid, place, 0) else { return };
+        let Ok(file) = File::at(pid, place, 0) else { return };
         if is_of_the_view(&file) {
             return;
         }

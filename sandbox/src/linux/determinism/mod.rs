@@ -34,7 +34,7 @@ mod vdso;
 
 use std::os::fd::BorrowedFd;
 
-use rustix::io::Result;
+use rustix::io::{Errno, Result};
 use rustix::process::Pid;
 
 pub(super) use answers::NOTIFIED;
@@ -115,6 +115,12 @@ impl Layer {
             None => Answer::Continue,
         };
         // What can't be answered any more is the call of a thread that was killed.
+        let _ = notify::answer(self.listener, notification.id, answer);
+    }
+
+    /// Lets a call fail, as one that nobody may make.
+    pub(super) fn refuse(&self, notification: &Notification) {
+        let answer = paths::error(Errno::PERM);
         let _ = notify::answer(self.listener, notification.id, answer);
     }
 

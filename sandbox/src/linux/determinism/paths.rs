@@ -41,7 +41,10 @@ pub(super) fn stat(
     to: u64,
     mut facts: Facts<'_>,
 ) -> Answer {
-    let Some(file) = File::at(pid, place, flags) else { return Answer::Continue };
+    let file = match File::at(pid, place, flags) {
+        Ok(file) => file,
+        Err(answer) => return answer,
+    };
     let told = files::stat(file.base(), &file.path, flags);
     if file.is_closed(told.as_ref().err()) {
         return Answer::Continue;
@@ -58,7 +61,10 @@ pub(super) fn statx(
     to: u64,
     mut facts: Facts<'_>,
 ) -> Answer {
-    let Some(file) = File::at(pid, place, flags) else { return Answer::Continue };
+    let file = match File::at(pid, place, flags) {
+        Ok(file) => file,
+        Err(answer) => return answer,
+    };
     let told = files::statx(file.base(), &file.path, (flags, mask));
     if file.is_closed(told.as_ref().err()) {
         return Answer::Continue;
@@ -78,8 +84,13 @@ fn tell<const N: usize>(
             mend(&mut told);
             written(write_memory(pid, to, &told), 0)
         }
-        Err(error) => Answer::Result(-i64::from(error.raw_os_error())),
+        Err(error) => self::error(error),
     }
+}
+
+/// The answer of a call that fails.
+pub(super) fn error(error: Errno) -> Answer {
+    Answer::Result(-i64::from(error.raw_os_error()))
 }
 
 /// A file as a thread names it.
@@ -92,23 +103,27 @@ pub(super) struct File {
 }
 
 impl File {
-    /// `None` if the kernel has to be asked by the thread itself.
-    pub(super) fn at(pid: Pid, (fd, path): (i32, u64), flags: i32) -> Option<Self> {
-        let path = if path == 0 { CString::default() } else { path_at(pid, path)? };
+    /// Fails with the answer that the thread gets: an error if this process can't read the path, or the
+    /// kernel's answer to the thread itself.
+    pub(super) fn at(pid: Pid, (fd, path): (i32, u64), flags: i32) -> Result<Self, Answer> {
+        let path = match path {
+            0 => CString::default(),
+            at => path_at(pid, at).map_err(error)?,
+        };
         let text = path.to_bytes();
         if text.starts_with(b"/") {
             let own = own(pid, text, flags & libc::AT_SYMLINK_NOFOLLOW == 0);
             let is_own = own.is_some();
-            return Some(Self { base: None, path: own.unwrap_or(path), is_own });
+            return Ok(Self { base: None, path: own.unwrap_or(path), is_own });
         }
         if text.is_empty() && flags & libc::AT_EMPTY_PATH == 0 {
-            return None;
+            return Err(Answer::Continue);
         }
         let base = match fd {
             libc::AT_FDCWD => opened(&format!("/proc/{}/cwd", pid.as_raw_nonzero())),
             fd => descriptor(pid, fd),
         };
-        Some(Self { base: Some(base?), path, is_own: false })
+        Ok(Self { base: Some(base.ok_or(Answer::Continue)?), path, is_own: false })
     }
 
     /// Whether the thread may ask for it where this process may not.

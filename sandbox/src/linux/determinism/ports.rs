@@ -37,8 +37,11 @@ impl Ports {
     ) -> Answer {
         let mut bytes = [0; 28];
         let length = bytes.len().min(length as u32 as usize);
-        if read_memory(pid, at, &mut bytes[..length]) != Ok(length) || length < 2 {
+        if length < 2 {
             return Answer::Continue;
+        }
+        if read_memory(pid, at, &mut bytes[..length]) != Ok(length) {
+            return Answer::Result(-i64::from(libc::EFAULT));
         }
         let family = i32::from(u16::from_ne_bytes([bytes[0], bytes[1]]));
         let asked = match family {

@@ -10,6 +10,7 @@ use rustix::fs::readlink;
 use rustix::process::Pid;
 
 use super::inodes::Inodes;
+use super::paths;
 use crate::linux::sys::files::in_memory;
 use crate::linux::sys::notify::Answer;
 use crate::linux::sys::trace::path_at;
@@ -59,7 +60,11 @@ pub(super) fn open(
     is_closed_on_exec: bool,
     (cpus, inodes): (u32, &mut Inodes),
 ) -> Answer {
-    let text = path(pid, place).and_then(|path| text(pid, &path, cpus, inodes));
+    let path = match path_at(pid, place.1) {
+        Ok(path) => whole(pid, place.0, path.into_bytes()),
+        Err(error) => return paths::error(error),
+    };
+    let text = path.and_then(|path| text(pid, &path, cpus, inodes));
     let file = text.and_then(|text| in_memory(c"process", text.as_bytes()).ok());
     match file {
         Some(file) => Answer::Descriptor(file, is_closed_on_exec),
@@ -68,8 +73,7 @@ pub(super) fn open(
 }
 
 /// The whole path, if it is one of `/proc`.
-fn path(pid: Pid, (fd, path): (i32, u64)) -> Option<Vec<u8>> {
-    let path = path_at(pid, path)?.into_bytes();
+fn whole(pid: Pid, fd: i32, path: Vec<u8>) -> Option<Vec<u8>> {
     let is_below = |path: &[u8]| path.starts_with(b"/proc/") || path == b"/etc/mtab";
     if path.starts_with(b"/") {
         return is_below(&path).then_some(path);

@@ -50,11 +50,16 @@ enum Told {
 
 impl Timers {
     /// The call that a thread of `process` is about to make, if it is one about timers.
-    pub(super) fn enter(pid: Pid, process: Pid, call: i64, arguments: [u64; 6]) -> Option<Asked> {
+    pub(super) fn enter(
+        pid: Pid,
+        process: Pid,
+        call: i64,
+        arguments: [u64; 6],
+    ) -> Result<Option<Asked>> {
         let [first, second, third, fourth, ..] = arguments;
         let asked = |timer, told, new| {
-            let new = (new != 0).then(|| value_at(pid, new).ok()).flatten();
-            Some(Asked { process, timer, told: Told::At(told), new })
+            let new = (new != 0).then(|| value_at(pid, new)).transpose()?;
+            Ok(Some(Asked { process, timer, told: Told::At(told), new }))
         };
         match call {
             libc::SYS_getitimer => asked(Timer::Interval(first), second, 0),
@@ -64,13 +69,13 @@ impl Timers {
             libc::SYS_timerfd_gettime => asked(Timer::File(first), second, 0),
             libc::SYS_timerfd_settime => asked(Timer::File(first), fourth, third),
             #[cfg(target_arch = "x86_64")]
-            libc::SYS_alarm => Some(Asked {
+            libc::SYS_alarm => Ok(Some(Asked {
                 process,
                 timer: Timer::Interval(libc::ITIMER_REAL as u64),
                 told: Told::Seconds,
                 new: Some(value(first & 0xffff_ffff)),
-            }),
-            _ => None,
+            })),
+            _ => Ok(None),
         }
     }
 
@@ -109,7 +114,7 @@ fn value(seconds: u64) -> Value {
 
 /// The value of an `itimerspec` or `itimerval`, after its interval.
 fn value_at(pid: Pid, at: u64) -> Result<Value> {
-    value_at_address(pid, at + VALUE as u64)
+    value_at_address(pid, at.wrapping_add(VALUE as u64))
 }
 
 fn value_at_address(pid: Pid, at: u64) -> Result<Value> {

@@ -76,6 +76,8 @@ const NOT_THERE: &[libc::c_long] = &[
     libc::SYS_io_uring_register,
     libc::SYS_io_uring_setup,
     libc::SYS_openat2,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_uselib,
 ];
 
 /// Newer than `libc`.
@@ -317,6 +319,34 @@ mod tests {
     }
 
     #[test]
+    fn verdicts_for_sockets_without_namespaces() {
+        let alone = Watched { translated: &[libc::SYS_chdir], is_alone: true, ..WATCHED };
+        let check = |number, arguments: [u64; 6], expect| {
+            let found = run(alone, ARCHITECTURE, number, arguments);
+            assert_eq!(found, expect, "{number} {arguments:x?}");
+        };
+        let (refused, allowed) = (errno(libc::EACCES), SECCOMP_RET_ALLOW);
+        let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        for (kind, expect) in [
+            (libc::SOCK_STREAM, allowed),
+            (libc::SOCK_SEQPACKET, allowed),
+            (libc::SOCK_DGRAM, refused),
+            (libc::SOCK_RAW, refused),
+            (libc::SOCK_RDM, refused),
+            (0, refused),
+            (0xf, refused),
+        ] {
+            check(libc::SYS_socketpair, [1, kind as u64, 0, 0, 0, 0], expect);
+            check(libc::SYS_socketpair, [1, (kind | flags) as u64, 0, 0, 0, 0], expect);
+        }
+        check(libc::SYS_bind, [3, 4, 5, 0, 0, 0], refused);
+        check(libc::SYS_connect, [3, 4, 5, 0, 0, 0], refused);
+        check(libc::SYS_sendto, [3, 4, 5, 0, 0, 0], allowed);
+        check(libc::SYS_sendto, [3, 4, 5, 0, 6, 2], refused);
+        check(libc::SYS_sendto, [3, 4, 5, 0, 6 << 32, 2], refused);
+    }
+
+    #[test]
     fn verdicts_for_arguments() {
         let namespaces = |number, arguments| run(WATCHED, ARCHITECTURE, number, arguments);
         let check = |number, arguments: &[u64], expect| {
@@ -351,6 +381,16 @@ mod tests {
         for request in [0x8008_6601, 0xc020_660b, 0x4004_9409, 0x4020_940d, 0x5401, 0x5421] {
             check(libc::SYS_ioctl, &[3, request], allowed);
         }
+        for command in [libc::F_SETLEASE, libc::F_NOTIFY, 1040] {
+            check(libc::SYS_fcntl, &[3, command as u64], refused);
+        }
+        for command in [libc::F_GETLEASE, libc::F_SETLK, libc::F_DUPFD_CLOEXEC] {
+            check(libc::SYS_fcntl, &[3, command as u64], allowed);
+        }
+        check(libc::SYS_socketpair, &[30, 1], errno(libc::EAFNOSUPPORT));
+        check(libc::SYS_socketpair, &[1, 2], allowed);
+        check(libc::SYS_prctl, &[libc::PR_SET_DUMPABLE as u64, 0], errno(0));
+        check(libc::SYS_prctl, &[libc::PR_SET_DUMPABLE as u64, 1], allowed);
         for call in [libc::SYS_prlimit64, libc::SYS_sched_setaffinity, libc::SYS_sched_setscheduler]
         {
             check(call, &[1], refused);

@@ -69,7 +69,12 @@ pub(in crate::linux) const fn is(argument: u32, value: i32) -> Condition {
 
 /// The argument at this place is another number.
 pub(in crate::linux) const fn is_not(argument: u32, value: u32) -> Condition {
-    Condition { offset: offset(argument), mask: u32::MAX, test: Test::IsNot(value) }
+    masked_not(argument, u32::MAX, value)
+}
+
+/// The argument at this place is another number where the mask has bits.
+const fn masked_not(argument: u32, mask: u32, value: u32) -> Condition {
+    Condition { offset: offset(argument), mask, test: Test::IsNot(value) }
 }
 
 /// The argument at this place is that number where the mask has bits.
@@ -151,6 +156,24 @@ pub(super) const ALWAYS: &[Rule] = &[
         ],
         libc::EINVAL,
     ),
+    // Inputs are files of the store, which other commands read: who opens one would wait for the end of a lease,
+    // and be told of with a signal.
+    refuse(libc::SYS_fcntl, &[is(1, libc::F_SETLEASE)], libc::EPERM),
+    refuse(libc::SYS_fcntl, &[is(1, F_SETDELEG)], libc::EPERM),
+    refuse(libc::SYS_fcntl, &[is(1, libc::F_NOTIFY)], libc::EPERM),
+    // Process 1 could not read what it has to: paths, and how much memory is in use. It is as if that wish were
+    // granted.
+    refuse(libc::SYS_prctl, &[is(0, libc::PR_SET_DUMPABLE), is(1, 0)], 0),
+    // Pairs of sockets are of the same families as single ones.
+    refuse(
+        libc::SYS_socketpair,
+        &[
+            is_not(0, libc::AF_UNIX as u32),
+            is_not(0, libc::AF_INET as u32),
+            is_not(0, libc::AF_INET6 as u32),
+        ],
+        libc::EAFNOSUPPORT,
+    ),
     mode_of(libc::SYS_fchmod, &[has(1, SET_ID)]),
     mode_of(libc::SYS_fchmodat, &[has(2, SET_ID)]),
     mode_of(FCHMODAT2, &[has(2, SET_ID)]),
@@ -182,6 +205,9 @@ pub(super) const ALWAYS: &[Rule] = &[
     refuse(libc::SYS_ioctl, &[sets(0xf5)], libc::EPERM),
     refuse(libc::SYS_ioctl, &[is(1, SET_ENCRYPTION_POLICY as i32)], libc::EPERM),
 ];
+
+/// The lease of a folder, which `libc` lacks.
+const F_SETDELEG: i32 = 1040;
 
 /// Requests of `ioctl` that only share or tell, of the types that file systems use.
 const FIEMAP: u32 = 0xc020_660b;
@@ -230,13 +256,31 @@ pub(super) const UNTRACED: &[Rule] = &[
 ];
 
 /// Refused where the filter alone keeps a command from others: the kernel would send signals on its behalf.
+///
+/// Of sockets there are pairs that stay connected to each other and to nobody else: streams, and packets in
+/// order. Each message of a datagram socket may have an address, which is in memory (`sendmsg`), so there are
+/// no such pairs; the kernel takes `SOCK_RAW` for the same.
 pub(super) const ALONE: &[Rule] = &[
+    refuse(
+        libc::SYS_socketpair,
+        &[
+            masked_not(1, SOCKET_KIND, libc::SOCK_STREAM as u32),
+            masked_not(1, SOCKET_KIND, libc::SOCK_SEQPACKET as u32),
+        ],
+        libc::EACCES,
+    ),
+    refuse(libc::SYS_bind, &[], libc::EACCES),
+    refuse(libc::SYS_connect, &[], libc::EACCES),
+    refuse(libc::SYS_sendto, &[has(4, u32::MAX)], libc::EACCES),
+    refuse(libc::SYS_sendto, &[has_upper(4)], libc::EACCES),
     refuse(libc::SYS_fcntl, &[is(1, libc::F_SETOWN)], libc::EPERM),
     refuse(libc::SYS_fcntl, &[is(1, F_SETOWN_EX)], libc::EPERM),
     refuse(libc::SYS_ioctl, &[is(1, FIOSETOWN)], libc::EPERM),
     refuse(libc::SYS_ioctl, &[is(1, SIOCSPGRP)], libc::EPERM),
 ];
 
+/// The bits of the second argument of `socketpair` that are no flags.
+const SOCKET_KIND: u32 = 0xf;
 const F_SETOWN_EX: i32 = 15;
 const FIOSETOWN: i32 = 0x8901;
 const SIOCSPGRP: i32 = 0x8902;

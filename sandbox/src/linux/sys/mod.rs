@@ -255,6 +255,31 @@ pub(super) fn kill_all_others() {
     unsafe { libc::kill(-1, libc::SIGKILL) };
 }
 
+/// The bytes of all shared memory of System V in this namespace that are not swapped out, attached or not.
+pub(super) fn segments() -> Result<u64> {
+    // Both as in `shmctl(2)`.
+    const SHM_INFO: c_int = 14;
+    #[repr(C)]
+    #[derive(Default)]
+    struct Segments {
+        used_ids: c_int,
+        total: libc::c_ulong,
+        resident: libc::c_ulong,
+        swapped: libc::c_ulong,
+        attempts: libc::c_ulong,
+        successes: libc::c_ulong,
+    }
+    let mut told = Segments::default();
+    // SAFETY: the kernel fills a structure of this layout.
+    let done = unsafe { libc::shmctl(0, SHM_INFO, (&raw mut told).cast()) };
+    match check(done.into()) {
+        // This kernel has none.
+        Err(Errno::NOSYS) => Ok(0),
+        Err(error) => Err(error),
+        Ok(()) => Ok(told.resident * page_size()),
+    }
+}
+
 /// The bytes of a page of memory.
 ///
 /// The C library was told by the kernel when this program began; others read it from `/proc` when they are

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::raw::c_int;
 use std::ptr;
 
-use rustix::io::Result;
+use rustix::io::{Errno, Result};
 use rustix::process::Pid;
 
 use super::{check, last_error};
@@ -288,25 +288,27 @@ pub(in crate::linux) fn read_memory(thread: Pid, from: u64, buffer: &mut [u8]) -
     usize::try_from(count).map_err(|_| last_error())
 }
 
-/// The path at an address, if it ends within what a path may have.
-pub(in crate::linux) fn path_at(pid: Pid, at: u64) -> Option<CString> {
+/// The path at an address. Fails with what the kernel says of a path that is too long, and with `EFAULT` if
+/// this process can't read it, which is not to say that the kernel can't: the memory may be one that only its
+/// own process can read.
+pub(in crate::linux) fn path_at(pid: Pid, at: u64) -> Result<CString> {
     const PAGE: u64 = 4096;
     let mut bytes = [0; PAGE as usize];
     let mut length = 0;
     // Page by page: the next one may not be there.
     while length < bytes.len() {
-        let from = at + length as u64;
+        let from = at.checked_add(length as u64).ok_or(Errno::FAULT)?;
         let end = bytes.len().min(length + (PAGE - from % PAGE) as usize);
-        let read = read_memory(pid, from, &mut bytes[length..end]).ok()?;
+        let read = read_memory(pid, from, &mut bytes[length..end]).map_err(|_| Errno::FAULT)?;
         length += read;
         if let Ok(path) = CStr::from_bytes_until_nul(&bytes[..length]) {
-            return Some(path.to_owned());
+            return Ok(path.to_owned());
         }
         if read == 0 {
-            return None;
+            return Err(Errno::FAULT);
         }
     }
-    None
+    Err(Errno::NAMETOOLONG)
 }
 
 /// Writes memory of a traced process; all of it or an error.
@@ -319,7 +321,7 @@ pub(in crate::linux) fn write_memory(thread: Pid, to: u64, bytes: &[u8]) -> Resu
     let count = unsafe { libc::process_vm_writev(thread, here, 1, there, 1, 0) };
     match usize::try_from(count) {
         Ok(count) if count == bytes.len() => Ok(()),
-        Ok(_) => Err(rustix::io::Errno::FAULT),
+        Ok(_) => Err(Errno::FAULT),
         Err(_) => Err(last_error()),
     }
 }

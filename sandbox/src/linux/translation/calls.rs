@@ -9,8 +9,8 @@ use super::tree::Place;
 pub(super) enum Kind {
     /// It has paths.
     Paths(&'static [PathArgument]),
-    /// It becomes another program: where the folder, the path and the arguments stand.
-    Execute { folder: Option<usize>, path: usize, arguments: usize },
+    /// It becomes another program: where the folder, the path, the arguments and the flags stand.
+    Execute { folder: Option<usize>, path: usize, arguments: usize, flags: Option<usize> },
     /// It reads a link: where the folder and the path stand, and after that the place for the text and
     /// its size.
     ReadLink { folder: Option<usize>, path: usize },
@@ -37,6 +37,8 @@ pub(super) struct PathArgument {
     change: Change,
     /// Whether the determinism layer answers the call.
     pub is_answered: bool,
+    /// Whether a null in the place of the path means the descriptor.
+    pub may_be_null: bool,
 }
 
 /// Whether a link at the very end of a path is followed.
@@ -66,6 +68,8 @@ enum Change {
     New,
     /// It, or the folder that it is in, is changed.
     Any,
+    /// It gets a second name.
+    Link,
     /// As the flags of `open` say, which stand there.
     Open(usize),
     /// As the mode of `access` says, which stands there.
@@ -74,11 +78,15 @@ enum Change {
 
 impl PathArgument {
     const fn new(folder: Option<usize>, at: usize, last: When, change: Change) -> Self {
-        Self { folder, at, last, change, is_answered: false }
+        Self { folder, at, last, change, is_answered: false, may_be_null: false }
     }
 
     const fn answered(self) -> Self {
         Self { is_answered: true, ..self }
+    }
+
+    const fn or_null(self) -> Self {
+        Self { may_be_null: true, ..self }
     }
 
     /// The path of a program.
@@ -110,7 +118,7 @@ impl PathArgument {
     pub(super) fn writes(&self, arguments: [u64; 6], place: &Place) -> bool {
         match self.change {
             Change::None => false,
-            Change::New | Change::Any => true,
+            Change::New | Change::Any | Change::Link => true,
             Change::Access(at) => arguments[at] as i32 & libc::W_OK != 0 && place.exists(),
             Change::Open(at) => {
                 let flags = arguments[at] as i32;
@@ -122,17 +130,22 @@ impl PathArgument {
         }
     }
 
-    /// Whether it, or the folder that it is in, is changed whatever the other arguments are.
+    /// Whether the file that it means is changed whatever the other arguments are, so that it matters if the
+    /// path is empty and stands for a descriptor.
     pub(super) fn is_changed(&self) -> bool {
-        matches!(self.change, Change::Any)
+        matches!(self.change, Change::Any | Change::Link)
     }
 
-    /// Whether it must not be there yet.
-    pub(super) fn makes_anew(&self, arguments: [u64; 6]) -> bool {
+    /// Why nothing can be written at `place`, where this would write.
+    pub(super) fn refusal(&self, arguments: [u64; 6], place: &Place) -> Errno {
         match self.change {
-            Change::New => true,
-            Change::Open(at) => arguments[at] as i32 & libc::O_EXCL != 0,
-            Change::None | Change::Any | Change::Access(_) => false,
+            Change::New if place.exists() => Errno::EXIST,
+            Change::Open(at) if arguments[at] as i32 & libc::O_EXCL != 0 && place.exists() => {
+                Errno::EXIST
+            }
+            // As between file systems.
+            Change::Link => Errno::XDEV,
+            _ => Errno::ROFS,
         }
     }
 }
@@ -192,8 +205,8 @@ const fn path_at(last: When, change: Change) -> PathArgument {
 
 calls! {
     SYS_chdir: paths![path(W::Followed, C::None)],
-    SYS_execve: Kind::Execute { folder: None, path: 0, arguments: 1 },
-    SYS_execveat: Kind::Execute { folder: Some(0), path: 1, arguments: 2 },
+    SYS_execve: Kind::Execute { folder: None, path: 0, arguments: 1, flags: None },
+    SYS_execveat: Kind::Execute { folder: Some(0), path: 1, arguments: 2, flags: Some(4) },
     SYS_faccessat: paths![path_at(W::Followed, C::Access(2)).answered()],
     SYS_faccessat2: paths![path_at(W::Unless(3, NOFOLLOW), C::Access(2)).answered()],
     SYS_fchmod: Kind::Change(0),
@@ -212,7 +225,7 @@ calls! {
     SYS_kill: Kind::Process(0),
     SYS_lgetxattr: paths![path(W::Kept, C::None)],
     SYS_linkat: paths![
-        path_at(W::If(4, FOLLOW), C::None),
+        path_at(W::If(4, FOLLOW), C::Link),
         PathArgument::new(Some(2), 3, W::Kept, C::New)
     ],
     SYS_listxattrat: Kind::Refused(Errno::NOSYS),
@@ -223,7 +236,7 @@ calls! {
     SYS_mkdirat: paths![path_at(W::Kept, C::New)],
     SYS_mknodat: paths![path_at(W::Kept, C::New)],
     SYS_name_to_handle_at: Kind::Refused(Errno::OPNOTSUPP),
-    SYS_newfstatat: paths![path_at(W::Unless(3, NOFOLLOW), C::None).answered()],
+    SYS_newfstatat: paths![path_at(W::Unless(3, NOFOLLOW), C::None).answered().or_null()],
     SYS_open_tree_attr: Kind::Refused(Errno::NOSYS),
     SYS_openat: paths![path_at(W::Open(2), C::Open(2)).answered()],
     SYS_pidfd_open: Kind::Process(0),
@@ -249,13 +262,13 @@ calls! {
     SYS_setxattrat: Kind::Refused(Errno::NOSYS),
     SYS_setxattr: paths![path(W::Followed, C::Any)],
     SYS_statfs: paths![path(W::Followed, C::None).answered()],
-    SYS_statx: paths![path_at(W::Unless(2, NOFOLLOW), C::None).answered()],
+    SYS_statx: paths![path_at(W::Unless(2, NOFOLLOW), C::None).answered().or_null()],
     SYS_symlinkat: paths![PathArgument::new(Some(1), 2, W::Kept, C::New)],
     SYS_tgkill: Kind::Process(0),
     SYS_tkill: Kind::Process(0),
     SYS_truncate: paths![path(W::Followed, C::Any)],
     SYS_unlinkat: paths![path_at(W::Kept, C::Any)],
-    SYS_utimensat: paths![path_at(W::Unless(3, NOFOLLOW), C::Any)],
+    SYS_utimensat: paths![path_at(W::Unless(3, NOFOLLOW), C::Any).or_null()],
     #[cfg(target_arch = "x86_64")]
     SYS_access: paths![path(W::Followed, C::Access(1)).answered()],
     #[cfg(target_arch = "x86_64")]
@@ -265,11 +278,11 @@ calls! {
     #[cfg(target_arch = "x86_64")]
     SYS_creat: paths![path(W::Followed, C::Any)],
     #[cfg(target_arch = "x86_64")]
-    SYS_futimesat: paths![path_at(W::Followed, C::Any)],
+    SYS_futimesat: paths![path_at(W::Followed, C::Any).or_null()],
     #[cfg(target_arch = "x86_64")]
     SYS_lchown: paths![path(W::Kept, C::Any)],
     #[cfg(target_arch = "x86_64")]
-    SYS_link: paths![path(W::Kept, C::None), PathArgument::new(None, 1, W::Kept, C::New)],
+    SYS_link: paths![path(W::Kept, C::Link), PathArgument::new(None, 1, W::Kept, C::New)],
     #[cfg(target_arch = "x86_64")]
     SYS_lstat: paths![path(W::Kept, C::None).answered()],
     #[cfg(target_arch = "x86_64")]

@@ -7,11 +7,13 @@
 //! direction. Programs are started with the loader and the interpreter that the tree has ([`programs`]).
 //!
 //! This shows a file tree, it doesn't guard one: a thread can change a path between the translation and
-//! the call. What a command can read and write is for Landlock to say.
+//! the call. What a command can read and write is for Landlock to say. But one thread alone gets around
+//! nothing: a call with a path, a folder or a descriptor that this process can't look at is never made.
 
 mod calls;
 mod changes;
 mod guard;
+mod places;
 mod programs;
 mod reach;
 mod root;
@@ -19,6 +21,7 @@ mod start;
 mod tree;
 mod trees;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ffi::CStr;
 
@@ -33,14 +36,21 @@ pub(super) use trees::Trees;
 
 use self::calls::{Kind, Last, PathArgument};
 use self::changes::Changes;
+use self::places::{Meaning, Named};
 use self::programs::Programs;
-use self::tree::{Asker, Place, Tree};
+use self::tree::{Target, Tree};
 use super::determinism::numbered;
-use super::sys::trace::{Registers, path_at, write_memory};
+use super::sys::notify::Notification;
+use super::sys::trace::{Registers, write_memory};
 
 /// The last argument of a call whose path has been translated, where the determinism layer answers it
 /// besides. No such call has six arguments.
 pub(super) const TRANSLATED_MARK: u32 = 0x7275_6e21;
+
+/// Whether a call that has arrived says that its path has been translated.
+pub(super) fn is_marked(notification: &Notification) -> bool {
+    notification.arguments[5] as u32 == TRANSLATED_MARK && TRANSLATED.contains(&notification.call)
+}
 
 /// What is known of the paths of a command.
 pub(super) struct Translator {
@@ -65,6 +75,8 @@ struct Thread {
     program: Option<Vec<u8>>,
     /// The program that it is becoming.
     next_program: Option<Vec<u8>>,
+    /// The number of its process, once somebody has asked for it.
+    process: Cell<Option<i32>>,
 }
 
 /// Memory of a thread that only the translation uses.
@@ -90,15 +102,6 @@ pub(super) enum Call {
     Changed(Box<Registers>),
     /// Memory was mapped in its place, of this size; now it is made itself.
     Deferred(Box<Registers>, u64),
-}
-
-/// A path among the arguments of a call.
-struct Named {
-    text: Vec<u8>,
-    /// Whether the kernel understands the same by it: it goes down from an open folder, over no link and
-    /// into no other part of the tree. Then the thread need not stop on its way out.
-    is_understood: bool,
-    place: Place,
 }
 
 /// What becomes of a call.
@@ -140,6 +143,7 @@ impl Translator {
 
     pub(super) fn starts(&mut self, parent: Pid, child: Pid, shares_memory: bool) {
         let mut thread = self.threads.get(&parent).cloned().unwrap_or_default();
+        thread.process = Cell::default();
         // Its parent rests until the child has memory of its own; other threads don't.
         if !shares_memory {
             thread.room = Room::default();
@@ -150,6 +154,7 @@ impl Translator {
     pub(super) fn becomes_program(&mut self, pid: Pid, before: Pid) {
         if let Some(mut thread) = self.threads.remove(&before) {
             thread.room = Room::default();
+            thread.process = Cell::default();
             thread.program = thread.next_program.take();
             self.threads.insert(pid, thread);
         }
@@ -166,8 +171,9 @@ impl Translator {
         let arguments = registers.arguments();
         let verdict = match kind {
             Kind::Paths(paths) => self.paths(pid, arguments, paths),
-            Kind::Execute { folder, path, arguments: list } => {
-                self.execute(pid, arguments, folder, (path, list))
+            Kind::Execute { folder, path, arguments: list, flags } => {
+                let path = PathArgument::executed(folder, path);
+                self.execute(pid, arguments, path, (list, flags))
             }
             Kind::ReadLink { folder, path } => self.read_link(pid, arguments, folder, path),
             Kind::WorkingDirectory => self.working_directory(pid, arguments),
@@ -221,23 +227,17 @@ impl Translator {
     fn paths(&self, pid: Pid, arguments: [u64; 6], paths: &[PathArgument]) -> Verdict {
         let mut changes = Changes::default();
         for path in paths {
-            let place = match self.place(pid, arguments, path) {
-                Ok(place) => place,
+            let Named { text, is_understood, place } = match self.place(pid, arguments, path) {
+                Ok(Meaning::Path(named)) => named,
+                Ok(Meaning::Descriptor(fd)) if path.is_changed() => match self.change_of(pid, fd) {
+                    Verdict::Unchanged => continue,
+                    refused => return refused,
+                },
+                Ok(Meaning::Descriptor(_)) => continue,
                 Err(error) => return error.into(),
             };
-            let Some(Named { text, is_understood, place }) = place else {
-                // Without a path, the descriptor itself is meant.
-                match path.folder.filter(|_| path.is_changed()) {
-                    Some(at) => match self.change_of(pid, arguments[at] as i32) {
-                        Verdict::Unchanged => continue,
-                        refused => return refused,
-                    },
-                    None => continue,
-                }
-            };
             if path.writes(arguments, &place) && !place.is_writable {
-                let exists = path.makes_anew(arguments) && place.exists();
-                return if exists { Errno::EXIST } else { Errno::ROFS }.into();
+                return path.refusal(arguments, &place).into();
             }
             if !is_understood && place.host != text {
                 changes.texts.push((path.at, place.host));
@@ -252,41 +252,6 @@ impl Translator {
         }
     }
 
-    /// A thread changes owner, permissions or times of an open file, which Landlock says nothing about.
-    fn change_of(&self, pid: Pid, fd: i32) -> Verdict {
-        let shown = link(pid, &format!("fd/{fd}")).and_then(|host| self.shown(&host));
-        match shown.and_then(|shown| self.tree.host_of(&shown)) {
-            Some((_, false)) => Errno::ROFS.into(),
-            // It is no file, or none of the tree.
-            Some((_, true)) | None => Verdict::Unchanged,
-        }
-    }
-
-    /// The path as it is written, and what it means. `None` if it is none, or none of the tree's.
-    fn place(&self, pid: Pid, arguments: [u64; 6], path: &PathArgument) -> Result<Option<Named>> {
-        let Some(text) = path_at(pid, arguments[path.at]) else { return Ok(None) };
-        let text = text.into_bytes();
-        let folder = path.folder.map(|at| arguments[at] as i32);
-        let Some(begin) = self.beginning(pid, &text, folder) else { return Ok(None) };
-        let place = self.walk(pid, &begin, &text, path.last(arguments))?;
-        let below = self.tree.host_of(&begin).map(|(host, _)| [&host[..], b"/", &text].concat());
-        let is_understood = !text.starts_with(b"/") && below.as_ref() == Some(&place.host);
-        Ok(Some(Named { text, is_understood, place }))
-    }
-
-    /// The folder of the tree that a path begins at. `None` if it can't be said.
-    fn beginning(&self, pid: Pid, text: &[u8], folder: Option<i32>) -> Option<Vec<u8>> {
-        match (text.first()?, folder) {
-            (b'/', _) => Some(b"/".to_vec()),
-            (_, None | Some(libc::AT_FDCWD)) => self.shown(&link(pid, "cwd")?),
-            (_, Some(fd)) => self.shown(&link(pid, &format!("fd/{fd}"))?),
-        }
-    }
-
-    fn walk(&self, pid: Pid, begin: &[u8], text: &[u8], last: Last) -> Result<Place> {
-        self.tree.walk(begin, text, last, &Walker { translator: self, pid })
-    }
-
     /// Whether this is a thread of the command.
     fn has(&self, number: i32) -> bool {
         Pid::from_raw(number).is_some_and(|pid| self.threads.contains_key(&pid))
@@ -296,21 +261,26 @@ impl Translator {
         &mut self,
         pid: Pid,
         arguments: [u64; 6],
-        folder: Option<usize>,
-        (at, list): (usize, usize),
+        path: PathArgument,
+        (list, flags): (usize, Option<usize>),
     ) -> Verdict {
-        let path = PathArgument::executed(folder, at);
-        let place = match self.place(pid, arguments, &path) {
-            Ok(Some(place)) => place,
-            Ok(None) => return Verdict::Unchanged,
+        let is_empty_allowed =
+            flags.is_some_and(|at| arguments[at] as i32 & libc::AT_EMPTY_PATH != 0);
+        let named = match self.place(pid, arguments, &path) {
+            Ok(Meaning::Path(named)) => Ok(named),
+            // So the kernel calls it, too.
+            Ok(Meaning::Descriptor(fd)) if is_empty_allowed => {
+                self.named(pid, format!("/dev/fd/{fd}").into_bytes(), (None, Last::Followed))
+            }
+            Ok(Meaning::Descriptor(_)) => Err(Errno::NOENT),
+            Err(error) => Err(error),
+        };
+        let Named { text, mut place, .. } = match named {
+            Ok(named) => named,
             Err(error) => return error.into(),
         };
-        let Named { text, mut place, .. } = place;
-        place.host = from_here(pid, place.host);
-        let find = |path: &[u8]| {
-            let begin = self.beginning(pid, path, None).ok_or(Errno::NOENT)?;
-            self.walk(pid, &begin, path, Last::Followed)
-        };
+        place.host = self.seen_here(pid, place.host);
+        let find = |path: &[u8]| Ok(self.named(pid, path.to_vec(), (None, Last::Followed))?.place);
         let program = match programs::find(text, place, &find) {
             Ok(program) => program,
             Err(error) => return error.into(),
@@ -319,7 +289,7 @@ impl Translator {
             Ok(host) => host,
             Err(error) => return error.into(),
         };
-        let mut changes = Changes { texts: vec![(at, host)], ..Changes::default() };
+        let mut changes = Changes { texts: vec![(path.at, host)], ..Changes::default() };
         if !program.before.is_empty() {
             let Some(rest) = programs::strings(pid, arguments[list]) else {
                 return Errno::FAULT.into();
@@ -344,12 +314,18 @@ impl Translator {
     ) -> Verdict {
         let path = PathArgument::link(folder, at);
         let place = match self.place(pid, arguments, &path) {
-            Ok(Some(Named { place, .. })) => place,
-            // An empty path means the descriptor itself.
-            Ok(None) => return Verdict::Unchanged,
+            Ok(Meaning::Path(Named { place, .. })) => Ok(place),
+            // A link that is open itself; the kernel says of anything else that it is not there.
+            Ok(Meaning::Descriptor(fd)) => self.file(pid, fd).and_then(|file| match file {
+                Target::Path(path) => self.walk(pid, b"/", &path, Last::Kept),
+                Target::Nameless | Target::Foreign => Err(Errno::NOENT),
+            }),
+            Err(error) => Err(error),
+        };
+        let host = match place {
+            Ok(place) => self.seen_here(pid, place.host),
             Err(error) => return error.into(),
         };
-        let host = from_here(pid, place.host);
         let text = match readlink(host.as_slice(), Vec::new()) {
             Ok(text) => text.into_bytes(),
             Err(error) => return error.into(),
@@ -360,7 +336,7 @@ impl Translator {
             return Verdict::Changed(Changes { values, texts: vec![(at, host)], list: None });
         }
         let text = match host.starts_with(b"/proc/") {
-            true => self.shown_link(pid, &host, text),
+            true => self.shown_link(&host, text),
             false => text,
         };
         let (to, size) = (arguments[at + 1], arguments[at + 2] as usize);
@@ -370,18 +346,8 @@ impl Translator {
         told(pid, to, &text[..text.len().min(size)])
     }
 
-    /// What a link in `/proc` is shown to lead to.
-    fn shown_link(&self, pid: Pid, link: &[u8], text: Vec<u8>) -> Vec<u8> {
-        let own = format!("/proc/{}/exe", pid.as_raw_nonzero());
-        let program = self.threads.get(&pid).and_then(|thread| thread.program.clone());
-        match program {
-            Some(program) if link == own.as_bytes() => program,
-            _ => self.shown(&text).unwrap_or(text),
-        }
-    }
-
     fn working_directory(&self, pid: Pid, [to, size, ..]: [u64; 6]) -> Verdict {
-        let Some(path) = link(pid, "cwd") else { return Errno::NOENT.into() };
+        let Ok(path) = places::link(pid, "cwd") else { return Errno::NOENT.into() };
         let mut path = self.shown(&path).unwrap_or(path);
         path.push(0);
         if path.len() as u64 > size {
@@ -405,38 +371,4 @@ fn place_for(pid: Pid) -> u64 {
     const BEGIN: u64 = 0x6000_0000_0000;
     const EACH: u64 = 1 << 20;
     BEGIN + (pid.as_raw_nonzero().get() as u64 & 0xffff) * EACH
-}
-
-/// A thread on the way along a path.
-struct Walker<'a> {
-    translator: &'a Translator,
-    pid: Pid,
-}
-
-impl Asker for Walker<'_> {
-    fn may_see(&self, process: i32) -> bool {
-        !self.translator.is_guarded || self.translator.has(process)
-    }
-
-    fn link(&self, path: &[u8]) -> Option<Vec<u8>> {
-        let path = from_here(self.pid, path.to_vec());
-        let text = readlink(path.as_slice(), Vec::new()).ok()?.into_bytes();
-        let shown = self.translator.shown_link(self.pid, &path, text);
-        shown.starts_with(b"/").then_some(shown)
-    }
-}
-
-/// A path of the host for this process, where "self" is another one.
-fn from_here(pid: Pid, host: Vec<u8>) -> Vec<u8> {
-    let own = [&b"/proc/self/"[..], b"/proc/thread-self/"];
-    match own.into_iter().find_map(|own| host.strip_prefix(own)) {
-        Some(rest) => [format!("/proc/{}/", pid.as_raw_nonzero()).as_bytes(), rest].concat(),
-        None => host,
-    }
-}
-
-/// The text of one of the links that the kernel has for a thread.
-fn link(pid: Pid, name: &str) -> Option<Vec<u8>> {
-    let link = format!("/proc/{}/{name}", pid.as_raw_nonzero());
-    Some(readlink(link, Vec::new()).ok()?.into_bytes())
 }

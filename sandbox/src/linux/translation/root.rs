@@ -1,7 +1,7 @@
 //! The file tree of a command without namespaces, on disk: a folder for its root, where everything that
 //! is shown elsewhere has its place, and the folders and files that are the sandbox's own.
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -174,9 +174,9 @@ impl Building {
             Kind::Symlink(text) => {
                 return symlink(text, &place).map_err(|error| (Step::Symlink, error));
             }
-            Kind::ReadOnly(host) => PlannedKind::ReadOnly(path(host)),
+            Kind::ReadOnly(host) => PlannedKind::ReadOnly(true_path(host).map_err(not_opened)?),
             Kind::Writable(host) | Kind::Scratch { lower: host, .. } => {
-                PlannedKind::Writable(path(host))
+                PlannedKind::Writable(true_path(host).map_err(not_opened)?)
             }
         };
         if let (false, Some((host, _))) = (is_there, kind.shown()) {
@@ -190,6 +190,12 @@ impl Building {
         self.show(target, kind);
         Ok(())
     }
+}
+
+/// The path without links on the way, as the kernel tells it of an open file: what it tells is looked for among
+/// these.
+fn true_path(host: &Path) -> io::Result<CString> {
+    fs::canonicalize(host).map(|host| path(&host))
 }
 
 fn text(name: &CStr) -> &OsStr {

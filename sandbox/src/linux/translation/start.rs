@@ -18,7 +18,7 @@ use rustix::process::{
 use rustix::thread::set_no_new_privs;
 
 use super::calls::Last;
-use super::tree::{Asker, Tree};
+use super::tree::{Asker, Target, Tree};
 use super::{Translator, guard};
 use crate::linux::channel;
 use crate::linux::child::{
@@ -161,8 +161,8 @@ impl Asker for Nobody {
         false
     }
 
-    fn link(&self, _: &[u8]) -> Option<Vec<u8>> {
-        None
+    fn link(&self, _: &[u8]) -> Result<Target, Errno> {
+        Err(Errno::NOENT)
     }
 }
 

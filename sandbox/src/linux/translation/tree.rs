@@ -88,8 +88,19 @@ pub(in crate::linux) trait Asker {
     /// Whether it may see the process with this number.
     fn may_see(&self, process: i32) -> bool;
 
-    /// What one of its links in `/proc` leads to, as a path of the tree.
-    fn link(&self, path: &[u8]) -> Option<Vec<u8>>;
+    /// What one of its links in `/proc` leads to. An error is one that the thread gets.
+    fn link(&self, path: &[u8]) -> Result<Target>;
+}
+
+/// What a link in `/proc` leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::linux) enum Target {
+    /// This path of the tree.
+    Path(Vec<u8>),
+    /// A pipe, a socket, memory: nothing that has a path.
+    Nameless,
+    /// A file of the host that is not in the tree.
+    Foreign,
 }
 
 /// On the way along a path.
@@ -150,9 +161,10 @@ impl Walk<'_> {
             }
             // It is there and no link.
             Err(Errno::INVAL) => {}
-            Err(error) if !self.rest.is_empty() => return Err(error),
             // It may be about to be made.
-            Err(_) => {}
+            Err(Errno::NOENT) if self.rest.is_empty() => {}
+            // The kernel might find a link there, as it may go on from an open folder.
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -170,27 +182,33 @@ impl Walk<'_> {
     fn enter_process(&mut self, name: &[u8]) -> Result<Option<Place>> {
         let kind = in_processes(&self.at, name, self.thread)?;
         push(&mut self.at, name);
-        let is_asked = match kind {
+        let is_last = self.rest.is_empty();
+        // All of `/proc` is read-only, the links themselves as well.
+        let is_writable = match kind {
             Kind::Entry => return Ok(None),
             Kind::Root => {
                 self.at.clear();
                 return Ok(None);
             }
-            // What it leads to may have no name any more, so at the end the link itself counts.
-            Kind::Link => !self.rest.is_empty(),
-            Kind::Program => self.follows(),
+            Kind::Link | Kind::Program if !self.follows() => false,
+            Kind::Link | Kind::Program => match self.thread.link(&self.at)? {
+                // The file may have no name any more, or another one has it, so at the end the link itself
+                // counts; what may be done to the file, it says nothing about.
+                Target::Path(path) if is_last && kind == Kind::Link => {
+                    self.tree.host_of(&path).is_some_and(|(_, is_writable)| is_writable)
+                }
+                Target::Path(path) => {
+                    self.at = strip(&path).to_vec();
+                    return Ok(None);
+                }
+                Target::Nameless if is_last => true,
+                Target::Nameless => return Err(Errno::NOTDIR),
+                Target::Foreign if is_last => false,
+                Target::Foreign => return Err(Errno::NOENT),
+            },
         };
-        match is_asked.then(|| self.thread.link(&self.at)).flatten() {
-            Some(path) => {
-                self.at = strip(&path).to_vec();
-                Ok(None)
-            }
-            None => {
-                let mut path = std::mem::take(&mut self.at);
-                self.rest.iter().for_each(|name| push(&mut path, name));
-                Ok(Some(Place { host: path.clone(), shown: path, is_writable: true }))
-            }
-        }
+        let path = std::mem::take(&mut self.at);
+        Ok(Some(Place { host: path.clone(), shown: path, is_writable }))
     }
 }
 
@@ -202,6 +220,7 @@ impl Place {
 }
 
 /// What a name in `/proc` is.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// A file, or a folder.
     Entry,
@@ -265,8 +284,14 @@ mod tests {
             process == 7
         }
 
-        fn link(&self, path: &[u8]) -> Option<Vec<u8>> {
-            (path == b"/proc/self/cwd").then(|| b"/src/sub".to_vec())
+        fn link(&self, path: &[u8]) -> Result<Target> {
+            match path {
+                b"/proc/self/cwd" => Ok(Target::Path(b"/src/sub".to_vec())),
+                b"/proc/self/fd/3" => Ok(Target::Path(b"/out/file".to_vec())),
+                b"/proc/self/fd/4" => Ok(Target::Nameless),
+                b"/proc/self/fd/5" => Ok(Target::Foreign),
+                _ => Err(Errno::ACCESS),
+            }
         }
     }
 
@@ -315,8 +340,21 @@ mod tests {
         check("/proc/self/fd/3", Followed, Ok(("/proc/self/fd/3", "/proc/self/fd/3")));
         check("/proc/7/stat", Followed, Ok(("/proc/7/stat", "/proc/7/stat")));
         check("/proc/8/stat", Followed, Err(Errno::NOENT));
-        assert!(tree.walk(b"/", b"out/x", Kept, &Thread).unwrap().is_writable);
-        assert!(!tree.walk(b"/", b"src/x", Kept, &Thread).unwrap().is_writable);
+        check("/proc/self/fd/4/x", Followed, Err(Errno::NOTDIR));
+        check("/proc/self/fd/5/x", Followed, Err(Errno::NOENT));
+        check("/proc/self/fd/6", Followed, Err(Errno::ACCESS));
+        check("/proc/self/exe", Followed, Err(Errno::ACCESS));
+        let is_writable =
+            |path: &[u8], last| tree.walk(b"/", path, last, &Thread).unwrap().is_writable;
+        assert!(is_writable(b"out/x", Kept));
+        assert!(!is_writable(b"src/x", Kept));
+        for (link, expect) in
+            [("fd/3", true), ("fd/4", true), ("fd/5", false), ("cwd", false), ("cwd/.", false)]
+        {
+            let path = format!("proc/self/{link}");
+            assert_eq!(is_writable(path.as_bytes(), Followed), expect, "{path}");
+            assert!(!is_writable(path.as_bytes(), Kept));
+        }
         assert_eq!(tree.shown(&root("in/sub")), Some(b"/src/sub".to_vec()));
         assert_eq!(tree.shown(&root("root")), Some(b"/".to_vec()));
         assert_eq!(tree.shown(&root("elsewhere")), None);
