@@ -18,6 +18,7 @@ mod state;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
+use std::time::Instant;
 
 /// The tests of a file, by name.
 type Tests = &'static [(&'static str, fn())];
@@ -39,7 +40,15 @@ fn main() -> ExitCode {
     if let Some(code) = crashes::play(&arguments) {
         return code;
     }
-    let wanted: Vec<_> = arguments.iter().filter(|word| !word.starts_with('-')).collect();
+    // The words of `cargo test` and `cargo nextest`.
+    let has = |flag: &str| arguments.iter().any(|word| word == flag);
+    let wanted = arguments.iter().filter(|word| !word.starts_with('-') && *word != "terse");
+    let wanted: Vec<_> = wanted.collect();
+    let is_wanted = |name: &str| {
+        let is_it =
+            |part: &&String| if has("--exact") { *part == name } else { name.contains(*part) };
+        !has("--ignored") && (wanted.is_empty() || wanted.iter().any(is_it))
+    };
     let groups = [
         commands::TESTS,
         crashes::TESTS,
@@ -51,15 +60,23 @@ fn main() -> ExitCode {
         speed::TESTS,
         state::TESTS,
     ];
-    let mut failed = Vec::new();
-    for (name, test) in groups.into_iter().flatten() {
-        let name = name.trim_start_matches("stories::");
-        if wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str())) {
-            let passed = catch_unwind(test).is_ok();
-            println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });
-            failed.extend((!passed).then_some(name));
-        }
+    let tests = groups.into_iter().flatten();
+    let tests = tests.map(|(name, test)| (name.trim_start_matches("stories::"), test));
+    let tests: Vec<_> = tests.filter(|(name, _)| is_wanted(name)).collect();
+    if has("--list") {
+        tests.iter().for_each(|(name, _)| println!("{name}: test"));
+        return ExitCode::SUCCESS;
     }
+    let (count, mut failed) = (tests.len(), Vec::new());
+    for (name, test) in tests {
+        let begin = Instant::now();
+        let passed = catch_unwind(test).is_ok();
+        let verdict = if passed { "ok" } else { "FAILED" };
+        println!("test {name} ... {verdict} <{:.3}s>", begin.elapsed().as_secs_f64());
+        failed.extend((!passed).then_some(name));
+    }
+    let verdict = if failed.is_empty() { "ok" } else { "FAILED" };
+    println!("\ntest result: {verdict}. {} passed; {} failed", count - failed.len(), failed.len());
     if failed.is_empty() {
         return ExitCode::SUCCESS;
     }

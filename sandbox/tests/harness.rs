@@ -84,30 +84,43 @@ fn is_about_namespaces(test: &str, isolation: Isolation) -> bool {
         || isolation == Isolation::None && ["escape::"].iter().any(is_about)
 }
 
-/// Runs the tests whose name contains one of `filters` as this user, and if that is root as two
-/// others.
-pub(crate) fn run_all(filters: &[&str]) -> ExitCode {
-    if !is_root() {
-        return run_as("user", filters);
-    }
-    let results = [
-        run_as("root", filters),
-        run_again("user", filters, become_user),
-        run_again("container", filters, limit_capabilities),
-        run_again("weak", filters, become_user),
-        run_again("none", filters, become_user),
-    ];
-    results.into_iter().find(|result| *result != ExitCode::SUCCESS).unwrap_or(ExitCode::SUCCESS)
+/// What root runs the tests as, besides as itself.
+const OTHERS: [(&str, fn()); 4] = [
+    ("user", become_user),
+    ("container", limit_capabilities),
+    ("weak", become_user),
+    ("none", become_user),
+];
+
+/// What a command line asks for, in the words of `cargo test` and `cargo nextest`.
+struct Asked<'a> {
+    /// Parts of names; whole names with `--exact`. Without any, all tests are meant.
+    names: Vec<&'a str>,
+    exact: bool,
+    list: bool,
+    /// Only ignored tests; there are none.
+    ignored: bool,
 }
 
-/// Runs the tests in this process, under this name.
-pub(crate) fn run_as(who: &str, filters: &[&str]) -> ExitCode {
-    let filters: Vec<&str> =
-        filters.iter().copied().filter(|word| !word.starts_with('-')).collect();
-    let folder = std::env::temp_dir().join(format!("sandbox-test-{who}-{}", std::process::id()));
-    fs::create_dir(&folder).unwrap();
+impl<'a> Asked<'a> {
+    fn by(words: &[&'a str]) -> Self {
+        let has = |flag: &str| words.contains(&flag);
+        let names = words.iter().copied().filter(|word| !word.starts_with('-'));
+        // The value of `--format`.
+        let names = names.filter(|word| *word != "terse").collect();
+        Self { names, exact: has("--exact"), list: has("--list"), ignored: has("--ignored") }
+    }
+
+    fn wants(&self, test: &str) -> bool {
+        let is_it = |name: &&str| if self.exact { *name == test } else { test.contains(*name) };
+        !self.ignored && (self.names.is_empty() || self.names.iter().any(is_it))
+    }
+}
+
+/// The tests that are run under this name, and are asked for.
+fn tests_of(who: &str, asked: &Asked<'_>) -> Vec<(String, fn(&Lab))> {
     let isolation = Isolation::named(who).unwrap_or_default();
-    let mut failed = Vec::new();
+    let mut found = Vec::new();
     for (story, tests) in STORIES {
         for (name, test) in *tests {
             let story = format!("{story}::{name}");
@@ -117,20 +130,59 @@ pub(crate) fn run_as(who: &str, filters: &[&str]) -> ExitCode {
                 continue;
             }
             let name = format!("{who}::{story}");
-            if !filters.is_empty() && !filters.iter().any(|filter| name.contains(filter)) {
-                continue;
-            }
-            let begin = Instant::now();
-            let passed = run_one(*test, isolation, folder.join(name.replace("::", "-")));
-            let verdict = if passed { "ok" } else { "FAILED" };
-            println!("test {name} ... {verdict} ({:.2} s)", begin.elapsed().as_secs_f64());
-            failed.extend((!passed).then_some(name));
+            found.extend(asked.wants(&name).then_some((name, *test)));
         }
+    }
+    found
+}
+
+/// Runs the tests that are asked for as this user, and if that is root as others, too; or lists them.
+pub(crate) fn run_all(words: &[&str]) -> ExitCode {
+    let asked = Asked::by(words);
+    let (own, others) = if is_root() { ("root", &OTHERS[..]) } else { ("user", &[][..]) };
+    if asked.list {
+        let all = std::iter::once(own).chain(others.iter().map(|(who, _)| *who));
+        for (name, _) in all.flat_map(|who| tests_of(who, &asked)) {
+            println!("{name}: test");
+        }
+        return ExitCode::SUCCESS;
+    }
+    let mut result = run_as(own, words);
+    for (who, change) in others {
+        if !tests_of(who, &asked).is_empty() && run_again(who, words, *change) != ExitCode::SUCCESS
+        {
+            result = ExitCode::FAILURE;
+        }
+    }
+    result
+}
+
+/// Runs the tests in this process, under this name.
+pub(crate) fn run_as(who: &str, words: &[&str]) -> ExitCode {
+    let tests = tests_of(who, &Asked::by(words));
+    if tests.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    let folder = std::env::temp_dir().join(format!("sandbox-test-{who}-{}", std::process::id()));
+    fs::create_dir(&folder).unwrap();
+    let isolation = Isolation::named(who).unwrap_or_default();
+    let (count, mut failed) = (tests.len(), Vec::new());
+    for (name, test) in tests {
+        let begin = Instant::now();
+        let passed = run_one(test, isolation, folder.join(name.replace("::", "-")));
+        let verdict = if passed { "ok" } else { "FAILED" };
+        println!("test {name} ... {verdict} <{:.3}s>", begin.elapsed().as_secs_f64());
+        failed.extend((!passed).then_some(name));
     }
     if std::env::var_os("KEEP_TEMP").is_none() {
         fs::remove_dir_all(&folder).unwrap();
     }
-    println!("as {who}: {} failed {failed:?}\n", failed.len());
+    let verdict = if failed.is_empty() { "ok" } else { "FAILED" };
+    let passed = count - failed.len();
+    println!(
+        "\ntest result: {verdict}. {passed} passed; {} failed; as {who} {failed:?}\n",
+        failed.len()
+    );
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
