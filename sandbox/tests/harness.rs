@@ -36,8 +36,11 @@ pub(crate) struct Lab {
     pub probe: PathBuf,
 }
 
+/// A test.
+type Body = fn(&Lab);
+
 /// A test, with its name.
-pub(crate) type Test = (&'static str, fn(&Lab));
+pub(crate) type Test = (&'static str, Body);
 
 /// The tests of a story, named after their functions.
 #[macro_export]
@@ -118,7 +121,7 @@ impl<'a> Asked<'a> {
 }
 
 /// The tests that are run under this name, and are asked for.
-fn tests_of(who: &str, asked: &Asked<'_>) -> Vec<(String, fn(&Lab))> {
+fn tests_of(who: &str, asked: &Asked<'_>) -> Vec<(String, Body)> {
     let isolation = Isolation::named(who).unwrap_or_default();
     let mut found = Vec::new();
     for (story, tests) in STORIES {
@@ -186,7 +189,7 @@ pub(crate) fn run_as(who: &str, words: &[&str]) -> ExitCode {
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run_one(test: fn(&Lab), isolation: Isolation, root: PathBuf) -> bool {
+fn run_one(test: Body, isolation: Isolation, root: PathBuf) -> bool {
     let probe = std::env::current_exe().unwrap();
     fs::create_dir(&root).unwrap();
     let test = || test(&Lab { sandbox: start(isolation, &root), root, probe });
