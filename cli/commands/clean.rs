@@ -16,6 +16,7 @@ use crate::config::Config;
 /// Runs `run clean`.
 pub(crate) fn run(config: &Config) -> Result<ExitCode, CommandError> {
     let session = Session::open(config)?;
+    session.refuse_linked_folder()?;
     let mut removed = 0;
     let mut changed = BTreeSet::new();
     // Also of components that are gone from run.toml, and in former output folders.

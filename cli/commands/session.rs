@@ -74,14 +74,20 @@ impl Session {
         self.folder.join(".run")
     }
 
-    /// The incremental state of the project.
-    pub(crate) fn state(&self, store: &DiskStore) -> Result<State, CommandError> {
+    /// Refuses a link in the place of the private folder: files of its target would be replaced and removed.
+    pub(crate) fn refuse_linked_folder(&self) -> Result<(), CommandError> {
         let folder = self.private_folder();
-        // A link would have files of its target replaced and removed.
         if folder.is_symlink() {
             let message = format!("`{}` is a symbolic link and not a folder", folder.display());
             return Err(CommandError::usage(message).hint("remove it: `run` makes the folder anew"));
         }
+        Ok(())
+    }
+
+    /// The incremental state of the project.
+    pub(crate) fn state(&self, store: &DiskStore) -> Result<State, CommandError> {
+        let folder = self.private_folder();
+        self.refuse_linked_folder()?;
         std::fs::create_dir_all(&folder).map_err(|source| cannot_write(&folder, &source))?;
         Ok(State::open(store, &folder.join("state")))
     }

@@ -245,6 +245,19 @@ fn a_store_in_the_checkout_leads_to_no_other_folder() {
 }
 
 #[test]
+fn a_private_folder_that_is_a_link_is_refused() {
+    let workspace = crate::configuration::prebuilt();
+    let victim = workspace.root().join("victim");
+    std::fs::create_dir(&victim).unwrap();
+    std::fs::write(victim.join("state"), "mine").unwrap();
+    std::os::unix::fs::symlink(&victim, workspace.path(".run")).unwrap();
+    workspace.run(["build"]).exits(2).says(".run` is a symbolic link").says("remove it");
+    assert_eq!(std::fs::read_to_string(victim.join("state")).unwrap(), "mine");
+    workspace.run(["clean"]).exits(2);
+    assert_eq!(std::fs::read_to_string(victim.join("state")).unwrap(), "mine", "after clean");
+}
+
+#[test]
 fn a_configuration_of_run_in_the_checkout_is_not_read() {
     let workspace = prebuilt();
     let home = workspace.path(".cache/run");
