@@ -126,7 +126,7 @@ Examples:
     run build --frozen            in CI: nothing resolved, nothing fetched
     run build --sandbox weak      in a container that forbids namespaces, as an ordinary user";
 
-/// Which components a command is about.
+/// Names the components that a command is about.
 #[derive(Debug, Args)]
 pub(crate) struct Names {
     /// Only these components.

@@ -24,7 +24,7 @@ Examples:
 /// Arguments of `run new`.
 #[derive(Debug, Args)]
 pub(crate) struct New {
-    /// What the project, its folder and its component are called.
+    /// Call the project, its folder and its component by this name.
     #[arg(value_name = "NAME", required_unless_present = "list")]
     pub(crate) name: Option<String>,
     #[command(flatten)]
@@ -37,14 +37,14 @@ pub(crate) struct New {
 /// Arguments of `run init`.
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// What the project and its component are called [default: like the folder].
+    /// Call the project and its component by this name [default: that of the folder].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) kind: Kind,
 }
 
-/// Which kind of project it is.
+/// Says which kind of project to make.
 #[derive(Debug, Args)]
 pub(crate) struct Kind {
     /// The language of the component [default: rust].

@@ -144,7 +144,7 @@ pub(super) fn sweep(tmp: &Path) -> io::Result<()> {
     result
 }
 
-/// Whether a path has the name of a session's folder or lock: a process id and 128 bits in hexadecimal.
+/// Tells if a path has the name of a session's folder or lock: a process id and 128 bits in hexadecimal.
 fn is_of_a_session(path: &Path) -> bool {
     let name = path.with_extension("");
     let parts = name.file_name().and_then(OsStr::to_str).and_then(|name| name.split_once('-'));

@@ -113,9 +113,10 @@ impl Known {
     }
 
     fn insert(&mut self, value: String) {
-        if self.length <= LONGEST {
-            self.length += value.len();
-            self.values.insert(value);
+        let length = value.len();
+        // What is known already neither counts again nor has the search built anew.
+        if self.length <= LONGEST && self.values.insert(value) {
+            self.length += length;
             self.search = OnceLock::new();
         }
     }

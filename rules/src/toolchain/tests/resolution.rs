@@ -42,6 +42,16 @@ impl Machine {
     fn upgrade_all(&mut self) {
         self.upgrade = Upgrade::All;
     }
+
+    /// Makes pins of the lock that was written last; then the registry has something newer, which the store gets
+    /// to know by an upgrade.
+    fn pin_before_an_upgrade(&mut self, store: &DiskStore) {
+        self.pins = Lock::read(&self.lockfile()).unwrap();
+        self.release(&[("one", "2"), ("two", "1")]);
+        self.upgrade_all();
+        self.sync(store, &Log::default()).unwrap();
+        self.upgrade = Upgrade::Nothing;
+    }
 }
 
 #[test]
@@ -102,11 +112,7 @@ fn an_image_of_other_packages_is_not_taken_for_the_pinned_one() {
     let mut machine = machine();
     let store = machine.store("store", DigestFunction::Sha256);
     let (pinned, _) = machine.sync_new(&store).unwrap();
-    machine.pins = Lock::read(&machine.lockfile()).unwrap();
-    machine.release(&[("one", "2"), ("two", "1")]);
-    machine.upgrade_all();
-    machine.sync(&store, &Log::default()).unwrap();
-    machine.upgrade = Upgrade::Nothing;
+    machine.pin_before_an_upgrade(&store);
     let (lock, told) = machine.sync_new(&store).unwrap();
     assert_eq!(lock, pinned);
     assert_eq!(told, ["installing tool", "pinned tool, fetched 0 of 2"]);
@@ -166,11 +172,7 @@ fn the_catalogues_pins_come_first_and_nobody_is_asked() {
     let mut machine = machine();
     let store = machine.store("store", DigestFunction::Blake3);
     let (pinned, _) = machine.sync_new(&store).unwrap();
-    machine.pins = Lock::read(&machine.lockfile()).unwrap();
-    machine.release(&[("one", "2"), ("two", "1")]);
-    machine.upgrade_all();
-    machine.sync(&store, &Log::default()).unwrap();
-    machine.upgrade = Upgrade::Nothing;
+    machine.pin_before_an_upgrade(&store);
     // Neither the registry nor what the store remembers of it is newer than the pins.
     assert_eq!(machine.sync_new(&store).unwrap().0, pinned);
     // A store without anything fetches what is pinned, and asks for no versions.
