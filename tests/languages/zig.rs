@@ -147,7 +147,8 @@ pub fn build(b: *std.Build) void {
 }
 ";
     let workspace = single_file().file("app/build.zig", build);
-    refused(&workspace, 1, &["Network is unreachable", "hint: actions have no network"]);
+    let run = refused(&workspace, 1, &["Network is unreachable", "hint: actions have no network"]);
+    assert!(!run.stderr.contains("debug: "), "{}", run.stderr);
     workspace.replace("app/build.zig", "    _ = b.option([]const u8, \"bindings\", \"\");\n", "");
     refused(&workspace, 1, &["invalid option: \"bindings\"", "hint: `run` calls `zig build`"]);
 }
