@@ -1,5 +1,5 @@
 //! What a build script can reach from inside a real action: for each attempt what comes of it, as
-//! root and as an ordinary user, and as such a user without namespaces. `tests/fixtures/probes/build.rs` makes the attempts.
+//! root and as an ordinary user, and as such a user without namespaces. `tests/fixtures/probes/attempts.rs` makes the attempts.
 //!
 //! More on single calls, on limits and on outputs, in three identities: `sandbox/tests`.
 
@@ -8,6 +8,9 @@ use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::harness::{Workspace, repository};
 
@@ -235,12 +238,37 @@ fn processes() -> impl Iterator<Item = String> {
     names.map(|name| name.trim().to_owned())
 }
 
+/// The program that makes an attempt, compiled at the first call. It is linked statically, to run in any image.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("attempts");
+        let status = Command::new("rustc")
+            .args([
+                "--edition",
+                "2024",
+                "-C",
+                "target-feature=+crt-static",
+                "-C",
+                "panic=abort",
+                "-o",
+            ])
+            .arg(&program)
+            .arg(repository().join("tests/fixtures/probes/attempts.rs"))
+            .status()
+            .unwrap();
+        assert!(status.success());
+        program
+    })
+}
+
 /// Makes every attempt, each in the compile action of a component of its own.
 fn attempts(workspace: &Workspace, sandbox: &str) -> BTreeMap<String, String> {
     let fixture = repository().join("tests/fixtures/probes");
     for file in ["Cargo.toml", "Cargo.lock", "build.rs", "src/main.rs"] {
         workspace.write(file, std::fs::read(fixture.join(file)).unwrap());
     }
+    std::fs::copy(program(), workspace.path("attempts")).unwrap();
     let toolchains = repository().join("examples/hello/run.lock.toml");
     workspace.write("run.lock.toml", std::fs::read(toolchains).unwrap());
     workspace.write("sibling.txt", "not an input");
@@ -261,7 +289,7 @@ fn attempts(workspace: &Workspace, sandbox: &str) -> BTreeMap<String, String> {
         let _ = write!(
             manifest,
             "\n[[component]]\nname = \"{probe}\"\nsource = \"src/main.rs\"\nlanguage = \"rust\"\n\
-             env = {{ PROBE = \"{probe}\", SECRET = \"{}\", PORT = \"{port}\", SOCKET = \"{name}\", \
+             inputs = [\"attempts\"]\nenv = {{ PROBE = \"{probe}\", SECRET = \"{}\", PORT = \"{port}\", SOCKET = \"{name}\", \
              PID = \"{}\" }}\n",
             secret.display(),
             std::process::id(),
