@@ -33,10 +33,12 @@ fn a_build_without_a_lock_makes_one_and_syncing_again_changes_no_byte() {
     workspace.run(["build", "--frozen"]).ok();
 }
 
+/// One store is empty, and the other has what other tests have put there.
 #[test]
 fn two_fresh_syncs_give_the_same_lock() {
-    let locks = [(); 2].map(|()| {
-        let workspace = Workspace::example("polyglot").private_store();
+    let stores = [Workspace::private_store, |workspace| workspace];
+    let locks = stores.map(|with_store| {
+        let workspace = with_store(Workspace::example("polyglot"));
         std::fs::remove_file(workspace.path("run.lock.toml")).unwrap();
         workspace.run(["toolchain", "sync"]).ok();
         workspace.read_text("run.lock.toml")
