@@ -87,13 +87,18 @@ fn is_about_namespaces(test: &str, isolation: Isolation) -> bool {
         || isolation == Isolation::None && ["escape::"].iter().any(is_about)
 }
 
-/// What root runs the tests as, besides as itself.
-const OTHERS: [(&str, fn()); 4] = [
-    ("user", become_user),
-    ("container", limit_capabilities),
-    ("weak", become_user),
-    ("none", become_user),
+/// A name for what the tests are run as, and how this process becomes that; not at all if it is that.
+type Identity = (&'static str, Option<fn()>);
+
+/// What root runs the tests as. Each list is run beside the others; what it has, one after the other, as the kernel
+/// counts processes and memory by user.
+const BY_ROOT: &[&[Identity]] = &[
+    &[("root", None), ("container", Some(limit_capabilities))],
+    &[("user", Some(become_user)), ("weak", Some(become_user)), ("none", Some(become_user))],
 ];
+
+/// What an ordinary user runs the tests as.
+const BY_USER: &[&[Identity]] = &[&[("user", None)]];
 
 /// What a command line asks for, in the words of `cargo test` and `cargo nextest`.
 struct Asked<'a> {
@@ -142,30 +147,34 @@ fn tests_of(who: &str, asked: &Asked<'_>) -> Vec<(String, Body)> {
 /// Runs the tests that are asked for as this user, and if that is root as others, too; or lists them.
 pub(crate) fn run_all(words: &[&str]) -> ExitCode {
     let asked = Asked::by(words);
-    let (own, others) = if is_root() { ("root", &OTHERS[..]) } else { ("user", &[][..]) };
+    let lists = if is_root() { BY_ROOT } else { BY_USER };
     if asked.list {
-        let all = std::iter::once(own).chain(others.iter().map(|(who, _)| *who));
-        for (name, _) in all.flat_map(|who| tests_of(who, &asked)) {
+        for (name, _) in lists.iter().copied().flatten().flat_map(|(who, _)| tests_of(who, &asked))
+        {
             println!("{name}: test");
         }
         return ExitCode::SUCCESS;
     }
-    let mut result = run_as(own, words);
-    for (who, change) in others {
-        if !tests_of(who, &asked).is_empty() && run_again(who, words, *change) != ExitCode::SUCCESS
-        {
-            result = ExitCode::FAILURE;
-        }
-    }
-    result
+    let run = |(who, change): &Identity| match change {
+        _ if tests_of(who, &asked).is_empty() => true,
+        None => run_as(who, words),
+        Some(change) => run_again(who, words, *change),
+    };
+    let run_list = |list: &[Identity]| list.iter().map(run).fold(true, |all, passed| all & passed);
+    let passed = thread::scope(|scope| {
+        let started: Vec<_> = lists.iter().map(|list| scope.spawn(|| run_list(list))).collect();
+        started.into_iter().map(|list| list.join().unwrap()).fold(true, |all, passed| all & passed)
+    });
+    exit_code(passed)
+}
+
+pub(crate) fn exit_code(passed: bool) -> ExitCode {
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs the tests in this process, under this name.
-pub(crate) fn run_as(who: &str, words: &[&str]) -> ExitCode {
+pub(crate) fn run_as(who: &str, words: &[&str]) -> bool {
     let tests = tests_of(who, &Asked::by(words));
-    if tests.is_empty() {
-        return ExitCode::SUCCESS;
-    }
     let folder = std::env::temp_dir().join(format!("sandbox-test-{who}-{}", std::process::id()));
     fs::create_dir(&folder).unwrap();
     let isolation = Isolation::named(who).unwrap_or_default();
@@ -186,7 +195,7 @@ pub(crate) fn run_as(who: &str, words: &[&str]) -> ExitCode {
         "\ntest result: {verdict}. {passed} passed; {} failed; as {who} {failed:?}\n",
         failed.len()
     );
-    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    failed.is_empty()
 }
 
 fn run_one(test: Body, isolation: Isolation, root: PathBuf) -> bool {
@@ -197,8 +206,9 @@ fn run_one(test: Body, isolation: Isolation, root: PathBuf) -> bool {
 }
 
 /// Runs a copy of this binary, that everybody may read, after `change` to this process's rights.
-fn run_again(who: &str, filters: &[&str], change: fn()) -> ExitCode {
-    let folder = std::env::temp_dir().join(format!("sandbox-test-binary-{}", std::process::id()));
+fn run_again(who: &str, filters: &[&str], change: fn()) -> bool {
+    let folder =
+        std::env::temp_dir().join(format!("sandbox-test-{who}-binary-{}", std::process::id()));
     fs::create_dir(&folder).unwrap();
     let copy = folder.join("probes");
     fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
@@ -213,7 +223,7 @@ fn run_again(who: &str, filters: &[&str], change: fn()) -> ExitCode {
     };
     let status = thread::scope(|scope| scope.spawn(run).join().unwrap());
     fs::remove_dir_all(&folder).unwrap();
-    if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    status.success()
 }
 
 /// Makes this thread, and what it starts, an ordinary user in one more group.

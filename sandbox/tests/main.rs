@@ -2,8 +2,8 @@
 //!
 //! This binary has its own `main`, since it plays several parts: the test run; the spawner, like
 //! every program that uses the crate; the probe that looks around inside a sandbox; and a caller
-//! that is killed. When root runs it, every test runs as root, as an ordinary user, as root
-//! with no more rights than in a container, and without namespaces.
+//! that is killed. When root runs it, every test runs as root, as root with no more rights
+//! than in a container, as an ordinary user, and as such a user without namespaces; two of these at a time.
 //!
 //! Arguments are parts of the names of the tests to run. `KEEP_TEMP=1` keeps the folders.
 #![expect(clippy::unwrap_used, reason = "a test that fails panics")]
@@ -47,7 +47,7 @@ fn main() -> std::process::ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["probe", what, rest @ ..] => probe::run(what, rest),
-        ["as", who, rest @ ..] => return harness::run_as(who, rest),
+        ["as", who, rest @ ..] => return harness::exit_code(harness::run_as(who, rest)),
         ["caller", isolation, folder] => {
             stories::lifetime::be_a_caller(folder.as_ref(), isolation);
         }
