@@ -54,21 +54,28 @@ pub(in crate::linux) fn hide_machine(
 /// What there is in `/proc` beside processes and links, and whether it is a folder.
 fn others() -> io::Result<&'static [(CString, bool)]> {
     static OTHERS: OnceLock<Vec<(CString, bool)>> = OnceLock::new();
-    if let Some(others) = OTHERS.get() {
-        return Ok(others);
+    match OTHERS.get() {
+        Some(others) => Ok(others),
+        None => list_others().map(|others| OTHERS.get_or_init(|| others).as_slice()),
     }
+}
+
+fn list_others() -> io::Result<Vec<(CString, bool)>> {
     let mut others = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let entry = entry?;
-        let (name, kind) = (entry.file_name(), entry.file_type()?);
-        let is_process = name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
-        if !is_process && !kind.is_symlink() {
+        // A process may have ended since it was listed, and then its kind can't be told.
+        if entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit) {
+            continue;
+        }
+        let kind = entry.file_type()?;
+        if !kind.is_symlink() {
             let path = CString::new(entry.path().into_os_string().into_vec())?;
             others.push((path, kind.is_dir()));
         }
     }
     others.sort();
-    Ok(OTHERS.get_or_init(|| others))
+    Ok(others)
 }
 
 /// What has a content of its own.
@@ -201,6 +208,22 @@ mod tests {
         assert_eq!(text("/proc/sys/kernel/hostname"), "machine\n");
         assert_eq!(text("/proc/sys/kernel/random/uuid").len(), 37);
         assert_eq!(text("/proc/sys/kernel/random/uuid").as_bytes()[14], b'4');
+    }
+
+    #[test]
+    fn processes_that_end_meanwhile_do_no_harm() {
+        let first = list_others().unwrap();
+        std::thread::scope(|scope| {
+            let started = scope.spawn(|| {
+                for _ in 0..200 {
+                    let mut process = std::process::Command::new("true").spawn().unwrap();
+                    process.wait().unwrap();
+                }
+            });
+            while !started.is_finished() {
+                assert_eq!(list_others().unwrap(), first);
+            }
+        });
     }
 
     #[test]
