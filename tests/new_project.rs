@@ -19,6 +19,49 @@ const LANGUAGES: [(&str, &str); 8] = [
 
 const WORLDS: [&str; 3] = ["cli", "http", "lib"];
 
+/// A slip in a new project of each language, and what says how to mend it: in the file, what is right and what is typed; what
+/// is said of that.
+const SLIPS: [(&str, &str, &str, [&str; 2], &[&str]); 8] = [
+    ("rust", "cli", "src/main.rs", ["println!", "prinln!"], &["src/main.rs:4:5", "println"]),
+    (
+        "python",
+        "http",
+        "src/app.py",
+        ["import exports", "import exprts"],
+        &["src/app.py", "exprts"],
+    ),
+    (
+        "go",
+        "cli",
+        "main.go",
+        ["fmt.Println", "fmt.Printn"],
+        &["main.go:7:6", "undefined: fmt.Printn"],
+    ),
+    (
+        "javascript",
+        "lib",
+        "src/app.js",
+        ["greet(name)", "greet(name"],
+        &["src/app.js:4:", "Expected"],
+    ),
+    (
+        "typescript",
+        "http",
+        "src/app.ts",
+        ["response.setStatusCode", "response.setStatusCod"],
+        &["src/app.ts:22:", "Did you mean 'setStatusCode'?"],
+    ),
+    (
+        "zig",
+        "cli",
+        "src/main.zig",
+        ["writeStreamingAll", "writeStreamingAl"],
+        &["src/main.zig:6:29", "'writeStreamingAl'"],
+    ),
+    ("c", "cli", "src/main.c", ["puts", "putz"], &["src/main.c:6:5", "'putz'"]),
+    ("cpp", "cli", "src/main.cpp", ["std::endl", "std::endll"], &["src/main.cpp:6:", "endll"]),
+];
+
 /// Whether a project is built here. One world of each language whose tools take their time over any source; each of the
 /// others, as they cost a second or share what is compiled.
 fn is_built(language: &str, world: &str) -> bool {
@@ -58,9 +101,25 @@ fn new_projects_of_every_language_build_and_answer() {
                 continue;
             }
             workspace.run(["-C", "hello", "build"]).ok();
-            let component = workspace.read("hello/target/wasm/hello.wasm");
-            if is_run(language) {
-                asynchronous.block_on(check(&component, world, shown));
+            let check = |greeting: &str| {
+                let component = workspace.read("hello/target/wasm/hello.wasm");
+                if is_run(language) {
+                    asynchronous.block_on(check(&component, world, greeting, shown));
+                }
+            };
+            check("Hello");
+            if let Some(slip) = SLIPS.iter().find(|slip| (slip.0, slip.1) == (language, world)) {
+                let (_, _, file, [right, typed], said) = slip;
+                let file = format!("hello/{file}");
+                workspace.replace(&file, "Hello", "Hi");
+                workspace.replace(&file, right, typed);
+                let run = workspace.run(["-C", "hello", "build"]).exits(1);
+                for text in *said {
+                    assert!(run.stderr.contains(text), "no {text:?} in:\n{}", run.stderr);
+                }
+                workspace.replace(&file, typed, right);
+                workspace.run(["-C", "hello", "build"]).ok();
+                check("Hi");
             }
             lock = Some(workspace.read_text("hello/run.lock.toml"));
         }
@@ -69,27 +128,27 @@ fn new_projects_of_every_language_build_and_answer() {
 }
 
 /// It does what its world is for, and what its source says.
-async fn check(component: &[u8], world: &str, language: &str) {
+async fn check(component: &[u8], world: &str, greeting: &str, language: &str) {
     let component = runtime::Runtime::new().unwrap().load(component).unwrap();
     match world {
         "cli" => {
             let ended = component.run(&runtime::Command::default()).await.unwrap();
             assert_eq!(
                 String::from_utf8(ended.stdout).unwrap(),
-                format!("Hello from {language}!\n")
+                format!("{greeting} from {language}!\n")
             );
         }
         "http" => {
             let server = component.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
             let address: SocketAddr = server.address();
             let answer = tokio::task::spawn_blocking(move || get(address, "/")).await.unwrap();
-            assert_eq!(answer, (200, format!("Hello from {language}!\n")));
+            assert_eq!(answer, (200, format!("{greeting} from {language}!\n")));
             server.shutdown().await;
         }
         _ => {
             let greetings = Some("example:hello/greetings@0.1.0");
             let answer = component.call(greetings, "greet", &["\"Ada\""]).await.unwrap();
-            assert_eq!(answer, Some(format!("\"Hello, Ada, from {language}!\"")));
+            assert_eq!(answer, Some(format!("\"{greeting}, Ada, from {language}!\"")));
         }
     }
 }

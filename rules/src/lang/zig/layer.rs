@@ -7,7 +7,7 @@
 
 use engine::{ActionId, Input, Label, Source};
 
-use super::tool::{GLOBAL_CACHE, TARGET, Zig};
+use super::tool::{GLOBAL_CACHE, TARGET, Zig, without_notes};
 use crate::lang::source_tree::SourceTree;
 use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
@@ -83,7 +83,8 @@ impl Layer {
                 format!("zig translate-c {TARGET} -lc stub.h > /tmp/stub.zig\n{}", archive("b h o"))
             }
             Self::Build => {
-                format!("{build}\n{build} --release=small\n{}", archive("b h o z"))
+                let small = without_notes(&format!("{build} --release=small"));
+                format!("{}\n{small}\n{}", without_notes(build), archive("b h o z"))
             }
         }
     }

@@ -12,7 +12,7 @@ use engine::{Action, Input, Label, Source};
 
 use super::fetch::{FetchPackages, is_hash};
 use super::layer::{self, Layer};
-use super::tool::{LOCAL_CACHE, Zig};
+use super::tool::{LOCAL_CACHE, Zig, without_notes};
 use super::zon::Manifest;
 use super::{ZigError, foreign, glue};
 use crate::bounded;
@@ -56,9 +56,6 @@ pub(super) fn compile(
     Ok(Compiled::new(planner.add(action)?, "core.wasm"))
 }
 
-/// Shell text that hands on what `zig build` has said, but for what its program notes of itself as it is unoptimised.
-const SAY: &str = "busybox sed '/^debug: configuration cache [a-z_]*$/d' /tmp/said >&2";
-
 /// How `zig build` is called, the same for configuring and for compiling.
 struct Build<'a> {
     zig: &'a Zig,
@@ -83,16 +80,14 @@ impl Build<'_> {
     fn compile(&self, sources: Digest) -> Action {
         let script = format!(
             "{}busybox mkdir {LOCAL_CACHE}\nbusybox tar -xf /deps/configured.tar -C {LOCAL_CACHE}\n\
-             {} --prefix /tmp/prefix 2> /tmp/said && code=0 || code=$?\n\
-             {SAY}\n\
-             [ $code = 0 ] || exit $code\n\
+             {}\n\
              set -- $(busybox find /tmp/prefix -name '*.wasm' | busybox sort)\n\
              if [ $# != 1 ]; then\n\
              echo \"error: build.zig has to install one WebAssembly module, but it installs $#: $*\" >&2\n\
              exit 1\nfi\n\
              busybox cp \"$1\" /out/core.wasm",
             layer::unpack(),
-            self.command()
+            without_notes(&format!("{} --prefix /tmp/prefix", self.command()))
         );
         self.action("compile", &script, sources)
     }

@@ -52,6 +52,15 @@ impl Zig {
     }
 }
 
+/// Shell text that runs `zig build` without what its program, which is unoptimised, notes of itself.
+pub(super) fn without_notes(command: &str) -> String {
+    format!(
+        "{command} 2> /tmp/said && code=0 || code=$?\n\
+         busybox sed '/^debug: configuration cache [a-z_]*$/d' /tmp/said >&2\n\
+         [ $code = 0 ] || exit $code"
+    )
+}
+
 /// Shell text that links objects to a core module whose functions are called from outside, as zig
 /// would do it; a function whose type differs from its declaration is an error.
 pub(super) fn link(objects: &str, libraries: &[&str], release: bool) -> String {
