@@ -19,47 +19,59 @@ const LANGUAGES: [(&str, &str); 8] = [
 
 const WORLDS: [&str; 3] = ["cli", "http", "lib"];
 
-/// A slip in a new project of each language, and what says how to mend it: in the file, what is right and what is typed; what
-/// is said of that.
-const SLIPS: [(&str, &str, &str, [&str; 2], &[&str]); 8] = [
-    ("rust", "cli", "src/main.rs", ["println!", "prinln!"], &["src/main.rs:4:5", "println"]),
-    (
-        "python",
-        "http",
-        "src/app.py",
+/// A slip in a new project.
+struct Slip {
+    language: &'static str,
+    world: &'static str,
+    file: &'static str,
+    right: &'static str,
+    typed: &'static str,
+    /// What is said of it.
+    said: [&'static str; 2],
+}
+
+const fn slip(
+    [language, world, file]: [&'static str; 3],
+    [right, typed]: [&'static str; 2],
+    said: [&'static str; 2],
+) -> Slip {
+    Slip { language, world, file, right, typed, said }
+}
+
+/// A slip in each language, of which the build says how to mend it.
+const SLIPS: [Slip; 8] = [
+    slip(["rust", "cli", "src/main.rs"], ["println!", "prinln!"], ["src/main.rs:4:5", "println"]),
+    slip(
+        ["python", "http", "src/app.py"],
         ["import exports", "import exprts"],
-        &["src/app.py", "exprts"],
+        ["src/app.py:4", "exprts"],
     ),
-    (
-        "go",
-        "cli",
-        "main.go",
+    slip(
+        ["go", "cli", "main.go"],
         ["fmt.Println", "fmt.Printn"],
-        &["main.go:7:6", "undefined: fmt.Printn"],
+        ["main.go:7:6", "undefined: fmt.Printn"],
     ),
-    (
-        "javascript",
-        "lib",
-        "src/app.js",
+    slip(
+        ["javascript", "lib", "src/app.js"],
         ["greet(name)", "greet(name"],
-        &["src/app.js:4:", "Expected"],
+        ["src/app.js:4:", "Expected"],
     ),
-    (
-        "typescript",
-        "http",
-        "src/app.ts",
+    slip(
+        ["typescript", "http", "src/app.ts"],
         ["response.setStatusCode", "response.setStatusCod"],
-        &["src/app.ts:22:", "Did you mean 'setStatusCode'?"],
+        ["src/app.ts:22:14", "Did you mean 'setStatusCode'?"],
     ),
-    (
-        "zig",
-        "cli",
-        "src/main.zig",
+    slip(
+        ["zig", "cli", "src/main.zig"],
         ["writeStreamingAll", "writeStreamingAl"],
-        &["src/main.zig:6:29", "'writeStreamingAl'"],
+        ["src/main.zig:6:29", "'writeStreamingAl'"],
     ),
-    ("c", "cli", "src/main.c", ["puts", "putz"], &["src/main.c:6:5", "'putz'"]),
-    ("cpp", "cli", "src/main.cpp", ["std::endl", "std::endll"], &["src/main.cpp:6:", "endll"]),
+    slip(["c", "cli", "src/main.c"], ["puts", "putz"], ["src/main.c:6:5", "'putz'"]),
+    slip(
+        ["cpp", "cli", "src/main.cpp"],
+        ["std::endl", "std::endll"],
+        ["src/main.cpp:6:", "'endll'"],
+    ),
 ];
 
 /// Whether a project is built here. One world of each language whose tools take their time over any source; each of the
@@ -108,13 +120,13 @@ fn new_projects_of_every_language_build_and_answer() {
                 }
             };
             check("Hello");
-            if let Some(slip) = SLIPS.iter().find(|slip| (slip.0, slip.1) == (language, world)) {
-                let (_, _, file, [right, typed], said) = slip;
+            let of_this = |slip: &&Slip| (slip.language, slip.world) == (language, world);
+            if let Some(Slip { file, right, typed, said, .. }) = SLIPS.iter().find(of_this) {
                 let file = format!("hello/{file}");
                 workspace.replace(&file, "Hello", "Hi");
                 workspace.replace(&file, right, typed);
                 let run = workspace.run(["-C", "hello", "build"]).exits(1);
-                for text in *said {
+                for text in said {
                     assert!(run.stderr.contains(text), "no {text:?} in:\n{}", run.stderr);
                 }
                 workspace.replace(&file, typed, right);
