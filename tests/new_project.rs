@@ -26,7 +26,7 @@ struct Slip {
     file: &'static str,
     right: &'static str,
     typed: &'static str,
-    /// What is said of it.
+    /// The build says these of it.
     said: [&'static str; 2],
 }
 

@@ -87,17 +87,17 @@ fn is_about_namespaces(test: &str, isolation: Isolation) -> bool {
         || isolation == Isolation::None && ["escape::"].iter().any(is_about)
 }
 
-/// A name for what the tests are run as, and how this process becomes that; not at all if it is that.
+/// The tests are run under this name, after this change to the process; none is needed for what it is already.
 type Identity = (&'static str, Option<fn()>);
 
-/// What root runs the tests as. Each list is run beside the others; what it has, one after the other, as the kernel
-/// counts processes and memory by user.
+/// Root runs the tests as all of these. The lists are run beside each other, and what is in a list one after the other, as
+/// the kernel counts processes and memory by user.
 const BY_ROOT: &[&[Identity]] = &[
     &[("root", None), ("container", Some(limit_capabilities))],
     &[("user", Some(become_user)), ("weak", Some(become_user)), ("none", Some(become_user))],
 ];
 
-/// What an ordinary user runs the tests as.
+/// An ordinary user runs the tests as nobody else.
 const BY_USER: &[&[Identity]] = &[&[("user", None)]];
 
 /// What a command line asks for, in the words of `cargo test` and `cargo nextest`.
