@@ -1,4 +1,4 @@
-//! How far a build is: one line above those of the running actions.
+//! How far a command is: one line above those of what runs.
 //!
 //! The figures are kept here, and the line is a function of them, of the time and of the width of the terminal.
 
@@ -7,58 +7,62 @@ use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use engine::{Label, Progress as Step};
-
 use super::printer::duration;
 use super::table::size;
 
 /// The narrowest and the widest bar that is worth drawing.
 const BAR: [usize; 2] = [10, 30];
 
-/// The figures of a build that goes on.
-#[derive(Debug, Default)]
-pub(super) struct Overall {
-    actions: usize,
+/// The figures of a command that goes on; `K` names what it does.
+#[derive(Debug)]
+pub(super) struct Overall<K> {
+    /// The name of what is counted, in the plural.
+    unit: &'static str,
+    total: usize,
     done: usize,
-    running: BTreeSet<Label>,
-    /// What each action has fetched: files that are complete, and the one that is on its way.
-    fetched: BTreeMap<Label, (u64, u64)>,
+    running: BTreeSet<K>,
+    /// What each has fetched: files that are complete, and the one that is on its way.
+    fetched: BTreeMap<K, (u64, u64)>,
 }
 
-impl Overall {
-    /// So many actions are needed, as far as is known now.
-    pub(super) fn expect(&mut self, actions: usize) {
-        self.actions = actions;
+impl<K: Ord + Clone> Overall<K> {
+    pub(super) const fn new(unit: &'static str) -> Self {
+        Self { unit, total: 0, done: 0, running: BTreeSet::new(), fetched: BTreeMap::new() }
     }
 
-    pub(super) fn started(&mut self, label: Label) {
-        self.running.insert(label);
+    /// So many are needed, as far as is known now.
+    pub(super) fn expect(&mut self, total: usize) {
+        self.total = total;
     }
 
-    pub(super) fn progressed(&mut self, label: &Label, step: &Step) {
-        let Step::Bytes { done, .. } = step else { return };
-        match self.fetched.entry(label.clone()) {
-            Entry::Vacant(entry) => drop(entry.insert((0, *done))),
+    pub(super) fn started(&mut self, key: K) {
+        self.running.insert(key);
+    }
+
+    /// Bytes of a file have come in, `done` so far.
+    pub(super) fn fetched(&mut self, key: &K, done: u64) {
+        match self.fetched.entry(key.clone()) {
+            Entry::Vacant(entry) => drop(entry.insert((0, done))),
             Entry::Occupied(mut entry) => {
                 let (complete, current) = entry.get_mut();
                 // The next file begins at nothing.
-                if done < current {
+                if done < *current {
                     *complete += *current;
                 }
-                *current = *done;
+                *current = done;
             }
         }
     }
 
-    pub(super) fn finished(&mut self, label: &Label) {
+    pub(super) fn finished(&mut self, key: &K) {
         self.done += 1;
-        self.running.remove(label);
+        self.running.remove(key);
     }
 
     /// The line, in `width` columns at most.
     pub(super) fn line(&self, elapsed: Duration, width: usize) -> String {
-        let total = self.actions.max(self.done);
-        let count = format!("{}/{total} actions", self.done);
+        let total = self.total.max(self.done);
+        let count = format!("{}/{total} {}", self.done, self.unit);
         let mut parts = vec![format!("{} running", self.running.len()), seconds(elapsed)];
         let fetched: u64 =
             self.fetched.values().map(|(complete, current)| complete + current).sum();
@@ -101,14 +105,16 @@ fn seconds(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use engine::Label;
+
     use super::*;
 
     fn label(step: &str) -> Label {
         Label::new("app", step)
     }
 
-    fn building() -> Overall {
-        let mut overall = Overall::default();
+    fn building() -> Overall<Label> {
+        let mut overall = Overall::new("actions");
         overall.expect(10);
         // More may turn out to be needed.
         overall.expect(12);
@@ -119,11 +125,9 @@ mod tests {
         // A result that is known is done without having been started.
         overall.finished(&label("known"));
         overall.finished(&label("known too"));
-        let step = |done| Step::Bytes { done, total: None };
         for done in [1_000_000, 4_000_000, 500_000, 2_000_000] {
-            overall.progressed(&label("fetch"), &step(done));
+            overall.fetched(&label("fetch"), done);
         }
-        overall.progressed(&label("compile"), &Step::Text("chatting".to_owned()));
         overall
     }
 
@@ -150,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_build_at_its_ends() {
-        let mut overall = Overall::default();
+        let mut overall = Overall::new("actions");
         assert_eq!(
             overall.line(Duration::ZERO, 44),
             "[>             ] 0/0 actions, 0 running, 0 s"

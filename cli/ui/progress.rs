@@ -17,7 +17,7 @@ use super::{json, mask};
 pub(crate) struct Progress {
     printer: Printer,
     lines: MultiProgress,
-    overall: Arc<Mutex<Overall>>,
+    overall: Arc<Mutex<Overall<Label>>>,
     running: Bars<Line>,
 }
 
@@ -34,7 +34,8 @@ impl Progress {
         let target =
             if printer.live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let lines = MultiProgress::with_draw_target(target);
-        Self { printer, lines, overall: Arc::default(), running: Bars::new() }
+        let overall = Arc::new(Mutex::new(Overall::new("actions")));
+        Self { printer, lines, overall, running: Bars::new() }
     }
 
     /// Takes all live lines off the screen.
@@ -58,7 +59,7 @@ impl Progress {
         }
     }
 
-    fn overall(&self) -> MutexGuard<'_, Overall> {
+    fn overall(&self) -> MutexGuard<'_, Overall<Label>> {
         self.overall.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -90,7 +91,9 @@ impl Progress {
     }
 
     fn progressed(&self, label: &Label, step: &Step) {
-        self.overall().progressed(label, step);
+        if let Step::Bytes { done, .. } = step {
+            self.overall().fetched(label, *done);
+        }
         let bars = self.running.lock();
         let Some(bar) = bars.get(&Line::Action(label.clone())) else { return };
         match step {
@@ -172,8 +175,11 @@ fn where_found(hit: Hit) -> &'static str {
     }
 }
 
-/// The line of the whole build.
-fn overall(figures: &Arc<Mutex<Overall>>) -> ProgressStyle {
+/// The line of the whole command.
+pub(super) fn overall<K>(figures: &Arc<Mutex<Overall<K>>>) -> ProgressStyle
+where
+    K: Ord + Clone + Send + 'static,
+{
     /// Before the line: the spinner, a space, and a column in which no terminal wraps.
     const TAKEN: usize = 3;
     let figures = Arc::clone(figures);

@@ -1,19 +1,30 @@
-//! The progress of fetching toolchains: a live line per package on a terminal, plain lines elsewhere.
+//! The progress of fetching toolchains: on a terminal a live line for all of it and one per package, plain lines elsewhere.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use rules::toolchain::{Event, Events};
 use sandbox::Cancel;
 
 use super::bars::Bars;
+use super::overall::Overall;
 use super::printer::{Printer, Style};
-use super::progress::{bytes, spinner};
+use super::progress::{bytes, overall, spinner};
 
 /// Shows the events of a sync.
 pub(crate) struct SyncProgress {
     printer: Printer,
     lines: MultiProgress,
-    bars: Bars<String>,
+    overall: Arc<Mutex<Overall<String>>>,
+    bars: Bars<Line>,
     cancel: Cancel,
+}
+
+/// What a live line is about. The whole sync comes first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Line {
+    Sync,
+    Package(String),
 }
 
 impl SyncProgress {
@@ -22,7 +33,8 @@ impl SyncProgress {
         let target =
             if printer.live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let lines = MultiProgress::with_draw_target(target);
-        Self { printer, lines, bars: Bars::new(), cancel }
+        let overall = Arc::new(Mutex::new(Overall::new("toolchains")));
+        Self { printer, lines, overall, bars: Bars::new(), cancel }
     }
 
     /// Takes all live lines off the screen.
@@ -45,8 +57,23 @@ impl SyncProgress {
         }
     }
 
+    fn overall(&self) -> MutexGuard<'_, Overall<String>> {
+        self.overall.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begun(&self, images: usize) {
+        self.overall().expect(images);
+        if self.printer.live && images > 0 {
+            self.bars.get_or_make(Line::Sync, || {
+                let bar = self.lines.insert(0, ProgressBar::new_spinner());
+                bar.set_style(overall(&self.overall));
+                bar
+            });
+        }
+    }
+
     fn bar(&self, package: &str) -> ProgressBar {
-        self.bars.get_or_make(package.to_owned(), || {
+        self.bars.get_or_make(Line::Package(package.to_owned()), || {
             let bar = self.lines.add(ProgressBar::new_spinner().with_style(spinner()));
             bar.set_prefix(package.to_owned());
             bar
@@ -68,7 +95,7 @@ impl SyncProgress {
     }
 
     fn done(&self, package: &str) {
-        if let Some(bar) = self.bars.lock().remove(package) {
+        if let Some(bar) = self.bars.lock().remove(&Line::Package(package.to_owned())) {
             bar.finish_and_clear();
         }
     }
@@ -84,7 +111,9 @@ fn counted(packages: usize) -> String {
 impl Events for SyncProgress {
     fn event(&self, event: Event<'_>) {
         match event {
+            Event::Begun { images } => self.begun(images),
             Event::Resolving { toolchain, version, platform } => {
+                self.overall().started(toolchain.to_owned());
                 self.say(
                     Style::Good,
                     "Resolving",
@@ -92,10 +121,12 @@ impl Events for SyncProgress {
                 );
             }
             Event::Installing { toolchain, version, platform } => {
+                self.overall().started(toolchain.to_owned());
                 let what = format!("{toolchain} {version} for {platform}");
                 self.say(Style::Good, "Installing", &what);
             }
             Event::Pinned { toolchain, version, platform, fetched, packages, remembered } => {
+                self.overall().finished(&toolchain.to_owned());
                 let from = match fetched {
                     0 => "all of it from the store".to_owned(),
                     fetched if fetched == packages => format!("fetched {}", counted(packages)),
@@ -108,7 +139,10 @@ impl Events for SyncProgress {
             Event::Client { client, what } => {
                 self.detail(Style::Good, "Running", &format!("{client}: {what}"));
             }
-            Event::Fetching { package, done, total } => self.fetching(package, done, total),
+            Event::Fetching { package, done, total } => {
+                self.overall().fetched(&package.to_owned(), done);
+                self.fetching(package, done, total);
+            }
             Event::Fetched { package, size } => {
                 self.done(package);
                 let what = format!("{package} ({} KiB)", size.div_ceil(1024));

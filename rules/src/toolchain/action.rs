@@ -127,7 +127,8 @@ impl Events for Told<'_> {
                 self.cx.status(format!("{package}: try {attempt} failed: {reason}"));
             }
             Event::Warning(text) => self.cx.note(&format!("warning: {text}")),
-            Event::Resolving { .. }
+            Event::Begun { .. }
+            | Event::Resolving { .. }
             | Event::Installing { .. }
             | Event::Pinned { .. }
             | Event::Fetched { .. }

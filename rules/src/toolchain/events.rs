@@ -16,6 +16,11 @@ pub trait Events: Send + Sync {
 /// One thing that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
+    /// So many images are going to be pinned.
+    Begun {
+        /// A toolchain counts once for each platform.
+        images: usize,
+    },
     /// The versions of a toolchain's packages are looked up.
     Resolving {
         /// The toolchain.

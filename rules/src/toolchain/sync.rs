@@ -178,6 +178,7 @@ impl Sync<'_> {
         self.upgrade.check(self.catalogue, self.needed, &lock)?;
         let session = Session::new(self.store, self.registries, self.events)?;
         let platforms = self.all_platforms(&lock);
+        let mut missing = Vec::new();
         for name in self.names(&lock) {
             if lock.is_added(&name) {
                 self.platforms.iter().try_for_each(|&on| lock.image(&name, on).map(drop))?;
@@ -188,10 +189,12 @@ impl Sync<'_> {
             for &platform in &platforms {
                 let Some(recipe) = self.recipe(&name, &version, platform)? else { continue };
                 if renew || !is_complete(&lock, &recipe) {
-                    self.complete(&session, &mut lock, &recipe)?;
+                    missing.push(recipe);
                 }
             }
         }
+        self.events.event(Event::Begun { images: missing.len() });
+        missing.iter().try_for_each(|recipe| self.complete(&session, &mut lock, recipe))?;
         if self.prune {
             self.drop_unneeded(&mut lock);
         }
