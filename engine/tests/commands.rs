@@ -146,6 +146,15 @@ fn standard_output_can_be_an_output() {
     assert_eq!(fs::read_to_string(&to).unwrap(), "said\n");
     let Some(Artifact::File { digest, .. }) = ran.ok().artifact(said, "o") else { panic!() };
     assert_eq!(workspace.store.get(&digest).unwrap().unwrap(), b"said\n");
+    // Of a command that fails it is no message.
+    let mut graph = Graph::new();
+    let process =
+        Process { stdout: Some("o".to_owned()), ..sh("echo said; echo told >&2; exit 1") };
+    let action = Action::process(label("a"), process).input(image(&workspace.store)).output("o");
+    graph.add(action).unwrap();
+    let ran = workspace.build(&graph).of(&["a"]).run();
+    let [failure] = ran.ok().failures.as_slice() else { panic!() };
+    assert_eq!((&failure.stdout[..], &failure.stderr[..]), (&b""[..], &b"told\n"[..]));
 }
 
 fn nothing_undeclared_is_there() {

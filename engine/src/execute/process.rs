@@ -193,7 +193,8 @@ impl Executor {
             command: Some(command(process)),
             truncated: outcome.stdout_truncated || outcome.stderr_truncated,
             missing: outcome.missing,
-            stdout: outcome.stdout,
+            // It is an output, and not a message for a person.
+            stdout: if process.stdout.is_some() { Vec::new() } else { outcome.stdout },
             stderr: outcome.stderr,
             kept,
         }))
