@@ -66,7 +66,7 @@ func Parse(text string) Result[uint32, string] {
 }
 ";
 
-const GO_MOD: &str = "\
+pub(super) const GO_MOD: &str = "\
 module example.com/sums
 
 go 1.26
@@ -77,17 +77,17 @@ require example.org/deep v1.0.0 // indirect
 ";
 
 /// As `go mod tidy` wrote it.
-const GO_SUM: &str = "\
+pub(super) const GO_SUM: &str = "\
 example.org/deep v1.0.0 h1:DZCb/Mr5i3W0zEJDo8V4eq9SsDrQo6faO4IUSW+Zmns=
 example.org/deep v1.0.0/go.mod h1:NdCDZeByZC0V96rn47CT4dYH7ymdB2rIz7+XIjBJjj8=
 example.org/plus v1.2.0 h1:JFOwZUudIJN/gsck1h9SNmIwTo23Vj4NOFD5lKdr1pg=
 example.org/plus v1.2.0/go.mod h1:TtuEoJY73RtzVFTancwedhvVmRd/jCrZysxExOw/owY=
 ";
 
-const OPS_GO: &str = "sums/exports/export_demo_sums_ops/ops.go";
+pub(super) const OPS_GO: &str = "sums/exports/export_demo_sums_ops/ops.go";
 
 /// A project whose modules come from a proxy in a folder, which the user's own configuration names.
-fn sums() -> Workspace {
+pub(super) fn sums() -> Workspace {
     let workspace = Workspace::new()
         .file("run.toml", RUN_TOML)
         .file("run.lock.toml", include_str!("../../examples/polyglot/run.lock.toml"))
@@ -121,7 +121,13 @@ fn sums() -> Workspace {
 }
 
 /// Puts a module into a proxy (the Go modules reference, "GOPROXY protocol").
-fn publish(proxy: &Path, path: &str, version: &str, manifest: &str, (name, text): (&str, &str)) {
+pub(super) fn publish(
+    proxy: &Path,
+    path: &str,
+    version: &str,
+    manifest: &str,
+    (name, text): (&str, &str),
+) {
     let folder = proxy.join(path).join("@v");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(format!("{version}.mod")), manifest).unwrap();
@@ -139,14 +145,14 @@ fn publish(proxy: &Path, path: &str, version: &str, manifest: &str, (name, text)
 
 impl Workspace {
     /// What `go env -w` would write.
-    fn configure_go(&self, text: &str) {
+    pub(super) fn configure_go(&self, text: &str) {
         let folder = self.root().join("home/.config/go");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("env"), text).unwrap();
     }
 
     #[track_caller]
-    fn fails(&self, code: i32, expected: &[&str]) -> Run {
+    pub(super) fn fails(&self, code: i32, expected: &[&str]) -> Run {
         let run = self.run(["build"]).exits(code);
         for text in expected {
             assert!(run.stderr.contains(text), "no {text:?} in:\n{}", run.stderr);
@@ -155,7 +161,7 @@ impl Workspace {
     }
 }
 
-fn call(component: &[u8], function: &str, argument: &[&str]) -> Option<String> {
+pub(super) fn call(component: &[u8], function: &str, argument: &[&str]) -> Option<String> {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let loaded = runtime::Runtime::new().unwrap().load(component).unwrap();
         loaded.call(Some("demo:sums/ops@0.1.0"), function, argument).await.unwrap()
@@ -178,11 +184,13 @@ fn a_module_with_other_peoples_modules_builds_and_an_edit_compiles_one_package()
     // What imports it need not be compiled: it offers what it offered.
     let compile = "sums:compile example.com/sums/exports/export_demo_sums_ops";
     let run = workspace.run(["build", "-j1"]).ok();
-    assert_eq!(run.ran(), [compile, "sums:link", "sums:finish"]);
-    // Tests and words of the user's are no business of a build.
+    assert_eq!(run.ran(), ["sums:shared", compile, "sums:link", "sums:finish"]);
+    // Tests of the user's are no business of a build.
     workspace.write("sums/main_test.go", "package main");
-    workspace.write("sums/other/other.go", "not Go");
     assert_eq!(workspace.run(["build"]).ok().ran(), Vec::<&str>::new());
+    // A package that nobody imports could be imported by other people's modules. Nothing is compiled again.
+    workspace.write("sums/other/other.go", "not Go");
+    assert_eq!(workspace.run(["build", "-j1"]).ok().ran(), ["sums:list", "sums:shared"]);
 
     // What was fetched once is there for every project, without a network.
     let elsewhere = sums();
@@ -300,7 +308,7 @@ fn a_program_knows_how_it_was_built() {
     workspace.write("sums/texts/_not.txt", "no");
     workspace.write("sums/texts/deep/b.txt", "b");
     workspace.write("sums/hidden/c.txt", "c");
-    let first = "true example.com/hello example.com/hello a.org/words {-buildmode exe}\n";
+    let first = "true example.com/hello example.com/hello a.org/words {-buildmode c-shared}\n";
     assert_eq!(printed(&workspace), format!("{first}Hello from Go! 2 b\n"));
     // What is embedded belongs to the program, and only to its package.
     // Results are kept from one run of the tests to the next, so it is another text each time.
@@ -432,7 +440,7 @@ fn a_plain_program_is_a_command() {
 }
 
 /// A project with the command `main`, which may use another module of the project.
-fn command(main: &str) -> Workspace {
+pub(super) fn command(main: &str) -> Workspace {
     Workspace::new()
         .file("run.toml", RUN_TOML.replace("sums/wit", "sums/wit/sums.wit"))
         .file("run.lock.toml", include_str!("../../examples/polyglot/run.lock.toml"))
@@ -451,7 +459,7 @@ fn command(main: &str) -> Workspace {
 }
 
 /// Builds it, and says what it prints.
-fn printed(workspace: &Workspace) -> String {
+pub(super) fn printed(workspace: &Workspace) -> String {
     workspace.run(["build"]).ok();
     let component = workspace.read("target/wasm/sums.wasm");
     let output = tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -558,7 +566,7 @@ fn with_a_private_module() -> (Workspace, String) {
 }
 
 /// The lines of go.sum, as the machine's go computes them.
-fn checksums(workspace: &Workspace, module: &str) -> String {
+pub(super) fn checksums(workspace: &Workspace, module: &str) -> String {
     let folder = workspace.root().join("tidy");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("go.mod"), "module tidy\n").unwrap();

@@ -13,6 +13,7 @@ use crate::harness::Workspace;
 
 mod c;
 mod go;
+mod go_projects;
 mod javascript;
 mod python;
 mod rust;

@@ -15,7 +15,7 @@ use crate::wit::{self, InvalidWit, ResolvedWit, WitFile, WorldError};
 use crate::worker::{self, Done, Errand, ErrandError};
 
 /// What the code below does besides what its inputs say; the tests hold it against Cargo.lock.
-const VERSION: &str = "5 wit-bindgen-c 0.63.0 wit-bindgen-go 0.63.0 wit-parser 0.262.0";
+const VERSION: &str = "6 wit-bindgen-c 0.63.0 wit-bindgen-go 0.63.0 wit-parser 0.262.0";
 
 /// Which language the bindings are in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ enum BindingsError {
     #[error(transparent)]
     World(#[from] WorldError),
     #[error(transparent)]
-    NotLinked(#[from] go::NotLinked),
+    Unfit(#[from] go::Unfit),
     /// The generator does not know how to express something of the world.
     #[error("world `{world}` has no bindings in {language}: {reason}")]
     Inexpressible { world: String, language: &'static str, reason: String },
@@ -231,6 +231,19 @@ world calc { export ops; }";
              \"example.com/calc/exports/wit_exports\": add `import _ \
              \"example.com/calc/exports/wit_exports\"` to its main package"
         );
+    }
+
+    #[test]
+    fn an_async_function_is_told() {
+        let check = |wit: &str, function: &str| {
+            let error = bindings(Generator::Go(layout(false)), "calc", wit).unwrap_err();
+            let expect = format!(
+                "world `calc` has the async function `{function}`, and such need another Go"
+            );
+            assert!(error.starts_with(&expect), "{error}");
+        };
+        check(&CALC.replace("func(", "async func("), "demo:calc/ops#add");
+        check("package a:b; world calc { import f: async func(); }", "f");
     }
 
     #[test]

@@ -9,14 +9,15 @@ use std::collections::BTreeMap;
 
 use cache::{DiskStore, Entry, Tree, TreeError};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
-use globset::GlobBuilder;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::bindings::PLACE;
+use super::bindings::{BUILD_MODE, PLACE};
 use super::build_info;
 use super::compile::{STD, place};
+use super::embed;
 use super::listed::{Listed, ListedModule};
+use super::shared::shared;
 use crate::path::ProjectPath;
 
 /// The language of a module whose go.mod does not say.
@@ -31,8 +32,10 @@ pub(super) struct Arrange {
     pub(super) main: String,
     /// The packages that are compiled one by one: import path → package.
     pub(super) own: BTreeMap<String, Own>,
-    /// How the program is linked: `-buildmode`.
-    pub(super) build_mode: &'static str,
+    /// What else the linker is told (`-ldflags`).
+    pub(super) link: Vec<String>,
+    /// The flag `-tags`, if there are any.
+    pub(super) tags: Option<String>,
 }
 
 /// A package that is compiled by an action of its own.
@@ -129,9 +132,11 @@ impl Arrange {
         cache: &Tree,
     ) -> Result<Tree, ArrangeError> {
         let mut tree = Tree::default();
+        let shared = shared(listed);
+        let is_own = |path: &str| self.own.contains_key(path) && !shared.contains(path);
         for package in compiled.iter().filter(|package| !package.standard) {
             let path = package.import_path.as_str();
-            if package.export.is_empty() || self.own.contains_key(path) {
+            if package.export.is_empty() || is_own(path) {
                 continue;
             }
             let lost = || ArrangeError::Lost(package.export.clone());
@@ -143,7 +148,7 @@ impl Arrange {
         let mut needed = listed.iter().filter(|package| !package.standard);
         let missing = needed.find(|package| {
             let path = package.import_path.as_str();
-            !self.own.contains_key(path) && tree.get(&format!("{path}.a")).is_none()
+            !is_own(path) && tree.get(&format!("{path}.a")).is_none()
         });
         let Some(Listed { import_path, .. }) = missing else { return Ok(tree) };
         let complaint = compiled.iter().find(|package| package.import_path == *import_path);
@@ -153,35 +158,36 @@ impl Arrange {
         })
     }
 
-    /// The list of packages: with `own` ones where `at` says.
+    /// The list of packages: with `own` ones where `at` says, unless they are among the `packages`.
     fn imports(&self, std: &Tree, packages: &Tree, at: fn(&str) -> String) -> String {
         let mut lines = Vec::new();
         archives(std, "", &mut |path| lines.push((path.to_owned(), format!("/{STD}/{path}.a"))));
         archives(packages, "", &mut |path| {
             lines.push((path.to_owned(), format!("/{}/{path}.a", Self::PACKAGES)));
         });
-        let own = self.own.keys().filter(|path| **path != self.main);
+        let own = self
+            .own
+            .keys()
+            .filter(|path| **path != self.main && packages.get(&format!("{path}.a")).is_none());
         lines.extend(own.map(|path| (path.clone(), format!("/{}", at(path)))));
         lines.into_iter().map(|(path, file)| format!("packagefile {path}={file}\n")).collect()
     }
 
     fn link(&self, main: Option<&Listed>) -> String {
         let godebug = main.map_or("", |main| main.default_godebug.as_str());
-        if godebug.is_empty() {
-            return String::new();
-        }
-        arguments([format!("-X=runtime.godebugDefault={godebug}")])
+        let godebug = (!godebug.is_empty()).then(|| format!("-X=runtime.godebugDefault={godebug}"));
+        arguments(godebug.into_iter().chain(self.link.iter().cloned()))
     }
 
     fn build_info(&self, listed: &[Listed], main: Option<&Listed>) -> String {
-        let mut settings = vec![
-            ("-buildmode", self.build_mode),
-            ("-compiler", "gc"),
+        let mut settings = vec![("-buildmode", BUILD_MODE), ("-compiler", "gc")];
+        settings.extend(self.tags.as_deref().and_then(|flag| flag.split_once('=')));
+        settings.extend([
             ("-trimpath", "true"),
             ("CGO_ENABLED", "0"),
             ("GOARCH", "wasm"),
             ("GOOS", "wasip1"),
-        ];
+        ]);
         if let Some(main) = main.filter(|main| !main.default_godebug.is_empty()) {
             settings.push(("DefaultGODEBUG", &main.default_godebug));
         }
@@ -223,7 +229,7 @@ impl Own {
             .as_ref()
             .and_then(|ListedModule { go_version, .. }| go_version.as_deref());
         let flags = [
-            format!("-lang=go{}", language.unwrap_or(FIRST_LANGUAGE)),
+            format!("-lang=go{}", language.map_or(FIRST_LANGUAGE, language_of)),
             format!("-trimpath={}", places.join(";")),
         ];
         Ok(arguments(flags.into_iter().chain(files)))
@@ -242,7 +248,8 @@ impl Own {
             .embed_patterns
             .iter()
             .map(|pattern| {
-                let files = package.embed_files.iter().filter(|file| embeds(pattern, file));
+                let stand_for = |file: &&String| embed::stands_for(pattern, file);
+                let files = package.embed_files.iter().filter(stand_for);
                 (pattern, files.collect())
             })
             .collect();
@@ -256,7 +263,7 @@ impl Builtin for Arrange {
     }
 
     fn version(&self) -> &str {
-        "1"
+        "2"
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -337,24 +344,14 @@ fn arguments(arguments: impl IntoIterator<Item = String>) -> String {
     arguments.into_iter().map(encoded).collect()
 }
 
-/// Whether the pattern of a `//go:embed` stands for `file`, which is one of those that the package
-/// embeds: it matches, or a folder does that the file is in (package `embed`).
-fn embeds(pattern: &str, file: &str) -> bool {
-    let (pattern, hidden) = match pattern.strip_prefix("all:") {
-        Some(pattern) => (pattern, true),
-        None => (pattern, false),
-    };
-    // Braces are nothing special to Go.
-    let pattern = pattern.replace('{', "[{]").replace('}', "[}]");
-    let Ok(glob) = GlobBuilder::new(&pattern).literal_separator(true).build() else { return false };
-    let glob = glob.compile_matcher();
-    let ends = file.match_indices('/').map(|(end, _)| end).chain([file.len()]);
-    ends.into_iter().any(|end| {
-        let below = file[end..].split('/').filter(|name| !name.is_empty());
-        let visible = hidden || below.into_iter().all(|name| !name.starts_with(['.', '_']));
-        // The folder of the package itself is `.`.
-        visible && glob.is_match(&file[..end])
-    }) || pattern == "." && (hidden || !file.split('/').any(|name| name.starts_with(['.', '_'])))
+/// The version of the language that a version of Go has: `1.27` of `1.27.3` and of `1.27rc1` (`gover.Lang`).
+fn language_of(version: &str) -> &str {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let major = digits(version);
+    match version[major..].strip_prefix('.') {
+        Some(rest) => &version[..major + 1 + digits(rest)],
+        None => &version[..major],
+    }
 }
 
 #[cfg(test)]
@@ -362,21 +359,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_stand_for_files_and_folders() {
-        let check = |pattern: &str, file: &str, expect: bool| {
-            assert_eq!(embeds(pattern, file), expect, "{pattern} {file}");
-        };
-        check("a.txt", "a.txt", true);
-        check("*.txt", "a.txt", true);
-        check("*.txt", "sub/a.txt", false);
-        check("sub", "sub/deep/a.txt", true);
-        check("s*", "sub/deep/a.txt", true);
-        check("sub", "sub/.hidden", false);
-        check("sub", "sub/_x/a.txt", false);
-        check("all:sub", "sub/.hidden", true);
-        check("sub/*", "sub/.hidden", true);
-        check("{a}", "{a}", true);
-        check(".", "a.txt", true);
+    fn a_version_of_go_has_a_language() {
+        for (version, language) in [
+            ("1.27.3", "1.27"),
+            ("1.27", "1.27"),
+            ("1.27rc1", "1.27"),
+            ("1.9.0", "1.9"),
+            ("2", "2"),
+        ] {
+            assert_eq!(language_of(version), language);
+        }
     }
 
     #[test]

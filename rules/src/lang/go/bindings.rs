@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use wit_bindgen_core::WorldGenerator;
-use wit_parser::{Resolve, WorldId, WorldItem};
+use wit_parser::{Resolve, World, WorldId, WorldItem};
 
 use super::module::RUNTIME;
 use crate::path::ProjectPath;
@@ -30,7 +30,40 @@ const RUNTIME_FILES: [(&str, &[&str]); 3] = [
     ("wit/types", &["future.go", "option.go", "result.go", "stream.go", "tuple.go", "unit.go"]),
 ];
 /// The go.mod that its folder is given: its own asks for the newest Go, and so would every user's.
-const RUNTIME_MANIFEST: &str = "module go.bytecodealliance.org/pkg\n\ngo 1.24\n";
+const RUNTIME_MANIFEST: &str = "module go.bytecodealliance.org/pkg\n\ngo 1.17\n";
+/// The version of the language that bindings and their run-time package are written in. A user's module may be older.
+pub(super) const LANGUAGE: &str = "1.24";
+
+/// How every program is linked: as a library, which has Go run before anything of it is called.
+pub(super) const BUILD_MODE: &str = "c-shared";
+/// A file of the main package of a command.
+pub(super) const COMMAND: &str = "wit_command.go";
+/// What makes a command of a library. The memory that the WASI 0.1 adapter asks for has to come from Go: if the adapter grows
+/// the memory by itself, Go, which takes all that is grown for its own, writes over it. It asks before Go's allocator is
+/// ready, so this is the ground that the allocator itself stands on. And Go has to have begun to run before it is asked, which
+/// only a library does (`_initialize`): the adapter asks before it calls `_start`.
+const COMMAND_TEXT: &str = "\
+package main
+
+import \"unsafe\"
+
+//go:wasmexport _start
+func witCommandStart() {
+	main()
+}
+
+//go:linkname witCommandSbrk runtime.sbrk
+func witCommandSbrk(n uintptr) unsafe.Pointer
+
+//go:wasmexport cabi_realloc
+func witCommandRealloc(old unsafe.Pointer, oldSize, align, size uintptr) unsafe.Pointer {
+	if old != nil || oldSize != 0 {
+		panic(\"memory of the adapter is not moved\")
+	}
+	start := witCommandSbrk(size + align)
+	return unsafe.Add(start, -uintptr(start)&(align-1))
+}
+";
 
 /// How bindings fit into the user's module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,16 +84,20 @@ pub(in crate::lang) struct Layout {
 
 /// Why a program can't be a component of its world.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "world `{world}` exports {exports}, but nothing in `{folder}` imports \
-     \"{package}/exports/wit_exports\": add `import _ \"{package}/exports/wit_exports\"` to its main \
-     package"
-)]
-pub(in crate::lang) struct NotLinked {
-    world: String,
-    exports: String,
-    folder: ProjectPath,
-    package: String,
+pub(in crate::lang) enum Unfit {
+    /// Nothing of it calls what it exports.
+    #[error(
+        "world `{world}` exports {exports}, but nothing in `{folder}` imports \
+         \"{package}/exports/wit_exports\": add `import _ \"{package}/exports/wit_exports\"` to its main \
+         package"
+    )]
+    NotLinked { world: String, exports: String, folder: ProjectPath, package: String },
+    /// A function is asynchronous.
+    #[error(
+        "world `{world}` has the async function `{function}`, and such need another Go than the released one: make it a \
+         function without `async`, or write the component in Rust, Python or JavaScript"
+    )]
+    Async { world: String, function: String },
 }
 
 impl Layout {
@@ -88,6 +125,13 @@ impl Layout {
         stubs.retain(|path, _| path.ends_with("wit_bindings.go") && is_export(path));
         // Other than go.mod, these are for tests without WebAssembly.
         all.retain(|path, _| path != "go.mod" && !path.ends_with(".s"));
+        if self.command {
+            all.insert(COMMAND.to_owned(), COMMAND_TEXT.to_owned());
+        }
+        // A file may be of a newer language than its module.
+        for (_, text) in all.iter_mut().filter(|(path, _)| path.ends_with(".go")) {
+            text.insert_str(0, &format!("//go:build go{LANGUAGE}\n\n"));
+        }
         let signatures = signatures(&stubs, &all);
         for (path, text) in &mut all {
             if path.ends_with("wit_exports.go") {
@@ -114,7 +158,7 @@ impl Layout {
     /// Whether a file of bindings can't be compiled without the user's code.
     fn needs_user(&self, path: &str) -> bool {
         let folder = self.folder.join(path).parent();
-        path.ends_with("wit_exports.go") || self.written.contains(&folder)
+        path.ends_with("wit_exports.go") || path == COMMAND || self.written.contains(&folder)
     }
 
     /// The folder of the package through which exports are called: the main one itself, in the
@@ -129,21 +173,16 @@ impl Layout {
     /// Whether bindings may be among the files of the package in `folder`.
     pub(super) fn has_bindings(&self, folder: &ProjectPath) -> bool {
         *folder == self.exports()
+            || self.command && *folder == self.folder
             || self.written.contains(folder)
             || folder.is_in(&self.folder.join("imports"))
     }
 
-    /// How the program is linked.
-    pub(super) const fn build_mode(&self) -> &'static str {
-        if self.command { "exe" } else { "c-shared" }
-    }
-
-    /// Refuses a command whose world asks for more than a command is.
-    pub(in crate::lang) fn check(
-        &self,
-        resolve: &Resolve,
-        world: WorldId,
-    ) -> Result<(), NotLinked> {
+    /// Refuses a world with functions that Go can't have, and a command whose world asks for more than a command is.
+    pub(in crate::lang) fn check(&self, resolve: &Resolve, world: WorldId) -> Result<(), Unfit> {
+        if let Some(function) = async_function(resolve, world) {
+            return Err(Unfit::Async { world: resolve.worlds[world].name.clone(), function });
+        }
         let Some(package) = self.package.as_ref().filter(|_| self.command) else { return Ok(()) };
         let exports = resolve.worlds[world].exports.iter();
         let names: Vec<String> = exports
@@ -155,7 +194,7 @@ impl Layout {
         if names.is_empty() {
             return Ok(());
         }
-        Err(NotLinked {
+        Err(Unfit::NotLinked {
             world: resolve.worlds[world].name.clone(),
             exports: names.join(", "),
             folder: self.folder.clone(),
@@ -190,6 +229,20 @@ impl Layout {
         }
         annotated
     }
+}
+
+/// The first function of the world that is asynchronous: `demo:app/api#hello`.
+fn async_function(resolve: &Resolve, world: WorldId) -> Option<String> {
+    let World { imports, exports, .. } = &resolve.worlds[world];
+    imports.iter().chain(exports).find_map(|(key, item)| match item {
+        WorldItem::Function(function) => function.kind.is_async().then(|| function.name.clone()),
+        WorldItem::Interface { id, .. } => {
+            let mut functions = resolve.interfaces[*id].functions.values();
+            let function = functions.find(|function| function.kind.is_async())?;
+            Some(format!("{}#{}", resolve.name_world_key(key), function.name))
+        }
+        WorldItem::Type { .. } => None,
+    })
 }
 
 /// The folder in the project and the signature that a line of the compiler's output asks for:

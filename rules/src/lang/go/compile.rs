@@ -7,12 +7,16 @@ use cache::Digest;
 use engine::{Action, ActionId, Input, Label, Process, Source};
 
 use super::arrange::{Arrange, Own};
-use super::bindings::{IMPORTS, Layout, OVERLAY, PLACE, RUNTIME_FOLDER, vendored_runtime};
+use super::bindings::{
+    IMPORTS, LANGUAGE, Layout, OVERLAY, PLACE, RUNTIME_FOLDER, vendored_runtime,
+};
 use super::constraint;
 use super::fetch::{FetchModules, MODULES};
+use super::flags::Flags;
 use super::listed::{COMPILED_FIELDS, OWN_FIELDS};
 use super::module::{Module, RUNTIME, RUNTIME_VERSION, read};
 use super::packages::Packages;
+use super::shared::PickShared;
 use super::tinygo::{self, TINYGO};
 use super::tools::Tools;
 use crate::lang::bindings::{Bindings, Generator, WhatToBind};
@@ -39,6 +43,7 @@ pub(crate) fn compile(
         return tinygo::compile(planner, request, wit, image);
     }
     let project = planner.project().to_owned();
+    let flags = Flags::of(request.env)?;
     let module = Module::discover(&project, request.source)?;
     let (package, folder) = main_package(&module, request.source);
     let exports = match &package {
@@ -46,7 +51,10 @@ pub(crate) fn compile(
         None => folders_in(planner, &folder, "export_"),
     };
     let roots = std::iter::once(folder.clone()).chain(exports.iter().cloned());
-    let mut packages = Packages::find(&project, &module, roots, constraint::excludes)?;
+    let excludes = |name: &str, head: &str| constraint::excludes(name, head, &flags.tags);
+    let mut packages = Packages::find(&project, &module, roots, &excludes)?;
+    packages.check_cgo(request.source)?;
+    packages.find_others(&project, &module, &excludes)?;
     let layout = Layout {
         command: package.is_some() && !packages.links_exports,
         vendor: module.vendored.then(|| module.dir.join("vendor")),
@@ -55,15 +63,16 @@ pub(crate) fn compile(
         folder,
     };
     packages.add_generated(&module, &layout);
-    packages.find_embedded(&project, planner.outputs())?;
+    packages.find_embedded(&project, planner.outputs());
     let go = Go {
         image: planner.image(GO)?,
-        std: Source::output(standard_library(planner, request)?, STD),
+        std: Source::output(standard_library(planner, request, &flags)?, STD),
         bindings: bindings(planner, request.name, wit, &layout)?,
         modules: fetch(planner, &module)?,
         module: &module,
         layout: &layout,
         request,
+        flags: &flags,
     };
     let arranged = arrange(planner, &go, &packages)?;
     let tools = Tools { go: &go, packages: &packages, arranged, platform: planner.platform()? };
@@ -103,12 +112,13 @@ fn arrange(
     let mut tree = SourceTree::default();
     manifests(planner, go.module, &mut tree)?;
     let skeleton = planner.store_tree(tree)?;
-    let compiled = planner.add(go.packages(packages, skeleton))?;
     let mut tree = SourceTree::default();
     packages.add_heads(&mut tree);
     manifests(planner, go.module, &mut tree)?;
     let heads = planner.store_tree(tree)?;
     let listed = planner.add(go.list(heads))?;
+    let picked = pick_shared(planner, go, packages, skeleton, listed)?;
+    let compiled = planner.add(go.packages(packages, picked))?;
 
     let own = packages.own.iter().map(|(folder, package)| {
         (package.path.clone(), Own { folder: folder.clone(), embeds: package.embeds() })
@@ -116,7 +126,8 @@ fn arrange(
     let arrange = Arrange {
         main: go.module.import_path(&go.layout.folder),
         own: own.collect(),
-        build_mode: go.layout.build_mode(),
+        link: go.flags.link.clone(),
+        tags: go.flags.tags_flag(),
     };
     let outputs: Vec<String> = arrange.outputs().collect();
     let action = Action::builtin(Label::new(go.request.name, "layer"), arrange)
@@ -126,6 +137,29 @@ fn arrange(
         .input(Input::new(Arrange::COMPILED, Source::output(compiled, Arrange::COMPILED)))
         .input(Input::new(Arrange::LISTED, Source::output(listed, Arrange::LISTED)));
     planner.add(outputs.into_iter().fold(action, Action::output))
+}
+
+/// The modules of the project, with the sources of packages that other people's packages import.
+fn pick_shared(
+    planner: &mut Planner<'_>,
+    go: &Go<'_>,
+    packages: &Packages,
+    skeleton: Digest,
+    listed: ActionId,
+) -> Result<Source, PlanError> {
+    if packages.third_party.is_empty() {
+        return Ok(Source::Tree(skeleton));
+    }
+    let mut tree = SourceTree::default();
+    let all = packages.own.values().chain(packages.others.values());
+    all.for_each(|package| package.add_to(&mut tree));
+    let sources = planner.store_tree(tree)?;
+    let action = Action::builtin(Label::new(go.request.name, "shared"), PickShared)
+        .input(Input::new(PickShared::LISTED, Source::output(listed, Arrange::LISTED)))
+        .input(Input::new(PickShared::SKELETON, Source::Tree(skeleton)))
+        .input(Input::new(PickShared::SOURCES, Source::Tree(sources)))
+        .output(PickShared::PICKED);
+    Ok(Source::output(planner.add(action)?, PickShared::PICKED))
 }
 
 /// The import path of the component's main package, and its folder. A module `wit_component` is
@@ -158,8 +192,9 @@ fn folders_in(planner: &Planner<'_>, folder: &ProjectPath, prefix: &str) -> Vec<
 fn standard_library(
     planner: &mut Planner<'_>,
     request: &Request<'_>,
+    flags: &Flags,
 ) -> Result<ActionId, PlanError> {
-    let settings = settings(request);
+    let settings = settings(request, flags);
     planner.once(&format!("go standard library {settings:?}"), |planner| {
         let image = planner.image(GO)?;
         let argv = ["install", "-pkgdir=/out/std", "std"].map(str::to_owned).to_vec();
@@ -175,14 +210,15 @@ fn standard_library(
 
 /// The variables of a component's `env` that decide what code Go makes, and of which files. All of a
 /// program has to be compiled with the same. Flags are added to ours.
-fn settings(request: &Request<'_>) -> BTreeMap<String, String> {
-    const NAMES: [&str; 3] = ["GOEXPERIMENT", "GOFLAGS", "GOWASM"];
+fn settings(request: &Request<'_>, flags: &Flags) -> BTreeMap<String, String> {
+    const NAMES: [&str; 2] = ["GOEXPERIMENT", "GOWASM"];
     let env = request.env.iter().filter(|(name, _)| NAMES.contains(&name.as_str()));
-    env.map(|(name, value)| match name.as_str() {
-        "GOFLAGS" => (name.clone(), format!("{FLAGS} {value}")),
-        _ => (name.clone(), value.clone()),
-    })
-    .collect()
+    let mut settings: BTreeMap<String, String> =
+        env.map(|(name, value)| (name.clone(), value.clone())).collect();
+    if let Some(tags) = flags.tags_flag() {
+        settings.insert("GOFLAGS".to_owned(), format!("{FLAGS} {tags}"));
+    }
+    settings
 }
 
 /// The action that fetches other people's modules, if there are any.
@@ -233,16 +269,18 @@ pub(super) struct Go<'a> {
     module: &'a Module,
     pub(super) layout: &'a Layout,
     pub(super) request: &'a Request<'a>,
+    flags: &'a Flags,
 }
 
 impl Go<'_> {
     /// Compiles the bindings of imports and other people's packages. What can't be compiled here is
     /// passed over, as a package may be imported by a file that does not count; [`Arrange`] tells
     /// what really is missing.
-    fn packages(&self, packages: &Packages, skeleton: Digest) -> Action {
+    fn packages(&self, packages: &Packages, sources: Source) -> Action {
         let mut argv = self.list_command(IMPORTS);
         argv.extend(["-e", "-deps", "-export"].map(str::to_owned));
         argv.extend([format!("-pkgdir=/{STD}"), format!("-json={COMPILED_FIELDS}")]);
+        argv.push(format!("-gcflags={RUNTIME}/...=-lang=go{LANGUAGE}"));
         match &self.layout.package {
             Some(package) => {
                 argv.extend(["imports", "exports"].map(|below| format!("{package}/{below}/...")));
@@ -258,7 +296,7 @@ impl Go<'_> {
             ..process(argv, env, place(&self.module.dir))
         };
         let action = Action::process(Label::new(self.request.name, "packages"), process);
-        self.inputs(action, skeleton)
+        self.inputs(action, sources)
             .input(Input::new(STD, self.std.clone()))
             .output(Arrange::CACHE)
             .output(Arrange::COMPILED)
@@ -271,20 +309,27 @@ impl Go<'_> {
         argv.extend(["-deps".to_owned(), format!("-json={OWN_FIELDS}"), ".".to_owned()]);
         let mut env = self.environment();
         env.insert("GOCACHE".to_owned(), "/tmp/cache".to_owned());
-        env.extend(self.request.env.clone());
-        env.extend(settings(self.request));
+        env.extend(self.variables());
+        env.extend(settings(self.request, self.flags));
         let process = Process {
             stdout: Some(Arrange::LISTED.to_owned()),
             ..process(argv, env, place(&self.layout.folder))
         };
         let action = Action::process(Label::new(self.request.name, "list"), process);
-        self.inputs(action, heads).output(Arrange::LISTED)
+        self.inputs(action, Source::Tree(heads)).output(Arrange::LISTED)
     }
 
-    fn inputs(&self, action: Action, sources: Digest) -> Action {
+    /// The component's `env`. Of `GOFLAGS`, each tool is told what is for it.
+    pub(super) fn variables(&self) -> BTreeMap<String, String> {
+        let mut env = self.request.env.clone();
+        env.remove("GOFLAGS");
+        env
+    }
+
+    fn inputs(&self, action: Action, sources: Source) -> Action {
         let action = action
             .input(Input::root(self.image.clone()))
-            .input(Input::new("src", Source::Tree(sources)))
+            .input(Input::new("src", sources))
             .input(Input::new(PLACE, self.bindings.clone()));
         match &self.modules {
             Some(modules) => action.input(Input::new(MODULES, modules.clone())),
@@ -300,7 +345,7 @@ impl Go<'_> {
     fn environment(&self) -> BTreeMap<String, String> {
         let mut env = environment();
         env.insert("GOMODCACHE".to_owned(), module_cache(self.modules.is_some()));
-        env.extend(settings(self.request));
+        env.extend(settings(self.request, self.flags));
         env
     }
 }

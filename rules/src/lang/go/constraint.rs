@@ -4,6 +4,8 @@
 //! need which others; what it can't tell, such as a tag of the user's, it leaves to the go command. See
 //! `go help buildconstraint`.
 
+use std::collections::BTreeSet;
+
 /// Operating systems that a file's name or a tag may stand for.
 const SYSTEMS: [&str; 18] = [
     "aix",
@@ -54,12 +56,10 @@ const PROCESSORS: [&str; 24] = [
     "wasm",
 ];
 
-/// Tags that are never set here.
-const NEVER: [&str; 5] = ["cgo", "gccgo", "ignore", "race", "unix"];
-
-/// Whether the file `name`, which begins with `head`, is certainly of no package.
-pub(super) fn excludes(name: &str, head: &str) -> bool {
-    !suits_name(name) || expression(head).is_some_and(|text| Parser::holds(text) == Some(false))
+/// Whether the file `name`, which begins with `head`, is certainly of no package; `tags` are those that the user sets.
+pub(super) fn excludes(name: &str, head: &str, tags: &BTreeSet<String>) -> bool {
+    let is_false = |text| Parser::holds(text, tags) == Some(false);
+    !suits_name(name) || expression(head).is_some_and(is_false)
 }
 
 /// Whether what a file's name says of a system or processor is right: `x_linux.go` is not.
@@ -91,6 +91,7 @@ fn expression(head: &str) -> Option<&str> {
 /// A recursive descent over an expression of tags. `None` stands for what is not known here.
 struct Parser<'a> {
     rest: &'a str,
+    tags: &'a BTreeSet<String>,
     /// How many parentheses are open, and negations.
     depth: usize,
 }
@@ -99,8 +100,8 @@ struct Parser<'a> {
 const MAX_DEPTH: usize = 100;
 
 impl<'a> Parser<'a> {
-    fn holds(text: &'a str) -> Option<bool> {
-        let mut parser = Parser { rest: text, depth: 0 };
+    fn holds(text: &'a str, tags: &'a BTreeSet<String>) -> Option<bool> {
+        let mut parser = Parser { rest: text, tags, depth: 0 };
         let value = parser.any();
         // The go command is to say what is wrong with it.
         if parser.rest.trim().is_empty() { value } else { None }
@@ -155,7 +156,7 @@ impl<'a> Parser<'a> {
         let is_tag = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
         let (tag, rest) = rest.split_at(rest.find(|c| !is_tag(c)).unwrap_or(rest.len()));
         self.rest = rest;
-        value(tag)
+        value(tag, self.tags)
     }
 
     fn take(&mut self, token: &str) -> bool {
@@ -164,20 +165,25 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Whether a tag is set; `None` if only the go command knows.
-fn value(tag: &str) -> Option<bool> {
+/// Whether a tag is set; `None` if only the go command knows: versions of Go and experiments.
+fn value(tag: &str, tags: &BTreeSet<String>) -> Option<bool> {
+    let is_version = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
     match tag {
         "wasip1" | "wasm" | "gc" => Some(true),
-        _ if [&SYSTEMS[..], &PROCESSORS, &NEVER].iter().any(|tags| tags.contains(&tag)) => {
-            Some(false)
-        }
-        _ => None,
+        _ if tags.contains(tag) => Some(true),
+        _ if tag.strip_prefix("go").is_some_and(is_version) => None,
+        _ if tag.is_empty() || tag.starts_with("goexperiment.") => None,
+        _ => Some(false),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn excludes(name: &str, head: &str) -> bool {
+        super::excludes(name, head, &BTreeSet::from(["mine".to_owned()]))
+    }
 
     #[test]
     fn a_files_name_may_exclude_it() {
@@ -204,6 +210,10 @@ mod tests {
         check("!wasip1", true);
         check("!(linux && mine)", false);
         check("mine", false);
+        check("!mine", true);
+        check("tools", true);
+        check("!tools", false);
+        check("goexperiment.x && go1.99", false);
         check("mine && linux", true);
         check("mine || linux", false);
         check("unix || windows", true);

@@ -30,6 +30,13 @@ pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
         })
         .collect();
     hints.dedup();
+    if output.has(&["requires go >= "]) {
+        hints.push(
+            "run.lock.toml pins an older Go: lower the line `go` of that go.mod, or pin a newer one with \
+             `run toolchain sync --upgrade go`"
+                .to_owned(),
+        );
+    }
     if output.has(&STALE) {
         hints.push(
             "go.mod and go.sum have to name all that the sources import, as a build downloads \
@@ -51,6 +58,10 @@ mod tests {
             assert!(got.len() == 1 && got[0].contains(expect), "{text}: {got:?}");
         };
         check("go: updates to go.mod needed; to update it:\n\tgo mod tidy", "run `go mod tidy -e`");
+        check(
+            "go: go.mod requires go >= 1.99 (running go 1.27.3; GOTOOLCHAIN=local)",
+            "run toolchain sync --upgrade go",
+        );
         check(
             "exports/export_ops (func Add(a uint32) uint32):1: undefined: export_ops.Add",
             "the world asks for `func Add(a uint32) uint32` in the package `exports/export_ops`",

@@ -58,7 +58,7 @@ pub(super) fn embed_lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(move |line| line.strip_prefix(EMBED).is_some_and(is_directive))
 }
 
-/// The patterns of such lines, without `all:`.
+/// The patterns of such lines.
 pub(super) fn embeds(text: &str) -> impl Iterator<Item = String> {
     embed_lines(text).flat_map(|line| patterns(&line[EMBED.len()..]))
 }
@@ -75,7 +75,7 @@ fn patterns(text: &str) -> Vec<String> {
             None => Some(rest.split_once([' ', '\t']).unwrap_or((rest, ""))),
         };
         let Some((pattern, after)) = split else { break };
-        found.push(pattern.strip_prefix("all:").unwrap_or(pattern).to_owned());
+        found.push(pattern.to_owned());
         rest = after.trim_start();
     }
     found
@@ -173,6 +173,6 @@ mod tests {
         let text = "package a\n//go:embed a.txt all:b/*.html\n//go:embed \"with space.txt\" `c`\n\
                     var x embed.FS\n// //go:embed no\n//go:embedded no\n";
         let found: Vec<String> = embeds(text).collect();
-        assert_eq!(found, ["a.txt", "b/*.html", "with space.txt", "c"]);
+        assert_eq!(found, ["a.txt", "all:b/*.html", "with space.txt", "c"]);
     }
 }

@@ -3,8 +3,7 @@
 use serde::Deserialize;
 
 /// The fields of a component's packages and all that they need.
-pub(super) const OWN_FIELDS: &str =
-    "Dir,ImportPath,Standard,Module,GoFiles,SFiles,EmbedPatterns,EmbedFiles,DefaultGODEBUG";
+pub(super) const OWN_FIELDS: &str = "Dir,ImportPath,Standard,Module,Imports,GoFiles,SFiles,HFiles,EmbedPatterns,EmbedFiles,DefaultGODEBUG";
 /// The fields of compiled packages.
 pub(super) const COMPILED_FIELDS: &str = "ImportPath,Standard,Export,Error,DepsErrors";
 
@@ -23,6 +22,11 @@ pub(super) struct Listed {
     /// The files of assembly.
     #[serde(rename = "SFiles")]
     pub(super) assembly: Vec<String>,
+    /// The header files.
+    #[serde(rename = "HFiles")]
+    pub(super) headers: Vec<String>,
+    /// The packages that it imports.
+    pub(super) imports: Vec<String>,
     pub(super) embed_patterns: Vec<String>,
     /// The files that these match, below the folder.
     pub(super) embed_files: Vec<String>,
@@ -63,6 +67,15 @@ impl Listed {
     /// Reads the go command's answer: one object after the other.
     pub(super) fn read(json: &[u8]) -> Result<Vec<Self>, serde_json::Error> {
         serde_json::Deserializer::from_slice(json).into_iter().collect()
+    }
+
+    /// Whether it is a package of the project: of the component's module, or of a folder that stands in the place of
+    /// another. What lies in a folder `vendor` is not.
+    pub(super) fn is_of_project(&self) -> bool {
+        let Some(module) = &self.module else { return false };
+        let is_folder = |module: &ListedModule| module.path.starts_with('.');
+        (module.main || module.replace.as_deref().is_some_and(is_folder))
+            && !self.dir.contains("/vendor/")
     }
 
     /// Why it was not compiled.

@@ -86,6 +86,12 @@ impl Manifest {
         found.or_else(|| fitting.next()).map(|replace| &replace.to)
     }
 
+    /// Whether a replacement is that of a required module.
+    pub(super) fn uses(&self, replace: &Replace) -> bool {
+        let is_it = |module: &Version| self.replacement(module) == Some(&replace.to);
+        self.require.iter().any(|module| module.path == replace.path && is_it(module))
+    }
+
     /// Takes one directive; `None` if it is malformed.
     fn take(&mut self, verb: &str, words: &[&str], line: usize) -> Option<()> {
         match (verb, words) {

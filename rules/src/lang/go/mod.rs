@@ -12,18 +12,21 @@ mod bindings;
 mod build_info;
 mod compile;
 mod constraint;
+mod embed;
 mod fetch;
+mod flags;
 mod hints;
 mod imports;
 mod listed;
 mod manifest;
 mod module;
 mod packages;
+mod shared;
 mod sums;
 mod tinygo;
 mod tools;
 
-pub(super) use bindings::{Layout, NotLinked};
+pub(super) use bindings::{Layout, Unfit};
 
 use super::{LanguageError, Rule};
 use crate::path::{PathError, ProjectPath};
@@ -155,13 +158,20 @@ pub(super) enum GoError {
     /// TinyGo is pinned without what it calls.
     #[error("run.lock.toml pins tinygo, which makes components with wasm-tools, but no wasm-tools")]
     NoWasmTools,
-    /// A pattern of `//go:embed` is malformed.
-    #[error("{file}: `{pattern}` in `//go:embed` is not a pattern")]
-    BadPattern {
-        /// The file.
+    /// A flag in `GOFLAGS` can't be honoured.
+    #[error("`GOFLAGS` in `env` of the component has `{flag}`, which a build can't honour")]
+    Flag {
+        /// The flag, or the whole text if that can't be split.
+        flag: String,
+    },
+    /// All that a package is made of needs C.
+    #[error(
+        "`{file}` imports \"C\", and cgo can't compile for WebAssembly: the go command leaves such files out, so nothing of \
+         the package is left"
+    )]
+    Cgo {
+        /// A file of the package.
         file: ProjectPath,
-        /// The pattern.
-        pattern: String,
     },
 }
 
@@ -192,6 +202,14 @@ impl LanguageError for GoError {
             Self::NoWasmTools => Some(
                 "add it with: run toolchain add wasm-tools --path FOLDER, where FOLDER holds the \
                  executable `wasm-tools`"
+                    .to_owned(),
+            ),
+            Self::Flag { .. } => Some(
+                "it may have `-tags=…`, and `-ldflags=…` with `-X`, `-s` and `-w`: take the rest out".to_owned(),
+            ),
+            Self::Cgo { .. } => Some(
+                "use a package that is Go alone, or add a file with `//go:build !cgo` that does without C; C has components \
+                 of its own: `language = \"c\"`"
                     .to_owned(),
             ),
             _ => None,

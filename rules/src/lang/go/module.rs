@@ -2,10 +2,10 @@
 //! others (`replace … => ../folder`).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::GoError;
-use super::manifest::{Manifest, Replacement};
+use super::manifest::{Manifest, Replacement, Version};
 use super::sums::Sums;
 use crate::bounded;
 use crate::lang::source_tree::{SourceTree, Without};
@@ -20,6 +20,8 @@ pub(super) const RUNTIME_VERSION: &str = "v0.4.0";
 /// A module of the project with all that belongs to it.
 #[derive(Debug)]
 pub(super) struct Module {
+    /// The project that it is in.
+    project: PathBuf,
     /// The folder of its go.mod.
     pub(super) dir: ProjectPath,
     pub(super) manifest: Manifest,
@@ -45,6 +47,7 @@ impl Module {
             .ok_or_else(|| GoError::NoModule { source_file: source.clone() })?;
         let (text, manifest) = read_manifest(project, &dir)?;
         let mut module = Self {
+            project: project.to_owned(),
             vendored: has(&dir, "vendor/modules.txt"),
             local: BTreeMap::from([(manifest.module.clone(), dir.clone())]),
             workspace: BTreeMap::new(),
@@ -68,7 +71,25 @@ impl Module {
 
     /// The folder of the package `path`, if it is of this project.
     pub(super) fn folder_of(&self, path: &str) -> Option<ProjectPath> {
-        below(&self.local, path)
+        let nearest = self.local.iter().filter(|(module, _)| contains(module, path));
+        let (module, dir) = nearest.max_by_key(|(module, _)| module.len())?;
+        let folder = dir.join(path[module.len()..].trim_start_matches('/'));
+        // Somebody else's module may have a path below that of one of ours, such as `x.org/a/v2`.
+        let is_of_other = |other: &Version| {
+            other.path.len() > module.len()
+                && contains(&other.path, path)
+                && !self.local.contains_key(&other.path)
+        };
+        let is_ours = folder.on_disk(&self.project).is_dir()
+            || !self.manifest.require.iter().any(is_of_other);
+        (is_ours && !self.has_module_between(dir, &folder)).then_some(folder)
+    }
+
+    /// Whether `folder`, or one between it and the module's folder `dir` above it, is a module of its own.
+    fn has_module_between(&self, dir: &ProjectPath, folder: &ProjectPath) -> bool {
+        let folders = std::iter::once(folder.clone()).chain(folder.ancestors());
+        let mut between = folders.take_while(|folder| folder != dir);
+        between.any(|folder| folder.join("go.mod").on_disk(&self.project).is_file())
     }
 
     /// The module that provides the package `path` only by way of a go.work.
@@ -84,6 +105,14 @@ impl Module {
         self.folder_of(path).is_none()
             && !contains(RUNTIME, path)
             && required.any(|version| contains(&version.path, path))
+    }
+
+    /// What the modules of the project require of others.
+    pub(super) fn required(&self) -> Vec<Version> {
+        let folders = self.local.values().filter(|dir| **dir != self.dir);
+        let manifests = folders.filter_map(|dir| Some(read_manifest(&self.project, dir).ok()?.1));
+        let required = manifests.flat_map(|manifest| manifest.require);
+        required.chain(self.manifest.require.iter().cloned()).collect()
     }
 
     /// The import path of the package in `folder`, which lies in this module.
@@ -140,7 +169,8 @@ impl Module {
     fn find_local(&mut self, project: &Path) -> Result<(), GoError> {
         for replace in &self.manifest.replace {
             let Replacement::Folder(folder) = &replace.to else { continue };
-            if replace.path == RUNTIME {
+            // One of what is not required, or of another version, decides about nothing.
+            if replace.path == RUNTIME || !self.manifest.uses(replace) {
                 continue;
             }
             let dir = self.dir.resolve(folder).map_err(|source| GoError::Outside {
@@ -196,12 +226,6 @@ fn contains(module: &str, path: &str) -> bool {
     path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn below(modules: &BTreeMap<String, ProjectPath>, path: &str) -> Option<ProjectPath> {
-    let nearest = modules.iter().filter(|(module, _)| contains(module, path));
-    let (module, dir) = nearest.max_by_key(|(module, _)| module.len())?;
-    Some(dir.join(path[module.len()..].trim_start_matches('/')))
-}
-
 fn read_manifest(project: &Path, dir: &ProjectPath) -> Result<(String, Manifest), GoError> {
     let file = dir.join("go.mod");
     let text = read(project, &file)?;
@@ -236,13 +260,21 @@ fn workspace(project: &Path, dir: &ProjectPath) -> BTreeMap<String, ProjectPath>
 mod tests {
     use super::*;
 
-    fn discover(files: &[(&str, &str)], source: &str) -> Result<Module, GoError> {
+    fn written(files: &[(&str, &str)]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         for (path, text) in files {
             let path = dir.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
+        dir
+    }
+
+    fn discover(files: &[(&str, &str)], source: &str) -> Result<Module, GoError> {
+        discover_in(&written(files), source)
+    }
+
+    fn discover_in(dir: &tempfile::TempDir, source: &str) -> Result<Module, GoError> {
         Module::discover(dir.path(), &ProjectPath::parse(source).unwrap())
     }
 
@@ -254,14 +286,23 @@ mod tests {
 
     #[test]
     fn packages_are_found_in_modules_of_the_project() {
-        let module = discover(
-            &[
-                ("shop/go.mod", "module example.com/shop\nreplace example.com/lib => ../lib\n"),
-                ("lib/go.mod", "module example.com/lib\n"),
-            ],
-            "shop/cmd/main.go",
-        )
-        .unwrap();
+        let project = written(&[
+            (
+                "shop/go.mod",
+                "module example.com/shop\nrequire example.com/lib v0.0.0\nrequire example.com/shop/v2 v2.0.0\n\
+                     require example.com/shop/here/v3 v3.0.0\nreplace example.com/lib => ../lib\n\
+                     replace example.com/lib v1.0.0 => ../old\nreplace unused.org => ../none\n",
+            ),
+            (
+                "shop/go.sum",
+                "example.com/shop/v2 v2.0.0/go.mod h1:AA=\nexample.com/shop/here/v3 v3.0.0/go.mod h1:AA=\n",
+            ),
+            ("shop/here/v3/x.go", "package x"),
+            ("shop/own/go.mod", "module example.com/shop/own\n"),
+            ("shop/own/deep/x.go", "package deep"),
+            ("lib/go.mod", "module example.com/lib\n"),
+        ]);
+        let module = discover_in(&project, "shop/cmd/main.go").unwrap();
         let check = |path: &str, expect: Option<&str>| {
             let found = module.folder_of(path);
             assert_eq!(found.as_ref().map(ProjectPath::as_str), expect, "{path}");
@@ -271,6 +312,13 @@ mod tests {
         check("example.com/lib/x", Some("lib/x"));
         check("example.com/shopping", None);
         check("fmt", None);
+        // Of other modules, whose paths are longer; or of ours, as the folder is there.
+        check("example.com/shop/v2/x", None);
+        check("example.com/shop/here/v3", Some("shop/here/v3"));
+        assert!(module.is_third_party("example.com/shop/v2/x"));
+        // Of a module that is nobody's requirement.
+        check("example.com/shop/own/deep", None);
+        assert!(!module.is_third_party("example.com/shop/own/deep"));
         let vendored = discover(
             &[
                 ("go.mod", "module a.org/m\nreplace b.org => ./lib\nrequire b.org v0.0.0\n"),
@@ -319,12 +367,12 @@ mod tests {
             "`shop/go.sum` has no checksum of b.org/x@v1.0.0, which `shop/go.mod` requires",
         );
         check(
-            &[("shop/go.mod", "module a\nreplace b => ../../b\n")],
-            "shop/go.mod:2: `replace` leads to `../../b`, outside the project",
+            &[("shop/go.mod", "module a\nrequire b v0.0.0\nreplace b => ../../b\n")],
+            "shop/go.mod:3: `replace` leads to `../../b`, outside the project",
         );
         check(
-            &[("shop/go.mod", "module a\nreplace b => ../b\n")],
-            "shop/go.mod:2: `replace` leads to `b`, where there is no go.mod",
+            &[("shop/go.mod", "module a\nrequire b v0.0.0\nreplace b => ../b\n")],
+            "shop/go.mod:3: `replace` leads to `b`, where there is no go.mod",
         );
         check(
             &[("shop/go.mod", "module a\nrequire go.bytecodealliance.org/pkg v0.5.0\n")],

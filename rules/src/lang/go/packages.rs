@@ -4,21 +4,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use globset::GlobBuilder;
-
 use super::GoError;
 use super::bindings::Layout;
+use super::embed;
 use super::imports::{Head, embed_lines, embeds};
 use super::module::{Module, read};
-use crate::lang::source_tree::{SourceTree, Without};
+use crate::lang::source_tree::SourceTree;
 use crate::path::ProjectPath;
-use crate::plan::PlanError;
 
 /// The packages of one component.
 #[derive(Debug, Default)]
 pub(super) struct Packages {
     /// Those that have files in the checkout, by folder.
     pub(super) own: BTreeMap<ProjectPath, Package>,
+    /// Further packages of the project, by folder, which other people's packages may import.
+    pub(super) others: BTreeMap<ProjectPath, Package>,
     /// The packages of other people's modules that they import.
     pub(super) third_party: BTreeSet<String>,
     /// Whether one of them imports the exports of bindings, so that the component is more than a
@@ -36,18 +36,22 @@ pub(super) struct Package {
     /// Its files in the checkout. Of a Go file, what the go command reads to know what it imports
     /// and embeds.
     files: BTreeMap<ProjectPath, String>,
-    /// What `//go:embed` names: the pattern and the file it stands in.
-    embedded: BTreeSet<(String, ProjectPath)>,
+    /// The patterns of `//go:embed`.
+    embedded: BTreeSet<String>,
     /// The files that these stand for.
     embedded_files: BTreeSet<ProjectPath>,
+    /// Whether it has a Go file that is compiled, as far as is known before the go command says.
+    has_go: bool,
+    /// A file that is left out as it imports C.
+    cgo: Option<ProjectPath>,
 }
 
 /// Says that a file, of this name and head, is of no package.
-pub(super) type Excludes = fn(&str, &str) -> bool;
+pub(super) type Excludes<'a> = &'a dyn Fn(&str, &str) -> bool;
 
 /// Files that the bindings generator writes. A checkout may have some, for the sake of an editor;
 /// those of a build are always fresh.
-const GENERATED: [&str; 2] = ["wit_bindings.go", "wit_exports.go"];
+const GENERATED: [&str; 3] = ["wit_bindings.go", super::bindings::COMMAND, "wit_exports.go"];
 
 /// What the go command takes from the folder of a package.
 const SOURCES: [&str; 10] = ["go", "s", "S", "h", "c", "cc", "cpp", "cxx", "m", "f"];
@@ -61,7 +65,7 @@ impl Packages {
         project: &Path,
         module: &Module,
         roots: impl IntoIterator<Item = ProjectPath>,
-        excludes: Excludes,
+        excludes: Excludes<'_>,
     ) -> Result<Self, GoError> {
         let mut packages = Self::default();
         let named = |folder: ProjectPath| (module.import_path(&folder), folder);
@@ -82,6 +86,51 @@ impl Packages {
         Ok(packages)
     }
 
+    /// Refuses a package that is nothing without C, and a main file that needs it.
+    pub(super) fn check_cgo(&self, source: &ProjectPath) -> Result<(), GoError> {
+        let is_lost = |(cgo, package): &(&ProjectPath, &Package)| !package.has_go || *cgo == source;
+        let with_cgo =
+            self.own.values().filter_map(|package| Some((package.cgo.as_ref()?, package)));
+        match with_cgo.into_iter().find(is_lost) {
+            Some((file, _)) => Err(GoError::Cgo { file: file.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Finds the packages of the project that other people's packages may import, if there are such: all of the
+    /// component's module and of those that stand in the place of others.
+    pub(super) fn find_others(
+        &mut self,
+        project: &Path,
+        module: &Module,
+        excludes: Excludes<'_>,
+    ) -> Result<(), GoError> {
+        if self.third_party.is_empty() {
+            return Ok(());
+        }
+        let mut open: Vec<(String, ProjectPath)> = module.local.clone().into_iter().collect();
+        let links_exports = self.links_exports;
+        let third_party = self.third_party.clone();
+        while let Some((path, folder)) = open.pop() {
+            for name in folders(project, &folder) {
+                open.push((format!("{path}/{name}"), folder.join(&name)));
+            }
+            if self.own.contains_key(&folder) {
+                continue;
+            }
+            let mut package = Package { path, ..Package::default() };
+            for file in sources(project, &folder)? {
+                // What it imports is for the go command to find: nobody may need the package.
+                drop(self.add(project, module, &mut package, file, excludes));
+            }
+            if !package.files.is_empty() {
+                self.others.insert(folder, package);
+            }
+        }
+        (self.links_exports, self.third_party) = (links_exports, third_party);
+        Ok(())
+    }
+
     /// Adds the package that the generator writes to call what the user exports.
     pub(super) fn add_generated(&mut self, module: &Module, layout: &Layout) {
         if layout.command {
@@ -99,7 +148,7 @@ impl Packages {
         module: &Module,
         package: &mut Package,
         file: ProjectPath,
-        excludes: Excludes,
+        excludes: Excludes<'_>,
     ) -> Result<Vec<(String, ProjectPath)>, GoError> {
         if !file.as_str().ends_with(".go") {
             package.files.insert(file, String::new());
@@ -112,7 +161,12 @@ impl Packages {
         if excludes(file.file_name(), head.text) {
             return Ok(Vec::new());
         }
-        package.embedded.extend(embeds(&text).map(|pattern| (pattern, file.clone())));
+        if head.imports.iter().any(|path| path == "C") {
+            package.cgo.get_or_insert(file);
+            return Ok(Vec::new());
+        }
+        package.has_go = true;
+        package.embedded.extend(embeds(&text));
         let mut found = Vec::new();
         for path in head.imports {
             self.links_exports |= path.ends_with(EXPORTS);
@@ -135,19 +189,17 @@ impl Packages {
     }
 
     /// Finds the files that are embedded. What builds write to, `outputs`, is left out.
-    pub(super) fn find_embedded(
-        &mut self,
-        project: &Path,
-        outputs: &BTreeSet<ProjectPath>,
-    ) -> Result<(), PlanError> {
-        let mut own = self.own.iter_mut();
-        own.try_for_each(|(folder, package)| package.find_embedded(folder, project, outputs))
+    pub(super) fn find_embedded(&mut self, project: &Path, outputs: &BTreeSet<ProjectPath>) {
+        for (folder, package) in self.own.iter_mut().chain(&mut self.others) {
+            let files = |pattern: &String| embed::find(project, folder, pattern, outputs);
+            package.embedded_files = package.embedded.iter().flat_map(files).collect();
+        }
     }
 
     /// Puts the heads of all files into an action's sources: what the go command needs to know to
     /// say which files and packages the component is made of. Embedded files are empty there.
     pub(super) fn add_heads(&self, tree: &mut SourceTree) {
-        for package in self.own.values() {
+        for package in self.own.values().chain(self.others.values()) {
             package.embedded_files.iter().for_each(|file| tree.generated(file.clone(), ""));
             for (file, head) in &package.files {
                 tree.generated(file.clone(), head.as_str());
@@ -166,35 +218,6 @@ impl Package {
     pub(super) fn add_to(&self, tree: &mut SourceTree) {
         let files = self.files.keys().chain(&self.embedded_files);
         files.for_each(|file| tree.file(file.clone()));
-    }
-
-    fn find_embedded(
-        &mut self,
-        folder: &ProjectPath,
-        project: &Path,
-        outputs: &BTreeSet<ProjectPath>,
-    ) -> Result<(), PlanError> {
-        let mut tree = SourceTree::default();
-        for (pattern, file) in &self.embedded {
-            let bad = |_| GoError::BadPattern { file: file.clone(), pattern: pattern.clone() };
-            let whole = folder.resolve(pattern)?;
-            let glob = GlobBuilder::new(whole.as_str()).literal_separator(true).build();
-            let glob = glob.map_err(bad)?.compile_matcher();
-            // A pattern may name a folder, and then means all that is in it.
-            let wanted = |path: &ProjectPath| {
-                glob.is_match(path.as_str())
-                    || path.ancestors().any(|above| glob.is_match(above.as_str()))
-            };
-            let base = fixed_part(folder, &whole);
-            if base.on_disk(project).is_dir() {
-                let without = Without { folders: outputs, marker: Some("go.mod") };
-                tree.folder(project, &base, &without, &wanted)?;
-            } else {
-                tree.optional_file(project, base);
-            }
-        }
-        self.embedded_files = tree.into_files();
-        Ok(())
     }
 }
 
@@ -223,12 +246,19 @@ fn is_source(name: &str) -> bool {
     source && !ignored && !GENERATED.contains(&name)
 }
 
-/// The part of a pattern without `*`, `?` and the like; not above `folder`.
-fn fixed_part(folder: &ProjectPath, pattern: &ProjectPath) -> ProjectPath {
-    let plain = |part: &&str| !part.contains(['*', '?', '[', '{', '\\']);
-    let parts: Vec<&str> = pattern.parts().take_while(plain).collect();
-    let fixed = ProjectPath::root().join(&parts.join("/"));
-    if fixed.is_in(folder) { fixed } else { folder.clone() }
+/// The names of the folders in `folder` that may have packages of its module.
+fn folders(project: &Path, folder: &ProjectPath) -> Vec<String> {
+    let entries = std::fs::read_dir(folder.on_disk(project)).into_iter().flatten().flatten();
+    let is_package = |name: &String| {
+        !name.starts_with(['.', '_']) && !matches!(name.as_str(), "testdata" | "vendor")
+    };
+    let is_of_module = |name: &String| !folder.join(name).join("go.mod").on_disk(project).is_file();
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(is_package)
+        .filter(is_of_module)
+        .collect()
 }
 
 /// The way from one folder of the project to another, as `replace` wants it.
@@ -262,7 +292,8 @@ mod tests {
     fn find(dir: &tempfile::TempDir, root: &str) -> Result<Packages, GoError> {
         let root = ProjectPath::parse(root).unwrap();
         let module = Module::discover(dir.path(), &root.join("main.go"))?;
-        Packages::find(dir.path(), &module, [root], constraint::excludes)
+        let excludes = |name: &str, head: &str| constraint::excludes(name, head, &BTreeSet::new());
+        Packages::find(dir.path(), &module, [root], &excludes)
     }
 
     #[test]
@@ -277,6 +308,7 @@ mod tests {
             ),
             ("cmd/main_test.go", "package main\nimport \"a.org/m/three\""),
             ("cmd/tool.go", "//go:build ignore\npackage main\nimport \"a.org/m/three\""),
+            ("cmd/tools.go", "//go:build tools\npackage main\nimport _ \"b.org/x/tool\""),
             ("cmd/wit_exports.go", "an older one, for an editor"),
             (
                 "one/one.go",
@@ -294,8 +326,8 @@ mod tests {
         let files: Vec<&str> = files.map(ProjectPath::as_str).collect();
         assert_eq!(
             files,
-            ["cmd/main.go", "cmd/tool.go", "one/one.go", "two/asm.s", "two/two.go"],
-            "the go command leaves out tool.go, but not what it does not see"
+            ["cmd/main.go", "cmd/tool.go", "cmd/tools.go", "one/one.go", "two/asm.s", "two/two.go"],
+            "the go command leaves out tool.go and tools.go, but not what it does not see"
         );
         let one = &packages.own[&ProjectPath::parse("one").unwrap()];
         assert_eq!(one.path, "a.org/m/one");

@@ -34,12 +34,12 @@ pub(super) fn compile(
     let project = planner.project().to_owned();
     let module = Module::discover(&project, request.source)?;
     // Which constraints hold, TinyGo knows.
-    let mut packages = Packages::find(&project, &module, [request.source.parent()], |_, _| false)?;
+    let mut packages = Packages::find(&project, &module, [request.source.parent()], &|_, _| false)?;
     let tools = planner.pinned(WASM_TOOLS)?.ok_or(GoError::NoWasmTools)?;
     let images = [planner.image(GO)?, tinygo, tools];
     let modules = fetch(planner, &module)?;
     let mut tree = SourceTree::default();
-    packages.find_embedded(&project, planner.outputs())?;
+    packages.find_embedded(&project, planner.outputs());
     packages.own.values().for_each(|package| package.add_to(&mut tree));
     module.add_to(&project, planner.outputs(), &mut tree)?;
     tree.file(request.source.clone());

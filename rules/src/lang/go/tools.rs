@@ -10,7 +10,7 @@ use engine::{Action, ActionId, Input, Label, Source};
 
 use super::GoError;
 use super::arrange::Arrange;
-use super::bindings::PLACE;
+use super::bindings::{BUILD_MODE, PLACE};
 use super::compile::{Go, STD, environment};
 use super::packages::{Package, Packages};
 use crate::lang::process;
@@ -115,7 +115,7 @@ impl Tools<'_> {
         let sources = planner.store_tree(tree)?;
 
         let mut env = environment();
-        env.extend(go.request.env.clone());
+        env.extend(go.variables());
         let mut action =
             Action::process(self.label(&package.path, is_main), process(argv, env, "src"))
                 .input(Input::root(go.image.clone()))
@@ -146,7 +146,7 @@ impl Tools<'_> {
         let mut argv = self.tool("link");
         argv.extend(["-o".to_owned(), format!("/out/{}", Self::OUTPUT)]);
         argv.extend(["-importcfg".to_owned(), format!("/go/{}", Arrange::LINKED)]);
-        argv.push(format!("-buildmode={}", go.layout.build_mode()));
+        argv.push(format!("-buildmode={BUILD_MODE}"));
         if go.request.release {
             argv.extend(["-s", "-w"].map(str::to_owned));
         }
@@ -155,7 +155,7 @@ impl Tools<'_> {
         let mut env = environment();
         // It would stand in the program.
         env.insert("GOROOT".to_owned(), String::new());
-        env.extend(go.request.env.clone());
+        env.extend(go.variables());
         let main = &self.packages.own[&go.layout.folder].path;
         argv.push(format!("/{}", Arrange::object(main)));
         let action = Action::process(Label::new(go.request.name, "link"), process(argv, env, ""))

@@ -3,6 +3,9 @@
 //! The user's own Go settings say how modules are reached. Proxies are asked by this process; what has
 //! to come from a repository is fetched by the user's own go. No program of an image takes part, as
 //! the lock of a checkout says which image that is. The checksums of go.sum judge what came.
+//!
+//! A go.sum may have lines of modules that nobody needs any more. So each go.mod is followed to those that it requires, and
+//! what is not reached is not fetched.
 
 mod direct;
 mod netrc;
@@ -15,16 +18,17 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cache::{DiskStore, Entry, Tree};
+use cache::{Digest, DiskStore, Entry, Tree};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
 
 use self::direct::ByGo;
 use self::part::{MANIFEST, Part, Wanted, escaped};
 use self::proxy::{Answer, Proxies, ProxyError};
 use self::settings::Settings;
-use super::manifest::{Replacement, Version};
+use super::manifest::{Manifest, Replacement, Version};
 use super::module::{Module, RUNTIME};
 use crate::lang::download::Downloads;
+use crate::path::ProjectPath;
 use crate::plan::Clients;
 use crate::toolchain::HttpError;
 use crate::toolchain::fetch::read_file;
@@ -37,8 +41,12 @@ pub(super) const MODULES: &str = "deps/mod";
 pub(super) struct FetchModules {
     /// Modules whose packages may be needed, with the checksum of their zip.
     zips: BTreeMap<Version, String>,
-    /// Modules whose go.mod may be needed, with its checksum.
+    /// What go.sum has: modules whose go.mod may be needed, with its checksum.
     manifests: BTreeMap<Version, String>,
+    /// The component's go.mod, whose replacements hold for everybody.
+    main: Manifest,
+    /// What the modules of the project require.
+    required: Vec<Version>,
     clients: Arc<Clients>,
 }
 
@@ -62,7 +70,7 @@ enum FetchError {
 impl FetchModules {
     pub(super) const OUTPUT: &'static str = "modules";
 
-    /// Fetches what `module` needs: the zips of what it requires, and every go.mod that its go.sum names.
+    /// Fetches what `module` needs: the zips of what it requires, and every go.mod on the way to what anybody requires.
     pub(super) fn new(module: &Module, clients: Arc<Clients>) -> Self {
         let required = module.manifest.require.iter();
         let pinned =
@@ -79,28 +87,71 @@ impl FetchModules {
             .collect();
         let mut manifests = module.sums.manifests.clone();
         manifests.retain(|version, _| version.path != RUNTIME);
-        Self { zips, manifests, clients }
+        let (main, required) = (module.manifest.clone(), module.required());
+        Self { zips, manifests, main, required, clients }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.manifests.is_empty()
     }
 
-    fn wanted(&self) -> impl Iterator<Item = Wanted> {
-        let of = |part| {
+    /// Fetches all that is needed, and says what that is.
+    fn fetch_all(&self, cx: &BuiltinContext) -> Result<Vec<Wanted>, BuiltinError> {
+        let wanted = |part| {
             move |(module, sum): (&Version, &String)| Wanted {
                 module: module.clone(),
                 part,
                 sum: sum.clone(),
             }
         };
-        self.zips.iter().map(of(Part::Zip)).chain(self.manifests.iter().map(of(Part::Manifest)))
+        let mut all: BTreeMap<Version, Wanted> = BTreeMap::new();
+        let mut open = self.required.clone();
+        while !open.is_empty() {
+            let named = open.iter().map(|version| match self.main.replacement(version) {
+                Some(Replacement::Module(other)) => other,
+                _ => version,
+            });
+            // What has no checksum is of no use to the go command either.
+            let pinned = named.filter_map(|version| self.manifests.get_key_value(version));
+            let new: BTreeMap<Version, Wanted> = pinned
+                .filter(|(version, _)| !all.contains_key(*version))
+                .map(|pinned| (pinned.0.clone(), wanted(Part::Manifest)(pinned)))
+                .collect();
+            self.fetch(cx, new.values().cloned())?;
+            open.clear();
+            for wanted in new.values() {
+                open.extend(self.requirements(cx.store(), wanted)?);
+            }
+            all.extend(new);
+        }
+        let zips: Vec<Wanted> = self.zips.iter().map(wanted(Part::Zip)).collect();
+        self.fetch(cx, zips.iter().cloned())?;
+        Ok(zips.into_iter().chain(all.into_values()).collect())
     }
 
-    /// Makes sure that the store has all modules.
-    fn fetch(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
+    /// What a fetched go.mod requires. One that can't be read is for the go command to tell.
+    fn requirements(
+        &self,
+        store: &DiskStore,
+        wanted: &Wanted,
+    ) -> Result<Vec<Version>, BuiltinError> {
+        let Entry::File { digest, .. } = manifest_entry(store, wanted)? else {
+            return Ok(Vec::new());
+        };
+        let bytes = store.get(&digest)?.ok_or(BuiltinError::Missing(digest))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let manifest = Manifest::parse(&text, &ProjectPath::root().join(MANIFEST));
+        Ok(manifest.map_or_else(|_| Vec::new(), |manifest| manifest.require))
+    }
+
+    /// Makes sure that the store has these parts of modules.
+    fn fetch(
+        &self,
+        cx: &BuiltinContext,
+        all: impl IntoIterator<Item = Wanted>,
+    ) -> Result<(), BuiltinError> {
         let mut absent = Vec::new();
-        for wanted in self.wanted() {
+        for wanted in all {
             if wanted.kept(cx.store())?.is_none() {
                 absent.push(wanted);
             }
@@ -128,27 +179,23 @@ impl FetchModules {
     }
 
     /// The module cache (the Go modules reference, "Module cache").
-    fn layout(&self, store: &DiskStore) -> Result<Tree, BuiltinError> {
+    fn layout(store: &DiskStore, all: &[Wanted]) -> Result<Tree, BuiltinError> {
         let mut modules = Tree::default();
         let mut add = |path: &str, entry| {
             modules.insert(path, entry).map_err(|error| BuiltinError::failed(&error))
         };
-        for wanted in self.wanted() {
-            let tree = wanted.kept(store)?;
-            let tree =
-                tree.ok_or_else(|| infrastructure(FetchError::Absent(wanted.module.clone())))?;
+        for wanted in all {
             let (path, number) = (escaped(&wanted.module.path), escaped(&wanted.module.version));
             match wanted.part {
                 Part::Zip => {
-                    add(&format!("{path}@{number}"), Entry::Subtree(tree))?;
+                    add(&format!("{path}@{number}"), Entry::Subtree(kept(store, wanted)?))?;
                     // Its presence tells the go command that the folder is complete.
                     let digest = store.put(wanted.sum.as_bytes())?;
                     let entry = Entry::File { digest, executable: false };
                     add(&format!("cache/download/{path}/@v/{number}.ziphash"), entry)?;
                 }
                 Part::Manifest => {
-                    let entry = store.directory(&tree)?.ok_or(BuiltinError::Missing(tree))?;
-                    let entry = entry.entries[MANIFEST].clone();
+                    let entry = manifest_entry(store, wanted)?;
                     add(&format!("cache/download/{path}/@v/{number}.mod"), entry)?;
                 }
             }
@@ -163,13 +210,18 @@ impl Builtin for FetchModules {
     }
 
     fn version(&self) -> &str {
-        "1"
+        "2"
     }
 
     fn arguments(&self) -> Vec<String> {
         let zips = self.zips.iter().map(|(version, sum)| format!("{version} {sum}"));
         let manifests = self.manifests.iter();
-        zips.chain(manifests.map(|(version, sum)| format!("{version}/go.mod {sum}"))).collect()
+        let required = self.required.iter().map(|version| format!("require {version}"));
+        let replaced = self.main.replace.iter().map(|replace| format!("{replace:?}"));
+        zips.chain(manifests.map(|(version, sum)| format!("{version}/go.mod {sum}")))
+            .chain(required)
+            .chain(replaced)
+            .collect()
     }
 
     fn needs_network(&self) -> bool {
@@ -178,11 +230,24 @@ impl Builtin for FetchModules {
     }
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
-        self.fetch(cx)?;
-        let modules = self.layout(cx.store())?;
+        let all = self.fetch_all(cx)?;
+        let modules = Self::layout(cx.store(), &all)?;
         cx.produce(Self::OUTPUT, Artifact::Tree(cx.store().put_tree(&modules)?));
         Ok(())
     }
+}
+
+/// The folder that the store has of a part of a module.
+fn kept(store: &DiskStore, wanted: &Wanted) -> Result<Digest, BuiltinError> {
+    let absent = || infrastructure(FetchError::Absent(wanted.module.clone()));
+    wanted.kept(store)?.ok_or_else(absent)
+}
+
+/// The go.mod that the store has of a module.
+fn manifest_entry(store: &DiskStore, wanted: &Wanted) -> Result<Entry, BuiltinError> {
+    let tree = kept(store, wanted)?;
+    let folder = store.directory(&tree)?.ok_or(BuiltinError::Missing(tree))?;
+    folder.entries.get(MANIFEST).cloned().ok_or(BuiltinError::Missing(tree))
 }
 
 /// One run of fetching what the store lacks.
