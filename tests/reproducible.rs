@@ -25,14 +25,46 @@ fn assert_same(one: &Workspace, other: &Workspace, names: &[&str], what: &str) {
     assert!(differ.is_empty(), "{what}: {}", differ.join(", "));
 }
 
+/// Adds a project in the folder `own`, with a proc macro.
+fn with_proc_macro(workspace: Workspace) -> Workspace {
+    let package = |name: &str, rest: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{rest}")
+    };
+    let macros = "use proc_macro::TokenStream;\n\
+                  #[proc_macro] pub fn one(_: TokenStream) -> TokenStream { \"1\".parse().unwrap() }\n";
+    workspace
+        .file(
+            "own/run.toml",
+            "[project]\nname = \"own\"\nversion = \"0.1.0\"\n\n\
+             [[component]]\nname = \"app\"\nsource = \"src/main.rs\"\n",
+        )
+        .file("own/Cargo.toml", package("app", "[dependencies]\nmacros = { path = \"macros\" }\n"))
+        .file("own/macros/Cargo.toml", package("macros", "[lib]\nproc-macro = true\n"))
+        .file("own/macros/src/lib.rs", macros)
+        .file("own/src/main.rs", "fn main() { println!(\"{}\", macros::one!()); }\n")
+        .file(
+            "own/Cargo.lock",
+            "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\n\
+             dependencies = [\"macros\"]\n\n[[package]]\nname = \"macros\"\nversion = \"0.1.0\"\n",
+        )
+}
+
 #[test]
 fn components_are_byte_identical_everywhere() {
     let first = Workspace::built("polyglot");
 
     // From nothing: no result of an earlier build, one job, another path, another user, another clock.
-    let other = Workspace::example("polyglot").private_store().user(54_321);
+    let other = with_proc_macro(Workspace::example("polyglot")).private_store().user(54_321);
     other.run_through(&["faketime", "-f", "+400d"], &arguments(&ALL, "1")).ok();
     assert_same(&first, &other, &ALL, "another user, path, clock, store and -j1");
+
+    // Programs of the project that run in the build are compiled and run by any user.
+    let own = with_proc_macro(Workspace::new());
+    for workspace in [&own, &other] {
+        workspace.run(["-C", "own", "build", "--opt-level", "release"]).ok();
+    }
+    let same = own.read("own/target/wasm/app.wasm") == other.read("own/target/wasm/app.wasm");
+    assert!(same, "a proc macro of the project");
 
     // With the cache, from another path: nothing runs at all.
     let cached = Workspace::example("polyglot");

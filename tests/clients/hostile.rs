@@ -149,9 +149,10 @@ fn a_hostile_checkout_runs_nothing_on_the_host() {
     let hostile = Hostile::new(workspace).poison(".").poison("app").poison("app/javascript");
     let hostile = hostile.poison("app/python");
     // An action may see the project's own configuration of cargo, and can't run what is not there.
-    let config = ".cargo/config.toml";
-    hostile.workspace.replace(&format!("app/{config}"), "[build]\nrustc = ", "[build]\n# rustc = ");
-    hostile.workspace.replace(&format!("app/{config}"), "rustc-wrapper = ", "# rustc-wrapper = ");
+    for config in ["app/.cargo/config.toml", "app/.cargo/config"] {
+        hostile.workspace.replace(config, "[build]\nrustc = ", "[build]\n# rustc = ");
+        hostile.workspace.replace(config, "rustc-wrapper = ", "# rustc-wrapper = ");
+    }
     hostile.forget("app/rust-toolchain.toml");
     hostile.forget("app/Cargo.toml");
     hostile.workspace.run(["-C", "app", "build"]).ok();

@@ -6,6 +6,54 @@
 
 use crate::harness::Workspace;
 
+mod advice;
+mod own_packages;
+mod third_party;
+
+/// A project of one component `app` in Rust, at the root of its package.
+fn app(source: &str) -> Workspace {
+    let text = format!(
+        "[project]\nname = \"p\"\nversion = \"0.1.0\"\n\n[[component]]\nname = \"app\"\nsource = \"{source}\"\n"
+    );
+    Workspace::new().file("run.toml", text)
+}
+
+impl Workspace {
+    /// Writes the manifest of a package in `folder`, with these lines after `[package]`.
+    fn package(self, folder: &str, name: &str, rest: &str) -> Self {
+        let text = format!(
+            "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n{rest}"
+        );
+        self.file(&format!("{folder}Cargo.toml"), text)
+    }
+
+    /// Writes the lockfile, from its packages.
+    fn cargo_lock(self, packages: &[&str]) -> Self {
+        let packages = packages.iter().map(|text| format!("\n[[package]]\n{text}\n"));
+        self.file("Cargo.lock", format!("version = 4\n{}", packages.collect::<String>()))
+    }
+
+    /// What the component `app`, as it was built, prints.
+    fn app_prints(&self) -> String {
+        let component = self.read("target/wasm/app.wasm");
+        let output = tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let loaded = runtime::Runtime::new().unwrap().load(&component).unwrap();
+            loaded.run(&runtime::Command::default()).await.unwrap()
+        });
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// A package of the checkout in a lockfile.
+fn local(name: &str, dependencies: &str) -> String {
+    format!("name = \"{name}\"\nversion = \"0.1.0\"\ndependencies = [{dependencies}]")
+}
+
+/// A crate from the registry, as lockfiles have it.
+const ITOA: &str = "name = \"itoa\"\nversion = \"1.0.19\"\n\
+     source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
+     checksum = \"3bd1574e617a9a6c1f8f8181bd7e841e1f20e4277607ef28945765188d6284d4\"";
+
 #[test]
 fn a_wrong_type_is_told_by_the_compiler() {
     let workspace = Workspace::example("polyglot");

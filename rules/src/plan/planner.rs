@@ -211,22 +211,24 @@ impl<'a> Planner<'a> {
         Ok(found)
     }
 
-    /// The sources of all enabled components in a language.
-    pub(crate) fn sources_in(&self, language: &str) -> Vec<ProjectPath> {
-        let sources = self.all_sources().filter(|(_, written)| written.as_str() == language);
-        sources.map(|(file, _)| file.clone()).collect()
+    /// All enabled components in a language, with their sources.
+    pub(crate) fn components_in(&self, language: &str) -> Vec<(&'a ProjectPath, &'a Component)> {
+        let components = self.all_sources().filter(|(_, written, _)| written.as_str() == language);
+        components.map(|(file, _, component)| (file, component)).collect()
     }
 
     /// The sources of all enabled components.
     pub(crate) fn sources(&self) -> BTreeSet<ProjectPath> {
-        self.all_sources().map(|(file, _)| file.clone()).collect()
+        self.all_sources().map(|(file, ..)| file.clone()).collect()
     }
 
-    fn all_sources(&self) -> impl Iterator<Item = (&ProjectPath, Language)> {
+    fn all_sources(
+        &self,
+    ) -> impl Iterator<Item = (&'a ProjectPath, Language, &'a Component)> + use<'a> {
         let components = self.project.manifest.components.iter();
         components.filter(|component| *component.enabled).filter_map(|component| {
             match &component.origin {
-                Origin::Source { file, language } => Some((&file.value, language.value)),
+                Origin::Source { file, language } => Some((&file.value, language.value, component)),
                 Origin::Prebuilt { .. } => None,
             }
         })

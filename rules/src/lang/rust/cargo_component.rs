@@ -10,10 +10,10 @@ use cache::{Digest, Entry};
 use engine::{Action, Input, Source};
 
 use super::CargoError;
+use super::manifests::read_manifest;
 use super::metadata::{self, WIT};
 use super::package::Package;
 use super::tool::built_tool;
-use super::workspace::read_manifest;
 use crate::lang::source_tree::SourceTree;
 use crate::lang::{ComponentWit, Request};
 use crate::path::ProjectPath;

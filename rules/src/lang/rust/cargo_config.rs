@@ -1,5 +1,5 @@
-//! Reads of a checkout's own `.cargo/config.toml` what a fetch may see: the addresses of registries, and which
-//! source stands in for which.
+//! Finds a checkout's own `.cargo/config.toml`, and reads of it what a fetch may see: the addresses of registries, which
+//! source stands in for which, and which crates are patched by folders of the checkout.
 //!
 //! Cargo's configuration can name programs (`build.rustc-wrapper`, credential providers, the way git is
 //! called), proxies and certificates. Whoever wrote the checkout must not choose those on the machine of
@@ -80,6 +80,28 @@ pub(super) fn without_secrets(project: &Path, path: &ProjectPath) -> Option<Stri
     found.then(|| config.to_string())
 }
 
+/// The names of a configuration; the older one wins.
+const NAMES: [&str; 2] = [".cargo/config", ".cargo/config.toml"];
+
+/// The files of configuration that Cargo reads in the folder `workspace`, the innermost first, each with the folder
+/// that its paths are relative to.
+pub(super) fn files(project: &Path, workspace: &ProjectPath) -> Vec<(ProjectPath, ProjectPath)> {
+    let folders = std::iter::once(workspace.clone()).chain(workspace.ancestors());
+    folders
+        .filter_map(|folder| {
+            let mut files = NAMES.iter().map(|name| folder.join(name));
+            let file = files.find(|file| file.on_disk(project).is_file())?;
+            Some((folder, file))
+        })
+        .collect()
+}
+
+/// A configuration. One that can't be read says nothing: Cargo tells what is wrong with it.
+pub(super) fn read(project: &Path, file: &ProjectPath) -> Table {
+    let text = bounded::read_text(&file.on_disk(project)).ok();
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
 /// The part of a checkout's configuration that a fetch sees.
 #[derive(Debug, Default)]
 pub(super) struct Allowed {
@@ -103,6 +125,8 @@ impl Allowed {
         for (key, value) in text.parse::<Table>()? {
             match (key.as_str(), value) {
                 ("source", Value::Table(sources)) => self.add_sources(sources),
+                // These are paths, so the folder has to be known: see `add_patches`.
+                ("patch", _) => {}
                 ("registries", Value::Table(registries)) => {
                     for (name, registry) in registries {
                         let keys: &[&str] =
@@ -118,6 +142,32 @@ impl Allowed {
                     self.left_out.extend(table.keys().map(|inner| format!("{key}.{inner}")));
                 }
                 _ => _ = self.left_out.insert(key),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the crates that the configuration of a folder patches by path. `folder` is where that folder lies for
+    /// cargo; nothing but a path in it is taken.
+    ///
+    /// # Errors
+    /// The text is not TOML.
+    pub(super) fn add_patches(&mut self, text: &str, folder: &Path) -> Result<(), toml::de::Error> {
+        let config: Table = text.parse()?;
+        let registries = config.get("patch").and_then(Value::as_table).into_iter().flatten();
+        for (registry, crates) in registries {
+            for (name, patch) in crates.as_table().into_iter().flatten() {
+                let text = |key| patch.get(key).and_then(Value::as_str);
+                let Some(path) = text("path") else {
+                    self.left_out.insert(format!("patch.{registry}.{name}"));
+                    continue;
+                };
+                let path = folder.join(path).to_string_lossy().into_owned();
+                let mut patch = Table::from_iter([("path".to_owned(), Value::from(path))]);
+                patch.extend(text("package").map(|name| ("package".to_owned(), name.into())));
+                let keys: Vec<String> = patch.keys().cloned().collect();
+                let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+                self.add_keys(&["patch", registry, name], Value::Table(patch), &keys);
             }
         }
         Ok(())
@@ -261,6 +311,20 @@ mod tests {
     }
 
     #[test]
+    fn each_folder_has_one_configuration() {
+        let project = tempfile::tempdir().unwrap();
+        for file in ["app/.cargo/config.toml", ".cargo/config", ".cargo/config.toml"] {
+            let path = project.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let found = files(project.path(), &ProjectPath::parse("app/inner").unwrap());
+        let found: Vec<_> =
+            found.iter().map(|(folder, file)| (folder.as_str(), file.as_str())).collect();
+        assert_eq!(found, [("app", "app/.cargo/config.toml"), ("", ".cargo/config")]);
+    }
+
+    #[test]
     fn an_action_sees_no_token() {
         let project = tempfile::tempdir().unwrap();
         let path = ProjectPath::parse("config.toml").unwrap();
@@ -277,6 +341,21 @@ mod tests {
              [registries.b]\nsecret-key = \"c\"",
             Some("[registry]\ndefault = \"own\"\n[registries.own]\nindex = \"i\"\n[registries.b]"),
         );
+    }
+
+    #[test]
+    fn crates_are_patched_by_folders_alone() {
+        let text = "[patch.crates-io]\nitoa = { path = \"third_party/itoa\" }\n\
+                    ryu = { git = \"https://host/ryu\" }\n\
+                    ours = { path = \"ours\", package = \"itoa\", registry = \"other\" }\n";
+        let mut allowed = Allowed::default();
+        allowed.add(text).unwrap();
+        allowed.add_patches(text, Path::new("/tree/app")).unwrap();
+        let expect = "[patch.crates-io]\nitoa = { path = \"/tree/app/third_party/itoa\" }\n\
+                      ours = { path = \"/tree/app/ours\", package = \"itoa\" }\n";
+        let seen: Table = allowed.text().parse().unwrap();
+        assert_eq!(seen, expect.parse::<Table>().unwrap());
+        assert_eq!(Vec::from_iter(&allowed.left_out), ["patch.crates-io.ryu"]);
     }
 
     #[test]

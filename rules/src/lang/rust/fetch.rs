@@ -15,9 +15,10 @@ use std::sync::Arc;
 use cache::{Digest, DiskStore, Entry, Tree};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError, Report};
 
-use super::cargo_config::{Allowed, Users};
+use super::cargo_config::{self, Allowed, Users};
 use super::fence;
 use super::lock::{self, LockedCrate};
+use super::vendored::Vendored;
 use super::workspace::Workspace;
 use crate::bounded;
 use crate::environment::CARGO;
@@ -91,7 +92,8 @@ impl FetchCrates {
             return Ok(crates.clone());
         }
         let lockfile = self.workspace.join("Cargo.lock");
-        lock::read(&cx.path("src")?, &lockfile).map_err(|error| BuiltinError::failed(&error))
+        let locked = lock::read(&cx.path("src")?, &lockfile, &Vendored::default());
+        locked.map(|lock| lock.crates).map_err(|error| BuiltinError::failed(&error))
     }
 
     /// The trees of all crates, by folder name.
@@ -152,7 +154,7 @@ impl FetchCrates {
         let manifests = fence::around(cx, &self.workspace, &self.packages)?;
         let manifest = self.workspace.on_disk(&manifests).join("Cargo.toml");
         let users = Users::of(cached.home(), self.clients.for_client(CARGO));
-        let allowed = self.configuration(&cx.path("src")?, users)?;
+        let allowed = self.configuration(&manifests, users)?;
         let config = scratch.join("config.toml");
         std::fs::write(&config, allowed.text()).map_err(local(&config))?;
         let configure = |command: &mut Command| {
@@ -188,15 +190,11 @@ impl FetchCrates {
         if self.crates.is_none() {
             return Ok(allowed);
         }
-        for folder in std::iter::once(self.workspace.clone()).chain(self.workspace.ancestors()) {
-            let path = folder.join(".cargo/config.toml");
+        for (folder, path) in cargo_config::files(sources, &self.workspace) {
             let file = path.on_disk(sources);
-            let text = match bounded::read_text(&file) {
-                Ok(text) => text,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(local(&file)(error)),
-            };
-            let added = allowed.add(&text);
+            let text = bounded::read_text(&file).map_err(local(&file))?;
+            let base = folder.on_disk(sources);
+            let added = allowed.add(&text).and_then(|()| allowed.add_patches(&text, &base));
             added.map_err(|error| {
                 let message = error.message().to_owned();
                 BuiltinError::failed(&FetchError::Config { path, message })
@@ -212,7 +210,7 @@ impl Builtin for FetchCrates {
     }
 
     fn version(&self) -> &str {
-        "1"
+        "2"
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -277,19 +275,20 @@ fn local(path: &Path) -> impl FnOnce(std::io::Error) -> BuiltinError {
 
 /// Cargo's configuration that puts the vendored crates in the place of every registry in the lock.
 fn configuration(crates: &[LockedCrate]) -> String {
-    let mut text = format!("[source.vendored]\ndirectory = \"/{VENDOR}/{CRATES}\"\n");
+    // Names that no configuration of a checkout has by chance.
+    let mut text = format!("[source.run-fetched]\ndirectory = \"/{VENDOR}/{CRATES}\"\n");
     let mut registries: Vec<&str> = crates.iter().map(|locked| locked.source.as_str()).collect();
     registries.sort_unstable();
     registries.dedup();
     for (number, source) in registries.into_iter().enumerate() {
         // The public registry has a name of its own in Cargo's configuration.
         let public = source.trim_end_matches('/').ends_with("/crates.io-index");
-        let replace = "replace-with = \"vendored\"\n";
+        let replace = "replace-with = \"run-fetched\"\n";
         let _ = if public {
             write!(text, "\n[source.crates-io]\n{replace}")
         } else {
             let url = source.strip_prefix("registry+").unwrap_or(source);
-            write!(text, "\n[source.registry-{number}]\nregistry = {url:?}\n{replace}")
+            write!(text, "\n[source.run-registry-{number}]\nregistry = {url:?}\n{replace}")
         };
     }
     text
@@ -355,9 +354,9 @@ mod tests {
         ];
         assert_eq!(
             configuration(&crates),
-            "[source.vendored]\ndirectory = \"/deps/vendor/crates\"\n\
-             \n[source.crates-io]\nreplace-with = \"vendored\"\n\
-             \n[source.registry-1]\nregistry = \"sparse+https://own/index/\"\nreplace-with = \"vendored\"\n"
+            "[source.run-fetched]\ndirectory = \"/deps/vendor/crates\"\n\
+             \n[source.crates-io]\nreplace-with = \"run-fetched\"\n\
+             \n[source.run-registry-1]\nregistry = \"sparse+https://own/index/\"\nreplace-with = \"run-fetched\"\n"
         );
     }
 

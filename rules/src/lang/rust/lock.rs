@@ -1,13 +1,17 @@
-//! `Cargo.lock`: the third-party crates of a workspace and the checksums that pin them.
+//! `Cargo.lock`: the third-party crates of a workspace, the checksums that pin them, and which package needs which.
 //!
 //! Format: the Cargo book, "Cargo.toml vs Cargo.lock"; the checksum is the SHA-256 of the `.crate`
-//! file. A crate without one (a git dependency) cannot be pinned and is refused by name.
+//! file. A crate without one (a git dependency) cannot be pinned and is refused by name, unless the
+//! checkout has its sources ([`Vendored`]).
 
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::CargoError;
+use super::package::Package;
+use super::process::in_action;
+use super::vendored::Vendored;
 use crate::bounded;
 use crate::path::ProjectPath;
 
@@ -16,7 +20,7 @@ use crate::path::ProjectPath;
 pub(super) struct LockedCrate {
     pub(super) name: String,
     pub(super) version: String,
-    /// Where the lock says that it comes from, as Cargo spells it: `registry+…` or `sparse+…`.
+    /// The place that the lock says it comes from, as Cargo spells it: `registry+…` or `sparse+…`.
     pub(super) source: String,
     /// SHA-256 of the `.crate` file, lowercase hexadecimal.
     pub(super) checksum: String,
@@ -29,22 +33,96 @@ impl LockedCrate {
     }
 }
 
+/// All that a lockfile says.
+#[derive(Debug, Default)]
+pub(super) struct Lockfile {
+    /// The crates to fetch, sorted.
+    pub(super) crates: Vec<LockedCrate>,
+    packages: Vec<LockedPackage>,
+}
+
 #[derive(Deserialize)]
-struct Lockfile {
+struct Document {
     #[serde(default)]
     package: Vec<LockedPackage>,
 }
 
-#[derive(Deserialize)]
-struct LockedPackage {
+/// An entry of the lockfile.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct LockedPackage {
     name: String,
     version: String,
+    /// A package without a source is one of the checkout.
     source: Option<String>,
     checksum: Option<String>,
+    /// `NAME`, with version and source where the name alone is ambiguous.
+    #[serde(default)]
+    dependencies: Vec<String>,
 }
 
-/// Reads the crates of the lockfile `lock`, sorted.
-pub(super) fn read(project: &Path, lock: &ProjectPath) -> Result<Vec<LockedCrate>, CargoError> {
+impl LockedPackage {
+    /// Tells if this entry is that of a package of the checkout.
+    pub(super) fn is(&self, package: &Package) -> bool {
+        let same_version = package.version.as_ref().is_none_or(|version| *version == self.version);
+        self.source.is_none() && self.name == package.name && same_version
+    }
+
+    /// Tells if a line of `dependencies` means this entry.
+    fn is_meant_by(&self, dependency: &str) -> bool {
+        let mut words = dependency.split(' ');
+        let same = |word: Option<&str>, text: &str| word.is_none_or(|word| word == text);
+        words.next() == Some(self.name.as_str())
+            && same(words.next(), &self.version)
+            && words.next().is_none_or(|source| {
+                let source = source.trim_matches(['(', ')']);
+                self.source.as_deref() == Some(source)
+            })
+    }
+}
+
+impl Lockfile {
+    /// The packages of the checkout that `package` of the checkout depends on.
+    pub(super) fn local_dependencies(&self, package: &Package) -> Vec<&LockedPackage> {
+        self.local_needs(|entry| entry.is(package))
+    }
+
+    /// The packages of the checkout that a crate from elsewhere depends on, by `[patch]`.
+    pub(super) fn needed_by_others(&self) -> Vec<&LockedPackage> {
+        self.local_needs(|entry| entry.source.is_some())
+    }
+
+    fn local_needs(&self, of: impl Fn(&LockedPackage) -> bool) -> Vec<&LockedPackage> {
+        let lines: Vec<&String> =
+            self.packages.iter().filter(|entry| of(entry)).flat_map(|e| &e.dependencies).collect();
+        let local = self.packages.iter().filter(|entry| entry.source.is_none());
+        local.filter(|entry| lines.iter().any(|line| entry.is_meant_by(line))).collect()
+    }
+
+    /// The text by which Cargo is told which package is meant: its name, with its version where a dependency has the
+    /// same name, and its folder in an action where that has the same version, too (the Cargo book, "Package ID
+    /// Specifications").
+    pub(super) fn specification(&self, package: &Package) -> String {
+        let name = &package.name;
+        let mut namesakes = self.packages.iter().filter(|entry| entry.name == *name);
+        match self.packages.iter().find(|entry| entry.is(package)) {
+            Some(entry) if namesakes.clone().count() > 1 => {
+                let version = &entry.version;
+                match namesakes.any(|other| !other.is(package) && other.version == *version) {
+                    true => format!("path+file:///{}#{name}@{version}", in_action(&package.dir)),
+                    false => format!("{name}@{version}"),
+                }
+            }
+            _ => name.clone(),
+        }
+    }
+}
+
+/// Reads the lockfile `lock`. What is `vendored` need not be pinned, and is not fetched.
+pub(super) fn read(
+    project: &Path,
+    lock: &ProjectPath,
+    vendored: &Vendored,
+) -> Result<Lockfile, CargoError> {
     let text = match bounded::read_text(&lock.on_disk(project)) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -52,24 +130,25 @@ pub(super) fn read(project: &Path, lock: &ProjectPath) -> Result<Vec<LockedCrate
         }
         Err(source) => return Err(CargoError::Read { path: lock.clone(), source }),
     };
-    parse(&text, lock)
+    parse(&text, lock, vendored)
 }
 
-fn parse(text: &str, lock: &ProjectPath) -> Result<Vec<LockedCrate>, CargoError> {
-    let lockfile: Lockfile = toml::from_str(text)
+fn parse(text: &str, lock: &ProjectPath, vendored: &Vendored) -> Result<Lockfile, CargoError> {
+    let Document { package: packages } = toml::from_str(text)
         .map_err(|source| CargoError::Parse { manifest: lock.clone(), source: source.into() })?;
-    let mut crates = lockfile
-        .package
-        .into_iter()
-        .filter_map(|package| pinned(package, lock).transpose())
+    let fetched = packages
+        .iter()
+        .filter(|package| !package.source.as_ref().is_some_and(|source| vendored.replaces(source)));
+    let mut crates = fetched
+        .filter_map(|package| pinned(package.clone(), lock).transpose())
         .collect::<Result<Vec<_>, _>>()?;
     crates.sort();
-    Ok(crates)
+    Ok(Lockfile { crates, packages })
 }
 
 /// The pin of a package; `None` for one of the workspace itself.
 fn pinned(package: LockedPackage, lock: &ProjectPath) -> Result<Option<LockedCrate>, CargoError> {
-    let LockedPackage { name, version, source, checksum } = package;
+    let LockedPackage { name, version, source, checksum, .. } = package;
     let Some(source) = source else { return Ok(None) };
     let is_plain = |text: &str| {
         !text.is_empty()
@@ -102,8 +181,8 @@ mod tests {
         let check = |entry: &str, expect: Result<&[&str], &str>| {
             let text = format!("version = 4\n\n[[package]]\n{entry}\n");
             let lock = ProjectPath::parse("Cargo.lock").unwrap();
-            let got = parse(&text, &lock);
-            let got = got.map(|c| c.iter().map(LockedCrate::folder).collect::<Vec<_>>());
+            let got = parse(&text, &lock, &Vendored::default());
+            let got = got.map(|l| l.crates.iter().map(LockedCrate::folder).collect::<Vec<_>>());
             let got = got.map_err(|error| error.to_string());
             assert_eq!(
                 got,
@@ -129,5 +208,38 @@ mod tests {
             ),
             Err("Cargo.lock: `../a` is not a package entry that Cargo writes"),
         );
+    }
+
+    fn package(name: &str, version: &str) -> Package {
+        let text = format!("[package]\nname = \"{name}\"\nversion = \"{version}\"\n");
+        let manifest = toml::from_str(&text).unwrap();
+        Package::read(Path::new("/nowhere"), &ProjectPath::root(), &manifest).unwrap()
+    }
+
+    #[test]
+    fn tells_which_package_of_the_checkout_is_needed_by_which() {
+        let from = format!("source = \"registry+x\"\nchecksum = \"{SUM}\"\n");
+        let text = format!(
+            "[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\"itoa 0.1.0\", \"json\"]\n\
+             [[package]]\nname = \"itoa\"\nversion = \"0.1.0\"\n\
+             [[package]]\nname = \"itoa\"\nversion = \"1.0.0\"\n{from}\
+             [[package]]\nname = \"json\"\nversion = \"1.0.0\"\n{from}dependencies = [\"memory\", \"itoa 1.0.0 (registry+x)\"]\n\
+             [[package]]\nname = \"memory\"\nversion = \"2.0.0\"\n\
+             [[package]]\nname = \"cc\"\nversion = \"1.0.0\"\n{from}"
+        );
+        let lock = ProjectPath::parse("Cargo.lock").unwrap();
+        let read = parse(&text, &lock, &Vendored::default()).unwrap();
+        let names = |found: Vec<&LockedPackage>| {
+            found.iter().map(|p| format!("{} {}", p.name, p.version)).collect::<Vec<_>>()
+        };
+        let app = package("app", "0.1.0");
+        assert_eq!(names(read.local_dependencies(&app)), ["itoa 0.1.0"]);
+        assert_eq!(names(read.needed_by_others()), ["memory 2.0.0"]);
+        assert_eq!(read.specification(&app), "app");
+        assert_eq!(read.specification(&package("itoa", "0.1.0")), "itoa@0.1.0");
+        let twice = text.replace("\"0.1.0\"", "\"1.0.0\"");
+        let twice = parse(&twice, &lock, &Vendored::default()).unwrap();
+        let expect = "path+file:///src#itoa@1.0.0";
+        assert_eq!(twice.specification(&package("itoa", "1.0.0")), expect);
     }
 }

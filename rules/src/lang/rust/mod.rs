@@ -3,6 +3,7 @@
 //! Three actions: *fetch* the crates of Cargo.lock (network, pinned by checksum), compile the
 //! *dependencies* once for the whole workspace with empty stand-ins for its own packages, then
 //! *compile* the component in a scratch copy of that layer. So a one-line edit compiles one crate.
+//! Crates that the project patches or vendors are compiled with the dependencies, from its own files.
 //! A package with `[package.metadata.component]` is compiled through a pinned cargo-component, which
 //! is a tool built from source.
 
@@ -11,16 +12,21 @@ mod cargo_config;
 mod compile;
 mod fence;
 mod fetch;
+mod hints;
 mod lock;
+mod manifests;
 mod metadata;
 mod package;
 mod process;
+mod sources;
+mod stand_in;
 mod tool;
+mod vendored;
 mod workspace;
 
 use metadata::MetadataError;
 
-use super::{LanguageError, Rule, ToolOutput};
+use super::{LanguageError, Rule};
 use crate::broken_toml::BrokenToml;
 use crate::path::{PathError, ProjectPath};
 
@@ -31,7 +37,7 @@ pub(super) const RULE: Rule = Rule {
     also_reads: &[],
     toolchains: workspace::toolchains,
     compile: compile::compile,
-    hints,
+    hints: hints::hints,
 };
 
 /// What is wrong with a Rust component before any action runs.
@@ -79,15 +85,11 @@ pub(super) enum CargoError {
         /// Why it is outside.
         source: PathError,
     },
-    /// A package takes something from a workspace that an action does not see.
-    #[error(
-        "{manifest} takes something from a workspace that is not that of the component ({component})"
-    )]
-    OtherWorkspace {
+    /// A package takes something from a workspace, and there is none.
+    #[error("{manifest} takes something from a Cargo workspace, and there is none in the project")]
+    NoWorkspace {
         /// The package's manifest.
         manifest: ProjectPath,
-        /// The manifest of the component's workspace.
-        component: ProjectPath,
     },
     /// A glob in `[workspace] members` is malformed.
     #[error("`{pattern}` in `[workspace] members` is not a glob")]
@@ -96,6 +98,36 @@ pub(super) enum CargoError {
         pattern: ProjectPath,
         /// Why.
         source: globset::Error,
+    },
+    /// The package's workspace is not in the project.
+    #[error(
+        "{manifest} belongs to the Cargo workspace of `{workspace}`, above the folder of run.toml"
+    )]
+    WorkspaceAbove {
+        /// The package's manifest.
+        manifest: ProjectPath,
+        /// The workspace's manifest, from the folder of run.toml.
+        workspace: String,
+        /// Tells if the package takes nothing from the workspace.
+        may_stand_alone: bool,
+    },
+    /// Crates are replaced by what an action can't see.
+    #[error("{config}: `source.{name}` is {what}")]
+    Replacement {
+        /// The configuration.
+        config: ProjectPath,
+        /// The replacement.
+        name: String,
+        /// A description of it.
+        what: String,
+    },
+    /// Vendored crates can't be listed.
+    #[error("cannot list `{folder}`")]
+    Vendored {
+        /// Their folder.
+        folder: ProjectPath,
+        /// Why.
+        source: walkdir::Error,
     },
     /// There is no lockfile.
     #[error("there is no Cargo.lock beside `{manifest}`")]
@@ -153,35 +185,29 @@ pub(super) enum CargoError {
 impl LanguageError for CargoError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoManifest { source_file } => Some(format!(
-                "make one with: cargo init --lib {}",
-                source_file.parent()
-            )),
+            Self::NoManifest { source_file } => Some(hints::new_package(source_file)),
+            Self::WorkspaceAbove { manifest, workspace, may_stand_alone } => {
+                Some(hints::workspace_above(manifest, workspace, *may_stand_alone))
+            }
+            Self::Replacement { .. } => Some(
+                "have `cargo vendor` put the crates into a folder of the project, and write what it prints into \
+                 .cargo/config.toml: a build sees nothing else"
+                    .to_owned(),
+            ),
             Self::NoLockfile { manifest } => {
                 Some(format!("make it with: cargo generate-lockfile --manifest-path {manifest}"))
             }
             Self::NotACdylib { manifest, .. } => {
-                Some(format!("add to {manifest}: [lib] crate-type = [\"cdylib\"]"))
+                Some(format!("add `crate-type = [\"cdylib\"]` below `[lib]` in {manifest}"))
             }
             Self::Metadata(error) => Some(error.hint()),
             Self::Unpinned { .. } => {
                 Some("use a version of the crate from a registry, or a `path` dependency inside the project".to_owned())
             }
             Self::DependencyOutside { .. } => {
-                Some("move the package into the project: an action sees nothing else".to_owned())
+                Some("move the package into the project, or run.toml above both: an action sees nothing else".to_owned())
             }
             _ => None,
         }
     }
-}
-
-/// What Cargo says when a manifest asks for what the lockfile does not have: what the lockfile has
-/// is there, so nothing else can be missing.
-const STALE_LOCK: [&str; 2] = ["--locked was passed", "you're using offline mode (--offline)"];
-
-/// What a person can do about what Cargo says.
-fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
-    let stale =
-        "Cargo.lock does not fit its Cargo.toml: run `cargo update --workspace` and commit it";
-    output.has(&STALE_LOCK).then(|| stale.to_owned()).into_iter().collect()
 }

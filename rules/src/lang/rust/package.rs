@@ -8,7 +8,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::{CargoError, metadata};
+use super::{CargoError, metadata, stand_in};
 use crate::path::{self, ProjectPath};
 
 /// A package of the project, as its manifest describes it.
@@ -16,6 +16,8 @@ use crate::path::{self, ProjectPath};
 pub(super) struct Package {
     /// `[package] name`.
     pub(super) name: String,
+    /// `[package] version`; `None` if it is the workspace's.
+    pub(super) version: Option<String>,
     /// The folder that holds its `Cargo.toml`.
     pub(super) dir: ProjectPath,
     /// The name and root file of the library, if it has one.
@@ -64,6 +66,7 @@ impl Package {
         let exists = |path: &ProjectPath| path.on_disk(project).is_file();
         Ok(Self {
             name: name.to_owned(),
+            version: version(manifest),
             library: library(name, dir, manifest, &exists),
             makes_cdylib: makes_cdylib(manifest),
             binaries: binaries(project, name, dir, manifest, &exists),
@@ -88,13 +91,21 @@ impl Package {
         targets.map(|target| format!("`{}`", target.root)).collect::<Vec<_>>().join(", ")
     }
 
-    /// Empty stand-ins for its root files: enough for Cargo to accept the package without its
-    /// sources.
+    /// Stand-ins for its root files: enough for Cargo to accept the package without its sources.
     pub(super) fn stubs(&self) -> Vec<(ProjectPath, &'static str)> {
-        let library = self.library.iter().map(|t| (t.root.clone(), ""));
+        let library = self.library.iter().map(|t| (t.root.clone(), stand_in::LIBRARY));
         let programs = self.binaries.iter().map(|t| &t.root);
         let programs = programs.chain(&self.build_script).chain(&self.unbuilt_targets);
-        library.chain(programs.map(|root| (root.clone(), "fn main() {}\n"))).collect()
+        library.chain(programs.map(|root| (root.clone(), stand_in::PROGRAM))).collect()
+    }
+}
+
+/// The version of a manifest, as Cargo understands its absence.
+fn version(manifest: &Table) -> Option<String> {
+    match manifest.get("package")?.get("version") {
+        Some(Value::String(version)) => Some(version.clone()),
+        Some(_) => None,
+        None => Some("0.0.0".to_owned()),
     }
 }
 
@@ -266,12 +277,13 @@ fn inherited_dependencies(manifest: &Table) -> BTreeSet<String> {
         .collect()
 }
 
-/// The folders below a package that hold its sources: those of its root files.
+/// The folders below a package that hold its sources: those of its root files. A build script in the package's own
+/// folder comes alone.
 pub(super) fn source_folders(package: &Package) -> BTreeSet<ProjectPath> {
-    let folders: BTreeSet<ProjectPath> = package
-        .roots()
-        .filter(|root| Some(*root) != package.build_script.as_ref())
-        .map(|root| root.parent())
-        .collect();
+    let is_lone = |root: &ProjectPath| {
+        Some(root) == package.build_script.as_ref() && root.parent() == package.dir
+    };
+    let roots = package.roots().filter(|root| !is_lone(root));
+    let folders: BTreeSet<ProjectPath> = roots.map(ProjectPath::parent).collect();
     path::outermost(folders)
 }

@@ -22,12 +22,18 @@ pub(super) fn cargo_process(
         ("PATH", "/usr/lib/rust/bin:/usr/bin:/bin"),
         ("CARGO_HOME", "/tmp/cargo"),
         ("CARGO_TARGET_DIR", &format!("/{TARGET_DIR}")),
+        // A layer holds what Cargo would put here, so a checkout must not put it elsewhere.
+        ("CARGO_BUILD_BUILD_DIR", &format!("/{TARGET_DIR}")),
         ("CARGO_INCREMENTAL", "0"),
         ("CARGO_TERM_COLOR", "always"),
     ];
     env.extend(fixed.map(|(name, value)| (name.to_owned(), value.to_owned())));
     env.extend(own);
-    let cwd = if workspace.is_root() { "src".to_owned() } else { format!("src/{workspace}") };
     let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
-    process(argv, env, cwd)
+    process(argv, env, in_action(workspace))
+}
+
+/// The path of a folder of the project in an action, without the `/` at its beginning.
+pub(super) fn in_action(folder: &ProjectPath) -> String {
+    if folder.is_root() { "src".to_owned() } else { format!("src/{folder}") }
 }

@@ -5,17 +5,16 @@
 //! as Cargo refuses a workspace whose members are absent. So an edit of one member never rebuilds
 //! another that does not use it.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::path::Path;
 
 use globset::Glob;
 use toml::{Table, Value};
 
+use super::lock::{LockedPackage, Lockfile};
+use super::manifests::{Manifests, inherits, strings};
 use super::package::{Package, dependency_folder};
-use super::{CargoError, metadata};
-use crate::bounded;
+use super::{CargoError, cargo_config, metadata};
 use crate::path::ProjectPath;
 use crate::toolchain::{CARGO_COMPONENT, RUST};
 
@@ -26,9 +25,10 @@ pub(super) struct Workspace {
     pub(super) root: ProjectPath,
     /// All its local packages, by folder.
     pub(super) packages: BTreeMap<ProjectPath, Package>,
-    /// Folders named by `path` in `[workspace.dependencies]`.
-    shared_dependencies: BTreeMap<String, ProjectPath>,
-    /// Every manifest that was read, the root's included.
+    /// Folders named by `path` in `[patch]`: crates of others that lie in the project.
+    pub(super) patched: BTreeSet<ProjectPath>,
+    /// Every manifest that was read, the root's included, and those of other workspaces that packages take something
+    /// from.
     pub(super) manifests: BTreeSet<ProjectPath>,
 }
 
@@ -41,7 +41,7 @@ impl Workspace {
     ) -> Result<Self, CargoError> {
         let mut workspace = Self {
             packages: BTreeMap::new(),
-            shared_dependencies: BTreeMap::new(),
+            patched: BTreeSet::new(),
             manifests: BTreeSet::new(),
             root: root.clone(),
         };
@@ -49,17 +49,32 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// The package in the folder `dir` and all that it depends on by path.
-    pub(super) fn closure(&self, dir: &ProjectPath) -> BTreeSet<ProjectPath> {
+    /// The package in the folder `dir` and all of the project that it depends on: by path, or by a `[patch]`.
+    pub(super) fn closure(&self, dir: &ProjectPath, lock: &Lockfile) -> BTreeSet<ProjectPath> {
+        self.closure_of(vec![dir.clone()], lock)
+    }
+
+    /// The packages that a crate from elsewhere depends on, with all of the project that these depend on. They are
+    /// compiled with the dependencies, so these need their sources.
+    pub(super) fn needed_by_others(&self, lock: &Lockfile) -> BTreeSet<ProjectPath> {
+        self.closure_of(self.folders_of(&lock.needed_by_others()), lock)
+    }
+
+    fn closure_of(&self, mut open: Vec<ProjectPath>, lock: &Lockfile) -> BTreeSet<ProjectPath> {
         let mut found = BTreeSet::new();
-        let mut open = vec![dir.clone()];
         while let Some(dir) = open.pop() {
             let Some(package) = self.packages.get(&dir) else { continue };
             if found.insert(dir) {
-                open.extend(self.local_dependencies(package));
+                open.extend(package.path_dependencies.iter().cloned());
+                open.extend(self.folders_of(&lock.local_dependencies(package)));
             }
         }
         found
+    }
+
+    fn folders_of(&self, entries: &[&LockedPackage]) -> Vec<ProjectPath> {
+        let meant = |package: &Package| entries.iter().any(|entry| entry.is(package));
+        self.packages.values().filter(|p| meant(p)).map(|p| p.dir.clone()).collect()
     }
 
     /// The workspace's lockfile.
@@ -77,123 +92,54 @@ impl Workspace {
         let mut open = Vec::from_iter(package.cloned());
         if let Some(workspace) = root_manifest.get("workspace").and_then(Value::as_table) {
             open.extend(members(&project.folder, &self.root, workspace)?);
-            self.shared_dependencies = shared_dependencies(&self.root, workspace)?;
         }
         if root_manifest.contains_key("package") {
             open.push(self.root.clone());
         }
-        open.extend(patches(&self.root, &root_manifest)?);
+        self.patched = patches(&self.root, &root_manifest)?;
+        for (folder, file) in cargo_config::files(&project.folder, &self.root) {
+            let config = cargo_config::read(&project.folder, &file);
+            self.patched.extend(patches(&folder, &config)?);
+        }
+        open.extend(self.patched.iter().cloned());
         while let Some(dir) = open.pop() {
             if self.packages.contains_key(&dir) {
                 continue;
             }
             let manifest = project.read(&dir)?;
-            self.check_workspace_of(project, &dir, &manifest)?;
-            let package = Package::read(&project.folder, &dir, &manifest)?;
+            let mut package = Package::read(&project.folder, &dir, &manifest)?;
             self.manifests.insert(dir.join("Cargo.toml"));
-            open.extend(self.local_dependencies(&package));
+            if let Some(root) = giving_workspace(project, &dir, &manifest)? {
+                self.manifests.insert(root.join("Cargo.toml"));
+                let shared = shared_dependencies(&root, &*project.read(&root)?)?;
+                let inherited = package.inherited_dependencies.iter();
+                let inherited = inherited.filter_map(|name| shared.get(name).cloned());
+                package.path_dependencies.extend(inherited);
+            }
+            open.extend(package.path_dependencies.iter().cloned());
             self.packages.insert(dir, package);
         }
         Ok(())
     }
-
-    /// Refuses a package that takes something from a workspace which is not there for an action: cargo would
-    /// look for one in all folders above, also outside of the project.
-    fn check_workspace_of(
-        &self,
-        project: &Manifests,
-        dir: &ProjectPath,
-        manifest: &Table,
-    ) -> Result<(), CargoError> {
-        let is_named = manifest.get("package").is_some_and(|p| p.get("workspace").is_some());
-        if !is_named && !inherits(manifest) {
-            return Ok(());
-        }
-        let root = project.workspace_root(dir)?;
-        let is_its_own = root == *dir && manifest.contains_key("workspace");
-        match root == self.root || is_its_own {
-            true => Ok(()),
-            false => Err(CargoError::OtherWorkspace {
-                manifest: dir.join("Cargo.toml"),
-                component: self.root.join("Cargo.toml"),
-            }),
-        }
-    }
-
-    fn local_dependencies(&self, package: &Package) -> Vec<ProjectPath> {
-        let inherited = package.inherited_dependencies.iter();
-        let inherited = inherited.filter_map(|name| self.shared_dependencies.get(name));
-        package.path_dependencies.iter().chain(inherited).cloned().collect()
-    }
 }
 
-/// The manifests of a project, each read once.
-#[derive(Debug)]
-pub(super) struct Manifests {
-    folder: PathBuf,
-    read: RefCell<BTreeMap<ProjectPath, Rc<Table>>>,
-}
-
-impl Manifests {
-    pub(super) fn of(project: &Path) -> Self {
-        Self { folder: project.to_owned(), read: RefCell::default() }
+/// The folder of the workspace that a package takes something from: that of the component, or one of its own, such
+/// as the workspace of a crate that is patched. One outside of the project is refused.
+fn giving_workspace(
+    project: &Manifests,
+    dir: &ProjectPath,
+    manifest: &Table,
+) -> Result<Option<ProjectPath>, CargoError> {
+    let is_named = manifest.get("package").is_some_and(|p| p.get("workspace").is_some());
+    if !is_named && !inherits(manifest) {
+        return Ok(None);
     }
-
-    /// The manifest in a folder.
-    pub(super) fn read(&self, dir: &ProjectPath) -> Result<Rc<Table>, CargoError> {
-        if let Some(known) = self.read.borrow().get(dir) {
-            return Ok(Rc::clone(known));
-        }
-        let manifest = Rc::new(read_manifest(&self.folder, dir)?);
-        self.read.borrow_mut().insert(dir.clone(), Rc::clone(&manifest));
-        Ok(manifest)
+    let root = project.workspace_root(dir)?;
+    if project.read(&root)?.contains_key("workspace") {
+        return Ok(Some(root));
     }
-
-    /// The folder of the package that holds a source, and that of its workspace's manifest.
-    pub(super) fn find(
-        &self,
-        source: &ProjectPath,
-    ) -> Result<(ProjectPath, ProjectPath), CargoError> {
-        let package = source
-            .ancestors()
-            .find(|dir| self.is_package(dir))
-            .ok_or_else(|| CargoError::NoManifest { source_file: source.clone() })?;
-        let root = self.workspace_root(&package)?;
-        Ok((package, root))
-    }
-
-    fn exists(&self, dir: &ProjectPath) -> bool {
-        self.read.borrow().contains_key(dir)
-            || dir.join("Cargo.toml").on_disk(&self.folder).is_file()
-    }
-
-    /// A manifest that cannot be read counts: its error is then the one to show.
-    fn is_package(&self, dir: &ProjectPath) -> bool {
-        self.exists(dir) && self.read(dir).map_or(true, |manifest| manifest.contains_key("package"))
-    }
-
-    /// Where the workspace of the package in `dir` starts (the rules of the Cargo reference,
-    /// "Workspaces": `package.workspace`, its own `[workspace]`, or the nearest one above).
-    fn workspace_root(&self, dir: &ProjectPath) -> Result<ProjectPath, CargoError> {
-        let manifest = self.read(dir)?;
-        if manifest.contains_key("workspace") {
-            return Ok(dir.clone());
-        }
-        let package = manifest.get("package");
-        let named = package.and_then(|p| p.get("workspace")).and_then(Value::as_str);
-        if let Some(path) = named {
-            return dependency_folder(dir, "workspace", path);
-        }
-        for above in dir.ancestors().filter(|above| self.exists(above)) {
-            let manifest = self.read(&above)?;
-            if let Some(workspace) = manifest.get("workspace").and_then(Value::as_table) {
-                let excluded =
-                    strings(workspace, "exclude").any(|path| dir.is_in(&above.join(path)));
-                return Ok(if excluded { dir.clone() } else { above });
-            }
-        }
-        Ok(dir.clone())
-    }
+    project.refuse_workspace_above(dir)?;
+    Err(CargoError::NoWorkspace { manifest: dir.join("Cargo.toml") })
 }
 
 /// The toolchains that the component in `source` needs. A manifest that can't be read asks for none
@@ -206,26 +152,6 @@ pub(super) fn toolchains(project: &Path, source: &ProjectPath) -> Vec<&'static s
         Some(_) => vec![RUST, CARGO_COMPONENT],
         None => vec![RUST],
     }
-}
-
-pub(super) fn read_manifest(project: &Path, dir: &ProjectPath) -> Result<Table, CargoError> {
-    let manifest = dir.join("Cargo.toml");
-    let text = bounded::read_text(&manifest.on_disk(project))
-        .map_err(|source| CargoError::Read { path: manifest.clone(), source })?;
-    toml::from_str(&text).map_err(|source| CargoError::Parse { manifest, source: source.into() })
-}
-
-/// Whether a manifest says `workspace = true` anywhere.
-fn inherits(table: &Table) -> bool {
-    table.iter().any(|(key, value)| match value {
-        Value::Boolean(true) => key == "workspace",
-        Value::Table(inner) => inherits(inner),
-        _ => false,
-    })
-}
-
-fn strings<'a>(table: &'a Table, key: &str) -> impl Iterator<Item = &'a str> {
-    table.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// The folders of `[workspace] members`, globs expanded.
@@ -277,11 +203,13 @@ fn expand(
     Ok(())
 }
 
+/// Folders named by `path` in `[workspace.dependencies]`.
 fn shared_dependencies(
     root: &ProjectPath,
-    workspace: &Table,
+    manifest: &Table,
 ) -> Result<BTreeMap<String, ProjectPath>, CargoError> {
-    let table = workspace.get("dependencies").and_then(Value::as_table);
+    let workspace = manifest.get("workspace");
+    let table = workspace.and_then(|w| w.get("dependencies")).and_then(Value::as_table);
     let by_path = table
         .into_iter()
         .flatten()
@@ -290,7 +218,7 @@ fn shared_dependencies(
 }
 
 /// The folders of `[patch]` entries that are paths.
-fn patches(root: &ProjectPath, manifest: &Table) -> Result<Vec<ProjectPath>, CargoError> {
+fn patches(root: &ProjectPath, manifest: &Table) -> Result<BTreeSet<ProjectPath>, CargoError> {
     let sources = manifest.get("patch").and_then(Value::as_table).into_iter().flatten();
     sources
         .filter_map(|(_, patched)| patched.as_table())
@@ -302,6 +230,7 @@ fn patches(root: &ProjectPath, manifest: &Table) -> Result<Vec<ProjectPath>, Car
 
 #[cfg(test)]
 mod tests {
+    use super::super::stand_in;
     use super::*;
 
     fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -356,7 +285,7 @@ mod tests {
         assert_eq!(workspace.root.as_str(), "");
         assert_eq!(package.as_str(), "services/api");
         assert_eq!(
-            names(&workspace.closure(&package)),
+            names(&workspace.closure(&package, &Lockfile::default())),
             ["libs/deep", "libs/shared", "services/api"]
         );
         let all: Vec<&str> = workspace.packages.keys().map(ProjectPath::as_str).collect();
@@ -366,7 +295,7 @@ mod tests {
         assert_eq!(stubs.len(), 1);
         assert_eq!(
             (stubs[0].0.as_str(), stubs[0].1),
-            ("services/auth/src/main.rs", "fn main() {}\n")
+            ("services/auth/src/main.rs", stand_in::PROGRAM)
         );
     }
 
@@ -383,8 +312,8 @@ mod tests {
     }
 
     #[test]
-    fn a_package_of_another_workspace_is_refused_if_it_takes_something_from_it() {
-        let check = |lib: &str, expect: Result<(), &str>| {
+    fn a_package_may_take_something_from_another_workspace_of_the_project() {
+        let check = |lib: &str, expect: Result<&[&str], &str>| {
             let lib = format!("[package]\nname = \"lib\"\n{lib}");
             let app = "[workspace]\nexclude = [\"lib\"]\n[package]\nname = \"app\"\n\
                        [dependencies]\nlib = { path = \"lib\" }";
@@ -393,25 +322,43 @@ mod tests {
                 ("app/src/main.rs", ""),
                 ("app/lib/Cargo.toml", lib.as_str()),
                 ("app/lib/src/lib.rs", ""),
-                ("Cargo.toml", "[workspace]\nexclude = [\"app\"]"),
+                ("other/Cargo.toml", "[package]\nname = \"other\""),
+                ("other/src/lib.rs", ""),
+                (
+                    "Cargo.toml",
+                    "[workspace]\nexclude = [\"app/src\"]\n\
+                     [workspace.dependencies]\nother = { path = \"other\" }",
+                ),
             ];
             let dir = project(&files);
-            let found = find(dir.path(), "app/src/main.rs");
-            let found = found.map(|_| ()).map_err(|error| error.to_string());
-            assert_eq!(found.as_ref().map_err(String::as_str), expect.as_ref().map_err(|e| *e));
+            let found = find(dir.path(), "app/src/main.rs").map(|(workspace, _)| {
+                let manifests = workspace.manifests.iter().map(ProjectPath::to_string);
+                manifests.collect::<Vec<_>>()
+            });
+            let found = found.map_err(|error| error.to_string());
+            let expect = expect.map(|all| all.iter().map(ToString::to_string).collect());
+            assert_eq!(found, expect.map_err(str::to_owned), "{lib}");
         };
-        let other = "app/lib/Cargo.toml takes something from a workspace that is not that of the \
-                     component (app/Cargo.toml)";
-        check("version = \"1.0.0\"", Ok(()));
-        check("version = \"1.0.0\"\n[workspace]", Ok(()));
-        check("version.workspace = true\n[workspace.package]\nversion = \"1.0.0\"", Ok(()));
-        check("version.workspace = true", Err(other));
-        check("[dependencies]\na = { workspace = true }", Err(other));
-        check("[lints]\nworkspace = true", Err(other));
+        let own = ["app/Cargo.toml", "app/lib/Cargo.toml"];
+        let above = ["Cargo.toml", "app/Cargo.toml", "app/lib/Cargo.toml"];
+        check("version = \"1.0.0\"", Ok(&own));
+        check("version = \"1.0.0\"\n[workspace]", Ok(&own));
+        check("version.workspace = true\n[workspace.package]\nversion = \"1.0.0\"", Ok(&own));
+        check("version.workspace = true", Ok(&above));
+        check("[lints]\nworkspace = true", Ok(&above));
+        let all = ["Cargo.toml", "app/Cargo.toml", "app/lib/Cargo.toml", "other/Cargo.toml"];
+        check("[dependencies]\nother = { workspace = true }", Ok(&all));
         check(
             "workspace = \"../../../../other\"",
             Err(
-                "app/lib/Cargo.toml: dependency `workspace` is at `../../../../other`, outside the project",
+                "app/lib/Cargo.toml belongs to the Cargo workspace of `../../../../other/Cargo.toml`, \
+                 above the folder of run.toml",
+            ),
+        );
+        check(
+            "workspace = \"../../other\"\nversion.workspace = true",
+            Err(
+                "app/lib/Cargo.toml takes something from a Cargo workspace, and there is none in the project",
             ),
         );
     }

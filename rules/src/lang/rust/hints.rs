@@ -1,0 +1,73 @@
+//! What a person can do about what Cargo and its tools say.
+
+use crate::lang::ToolOutput;
+use crate::path::ProjectPath;
+
+/// What Cargo says when a manifest asks for what the lockfile does not have: what the lockfile has
+/// is there, so nothing else can be missing.
+const STALE_LOCK: [&str; 2] = ["--locked was passed", "you're using offline mode (--offline)"];
+
+/// What a person can do about what Cargo says.
+pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
+    let stale =
+        "Cargo.lock does not fit its Cargo.toml: run `cargo update --workspace` and commit it";
+    let stale = output.has(&STALE_LOCK).then(|| stale.to_owned());
+    stale.into_iter().collect()
+}
+
+/// Tells how to make a package around a source file that has none.
+pub(super) fn new_package(source: &ProjectPath) -> String {
+    let folder = source.parent();
+    // Cargo looks for a package's targets in the package's folder, and in `src` below it.
+    let folder = if folder.file_name() == "src" { folder.parent() } else { folder };
+    let kind = match source.file_name() {
+        "main.rs" => "--bin",
+        "lib.rs" => "--lib",
+        name => {
+            let stem = source.file_stem();
+            return format!(
+                "write a Cargo.toml beside or above it, with a `[package]` and `[[bin]] name = \"{stem}\"`, `path` being \
+                 where `{name}` is"
+            );
+        }
+    };
+    let lock = folder.join("Cargo.toml");
+    format!(
+        "make one with: cargo init {kind} --vcs none --name app {folder} && cargo generate-lockfile --manifest-path {lock}"
+    )
+}
+
+/// Tells what to do if the Cargo workspace of a package lies above run.toml.
+pub(super) fn workspace_above(
+    manifest: &ProjectPath,
+    workspace: &str,
+    may_stand_alone: bool,
+) -> String {
+    let alone = match may_stand_alone {
+        true => format!(
+            "; or add an empty `[workspace]` to {manifest}, so that the package stands alone"
+        ),
+        false => String::new(),
+    };
+    format!(
+        "move run.toml (and run.lock.toml) beside `{workspace}`, and write the paths in it from there: a build sees nothing \
+         above the folder of run.toml{alone}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_is_made_where_cargo_looks_for_the_source() {
+        let check = |source: &str, expect: &str| {
+            let hint = new_package(&ProjectPath::parse(source).unwrap());
+            assert!(hint.contains(expect), "{hint}");
+        };
+        check("src/main.rs", "cargo init --bin --vcs none --name app . &&");
+        check("api/src/lib.rs", "cargo init --lib --vcs none --name app api &&");
+        check("api/main.rs", "cargo init --bin --vcs none --name app api &&");
+        check("api/tool.rs", "`[[bin]] name = \"tool\"`");
+    }
+}

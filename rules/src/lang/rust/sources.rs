@@ -1,0 +1,157 @@
+//! What the actions of a Cargo workspace see of the checkout.
+//!
+//! All of them see the *skeleton*: manifests, lockfile, configuration, stand-ins for the sources of the workspace's
+//! packages, and the sources of what is compiled with the dependencies: crates that `cargo vendor` has put into
+//! the checkout, and packages that crates from elsewhere depend on by `[patch]`. A compile sees on top of it the
+//! sources of the component's package and of those that it depends on.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use walkdir::WalkDir;
+
+use super::cargo_component::CargoComponent;
+use super::lock::Lockfile;
+use super::manifests::Manifests;
+use super::package::{Package, source_folders};
+use super::vendored::Vendored;
+use super::workspace::Workspace;
+use super::{CargoError, cargo_config, lock};
+use crate::lang::Request;
+use crate::lang::source_tree::{Skeleton, SourceTree, Without};
+use crate::path::ProjectPath;
+use crate::plan::{PlanError, Planner};
+
+/// All components of a workspace are planned from this.
+pub(super) struct Common {
+    pub(super) workspace: Workspace,
+    pub(super) lock: Lockfile,
+    pub(super) skeleton: Rc<Skeleton>,
+    /// The folders of the packages that are compiled with the dependencies.
+    early: BTreeSet<ProjectPath>,
+}
+
+impl Common {
+    /// Reads the workspace in the folder `root`, with `package` if that is no member of it.
+    pub(super) fn read(
+        planner: &mut Planner<'_>,
+        manifests: &Manifests,
+        root: &ProjectPath,
+        package: Option<&ProjectPath>,
+    ) -> Result<Self, PlanError> {
+        let project = planner.project();
+        let workspace = Workspace::load(manifests, root, package)?;
+        let vendored = Vendored::find(project, root)?;
+        let lock = lock::read(project, &workspace.lockfile(), &vendored);
+        if let Err(CargoError::NoLockfile { .. }) = lock {
+            manifests.refuse_workspace_above(root)?;
+        }
+        let lock = lock?;
+        let early = workspace.needed_by_others(&lock);
+        let digest = skeleton(planner, &workspace, &early, &vendored)?;
+        let skeleton = Rc::new(Skeleton::read(digest, planner.store())?);
+        Ok(Self { workspace, lock, skeleton, early })
+    }
+
+    /// The sources of the package in `dir` and of what it depends on in the project, and stand-ins for the other
+    /// members.
+    pub(super) fn sources(
+        &self,
+        planner: &mut Planner<'_>,
+        dir: &ProjectPath,
+        request: &Request<'_>,
+        through: Option<&CargoComponent>,
+    ) -> Result<cache::Digest, PlanError> {
+        let mut tree = SourceTree::on(Rc::clone(&self.skeleton));
+        let is_generated = |path: &ProjectPath| through.is_some_and(|through| through.makes(path));
+        for folder in self.workspace.closure(dir, &self.lock).difference(&self.early) {
+            let package = &self.workspace.packages[folder];
+            let stubs = package.stubs().into_iter().map(|(path, _)| path);
+            for path in stubs.filter(|path| !package.unbuilt_targets.contains(path)) {
+                tree.remove(path);
+            }
+            let whole = self.workspace.patched.contains(folder);
+            add_package(planner, &mut tree, package, whole, &|path| !is_generated(path))?;
+        }
+        request.add_inputs_and_wit(planner.project(), &mut tree, &dir.join("wit"));
+        if let Some(through) = through {
+            through.add_manifest(&mut tree);
+        }
+        planner.store_tree(tree)
+    }
+}
+
+fn skeleton(
+    planner: &mut Planner<'_>,
+    workspace: &Workspace,
+    early: &BTreeSet<ProjectPath>,
+    vendored: &Vendored,
+) -> Result<cache::Digest, PlanError> {
+    let mut tree = SourceTree::default();
+    add_manifests(planner, workspace, &mut tree);
+    for (folder, package) in &workspace.packages {
+        if early.contains(folder) {
+            add_package(planner, &mut tree, package, true, &|_| true)?;
+            continue;
+        }
+        for (path, text) in package.stubs() {
+            tree.generated(path, text);
+        }
+    }
+    for folder in &vendored.folders {
+        add_vendored(planner, &mut tree, folder)?;
+    }
+    planner.store_tree(tree)
+}
+
+fn add_manifests(planner: &Planner<'_>, workspace: &Workspace, tree: &mut SourceTree) {
+    for manifest in &workspace.manifests {
+        tree.file(manifest.clone());
+    }
+    tree.file(workspace.lockfile());
+    for (_, path) in cargo_config::files(planner.project(), &workspace.root) {
+        match cargo_config::without_secrets(planner.project(), &path) {
+            Some(text) => tree.generated(path, text),
+            None => tree.file(path),
+        }
+    }
+}
+
+/// The sources of a package: the folders of its root files; or, if it is the `whole` one because others have
+/// written it, all that lies in its folder, as such a crate may include its own README.
+fn add_package(
+    planner: &Planner<'_>,
+    tree: &mut SourceTree,
+    package: &Package,
+    whole: bool,
+    wanted: &dyn Fn(&ProjectPath) -> bool,
+) -> Result<(), PlanError> {
+    let without = Without { folders: planner.outputs(), marker: Some("Cargo.toml") };
+    let folders = match whole && !package.dir.is_root() {
+        true => BTreeSet::from([package.dir.clone()]),
+        false => source_folders(package),
+    };
+    for folder in folders {
+        tree.folder(planner.project(), &folder, &without, wanted)?;
+    }
+    package.build_script.iter().for_each(|script| tree.file(script.clone()));
+    Ok(())
+}
+
+/// Every file of a folder of vendored crates: Cargo holds each of them against a list.
+fn add_vendored(
+    planner: &Planner<'_>,
+    tree: &mut SourceTree,
+    folder: &ProjectPath,
+) -> Result<(), PlanError> {
+    let project = planner.project();
+    for entry in WalkDir::new(folder.on_disk(project)).sort_by_file_name() {
+        let failed =
+            |source| PlanError::from(CargoError::Vendored { folder: folder.clone(), source });
+        let entry = entry.map_err(failed)?;
+        if !entry.file_type().is_dir() {
+            tree.file(ProjectPath::of(project, entry.path())?);
+        }
+    }
+    Ok(())
+}

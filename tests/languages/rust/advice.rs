@@ -1,0 +1,99 @@
+//! Advice that is followed word for word.
+
+use std::process::Command;
+
+use super::{ITOA, app, local};
+use crate::harness::Workspace;
+
+/// Runs the commands of the hint that begins with `with: `, in the project's folder, as a user would.
+fn follow(workspace: &Workspace, said: &str) {
+    let (_, command) =
+        said.split_once("with: ").unwrap_or_else(|| panic!("no command in:\n{said}"));
+    let command = command.lines().next().unwrap();
+    let ended = Command::new("sh").args(["-c", command]).current_dir(workspace.path("")).output();
+    let ended = ended.unwrap();
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{command}:\n{stderr}");
+}
+
+#[test]
+fn a_source_without_a_package_gets_one() {
+    let workspace = app("src/main.rs").file("src/main.rs", "fn main() { println!(\"hi\"); }\n");
+    let run = workspace.run(["build"]).exits(2).says("belongs to no Cargo package");
+    follow(&workspace, &run.stderr);
+    workspace.run(["build"]).ok();
+    assert_eq!(workspace.app_prints(), "hi\n");
+}
+
+#[test]
+fn a_package_without_a_lockfile_gets_one() {
+    let workspace = app("src/main.rs")
+        .package("", "app", "")
+        .file("src/main.rs", "fn main() { println!(\"hi\"); }\n");
+    let run = workspace.run(["build"]).exits(2).says("no Cargo.lock");
+    follow(&workspace, &run.stderr);
+    workspace.run(["build"]).ok();
+    assert_eq!(workspace.app_prints(), "hi\n");
+}
+
+/// A Cargo workspace with a package that takes its version from there, and run.toml beside the package.
+fn workspace_above(package: &str) -> Workspace {
+    app("src/main.rs")
+        .file(
+            "../Cargo.toml",
+            "[workspace]\nresolver = \"2\"\nmembers = [\"project\"]\n[workspace.package]\nversion = \"1.2.3\"\n",
+        )
+        .file("../Cargo.lock", "version = 4\n\n[[package]]\nname = \"api\"\nversion = \"1.2.3\"\n")
+        .file("Cargo.toml", format!("[package]\nname = \"api\"\n{package}\n"))
+        .file("src/main.rs", "fn main() { println!(env!(\"CARGO_PKG_VERSION\")); }\n")
+}
+
+#[test]
+fn a_workspace_above_run_toml_is_named() {
+    let workspace = workspace_above("version.workspace = true");
+    let run = workspace.run(["build"]).exits(2);
+    for expect in [
+        "Cargo.toml belongs to the Cargo workspace of `../Cargo.toml`",
+        "move run.toml (and run.lock.toml) beside `../Cargo.toml`",
+    ] {
+        assert!(run.stderr.contains(expect), "no {expect:?} in:\n{}", run.stderr);
+    }
+    assert!(!run.stderr.contains("empty `[workspace]`"), "{}", run.stderr);
+    // A lockfile beside the package does not help, and is no reason to say something else.
+    workspace.write("Cargo.lock", workspace.read("../Cargo.lock"));
+    workspace.run(["build"]).exits(2).says("belongs to the Cargo workspace of `../Cargo.toml`");
+    // As it says: run.toml beside the workspace's manifest, its paths from there.
+    let text = workspace.read_text("run.toml").replace("src/main.rs", "project/src/main.rs");
+    workspace.write("../run.toml", text);
+    std::fs::remove_file(workspace.path("run.toml")).unwrap();
+    let _ = std::fs::remove_file(workspace.path("run.lock.toml"));
+    workspace.run(["-C", "..", "build"]).ok();
+    assert!(workspace.exists("../target/wasm/app.wasm"));
+}
+
+#[test]
+fn a_package_that_takes_nothing_from_the_workspace_above_may_stand_alone() {
+    let workspace = workspace_above("version = \"1.2.3\"\nedition = \"2021\"");
+    workspace.run(["build"]).exits(2).says("add an empty `[workspace]` to Cargo.toml");
+    let manifest = workspace.read_text("Cargo.toml");
+    workspace.write("Cargo.toml", format!("{manifest}\n[workspace]\n"));
+    let run = workspace.run(["build"]).exits(2).says("no Cargo.lock");
+    follow(&workspace, &run.stderr);
+    workspace.run(["build"]).ok();
+    assert_eq!(workspace.app_prints(), "1.2.3\n");
+}
+
+#[test]
+fn a_stale_lockfile_is_mended_by_the_command_it_names() {
+    let workspace = app("src/main.rs")
+        .package("", "app", "[dependencies]\nitoa = \"1\"\n")
+        .file("src/main.rs", "fn main() { println!(\"{}\", itoa::Buffer::new().format(3)); }\n")
+        .cargo_lock(&[&local("app", "\"itoa\""), ITOA]);
+    workspace.replace("Cargo.toml", "[dependencies]\n", "[dependencies]\ncfg-if = \"1\"\n");
+    workspace.run(["build"]).exits(1).says("run `cargo update --workspace`");
+    let mut update = Command::new("cargo");
+    update.args(["update", "--workspace"]).current_dir(workspace.path(""));
+    assert!(update.status().unwrap().success());
+    workspace.run(["build"]).ok();
+    assert_eq!(workspace.app_prints(), "3\n");
+}

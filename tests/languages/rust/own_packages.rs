@@ -1,0 +1,84 @@
+//! Packages of the project that run in the build, and packages with the name of a dependency.
+
+use super::{ITOA, app, local};
+use crate::harness::Workspace;
+
+/// Builds it optimised and not, and each time after an edit, too: what was compiled for stand-ins must never be in
+/// the way.
+fn prints(workspace: &Workspace, expect: &str) {
+    for profile in ["release", "debug"] {
+        workspace.run(["build", "--opt-level", profile]).ok();
+        assert_eq!(workspace.app_prints(), expect, "{profile}");
+        let source = workspace.read_text("src/main.rs");
+        // In no store yet.
+        let edited =
+            format!("{source}// Edited for {profile} in {}.\n", workspace.root().display());
+        workspace.write("src/main.rs", edited);
+        let run = workspace.run(["build", "--opt-level", profile]).ok();
+        assert_eq!(run.ran(), ["app:compile"]);
+        assert_eq!(workspace.app_prints(), expect, "{profile}");
+    }
+}
+
+#[test]
+fn a_proc_macro_of_the_project_is_compiled_for_the_host() {
+    let one = "use proc_macro::TokenStream;\n\
+               #[proc_macro] pub fn one(_: TokenStream) -> TokenStream { \"1\".parse().unwrap() }\n";
+    let workspace = app("src/main.rs")
+        .package("", "app", "[dependencies]\nmac = { path = \"mac\" }\n")
+        .package("mac/", "mac", "[lib]\nproc-macro = true\n")
+        .file("mac/src/lib.rs", one)
+        .file("src/main.rs", "fn main() { println!(\"{}\", mac::one!()); }\n")
+        .cargo_lock(&[&local("app", "\"mac\""), &local("mac", "")]);
+    prints(&workspace, "1\n");
+    let unique = workspace.root().display().to_string();
+    workspace.replace("mac/src/lib.rs", "\"1\"", &format!("\"\\\"{unique}\\\"\""));
+    assert_eq!(workspace.run(["build"]).ok().ran(), ["app:compile", "app:finish"]);
+    assert_eq!(workspace.app_prints(), format!("{unique}\n"));
+}
+
+#[test]
+fn a_build_dependency_of_the_project_runs_in_the_build() {
+    let workspace = app("src/main.rs")
+        .package("", "app", "[build-dependencies]\ngen = { path = \"gen\" }\n")
+        .package("gen/", "gen", "")
+        .file("gen/src/lib.rs", "pub fn text() -> String { \"pub const G: u32 = 5;\".into() }\n")
+        .file(
+            "build.rs",
+            "fn main() { let out = std::env::var(\"OUT_DIR\").unwrap();\n\
+             std::fs::write(format!(\"{out}/g.rs\"), gen::text()).unwrap(); }\n",
+        )
+        .file(
+            "src/main.rs",
+            "include!(concat!(env!(\"OUT_DIR\"), \"/g.rs\"));\nfn main() { println!(\"{G}\"); }\n",
+        )
+        .cargo_lock(&[&local("app", "\"gen\""), &local("gen", "")]);
+    prints(&workspace, "5\n");
+}
+
+#[test]
+fn a_library_may_be_used_at_build_and_at_run_time() {
+    let util = "util = { path = \"util\" }\n";
+    let workspace = app("src/main.rs")
+        .package("", "app", &format!("[dependencies]\n{util}[build-dependencies]\n{util}"))
+        // Lints of a package hold for what stands in for its sources as well.
+        .package(
+            "util/",
+            "util",
+            "[lints.rust]\nmissing_docs = \"deny\"\nunsafe_code = \"forbid\"\n",
+        )
+        .file("util/src/lib.rs", "//! Words.\n/// One.\npub fn w() -> u32 { 9 }\n")
+        .file("build.rs", "fn main() { println!(\"cargo:rustc-env=W={}\", util::w()); }\n")
+        .file("src/main.rs", "fn main() { println!(\"{} {}\", util::w(), env!(\"W\")); }\n")
+        .cargo_lock(&[&local("app", "\"util\""), &local("util", "")]);
+    prints(&workspace, "9 9\n");
+}
+
+#[test]
+fn a_package_may_have_the_name_of_a_dependency() {
+    let workspace = app("src/main.rs")
+        .package("", "itoa", "[dependencies]\nitoa = \"1\"\n")
+        .file("src/main.rs", "fn main() { println!(\"{}\", itoa::Buffer::new().format(42)); }\n")
+        .cargo_lock(&[&local("itoa", "\"itoa 1.0.19\""), ITOA]);
+    prints(&workspace, "42\n");
+}

@@ -1,0 +1,138 @@
+//! Crates of others whose sources the project has.
+
+use super::{ITOA, app, local};
+use crate::harness::Workspace;
+
+/// A crate whose dependency the project patches.
+const PROC_MACRO2: &str = "name = \"proc-macro2\"\nversion = \"1.0.107\"\n\
+     source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
+     checksum = \"985e7ec9bb745e6ce6535b544d84d6cd6f7ad8bd711c398938ae983b91a766d9\"\n\
+     dependencies = [\"unicode-ident\"]";
+
+const PATCH: &str = "[patch.crates-io]\nitoa = { path = \"third_party/itoa\" }\n";
+
+#[test]
+fn a_crate_that_the_project_patches_is_compiled_from_its_folder() {
+    let workspace = app("src/main.rs")
+        .package("", "app", &format!("[dependencies]\nitoa = \"1\"\n{PATCH}"))
+        .file("src/main.rs", "fn main() { println!(\"{}\", itoa::hi()); }\n")
+        .file(
+            "third_party/itoa/Cargo.toml",
+            "[package]\nname = \"itoa\"\nversion = \"1.0.99\"\nedition = \"2021\"\n",
+        )
+        .file("third_party/itoa/README.md", "Read me.\n")
+        .file(
+            "third_party/itoa/src/lib.rs",
+            "#![doc = include_str!(\"../README.md\")]\npub fn hi() -> &'static str { \"patched\" }\n",
+        )
+        .cargo_lock(&[&local("app", "\"itoa\""), "name = \"itoa\"\nversion = \"1.0.99\""]);
+    workspace.run(["build"]).ok();
+    assert_eq!(workspace.app_prints(), "patched\n");
+    let unique = workspace.root().display().to_string();
+    workspace.replace("third_party/itoa/src/lib.rs", "\"patched\"", &format!("{unique:?}"));
+    // No crate from elsewhere depends on it, so none is compiled again.
+    let ran = workspace.run(["build"]).ok();
+    assert_eq!(ran.ran(), ["app:compile", "app:finish"]);
+    assert_eq!(workspace.app_prints(), format!("{unique}\n"));
+    // Cargo's configuration may say it as well.
+    workspace.replace("Cargo.toml", PATCH, "");
+    workspace.write(".cargo/config.toml", PATCH);
+    workspace.run(["build"]).ok();
+    assert_eq!(workspace.app_prints(), format!("{unique}\n"));
+}
+
+#[test]
+fn so_is_one_that_only_others_depend_on() {
+    let ident = "#![no_std]\n#![doc = include_str!(\"../README.md\")]\n\
+                 pub fn is_xid_start(c: char) -> bool { c == '\u{2603}' || c.is_alphabetic() }\n\
+                 pub fn is_xid_continue(c: char) -> bool { c == '\u{2603}' || c.is_alphanumeric() }\n";
+    let workspace = app("src/main.rs")
+        .package(
+            "",
+            "app",
+            "[dependencies]\nproc-macro2 = { version = \"1\", default-features = false }\n\
+             [patch.crates-io]\nunicode-ident = { path = \"third_party/ident\" }\n",
+        )
+        .file(
+            "src/main.rs",
+            "fn main() { println!(\"{}\", \"\u{2603}\".parse::<proc_macro2::TokenStream>().is_ok()); }\n",
+        )
+        // It is part of a workspace of its own, as crates of others often are.
+        .file(
+            "third_party/Cargo.toml",
+            "[workspace]\nmembers = [\"ident\", \"absent\"]\n[workspace.package]\nversion = \"1.0.99\"\n",
+        )
+        .file(
+            "third_party/ident/Cargo.toml",
+            "[package]\nname = \"unicode-ident\"\nversion.workspace = true\nedition = \"2021\"\n",
+        )
+        .file("third_party/ident/README.md", "Read me.\n")
+        .file("third_party/ident/src/lib.rs", ident)
+        .cargo_lock(&[
+            &local("app", "\"proc-macro2\""),
+            PROC_MACRO2,
+            "name = \"unicode-ident\"\nversion = \"1.0.99\"",
+        ]);
+    workspace.run(["build"]).ok();
+    assert_eq!(workspace.app_prints(), "true\n");
+    let unique = workspace.root().display().to_string();
+    workspace.write("src/main.rs", format!("fn main() {{ println!({unique:?}); }}\n"));
+    assert_eq!(workspace.run(["build"]).ok().ran(), ["app:compile", "app:finish"]);
+    assert_eq!(workspace.app_prints(), format!("{unique}\n"));
+    let snowman = "\"\u{2603}\".parse::<proc_macro2::TokenStream>().is_ok()";
+    workspace.write("src/main.rs", format!("fn main() {{ println!(\"{{}}\", {snowman}); }}\n"));
+    workspace.replace("third_party/ident/src/lib.rs", "c == '\u{2603}' || ", "");
+    workspace.run(["build"]).ok();
+    assert_eq!(workspace.app_prints(), "false\n");
+}
+
+/// A project with `itoa` vendored in `third_party/vendor`, and changed.
+fn vendored() -> Workspace {
+    app("src/main.rs")
+        .package("", "app", "[dependencies]\nitoa = \"1\"\n")
+        .file("src/main.rs", "fn main() { println!(\"{}\", itoa::Buffer::new().format(7)); }\n")
+        .cargo_lock(&[&local("app", "\"itoa\""), ITOA])
+        .file(
+            ".cargo/config.toml",
+            "[source.crates-io]\nreplace-with = \"vendored-sources\"\n\
+             [source.vendored-sources]\ndirectory = \"third_party/vendor\"\n",
+        )
+        .file(
+            "third_party/vendor/itoa/Cargo.toml",
+            "[package]\nname = \"itoa\"\nversion = \"1.0.19\"\nedition = \"2021\"\n",
+        )
+        .file(
+            "third_party/vendor/itoa/.cargo-checksum.json",
+            "{\"files\":{\".hidden/target/x\":\"2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881\"},\
+             \"package\":\"3bd1574e617a9a6c1f8f8181bd7e841e1f20e4277607ef28945765188d6284d4\"}",
+        )
+        .file("third_party/vendor/itoa/.hidden/target/x", "x")
+        .file(
+            "third_party/vendor/itoa/src/lib.rs",
+            "pub struct Buffer;\nimpl Buffer { pub fn new() -> Self { Self }\n\
+             pub fn format(&mut self, _: i32) -> &'static str { \"PATCHED\" } }\n",
+        )
+}
+
+#[test]
+fn vendored_crates_are_taken_from_the_project() {
+    let workspace = vendored();
+    workspace.run(["build"]).ok();
+    assert_eq!(workspace.app_prints(), "PATCHED\n");
+    workspace.replace("third_party/vendor/itoa/src/lib.rs", "PATCHED", "again");
+    workspace.run(["build"]).ok();
+    assert_eq!(workspace.app_prints(), "again\n");
+    // Cargo holds them against the lockfile, and against their own list.
+    workspace.write("third_party/vendor/itoa/.hidden/target/x", "y");
+    workspace.run(["build"]).exits(1).says("checksum");
+}
+
+#[test]
+fn vendored_crates_that_a_build_does_not_see_are_refused() {
+    let workspace = vendored();
+    let config = ".cargo/config.toml";
+    workspace.replace(config, "directory = \"third_party/vendor\"", "directory = \"../vendor\"");
+    let run =
+        workspace.run(["build"]).exits(2).says("`../vendor`, which is no folder of the project");
+    assert!(run.stderr.contains("cargo vendor"), "{}", run.stderr);
+}
