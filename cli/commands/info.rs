@@ -128,12 +128,16 @@ fn component(component: &Component) -> Value {
         ("capabilities", component.capabilities.iter().map(|c| c.value.to_string()).collect()),
         ("inputs", component.inputs.iter().map(|glob| glob.value.to_string()).collect()),
         ("env", component.env.keys().map(ToString::to_string).collect()),
+        ("features", component.features.names.iter().map(|name| name.value.to_string()).collect()),
         ("dependencies", component.dependencies.iter().map(|d| d.value.to_string()).collect()),
     ] {
         let list: Vec<String> = list;
         if !list.is_empty() {
             value[key] = list.into();
         }
+    }
+    if !component.features.default.value {
+        value["default_features"] = false.into();
     }
     if !component.enabled.value {
         value["enabled"] = false.into();

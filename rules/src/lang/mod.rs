@@ -29,6 +29,7 @@ pub(crate) use rule::{LanguageError, Rule, ToolOutput};
 pub use source_tree::SourceTreeError;
 pub(crate) use source_tree::{NEVER_SOURCES, SourceTree};
 
+use crate::manifest::Features;
 use crate::path::ProjectPath;
 use crate::plan::DEFAULT_EPOCH;
 
@@ -55,6 +56,8 @@ pub(crate) struct Request<'a> {
     pub(crate) inputs: &'a [ProjectPath],
     /// `env`.
     pub(crate) env: &'a BTreeMap<String, String>,
+    /// `features` and `default_features`.
+    pub(crate) features: &'a Features,
     /// Its WIT, completed.
     pub(crate) wit: Option<&'a ComponentWit>,
     /// Whether to optimise.

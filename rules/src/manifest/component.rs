@@ -7,6 +7,7 @@ use toml::de::DeValue;
 
 use super::capability::{Capability, CapabilityKind};
 use super::diagnostic::Diagnostic;
+use super::features::Features;
 use super::invalid::Invalid;
 use super::language::Language;
 use super::limits::Limits;
@@ -36,6 +37,8 @@ pub struct Component {
     pub inputs: Vec<Spanned<Pattern>>,
     /// Environment variables of its build.
     pub env: BTreeMap<VariableName, Spanned<String>>,
+    /// The features of its Cargo package.
+    pub features: Features,
     /// Sibling components whose exports it imports.
     pub dependencies: Vec<Spanned<ComponentName>>,
     /// What its build may use up.
@@ -103,6 +106,11 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
     let enabled = Setting::or(reader.flag("enabled"), true);
     let inputs = reader.list("inputs");
     let env = read_env(reader);
+    let language = match &origin {
+        Some(Origin::Source { language, .. }) => Some(language.value),
+        _ => None,
+    };
+    let features = Features::read(reader, language);
     let limits = Limits::read(reader);
     let span = reader.span();
     Some(Component {
@@ -114,6 +122,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
         enabled,
         inputs,
         env,
+        features,
         dependencies,
         limits,
         span,
@@ -206,7 +215,8 @@ fn read_language(
 
 /// Refuses keys about compiling in a component that is not compiled.
 fn refuse_build_keys(reader: &mut Reader<'_, '_>) {
-    for key in ["language", "inputs", "env"].into_iter().chain(Limits::KEYS) {
+    let keys = ["language", "inputs", "env"].into_iter().chain(Features::KEYS).chain(Limits::KEYS);
+    for key in keys {
         if let Some(span) = reader.key(key) {
             reader.report(
                 Diagnostic::error(span, format!("a component with `path` has no `{key}`"))

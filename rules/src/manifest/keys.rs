@@ -86,6 +86,8 @@ impl Section {
                 "enabled",
                 "inputs",
                 "env",
+                "features",
+                "default_features",
                 "dependencies",
                 "timeout",
                 "memory",

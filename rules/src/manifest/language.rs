@@ -49,6 +49,11 @@ impl Language {
         Self::all().find(|language| language.0.endings.contains(&ending))
     }
 
+    /// Whether a component in it is compiled from a package that has features.
+    pub(super) fn has_features(self) -> bool {
+        self.as_str() == "rust"
+    }
+
     /// Whether this language's compiler can read a source written in `other`.
     pub(super) fn reads(self, other: Self) -> bool {
         self == other || self.0.also_reads.contains(&other.as_str())

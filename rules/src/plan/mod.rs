@@ -194,6 +194,7 @@ fn plan_component(
                 source: &file.value,
                 inputs: &planner.matching(&component.inputs)?,
                 env: &component.env.iter().map(|(k, v)| (k.to_string(), v.value.clone())).collect(),
+                features: &component.features,
                 wit: wit.as_ref(),
                 release: options.release,
             };

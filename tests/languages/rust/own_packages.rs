@@ -82,3 +82,28 @@ fn a_package_may_have_the_name_of_a_dependency() {
         .cargo_lock(&[&local("itoa", "\"itoa 1.0.19\""), ITOA]);
     prints(&workspace, "42\n");
 }
+
+#[test]
+fn features_of_the_package_are_those_that_run_toml_names() {
+    let workspace = app("src/tool.rs")
+        .package(
+            "",
+            "app",
+            "[[bin]]\nname = \"tool\"\npath = \"src/tool.rs\"\nrequired-features = [\"cli\"]\n\
+             [features]\ndefault = [\"base\"]\nbase = []\ncli = []\n",
+        )
+        .file(
+            "src/tool.rs",
+            "fn main() { println!(\"{} {}\", cfg!(feature = \"cli\"), cfg!(feature = \"base\")); }\n",
+        )
+        .cargo_lock(&[&local("app", "")]);
+    let run_toml = workspace.read_text("run.toml");
+    workspace.run(["build"]).exits(1).says("add `features = [\"cli\"]` to the component");
+    workspace.write("run.toml", format!("{run_toml}features = [\"cli\"]\n"));
+    workspace.run(["build"]).ok();
+    assert_eq!(workspace.app_prints(), "true true\n");
+    let without = format!("{run_toml}features = [\"cli\"]\ndefault_features = false\n");
+    workspace.write("run.toml", without);
+    workspace.run(["build"]).ok();
+    assert_eq!(workspace.app_prints(), "true false\n");
+}

@@ -94,6 +94,7 @@ mod tests {
     use engine::Work;
 
     use super::*;
+    use crate::manifest::Features;
     use crate::path::ProjectPath;
 
     #[test]
@@ -108,6 +109,7 @@ mod tests {
             source: &source,
             inputs: &[],
             env: &env,
+            features: &Features::default(),
             wit: Some(&wit),
             release: true,
         };

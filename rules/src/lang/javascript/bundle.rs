@@ -77,6 +77,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::manifest::Features;
     use crate::path::ProjectPath;
 
     #[test]
@@ -88,6 +89,7 @@ mod tests {
             source: &source,
             inputs: &[],
             env: &env,
+            features: &Features::default(),
             wit: None,
             release: true,
         };

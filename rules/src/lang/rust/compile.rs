@@ -17,6 +17,7 @@ use super::sources::Common;
 use super::workspace::Workspace;
 use super::{CargoError, stand_in};
 use crate::lang::{Compiled, Request};
+use crate::manifest::Features;
 use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
 use crate::toolchain::RUST;
@@ -33,6 +34,9 @@ struct Selection {
     binary: Option<String>,
     /// The file that comes out.
     file: String,
+    /// The package's features that are asked for.
+    features: Vec<String>,
+    default_features: bool,
 }
 
 /// Adds the actions that compile `request`'s component; the last one leaves the component.
@@ -53,7 +57,7 @@ pub(crate) fn compile(
     let Common { workspace, lock, skeleton, .. } = &*common;
     let image = planner.image(RUST)?;
     let package = &workspace.packages[&dir];
-    let selection = select(package, lock, request.source)?;
+    let selection = select(package, lock, request.source, request.features)?;
     let through = match package.for_cargo_component {
         true => Some(CargoComponent::new(planner, package, request)?),
         false => None,
@@ -93,12 +97,15 @@ fn select(
     package: &Package,
     lock: &Lockfile,
     source: &ProjectPath,
+    features: &Features,
 ) -> Result<Selection, CargoError> {
     let name = package.name.clone();
     let selection = |binary: Option<&str>, file: &str| Selection {
         package: lock.specification(package),
         binary: binary.map(str::to_owned),
         file: format!("{file}.wasm"),
+        features: features.names.iter().map(|name| name.value.to_string()).collect(),
+        default_features: features.default.value,
     };
     if let Some(library) = package.library.as_ref().filter(|target| target.root == *source) {
         if !package.makes_cdylib {
@@ -127,10 +134,10 @@ fn selections(
     lock: &Lockfile,
 ) -> Result<BTreeSet<Selection>, PlanError> {
     let mut found = BTreeSet::new();
-    for (source, _) in planner.components_in(super::RULE.name) {
+    for (source, component) in planner.components_in(super::RULE.name) {
         let inside = source.ancestors().find_map(|dir| workspace.packages.get(&dir));
         let Some(package) = inside else { continue };
-        found.insert(select(package, lock, source)?);
+        found.insert(select(package, lock, source, &component.features)?);
     }
     Ok(found)
 }
@@ -231,6 +238,12 @@ impl Selection {
         };
         let mut flags = vec!["-p".to_owned(), self.package.clone()];
         flags.extend(target);
+        if !self.features.is_empty() {
+            flags.extend(["--features".to_owned(), self.features.join(",")]);
+        }
+        if !self.default_features {
+            flags.push("--no-default-features".to_owned());
+        }
         flags
     }
 }

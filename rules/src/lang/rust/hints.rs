@@ -7,12 +7,22 @@ use crate::path::ProjectPath;
 /// is there, so nothing else can be missing.
 const STALE_LOCK: [&str; 2] = ["--locked was passed", "you're using offline mode (--offline)"];
 
+/// What Cargo says before the features without which it skips a binary.
+const MISSING_FEATURES: &str = "requires the features: ";
+
 /// What a person can do about what Cargo says.
 pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
     let stale =
         "Cargo.lock does not fit its Cargo.toml: run `cargo update --workspace` and commit it";
     let stale = output.has(&STALE_LOCK).then(|| stale.to_owned());
-    stale.into_iter().collect()
+    stale.into_iter().chain(missing_features(&output.text)).collect()
+}
+
+fn missing_features(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once(MISSING_FEATURES)?;
+    let names = rest.lines().next()?.split(',').map(|name| name.trim().trim_matches('`'));
+    let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
+    Some(format!("add `features = [{}]` to the component in run.toml", names.join(", ")))
 }
 
 /// Tells how to make a package around a source file that has none.
@@ -58,6 +68,20 @@ pub(super) fn workspace_above(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn missing_features_are_named_as_run_toml_has_them() {
+        let check = |text: &str, expect: Option<&str>| {
+            let expect = expect
+                .map(|list| format!("add `features = [{list}]` to the component in run.toml"));
+            assert_eq!(missing_features(text), expect, "{text}");
+        };
+        check(
+            "error: target `tool` in package `app` requires the features: `cli`, `net`\nConsider enabling",
+            Some("\"cli\", \"net\""),
+        );
+        check("error: no such thing", None);
+    }
 
     #[test]
     fn a_package_is_made_where_cargo_looks_for_the_source() {

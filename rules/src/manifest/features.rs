@@ -1,0 +1,44 @@
+//! The features of its Cargo package that a component is compiled with.
+
+use super::diagnostic::Diagnostic;
+use super::language::Language;
+use super::name::Feature;
+use super::span::{Setting, Spanned};
+use super::table::Reader;
+
+/// The features of the package of a component in Rust.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Features {
+    /// Those that are switched on.
+    pub names: Vec<Spanned<Feature>>,
+    /// Tells if those that the package has by default are switched on, too.
+    pub default: Setting<bool>,
+}
+
+impl Default for Features {
+    fn default() -> Self {
+        Self { names: Vec::new(), default: Setting::implied(true) }
+    }
+}
+
+impl Features {
+    pub(super) const KEYS: [&'static str; 2] = ["features", "default_features"];
+
+    /// Reads them; those of a component in a language that has none are refused.
+    pub(super) fn read(reader: &mut Reader<'_, '_>, language: Option<Language>) -> Self {
+        if let Some(language) = language.filter(|language| !language.has_features()) {
+            for key in Self::KEYS {
+                let Some(span) = reader.key(key) else { continue };
+                reader.report(
+                    Diagnostic::error(span, format!("a component in {language} has no `{key}`"))
+                        .label("expected only for a component in rust")
+                        .help("they are the features of a Cargo package"),
+                );
+            }
+        }
+        Self {
+            names: reader.list("features"),
+            default: Setting::or(reader.flag("default_features"), true),
+        }
+    }
+}
