@@ -1,4 +1,4 @@
-//! Crates of others whose sources the project has.
+//! Crates of others whose sources the project has, and C that comes with a crate.
 
 use super::{ITOA, app, local};
 use crate::harness::Workspace;
@@ -135,4 +135,61 @@ fn vendored_crates_that_a_build_does_not_see_are_refused() {
     let run =
         workspace.run(["build"]).exits(2).says("`../vendor`, which is no folder of the project");
     assert!(run.stderr.contains("cargo vendor"), "{}", run.stderr);
+}
+
+#[test]
+fn c_of_a_build_script_is_compiled_for_the_component() {
+    let workspace = app("src/main.rs")
+        .package("", "app", "[build-dependencies]\ncc = \"1\"\n")
+        .file(
+            "build.rs",
+            "fn main() {\n    println!(\"cargo:rerun-if-changed=c/twice.c\");\n    \
+             let mut build = cc::Build::new();\n    \
+             for name in [\"MMAN\", \"GETPID\", \"SIGNAL\", \"PROCESS_CLOCKS\"] {\n        \
+             build.define(&format!(\"_WASI_EMULATED_{name}\"), None);\n    }\n    \
+             build.file(\"c/twice.c\").compile(\"twice\");\n}\n",
+        )
+        .file("c/twice.c", include_str!("../../fixtures/rust/twice.c"))
+        .file(
+            "src/main.rs",
+            "unsafe extern \"C\" { fn twice(text: *const std::ffi::c_char) -> i32; }\n\
+             fn main() { println!(\"{}\", unsafe { twice(c\"21\".as_ptr()) }); }\n",
+        )
+        .cargo_lock(&[
+            &local("app", "\"cc\""),
+            "name = \"cc\"\nversion = \"1.11.3\"\n\
+             source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
+             checksum = \"02f0e023adb368345ce0ca6cdfc0f24a06554468d0e8503e14a0841de79bfa69\"\n\
+             dependencies = [\"find-msvc-tools\", \"shlex\"]",
+            "name = \"find-msvc-tools\"\nversion = \"0.1.15\"\n\
+             source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
+             checksum = \"1c66915cc5391097de7a2b0b972e8505aa33c0df401fd3a6811dbdb32881ba48\"",
+            "name = \"shlex\"\nversion = \"2.0.1\"\n\
+             source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
+             checksum = \"f8fadd59c855ef2080decdef8ff161eb6661b86933c9d82e5ba29dc602a55aba\"",
+        ]);
+    let run_toml = workspace.read_text("run.toml");
+    workspace.write("run.toml", format!("{run_toml}inputs = [\"c/**\"]\n"));
+    workspace.run(["build", "--opt-level", "release"]).ok();
+    assert_eq!(workspace.app_prints(), "42\n");
+    // As C++, it needs a library that is not there, unless it says that it needs none.
+    std::fs::remove_file(workspace.path("c/twice.c")).unwrap();
+    workspace.write("c/twice.cc", "extern \"C\" int twice(const char *) { return 43; }\n");
+    workspace.replace("build.rs", "c/twice.c", "c/twice.cc");
+    workspace.replace("build.rs", "build.file", "build.cpp(true).file");
+    workspace.run(["build", "--opt-level", "release"]).exits(1).says("`.cpp_link_stdlib(None)`");
+    workspace.replace("build.rs", ".cpp(true)", ".cpp(true).cpp_link_stdlib(None)");
+    workspace.run(["build", "--opt-level", "release"]).ok();
+    assert_eq!(workspace.app_prints(), "43\n");
+}
+
+/// Both compile much C for WebAssembly, and want more of the C library than Rust brings.
+#[test]
+fn crates_that_bring_their_own_c_are_compiled() {
+    let workspace = app("src/main.rs")
+        .file("Cargo.toml", include_str!("../../fixtures/rust/Cargo.toml"))
+        .file("Cargo.lock", include_str!("../../fixtures/rust/Cargo.lock"))
+        .file("src/main.rs", include_str!("../../fixtures/rust/src/main.rs"));
+    workspace.run(["build", "--opt-level", "debug"]).ok();
+    assert_eq!(workspace.app_prints(), "ba7816bf true 42\n");
 }

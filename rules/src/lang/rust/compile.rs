@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use engine::{Action, ActionId, Input, Label, Source, quote};
 
+use super::c_compiler::CCompiler;
 use super::cargo_component::CargoComponent;
 use super::fetch::{FetchCrates, VENDOR};
 use super::lock::Lockfile;
@@ -71,11 +72,13 @@ pub(crate) fn compile(
         planner.add(action)
     })?;
     let vendor = Source::output(vendor, "vendor");
+    let c_compiler = lock.compiles_c().then(|| CCompiler::new(planner)).transpose()?;
     let cargo = Cargo {
         root: &workspace.root,
         release: request.release,
         vendor: &vendor,
         image: &image,
+        c_compiler: c_compiler.as_ref(),
         empty: planner.empty_tree()?,
     };
     let layer = planner.once(&format!("layer {folder}"), |planner| {
@@ -148,6 +151,8 @@ struct Cargo<'a> {
     release: bool,
     vendor: &'a Source,
     image: &'a Source,
+    /// What compiles C for the component, if a package needs that.
+    c_compiler: Option<&'a CCompiler>,
     /// The tree without entries, on which the layer starts.
     empty: cache::Digest,
 }
@@ -172,9 +177,15 @@ impl Cargo<'_> {
 
     /// A script of calls of Cargo, with all that it needs but sources and a target folder. `own` wins.
     fn action(&self, label: Label, script: &str, own: BTreeMap<String, String>) -> Action {
-        Action::process(label, cargo_process(self.root, script, own))
+        let mut env = self.c_compiler.map(|_| CCompiler::variables()).unwrap_or_default();
+        env.extend(own);
+        let action = Action::process(label, cargo_process(self.root, script, env))
             .input(Input::root(self.image.clone()))
-            .input(Input::new(VENDOR, self.vendor.clone()))
+            .input(Input::new(VENDOR, self.vendor.clone()));
+        match self.c_compiler {
+            Some(compiler) => compiler.add_to(action),
+            None => action,
+        }
     }
 
     /// Compiles one component on top of the layer.

@@ -10,12 +10,18 @@ const STALE_LOCK: [&str; 2] = ["--locked was passed", "you're using offline mode
 /// What Cargo says before the features without which it skips a binary.
 const MISSING_FEATURES: &str = "requires the features: ";
 
+/// The linker's words about the library that the crate `cc` asks for with C++.
+const NO_CXX: [&str; 1] = ["unable to find library -lc++"];
+
 /// What a person can do about what Cargo says.
 pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
     let stale =
         "Cargo.lock does not fit its Cargo.toml: run `cargo update --workspace` and commit it";
     let stale = output.has(&STALE_LOCK).then(|| stale.to_owned());
-    stale.into_iter().chain(missing_features(&output.text)).collect()
+    let cxx = "components in Rust have no C++ library: C++ that needs none is linked if the build script calls \
+               `.cpp_link_stdlib(None)` on its `cc::Build`";
+    let cxx = output.has(&NO_CXX).then(|| cxx.to_owned());
+    stale.into_iter().chain(missing_features(&output.text)).chain(cxx).collect()
 }
 
 fn missing_features(text: &str) -> Option<String> {

@@ -60,6 +60,9 @@ pub(super) struct LockedPackage {
     dependencies: Vec<String>,
 }
 
+/// Packages that compile C with the crate `cc` on other systems alone.
+const C_ELSEWHERE: [&str; 1] = ["iana-time-zone-haiku"];
+
 impl LockedPackage {
     /// Tells if this entry is that of a package of the checkout.
     pub(super) fn is(&self, package: &Package) -> bool {
@@ -77,6 +80,10 @@ impl LockedPackage {
                 let source = source.trim_matches(['(', ')']);
                 self.source.as_deref() == Some(source)
             })
+    }
+
+    fn needs(&self, name: &str) -> bool {
+        self.dependencies.iter().any(|line| line.split(' ').next() == Some(name))
     }
 }
 
@@ -114,6 +121,12 @@ impl Lockfile {
             }
             _ => name.clone(),
         }
+    }
+
+    /// Tells if a package compiles C, as far as its dependencies show it.
+    pub(super) fn compiles_c(&self) -> bool {
+        let mut users = self.packages.iter().filter(|entry| entry.needs("cc"));
+        users.any(|entry| !C_ELSEWHERE.contains(&entry.name.as_str()))
     }
 }
 
@@ -220,7 +233,7 @@ mod tests {
     fn tells_which_package_of_the_checkout_is_needed_by_which() {
         let from = format!("source = \"registry+x\"\nchecksum = \"{SUM}\"\n");
         let text = format!(
-            "[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\"itoa 0.1.0\", \"json\"]\n\
+            "[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\"itoa 0.1.0\", \"json\", \"cc\"]\n\
              [[package]]\nname = \"itoa\"\nversion = \"0.1.0\"\n\
              [[package]]\nname = \"itoa\"\nversion = \"1.0.0\"\n{from}\
              [[package]]\nname = \"json\"\nversion = \"1.0.0\"\n{from}dependencies = [\"memory\", \"itoa 1.0.0 (registry+x)\"]\n\
@@ -241,5 +254,8 @@ mod tests {
         let twice = parse(&twice, &lock, &Vendored::default()).unwrap();
         let expect = "path+file:///src#itoa@1.0.0";
         assert_eq!(twice.specification(&package("itoa", "1.0.0")), expect);
+        assert!(read.compiles_c());
+        let elsewhere = text.replace("\"app\"", "\"iana-time-zone-haiku\"");
+        assert!(!parse(&elsewhere, &lock, &Vendored::default()).unwrap().compiles_c());
     }
 }

@@ -7,6 +7,7 @@
 //! A package with `[package.metadata.component]` is compiled through a pinned cargo-component, which
 //! is a tool built from source.
 
+mod c_compiler;
 mod cargo_component;
 mod cargo_config;
 mod compile;

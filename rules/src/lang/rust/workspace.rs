@@ -11,12 +11,13 @@ use std::path::Path;
 use globset::Glob;
 use toml::{Table, Value};
 
-use super::lock::{LockedPackage, Lockfile};
+use super::lock::{self, LockedPackage, Lockfile};
 use super::manifests::{Manifests, inherits, strings};
 use super::package::{Package, dependency_folder};
+use super::vendored::Vendored;
 use super::{CargoError, cargo_config, metadata};
 use crate::path::ProjectPath;
-use crate::toolchain::{CARGO_COMPONENT, RUST};
+use crate::toolchain::{CARGO_COMPONENT, RUST, ZIG};
 
 /// The packages that Cargo sees together, from the component's point of view.
 #[derive(Debug)]
@@ -142,16 +143,21 @@ fn giving_workspace(
     Err(CargoError::NoWorkspace { manifest: dir.join("Cargo.toml") })
 }
 
-/// The toolchains that the component in `source` needs. A manifest that can't be read asks for none
+/// The toolchains that the component in `source` needs. A manifest or lockfile that can't be read asks for none
 /// but Rust: planning tells what is wrong with it.
 pub(super) fn toolchains(project: &Path, source: &ProjectPath) -> Vec<&'static str> {
     let manifests = Manifests::of(project);
-    let package = source.ancestors().find(|dir| manifests.is_package(dir));
-    let manifest = package.and_then(|dir| manifests.read(&dir).ok());
-    match manifest.as_ref().and_then(|manifest| metadata::section(manifest)) {
-        Some(_) => vec![RUST, CARGO_COMPONENT],
-        None => vec![RUST],
+    let mut needed = vec![RUST];
+    let Ok((package, root)) = manifests.find(source) else { return needed };
+    if manifests.read(&package).is_ok_and(|manifest| metadata::section(&manifest).is_some()) {
+        needed.push(CARGO_COMPONENT);
     }
+    let vendored = Vendored::find(project, &root).unwrap_or_default();
+    let lock = lock::read(project, &root.join("Cargo.lock"), &vendored);
+    if lock.is_ok_and(|lock| lock.compiles_c()) {
+        needed.push(ZIG);
+    }
+    needed
 }
 
 /// The folders of `[workspace] members`, globs expanded.
@@ -361,6 +367,26 @@ mod tests {
                 "app/lib/Cargo.toml takes something from a Cargo workspace, and there is none in the project",
             ),
         );
+    }
+
+    #[test]
+    fn a_project_whose_crates_compile_c_needs_zig() {
+        let check = |user: &str, expect: &[&str]| {
+            let lock = format!(
+                "[[package]]\nname = \"{user}\"\nversion = \"1.0.0\"\ndependencies = [\"cc\"]\n\
+                 [[package]]\nname = \"cc\"\nversion = \"1.0.0\"\n"
+            );
+            let dir = project(&[
+                ("Cargo.toml", "[package]\nname = \"app\"\n"),
+                ("Cargo.lock", lock.as_str()),
+                ("src/main.rs", ""),
+            ]);
+            let source = ProjectPath::parse("src/main.rs").unwrap();
+            assert_eq!(toolchains(dir.path(), &source), expect, "{user}");
+        };
+        check("app", &[RUST, ZIG]);
+        check("ring", &[RUST, ZIG]);
+        check("iana-time-zone-haiku", &[RUST]);
     }
 
     #[test]
