@@ -99,6 +99,45 @@ fn both_kinds_of_packages_are_built_in_one_workspace() {
     });
 }
 
+/// Offline, cargo-component wants a lockfile of its own as soon as the WIT refers to another package.
+#[test]
+fn wit_of_several_packages_is_bound_for_a_package_for_cargo_component() {
+    let bitflags = "name = \"bitflags\"\nversion = \"2.13.2\"\n\
+         source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
+         checksum = \"3ded4057c258ba199e2d26386d3af3780957ecaee6c4ef4041c6b4b8b97c0b06\"";
+    let runtime = "name = \"wit-bindgen-rt\"\nversion = \"0.41.0\"\n\
+         source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
+         checksum = \"c4db52a11d4dfb0a59f194c064055794ee6564eb1ced88c25da2cf76e50c5621\"\n\
+         dependencies = [\"bitflags\"]";
+    // The tool is built once: other tests wait for it here.
+    units();
+    let workspace = app("src/lib.rs")
+        .package(
+            "",
+            "app",
+            "[dependencies]\nwit-bindgen-rt = { version = \"0.41\", features = [\"bitflags\"] }\n\
+             [lib]\ncrate-type = [\"cdylib\"]\n[package.metadata.component]\npackage = \"demo:app\"\n",
+        )
+        .file(
+            "src/lib.rs",
+            "#[allow(warnings)]\nmod bindings;\nstruct C;\nimpl bindings::Guest for C {\n\
+             fn now() -> u64 { bindings::wasi::clocks::wall_clock::now().seconds }\n}\n\
+             bindings::export!(C with_types_in bindings);\n",
+        )
+        .file(
+            "wit/world.wit",
+            "package demo:app;\nworld app {\n    import wasi:clocks/wall-clock@0.2.3;\n    \
+             import wasi:io/streams@0.2.3;\n    export now: func() -> u64;\n}\n",
+        )
+        .cargo_lock(&[&local("app", "\"wit-bindgen-rt\""), bitflags, runtime]);
+    let run_toml = workspace.read_text("run.toml");
+    workspace.write("run.toml", format!("{run_toml}wit = \"wit\"\n"));
+    workspace.run(["build"]).ok();
+    let imports = super::imports(&workspace.read("target/wasm/app.wasm"));
+    assert!(imports.contains(&"wasi:clocks/wall-clock".to_owned()), "{imports:?}");
+    assert!(!workspace.exists("Cargo-component.lock"));
+}
+
 #[test]
 fn bindings_are_made_in_the_action_and_never_in_the_checkout() {
     let workspace = units();

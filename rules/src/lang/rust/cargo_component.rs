@@ -14,6 +14,7 @@ use super::manifests::read_manifest;
 use super::metadata::{self, WIT};
 use super::package::Package;
 use super::tool::built_tool;
+use super::workspace::Workspace;
 use crate::lang::source_tree::SourceTree;
 use crate::lang::{ComponentWit, Request};
 use crate::path::ProjectPath;
@@ -32,6 +33,9 @@ pub(super) struct CargoComponent {
     wit: Digest,
     /// The package's manifest, and what the action sees in its place.
     manifest: (ProjectPath, String),
+    /// The tool's own lockfile. Offline it refuses WIT of several packages without one; what lies in folders is not
+    /// listed there.
+    lockfile: ProjectPath,
     /// The file that the tool writes among the sources. What the checkout has there is of no use.
     bindings: ProjectPath,
 }
@@ -43,6 +47,7 @@ impl CargoComponent {
     /// Holds the package's manifest against run.toml, and has the tool built.
     pub(super) fn new(
         planner: &mut Planner<'_>,
+        workspace: &Workspace,
         package: &Package,
         request: &Request<'_>,
     ) -> Result<Self, PlanError> {
@@ -59,6 +64,7 @@ impl CargoComponent {
                 package.dir.join("Cargo.toml"),
                 metadata::retargeted(&manifest, &wit.world, packages.into_iter()),
             ),
+            lockfile: workspace.root.join("Cargo-component.lock"),
             bindings: package.dir.join("src/bindings.rs"),
         })
     }
@@ -68,10 +74,11 @@ impl CargoComponent {
         *path == self.bindings
     }
 
-    /// Puts the manifest that the tool is to read among the sources.
-    pub(super) fn add_manifest(&self, sources: &mut SourceTree) {
+    /// Puts the manifest and the lockfile that the tool is to read among the sources.
+    pub(super) fn add_generated(&self, sources: &mut SourceTree) {
         let (path, text) = &self.manifest;
         sources.generated(path.clone(), text.as_str());
+        sources.generated(self.lockfile.clone(), "version = 1\n");
     }
 
     /// The variable that makes it leave the target alone.

@@ -60,7 +60,7 @@ pub(crate) fn compile(
     let package = &workspace.packages[&dir];
     let selection = select(package, lock, request.source, request.features)?;
     let through = match package.for_cargo_component {
-        true => Some(CargoComponent::new(planner, package, request)?),
+        true => Some(CargoComponent::new(planner, workspace, package, request)?),
         false => None,
     };
     let folder = workspace.root.clone();

@@ -75,7 +75,7 @@ impl Common {
         }
         request.add_inputs_and_wit(planner.project(), &mut tree, &dir.join("wit"));
         if let Some(through) = through {
-            through.add_manifest(&mut tree);
+            through.add_generated(&mut tree);
         }
         planner.store_tree(tree)
     }
