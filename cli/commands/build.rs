@@ -35,6 +35,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
     let session = &workshop.session;
     let mut state = session.state(&workshop.store)?;
     let plan = workshop.plan(&session.folder, &session.manifest, state.sources())?;
+    plan.warnings.iter().for_each(|warning| config.printer.warning(warning));
     let exports = workshop.exports(&plan);
     let options = Options {
         keep_going: arguments.keep_going,

@@ -103,6 +103,8 @@ pub struct Plan {
     /// ([`Options::epoch`]), although nobody has found out whether they can: those that the user has
     /// added.
     pub unpromised: BTreeSet<String>,
+    /// Texts that the user should read, though they do not stop the build.
+    pub warnings: BTreeSet<String>,
 }
 
 /// A component and the action that leaves it.
@@ -169,8 +171,8 @@ pub fn plan(
         }
     }
     if problems.findings.is_empty() {
-        let (graph, unpromised) = planner.into_parts();
-        Ok(Plan { graph, components, unpromised })
+        let (graph, unpromised, warnings) = planner.into_parts();
+        Ok(Plan { graph, components, unpromised, warnings })
     } else {
         problems.findings.dedup();
         Err(problems)

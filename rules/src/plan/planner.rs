@@ -40,6 +40,8 @@ pub(crate) struct Planner<'a> {
     isolation: Isolation,
     /// See [`Plan::unpromised`](super::Plan::unpromised).
     unpromised: BTreeSet<String>,
+    /// See [`Plan::warnings`](super::Plan::warnings).
+    warnings: BTreeSet<String>,
     /// The component that is being planned, and what its commands may use up.
     limited: Option<(String, manifest::Limits)>,
 }
@@ -63,13 +65,19 @@ impl<'a> Planner<'a> {
             epoch: options.epoch,
             isolation: options.isolation,
             unpromised: BTreeSet::new(),
+            warnings: BTreeSet::new(),
             limited: None,
         }
     }
 
-    /// The graph, and [`Plan::unpromised`](super::Plan::unpromised).
-    pub(super) fn into_parts(self) -> (Graph, BTreeSet<String>) {
-        (self.graph, self.unpromised)
+    /// The graph, [`Plan::unpromised`](super::Plan::unpromised) and [`Plan::warnings`](super::Plan::warnings).
+    pub(super) fn into_parts(self) -> (Graph, BTreeSet<String>, BTreeSet<String>) {
+        (self.graph, self.unpromised, self.warnings)
+    }
+
+    /// Has the user told something that does not stop the build.
+    pub(crate) fn warn(&mut self, text: String) {
+        self.warnings.insert(text);
     }
 
     /// The folder of run.toml.
@@ -163,6 +171,11 @@ impl<'a> Planner<'a> {
             planner.add(toolchain::image_action(planner.project.images, name)?)
         })?;
         Ok(Source::output(action, toolchain::IMAGE))
+    }
+
+    /// The pinned version of a toolchain, if the lock has it.
+    pub(crate) fn version(&self, name: &str) -> Option<&str> {
+        self.project.images.lock.version(name)
     }
 
     /// The image of a toolchain that is used if the lock has it, such as one added by hand.

@@ -17,6 +17,19 @@ fn follow(workspace: &Workspace, said: &str) {
 }
 
 #[test]
+fn a_toolchain_file_that_asks_for_another_rust_is_told() {
+    let workspace = app("src/main.rs")
+        .package("", "app", "")
+        .file("rust-toolchain.toml", "[toolchain]\nchannel = \"nightly\"\n")
+        .file("src/main.rs", "fn main() { println!(\"hi\"); }\n")
+        .cargo_lock(&[&local("app", "")]);
+    workspace.run(["build"]).ok().says("`rust-toolchain.toml` asks for Rust `nightly`");
+    workspace.write("rust-toolchain.toml", "[toolchain]\nchannel = \"1.95\"\n");
+    let run = workspace.run(["build"]).ok();
+    assert!(!run.stderr.contains("rust-toolchain"), "{}", run.stderr);
+}
+
+#[test]
 fn a_source_without_a_package_gets_one() {
     let workspace = app("src/main.rs").file("src/main.rs", "fn main() { println!(\"hi\"); }\n");
     let run = workspace.run(["build"]).exits(2).says("belongs to no Cargo package");

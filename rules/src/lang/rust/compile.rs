@@ -16,7 +16,7 @@ use super::package::Package;
 use super::process::{TARGET_DIR, cargo_process};
 use super::sources::Common;
 use super::workspace::Workspace;
-use super::{CargoError, stand_in};
+use super::{CargoError, stand_in, toolchain_file};
 use crate::lang::{Compiled, Request};
 use crate::manifest::Features;
 use crate::path::ProjectPath;
@@ -57,6 +57,11 @@ pub(crate) fn compile(
     }
     let Common { workspace, lock, skeleton, .. } = &*common;
     let image = planner.image(RUST)?;
+    if let Some(pinned) = planner.version(RUST)
+        && let Some(warning) = toolchain_file::disagreement(project, &workspace.root, pinned)
+    {
+        planner.warn(warning);
+    }
     let package = &workspace.packages[&dir];
     let selection = select(package, lock, request.source, request.features)?;
     let through = match package.for_cargo_component {

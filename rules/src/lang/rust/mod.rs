@@ -22,6 +22,7 @@ mod process;
 mod sources;
 mod stand_in;
 mod tool;
+mod toolchain_file;
 mod vendored;
 mod workspace;
 
