@@ -170,8 +170,8 @@ impl<'a> Suspects<'a> {
 
     pub(super) fn find(&self, label: &Label) -> Option<Suspect<'a>> {
         let component = self.by_name.get(label.owner())?;
-        let project = self.project;
-        Some(Suspect { component: &component.name, line: component.line, project })
+        let PlannedComponent { name, line, has_wit, .. } = component;
+        Some(Suspect { component: name, line: *line, has_wit: *has_wit, project: self.project })
     }
 }
 

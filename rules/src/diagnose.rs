@@ -19,6 +19,8 @@ pub struct Suspect<'a> {
     pub component: &'a str,
     /// The line of its `[[component]]` in run.toml, from 1.
     pub line: usize,
+    /// Tells if run.toml says what its WIT is.
+    pub has_wit: bool,
     /// The project folder.
     pub project: &'a Path,
 }
@@ -42,7 +44,7 @@ pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
             missed.extend(undeclared(&failure.missing, suspect.project));
             hints.extend(on_this_machine(&failure.missing));
         }
-        hints.extend(missed.iter().map(|path| advice(path, suspect)));
+        hints.extend(all_advice(&missed, suspect));
     }
     if output.has(&READ_ONLY) {
         hints.push(
@@ -98,7 +100,7 @@ const CANNOT_FIND: &str = "cannot find";
 /// run.toml. `missing` is what it did not find, as absolute paths inside its sandbox.
 #[must_use]
 pub fn looked_for(missing: &[PathBuf], suspect: &Suspect<'_>) -> Vec<String> {
-    undeclared(missing, suspect.project).iter().map(|path| advice(path, suspect)).collect()
+    all_advice(&undeclared(missing, suspect.project), suspect)
 }
 
 /// The files and folders of the project among paths that an action did not find.
@@ -140,7 +142,21 @@ fn on_this_machine(missing: &[PathBuf]) -> Vec<String> {
         .collect()
 }
 
+/// The advice for each path, and once for what several paths have in common.
+fn all_advice(paths: &BTreeSet<ProjectPath>, suspect: &Suspect<'_>) -> Vec<String> {
+    let mut all: Vec<String> = paths.iter().map(|path| advice(path, suspect)).collect();
+    all.dedup();
+    all
+}
+
 fn advice(path: &ProjectPath, suspect: &Suspect<'_>) -> String {
+    if let Some(wit) = forgotten_wit(path, suspect) {
+        return format!(
+            "`{wit}` holds WIT, but component `{}` has none, so its actions don't see it: add `wit = \"{wit}\"` to the \
+             component at run.toml:{}",
+            suspect.component, suspect.line
+        );
+    }
     let folder = path.on_disk(suspect.project).is_dir();
     let glob = if folder { format!("{path}/**") } else { path.to_string() };
     format!(
@@ -148,6 +164,19 @@ fn advice(path: &ProjectPath, suspect: &Suspect<'_>) -> String {
          don't see it: add `inputs = [\"{glob}\"]` to the component at run.toml:{}",
         suspect.component, suspect.line
     )
+}
+
+/// The WIT file or folder at or above a path that a component without `wit` looked for.
+fn forgotten_wit(path: &ProjectPath, suspect: &Suspect<'_>) -> Option<ProjectPath> {
+    let holds_wit = |path: &ProjectPath| {
+        let on_disk = path.on_disk(suspect.project);
+        let entries = std::fs::read_dir(&on_disk).into_iter().flatten().flatten();
+        let mut files = std::iter::once(on_disk).chain(entries.map(|entry| entry.path()));
+        files.any(|file| file.extension().is_some_and(|ending| ending == "wit") && file.is_file())
+    };
+    let above = std::iter::once(path.clone()).chain(path.ancestors());
+    // The outermost is the package; what lies below it is for its `deps`.
+    above.filter(|path| !suspect.has_wit && !path.is_root() && holds_wit(path)).last()
 }
 
 /// The files that the project has, and that a message of the action says are not there.
@@ -211,7 +240,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("api/data")).unwrap();
         std::fs::write(dir.path().join("api/data/words.txt"), "").unwrap();
-        let suspect = Suspect { component: "api", line: 7, project: dir.path() };
+        let suspect = Suspect { component: "api", line: 7, has_wit: true, project: dir.path() };
         let check = |stderr: &str, cwd: &str, expect: &[&str]| {
             let got = hints(&failure(stderr, cwd), Some(&suspect));
             assert_eq!(got, expect, "{stderr}");
@@ -240,6 +269,28 @@ mod tests {
     }
 
     #[test]
+    fn forgotten_wit_is_named_as_wit() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("api/wit/deps/other")).unwrap();
+        for file in ["api/wit/api.wit", "api/wit/deps/other/other.wit", "api/readme.md"] {
+            std::fs::write(dir.path().join(file), "").unwrap();
+        }
+        let suspect = Suspect { component: "api", line: 7, has_wit: false, project: dir.path() };
+        let paths = ["/src/api/wit", "/src/api/wit/deps", "/src/api/wit/deps/other/other.wit"];
+        let missing: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+        let check = |missing: &[PathBuf], suspect: &Suspect<'_>, expect: &str| {
+            let got = looked_for(missing, suspect);
+            assert!(got.len() == 1 && got[0].contains(expect), "{got:?}");
+        };
+        check(&missing, &suspect, "add `wit = \"api/wit\"` to the component at run.toml:7");
+        check(&missing[..2], &suspect, "add `wit = \"api/wit\"`");
+        check(&["/src/api/wit/api.wit".into()], &suspect, "add `wit = \"api/wit\"`");
+        check(&["/src/api/readme.md".into()], &suspect, "add `inputs = [\"api/readme.md\"]`");
+        let has_wit = Suspect { has_wit: true, ..suspect };
+        check(&missing, &has_wit, "add `inputs = [\"api/wit/deps/other/other.wit\"]`");
+    }
+
+    #[test]
     fn what_was_looked_for_is_named_even_if_the_tool_does_not() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("api/data")).unwrap();
@@ -247,7 +298,7 @@ mod tests {
         for file in ["api/data/words.txt", "secret", ".git", "__pycache__/app.pyc"] {
             std::fs::write(dir.path().join(file), "").unwrap();
         }
-        let suspect = Suspect { component: "api", line: 7, project: dir.path() };
+        let suspect = Suspect { component: "api", line: 7, has_wit: true, project: dir.path() };
         let secret = dir.path().join("secret");
         let paths = [
             "/src/api/src/../data/words.txt",

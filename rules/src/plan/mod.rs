@@ -114,6 +114,8 @@ pub struct PlannedComponent {
     pub name: String,
     /// The line of its `[[component]]`, from 1.
     pub line: usize,
+    /// Tells if run.toml says what its WIT is.
+    pub has_wit: bool,
     /// The last of its actions.
     pub action: ActionId,
     /// The output of that action that is the component.
@@ -159,6 +161,7 @@ pub fn plan(
             Ok(Ends { finish, checks }) => components.push(PlannedComponent {
                 name: component.name.to_string(),
                 line: project.manifest.line(component.span),
+                has_wit: component.wit.is_some(),
                 action: finish,
                 output: Finish::OUTPUT.to_owned(),
                 checks,

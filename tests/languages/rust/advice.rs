@@ -97,6 +97,14 @@ fn a_package_that_takes_nothing_from_the_workspace_above_may_stand_alone() {
 }
 
 #[test]
+fn forgotten_wit_is_asked_for_as_wit() {
+    let workspace = Workspace::example("polyglot");
+    let text = workspace.read_text("run.toml").replace("wit = \"components/calc/wit\"\n", "");
+    workspace.write("run.toml", text);
+    workspace.run(["build", "-p", "calc"]).exits(1).says("add `wit = \"components/calc/wit\"`");
+}
+
+#[test]
 fn a_stale_lockfile_is_mended_by_the_command_it_names() {
     let workspace = app("src/main.rs")
         .package("", "app", "[dependencies]\nitoa = \"1\"\n")
