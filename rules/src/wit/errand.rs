@@ -1,10 +1,11 @@
-//! What of WIT is asked of a worker: to complete a folder, and to list a world's imports.
+//! What of WIT is asked of a worker: to complete a folder, and to list a world's imports and `async` functions.
 
 use std::error::Error;
 
 use cache::{Digest, DiskStore, Entry, Tree};
 use engine::{BuiltinError, Report};
 use serde::{Deserialize, Serialize};
+use wit_parser::{Resolve, World, WorldItem};
 
 use super::size::check_size;
 use super::{
@@ -22,7 +23,8 @@ pub(crate) struct CompleteErrand {
     pub(crate) component: String,
 }
 
-/// Lists the imports of a world as a module would name them, one a line: the answer's text.
+/// Lists the imports of a world as a module would name them, and the functions of the world that are `async`, with
+/// [`ImportsErrand::ASYNC`] before them: each a line of the answer's text.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ImportsErrand {
     /// The completed folder in the store.
@@ -97,14 +99,40 @@ impl CompleteErrand {
 }
 
 impl ImportsErrand {
+    /// What stands before the name of an `async` function. No name has a space in it.
+    pub(crate) const ASYNC: &str = "async ";
+
     pub(crate) fn run(self, store: &DiskStore) -> Result<Done, ErrandError> {
         let Self { folder, place, world } = self;
         let folder: Digest = folder.parse().map_err(|error| BuiltinError::failed(&error))?;
         let files = files(store, &folder, &place)?;
         let ResolvedWit { resolve, package } = resolve(&files).map_err(Refused::from)?;
         let world = select_world(&resolve, package, Some(&world), "").map_err(Refused::from)?;
-        let imports = resolve.worlds[world].imports.keys();
-        let imports: Vec<String> = imports.map(|key| resolve.name_world_key(key)).collect();
-        Ok(Done { digest: folder, text: imports.join("\n") })
+        let world = &resolve.worlds[world];
+        let mut lines: Vec<String> =
+            world.imports.keys().map(|key| resolve.name_world_key(key)).collect();
+        let asynchronous = async_functions(&resolve, world);
+        lines.extend(asynchronous.into_iter().map(|name| format!("{}{name}", Self::ASYNC)));
+        Ok(Done { digest: folder, text: lines.join("\n") })
     }
+}
+
+/// The `async` functions that a world imports and exports: `hello`, `demo:app/api#hello`.
+fn async_functions(resolve: &Resolve, world: &World) -> Vec<String> {
+    let mut found = Vec::new();
+    for (key, item) in world.imports.iter().chain(&world.exports) {
+        match item {
+            WorldItem::Function(function) if function.kind.is_async() => {
+                found.push(function.name.clone());
+            }
+            WorldItem::Interface { id, .. } => {
+                let interface = resolve.name_world_key(key);
+                let functions = resolve.interfaces[*id].functions.values();
+                let functions = functions.filter(|function| function.kind.is_async());
+                found.extend(functions.map(|function| format!("{interface}#{}", function.name)));
+            }
+            WorldItem::Function(_) | WorldItem::Type { .. } => {}
+        }
+    }
+    found
 }

@@ -93,7 +93,7 @@ mod tests {
             wit: None,
             release: true,
         };
-        let world = World { imports: vec!["wasi:http/types@0.2.4".to_owned(), "log".to_owned()] };
+        let world = World::parse("wasi:http/types@0.2.4\nlog");
         let arguments = arguments(&request, &world);
         for expected in [
             "src/app.ts",

@@ -26,11 +26,14 @@ pub(super) struct Node {
 }
 
 /// What the actions run on Node.js, by file name.
-const SCRIPTS: [(&str, &str); 4] = [
+const SCRIPTS: [(&str, &str); 7] = [
     ("compile.mjs", include_str!("scripts/compile.mjs")),
     ("engine.mjs", include_str!("scripts/engine.mjs")),
+    ("imports.mjs", include_str!("scripts/imports.mjs")),
+    ("regular.mjs", include_str!("scripts/regular.mjs")),
     ("tools.mjs", include_str!("scripts/tools.mjs")),
     ("types.mjs", include_str!("scripts/types.mjs")),
+    ("uses.mjs", include_str!("scripts/uses.mjs")),
 ];
 
 /// An engine that is ready for modules of a world.
@@ -39,6 +42,8 @@ pub(super) struct PreparedEngine {
     node: Node,
     engine: Source,
     cache: Source,
+    /// The features that are off, as compile.mjs takes them.
+    off: Vec<String>,
 }
 
 impl Node {
@@ -81,9 +86,10 @@ impl PreparedEngine {
         world: &World,
     ) -> Result<Self, PlanError> {
         let node = Node::new(planner)?;
-        let features = world.features();
+        let features = world.features().join(",");
         let layer = planner.once(&format!("engine {} {}", wit.tree, wit.world), |planner| {
-            let arguments = std::iter::once(wit.world.as_str()).chain(features.iter().copied());
+            let imports = world.imports.iter().map(String::as_str);
+            let arguments = [wit.world.as_str(), &features].into_iter().chain(imports);
             let action = node
                 .action(Label::new(request.name, "engine"), "engine.mjs", arguments)
                 .input(Input::new("wit", Source::Tree(wit.tree)))
@@ -92,14 +98,18 @@ impl PreparedEngine {
             planner.add(action)
         })?;
         let (engine, cache) = (Source::output(layer, "engine"), Source::output(layer, "cache"));
-        Ok(Self { node, engine, cache })
+        let off = world.off().into_iter();
+        let off =
+            off.map(|(feature, imports)| format!("{feature}={}", imports.join(","))).collect();
+        Ok(Self { node, engine, cache, off })
     }
 
     /// The action that leaves the component as a core module: [`OUTPUT`].
     pub(super) fn compile(&self, request: &Request<'_>, bundle: Source) -> Action {
         let module = module_name(request);
+        let arguments = std::iter::once(module.as_str()).chain(self.off.iter().map(String::as_str));
         self.node
-            .action(Label::new(request.name, "compile"), "compile.mjs", [module.as_str()])
+            .action(Label::new(request.name, "compile"), "compile.mjs", arguments)
             .input(Input::new("engine", self.engine.clone()))
             .input(Input::new("cache", self.cache.clone()))
             .input(Input::new("bundle", bundle))

@@ -99,6 +99,15 @@ pub(super) enum NpmError {
         "the JavaScript engine has another form of `{0}`, so a world can't import that version"
     )]
     EngineVersion(&'static str),
+    /// The engine knows nothing of asynchronous calls between components.
+    #[error(
+        "the JavaScript engine can't have `async` functions of a world: `{}`",
+        .functions.join("`, `")
+    )]
+    Async {
+        /// Their names.
+        functions: Vec<String>,
+    },
 }
 
 impl LanguageError for NpmError {
@@ -123,12 +132,17 @@ impl LanguageError for NpmError {
                 "take another version of WASI 0.2, such as 0.2.9 or 0.2.12: hosts treat them alike"
                     .to_owned(),
             ),
+            Self::Async { .. } => Some(
+                "declare it as `func` in the WIT: an `async` function of a module may implement it, and its \
+                 result is waited for"
+                    .to_owned(),
+            ),
             Self::Read { .. } | Self::Parse { .. } => None,
         }
     }
 
     fn is_about_wit(&self) -> bool {
-        matches!(self, Self::EngineVersion(_))
+        matches!(self, Self::EngineVersion(_) | Self::Async { .. })
     }
 }
 

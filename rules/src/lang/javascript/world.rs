@@ -6,12 +6,13 @@
 
 use cache::Digest;
 use sandbox::Cancel;
+use semver::Version;
 
 use super::NpmError;
 use crate::lang::ComponentWit;
 use crate::memo;
 use crate::plan::{PlanError, Planner};
-use crate::wit::ImportsErrand;
+use crate::wit::{self, ImportsErrand};
 use crate::worker::{self, Errand};
 
 /// The part of a world that decides about actions.
@@ -19,12 +20,14 @@ use crate::worker::{self, Errand};
 pub(super) struct World {
     /// The names of its imports, as a module imports them: `wasi:http/types@0.2.4`, `log`.
     pub(super) imports: Vec<String>,
+    /// The functions that it imports or exports and that are `async`.
+    async_functions: Vec<String>,
 }
 
 /// The engine was built with a part of this version that is behind a gate in its WIT.
 const SOCKETS: &str = "wasi:sockets/network@0.2.10";
 
-/// The engine's features, and the interfaces that each is built on.
+/// The engine's features, and the interfaces of WASI 0.2 that each is built on.
 const FEATURES: [(&str, &[&str]); 4] = [
     ("clocks", &["wasi:clocks/monotonic-clock", "wasi:clocks/wall-clock"]),
     ("http", &["wasi:http/outgoing-handler"]),
@@ -36,43 +39,86 @@ impl World {
     /// The world of `wit`. Parsed once per content, then remembered.
     pub(super) fn of(planner: &Planner<'_>, wit: &ComponentWit) -> Result<Self, PlanError> {
         let store = planner.store();
-        let text = format!("javascript-world 1 {} {}", wit.tree, wit.world);
+        let text = format!("javascript-world 2 {} {}", wit.tree, wit.world);
         let key = Digest::of(store.function(), text.as_bytes());
-        if let Some((_, names)) = memo::recall(store, &key)? {
-            return Ok(Self::parse(&names));
-        }
-        let world = Self::read(planner, wit)?;
-        memo::remember(store, &key, &wit.tree, &world.imports.join("\n"))?;
+        let lines = match memo::recall(store, &key)? {
+            Some((_, lines)) => lines,
+            None => {
+                let lines = Self::read(planner, wit)?;
+                memo::remember(store, &key, &wit.tree, &lines)?;
+                lines
+            }
+        };
+        let world = Self::parse(&lines);
+        world.check()?;
         Ok(world)
     }
 
-    fn parse(names: &str) -> Self {
-        Self { imports: names.lines().map(str::to_owned).collect() }
+    pub(super) fn parse(lines: &str) -> Self {
+        let (mut imports, mut async_functions) = (Vec::new(), Vec::new());
+        for line in lines.lines() {
+            match line.strip_prefix(ImportsErrand::ASYNC) {
+                Some(function) => async_functions.push(function.to_owned()),
+                None => imports.push(line.to_owned()),
+            }
+        }
+        Self { imports, async_functions }
     }
 
-    fn read(planner: &Planner<'_>, wit: &ComponentWit) -> Result<Self, PlanError> {
+    fn read(planner: &Planner<'_>, wit: &ComponentWit) -> Result<String, PlanError> {
         let errand = Errand::Imports(ImportsErrand {
             folder: wit.tree.to_string(),
             place: wit.place.to_string(),
             world: wit.world.clone(),
         });
         let limits = planner.worker_limits();
-        let done = worker::run(errand, planner.store(), &limits, &Cancel::new())?;
-        let world = Self::parse(&done.text);
-        match world.imports.iter().any(|name| name == SOCKETS) {
-            true => Err(NpmError::EngineVersion(SOCKETS).into()),
-            false => Ok(world),
+        Ok(worker::run(errand, planner.store(), &limits, &Cancel::new())?.text)
+    }
+
+    /// Refuses a world that the engine can't have.
+    fn check(&self) -> Result<(), NpmError> {
+        if self.imports.iter().any(|name| name == SOCKETS) {
+            return Err(NpmError::EngineVersion(SOCKETS));
+        }
+        match self.async_functions.is_empty() {
+            true => Ok(()),
+            false => Err(NpmError::Async { functions: self.async_functions.clone() }),
         }
     }
 
     /// The engine's features that the world has everything for.
     pub(super) fn features(&self) -> Vec<&'static str> {
-        let imported = |interface: &&str| {
-            let mut names = self.imports.iter();
-            names.any(|name| name.split('@').next() == Some(*interface))
-        };
-        let on = FEATURES.iter().filter(|(_, interfaces)| interfaces.iter().all(imported));
+        let on = FEATURES.iter().filter(|(_, interfaces)| self.lacks(interfaces).is_empty());
         on.map(|(feature, _)| *feature).collect()
+    }
+
+    /// The engine's features that the world lacks something for, each with the imports to add for it.
+    pub(super) fn off(&self) -> Vec<(&'static str, Vec<String>)> {
+        let lacking = FEATURES.iter().map(|(feature, interfaces)| {
+            let imports = self.lacks(interfaces).into_iter();
+            (*feature, imports.map(|interface| self.versioned(interface)).collect())
+        });
+        lacking.filter(|(_, imports): &(_, Vec<_>)| !imports.is_empty()).collect()
+    }
+
+    fn lacks(&self, interfaces: &[&'static str]) -> Vec<&'static str> {
+        let imported = |interface: &str| {
+            let rest = |name: &String| name.strip_prefix(interface).map(str::to_owned);
+            self.imports.iter().filter_map(rest).any(|rest| rest.starts_with("@0.2."))
+        };
+        interfaces.iter().copied().filter(|interface| !imported(interface)).collect()
+    }
+
+    /// An interface of WASI with the version that the world has of others, or else the newest.
+    fn versioned(&self, interface: &str) -> String {
+        let (_, path) = interface.split_once(':').expect("the interfaces above are WASI's");
+        let (package, _) = path.split_once('/').expect("and each is of a package");
+        let built_in = wit::built_in_versions("wasi", package);
+        let wasi = self.imports.iter().filter(|name| name.starts_with("wasi:"));
+        let versions = wasi.filter_map(|name| name.split_once('@')?.1.parse::<Version>().ok());
+        let version = versions.filter(|version| built_in.contains(version)).max();
+        let newest = || built_in.last().cloned().expect("all of WASI 0.2 is built in");
+        format!("{interface}@{}", version.unwrap_or_else(newest))
     }
 }
 
@@ -94,5 +140,28 @@ mod tests {
             "wasi:http/outgoing-handler@0.2.12\nwasi:clocks/wall-clock@0.2.12\nwasi:clocks/monotonic-clock@0.2.12",
             &["clocks", "http"],
         );
+    }
+    #[test]
+    fn what_is_off_is_told_with_the_imports_to_add() {
+        let check = |imports: &str, feature: &str, expect: &[&str]| {
+            let off = World::parse(imports).off();
+            let found = off.iter().find(|(name, _)| *name == feature);
+            assert_eq!(found.map_or(&[][..], |(_, imports)| imports), expect, "{imports}");
+        };
+        check("", "random", &["wasi:random/random@0.2.12"]);
+        check("wasi:io/poll@0.2.3", "random", &["wasi:random/random@0.2.3"]);
+        check("wasi:io/poll@0.2.77", "random", &["wasi:random/random@0.2.12"]);
+        check("wasi:random/random@0.2.3", "random", &[]);
+        check("wasi:random/random@0.3.0", "random", &["wasi:random/random@0.2.12"]);
+        check("wasi:clocks/wall-clock@0.2.4", "clocks", &["wasi:clocks/monotonic-clock@0.2.4"]);
+    }
+
+    #[test]
+    fn async_functions_are_refused_by_name() {
+        let world = World::parse("wasi:io/poll@0.2.3\nasync demo:app/api#hello\nasync f");
+        assert_eq!(world.imports, ["wasi:io/poll@0.2.3"]);
+        let error = world.check().unwrap_err().to_string();
+        assert!(error.contains("`demo:app/api#hello`, `f`"), "{error}");
+        assert!(World::parse("wasi:io/poll@0.2.3").check().is_ok());
     }
 }

@@ -1,27 +1,76 @@
 // Runs a bundle in the prepared engine and leaves the result, a core module, in /out/core.wasm:
-// `node compile.mjs MODULE`.
+// `node compile.mjs MODULE OFF…`, where each feature that is off is written with what the world would have to import
+// for it: `random=wasi:random/random@0.2.4`.
 //
 // What componentize-js does after it has prepared the engine. It puts the stubs in at the very end, which takes as
 // long as all the rest; here they are in a second engine, and the state is put into that.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readable } from './regular.mjs';
 import { fail, initialise, sections } from './tools.mjs';
+import { examine } from './uses.mjs';
 
-const [module] = process.argv.slice(2);
+const [module, ...off] = process.argv.slice(2);
 const engine = '/engine';
-const folder = '/bundle';
+const folder = '/tmp/bundle';
 const out = '/tmp/initialised.wasm';
+
+const text = readFileSync(`/bundle/${module}`, 'utf8');
+const { uses, listens, patterns } = await examine(text).catch(unexamined);
+mkdirSync(folder);
+writeFileSync(`${folder}/${module}`, readable(text, patterns));
+warn();
 
 const environment = JSON.parse(readFileSync(`${engine}/environment.json`, 'utf8'));
 const wizer = await initialise({ engine, environment, cache: '/cache', folder, module, out });
 if (wizer.error) throw wizer.error;
-if (wizer.status !== 0) fail(explained(wizer.stderr));
+if (wizer.status !== 0) failed(explained(wizer.stderr));
 process.stderr.write(wizer.stderr);
 
 const initialised = readFileSync(out);
 await check(initialised);
 const [before, stubbed] = ['engine', 'stubbed'].map((name) => readFileSync(`${engine}/${name}.wasm`));
 writeFileSync('/out/core.wasm', withState(stubbed, before, initialised));
+
+/** The engine is who judges a module; what only it can read, or what is nested too deeply, is taken as it is. */
+function unexamined(error) {
+  if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
+  console.error(`warning: ${module} was not searched for what its world lacks: ${error.message}`);
+  return { uses: [], listens: false, patterns: [] };
+}
+
+/** Says what the module uses that the world has nothing for. */
+function warn() {
+  const effects = {
+    clocks: 'the time never changes, and timers fail',
+    random: 'the numbers are the same in each run',
+    stdio: 'nothing is written',
+    http: 'each call fails',
+  };
+  for (const [feature, imports] of off.map((one) => one.split('='))) {
+    const places = new Map();
+    for (const { name, line } of uses.filter((use) => use.feature === feature)) {
+      const file = bundledFrom(line) ?? module;
+      // Packages log where they have reason to: that is no mistake of the project.
+      if (feature === 'stdio' && file.startsWith('../node_modules/')) continue;
+      places.set(file, (places.get(file) ?? new Set()).add(`\`${name}\``));
+    }
+    if (places.size === 0) continue;
+    const [[file, names]] = places;
+    const others = places.size > 1 ? ` (and ${places.size - 1} more)` : '';
+    const lines = imports.split(',').map((name) => `\`import ${name};\``);
+    console.error(
+      `warning: ${file}${others} uses ${[...names].join(', ')}, for which the world lacks an import: ` +
+        `${effects[feature]}; add to the world: ${lines.join(' ')}`,
+    );
+  }
+}
+
+/** Ends with what the engine said, and with what it can't know. */
+function failed(said) {
+  const listening = '`addEventListener("fetch", …)` is not what makes a component serve requests';
+  fail(listens ? `${said}\n${listening}` : said);
+}
 
 /** The stubbed engine, with what wizer changed in the engine from `before` to `after`. */
 function withState(stubbed, before, after) {
@@ -63,7 +112,7 @@ async function check(bytes) {
   }
   const { exports } = await WebAssembly.instantiate(compiled, imports);
   memory = exports.memory;
-  if (exports.check_init() !== 0) fail(located(said.trim()) || 'the module lacks exports of the world');
+  if (exports.check_init() !== 0) failed(located(said.trim()) || 'the module lacks exports of the world');
 }
 
 /** What the engine said, without wizer's account of its own stack. */
@@ -73,14 +122,17 @@ function explained(text) {
 }
 
 /** Drops places in the engine, and adds to each one in the bundle the file that this part was made of. */
-function located(text) {
-  const lines = readFileSync(`${folder}/${module}`, 'utf8').split('\n');
-  const own = text.replaceAll(/\/engine\/initializer\.js(?::\d+)* ?/g, '');
+function located(said) {
+  const own = said.replaceAll(/\/engine\/initializer\.js(?::\d+)* ?/g, '');
   const place = new RegExp(`(${RegExp.escape(module)}):(\\d+):\\d+`, 'g');
   return own.replaceAll(place, (all, _, line) => {
-    // esbuild heads each part of a bundle with a comment that names its file.
-    const heads = lines.slice(0, Number(line)).filter((line) => /^\/\/ \S+\.\w+$/.test(line));
-    const file = heads.at(-1)?.slice(3);
+    const file = bundledFrom(Number(line));
     return file ? `${all} (bundled from ${file})` : all;
   });
+}
+
+/** The file that a line of the bundle was made of: esbuild heads each part with a comment that names it. */
+function bundledFrom(line) {
+  const above = text.split('\n').slice(0, line);
+  return above.filter((line) => /^\/\/ \S+\.\w+$/.test(line)).at(-1)?.slice(3);
 }

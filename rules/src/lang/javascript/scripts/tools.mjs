@@ -1,8 +1,10 @@
 // What the scripts share: where the tools lie in the image, and how wizer is called.
 
 import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
 
-const packages = '/usr/lib/jco/node_modules/@bytecodealliance';
+const modules = '/usr/lib/jco/node_modules';
+const packages = `${modules}/@bytecodealliance`;
 
 /** The engine as it was released, before it knows a world. */
 export const released = `${packages}/componentize-js/lib/starlingmonkey_embedding.wasm`;
@@ -16,6 +18,16 @@ export async function splicer() {
 /** The part of jco that writes type declarations. */
 export async function typegen() {
   return import(`${packages}/jco-transpile/dist/index.js`);
+}
+
+/** A parser of JavaScript. */
+export async function parser() {
+  return import(`${modules}/acorn/dist/acorn.mjs`);
+}
+
+/** What writes a regular expression without the properties of Unicode's characters. */
+export function rewriter() {
+  return createRequire(`${modules}/`)('regexpu-core');
 }
 
 /**

@@ -1,0 +1,69 @@
+// The imports of a module: which there are, and other names for the modules they come from.
+
+import { sections } from './tools.mjs';
+
+const IMPORTS = 2;
+const FUNCTION = 0;
+
+/** The imports of a module, each as `{ module, name }`, in their order. */
+export function imports(bytes) {
+  const section = sections(bytes).find(({ id }) => id === IMPORTS);
+  return section ? entries(section.bytes) : [];
+}
+
+/** A module whose imports come from where `rename` says: it gets an import and returns the name of a module. */
+export function renamed(bytes, rename) {
+  const parts = sections(bytes).map((section) => {
+    if (section.id !== IMPORTS) return section.bytes;
+    const found = entries(section.bytes);
+    const texts = found.flatMap((entry) => [text(rename(entry)), text(entry.name), entry.description]);
+    const body = Buffer.concat([number(found.length), ...texts]);
+    return Buffer.concat([Buffer.of(IMPORTS), number(body.length), body]);
+  });
+  return Buffer.concat([bytes.subarray(0, 8), ...parts]);
+}
+
+/** https://webassembly.github.io/spec/core/binary/modules.html#import-section */
+function entries(section) {
+  let at = 1;
+  const decoder = new TextDecoder();
+  const read = () => {
+    let value = 0;
+    let shift = 0;
+    let byte;
+    do {
+      byte = section[at++];
+      value += (byte & 0x7f) * 2 ** shift;
+      shift += 7;
+    } while (byte & 0x80);
+    return value;
+  };
+  const readText = () => {
+    const length = read();
+    at += length;
+    return decoder.decode(section.subarray(at - length, at));
+  };
+  read();
+  return Array.from({ length: read() }, () => {
+    const [module, name] = [readText(), readText()];
+    const start = at;
+    if (section[at++] !== FUNCTION) throw new Error(`the engine imports ${module} ${name}, which is no function`);
+    read();
+    return { module, name, description: section.subarray(start, at) };
+  });
+}
+
+function text(value) {
+  const bytes = Buffer.from(value, 'utf8');
+  return Buffer.concat([number(bytes.length), bytes]);
+}
+
+function number(value) {
+  const bytes = [];
+  do {
+    const rest = Math.floor(value / 0x80);
+    bytes.push((value % 0x80) + (rest > 0 ? 0x80 : 0));
+    value = rest;
+  } while (value > 0);
+  return Buffer.from(bytes);
+}
