@@ -58,6 +58,8 @@ pub(crate) struct Request<'a> {
     pub(crate) env: &'a BTreeMap<String, String>,
     /// `features` and `default_features`.
     pub(crate) features: &'a Features,
+    /// `check`.
+    pub(crate) check: bool,
     /// Its WIT, completed.
     pub(crate) wit: Option<&'a ComponentWit>,
     /// Whether to optimise.

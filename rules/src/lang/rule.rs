@@ -20,6 +20,8 @@ pub(crate) struct Rule {
     pub(crate) nicknames: &'static [&'static str],
     /// Languages whose sources it can be told to compile as well.
     pub(crate) also_reads: &'static [&'static str],
+    /// Whether a check stands beside the build, which a component can switch off.
+    pub(crate) has_check: bool,
     /// The toolchains that a component of a project needs, by its `source`.
     pub(crate) toolchains: fn(&Path, &ProjectPath) -> Vec<&'static str>,
     /// Adds the actions that compile a component.

@@ -39,6 +39,8 @@ pub struct Component {
     pub env: BTreeMap<VariableName, Spanned<String>>,
     /// The features of its Cargo package.
     pub features: Features,
+    /// Whether its types are checked beside its build.
+    pub check: Setting<bool>,
     /// Sibling components whose exports it imports.
     pub dependencies: Vec<Spanned<ComponentName>>,
     /// What its build may use up.
@@ -111,6 +113,8 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
         _ => None,
     };
     let features = Features::read(reader, language);
+    let check = Setting::or(reader.flag("check"), true);
+    check_check(reader, origin.as_ref());
     let limits = Limits::read(reader);
     let span = reader.span();
     Some(Component {
@@ -123,6 +127,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
         inputs,
         env,
         features,
+        check,
         dependencies,
         limits,
         span,
@@ -215,7 +220,10 @@ fn read_language(
 
 /// Refuses keys about compiling in a component that is not compiled.
 fn refuse_build_keys(reader: &mut Reader<'_, '_>) {
-    let keys = ["language", "inputs", "env"].into_iter().chain(Features::KEYS).chain(Limits::KEYS);
+    let keys = ["language", "inputs", "env", "check"]
+        .into_iter()
+        .chain(Features::KEYS)
+        .chain(Limits::KEYS);
     for key in keys {
         if let Some(span) = reader.key(key) {
             reader.report(
@@ -224,6 +232,20 @@ fn refuse_build_keys(reader: &mut Reader<'_, '_>) {
                     .help("a ready-made component is not compiled"),
             );
         }
+    }
+}
+
+/// Only a language whose compiler does not check types has a check that could be left out.
+fn check_check(reader: &mut Reader<'_, '_>, origin: Option<&Origin>) {
+    let Some((Origin::Source { language, .. }, span)) = origin.zip(reader.key("check")) else {
+        return;
+    };
+    if !language.rule().has_check {
+        reader.report(
+            Diagnostic::error(span, format!("a {} component has no `check`", language.value))
+                .label("expected only in TypeScript")
+                .help("the types of TypeScript are checked beside the build, which `check = false` switches off"),
+        );
     }
 }
 

@@ -88,6 +88,7 @@ impl Section {
                 "env",
                 "features",
                 "default_features",
+                "check",
                 "dependencies",
                 "timeout",
                 "memory",

@@ -200,6 +200,7 @@ fn plan_component(
                 inputs: &planner.matching(&component.inputs)?,
                 env: &component.env.iter().map(|(k, v)| (k.to_string(), v.value.clone())).collect(),
                 features: &component.features,
+                check: *component.check,
                 wit: wit.as_ref(),
                 release: options.release,
             };

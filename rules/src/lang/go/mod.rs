@@ -37,6 +37,7 @@ pub(super) const RULE: Rule = Rule {
     endings: &["go"],
     nicknames: &["golang", "tinygo"],
     also_reads: &[],
+    has_check: false,
     toolchains: |_, _| vec![GO],
     compile: compile::compile,
     hints: hints::hints,

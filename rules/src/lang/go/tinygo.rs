@@ -110,6 +110,7 @@ mod tests {
             inputs: &[],
             env: &env,
             features: &Features::default(),
+            check: true,
             wit: Some(&wit),
             release: true,
         };

@@ -90,6 +90,7 @@ mod tests {
             inputs: &[],
             env: &env,
             features: &Features::default(),
+            check: true,
             wit: None,
             release: true,
         };

@@ -29,6 +29,7 @@ pub(super) const RULE: Rule = Rule {
     endings: &["js", "mjs"],
     nicknames: &["js", "node"],
     also_reads: &[],
+    has_check: false,
     toolchains: |_, _| vec![ESBUILD, JCO],
     compile: |planner, request| compile(planner, request, Dialect::JavaScript),
     hints: hints::hints,
@@ -39,6 +40,7 @@ pub(super) const TYPESCRIPT_RULE: Rule = Rule {
     endings: &["ts", "mts"],
     nicknames: &["ts"],
     also_reads: &["javascript"],
+    has_check: true,
     toolchains: |_, _| vec![ESBUILD, JCO, TYPESCRIPT],
     compile: |planner, request| compile(planner, request, Dialect::TypeScript),
     // Those of JavaScript.
@@ -161,7 +163,7 @@ fn compile(
     let sources = package.sources(planner, request)?;
     let engine = PreparedEngine::plan(planner, request, wit, &world)?;
     let bundle = bundle::plan(planner, request, &world, sources.tree, packages.as_ref())?;
-    let checks = match typed {
+    let checks = match typed && request.check {
         true => vec![check::plan(planner, request, wit, &world, &sources, packages.as_ref())?],
         false => Vec::new(),
     };

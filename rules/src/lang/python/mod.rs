@@ -25,6 +25,7 @@ pub(super) const RULE: Rule = Rule {
     endings: &["py"],
     nicknames: &["py", "python3"],
     also_reads: &[],
+    has_check: false,
     toolchains: |_, _| vec![COMPONENTIZE_PY],
     compile: compile::compile,
     hints: hints::hints,

@@ -37,6 +37,7 @@ pub(super) const RULE: Rule = Rule {
     endings: &["rs"],
     nicknames: &["rs"],
     also_reads: &[],
+    has_check: false,
     toolchains: workspace::toolchains,
     compile: compile::compile,
     hints: hints::hints,

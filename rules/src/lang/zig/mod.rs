@@ -30,6 +30,7 @@ pub(super) const RULE: Rule = Rule {
     endings: &["zig"],
     nicknames: &[],
     also_reads: &[],
+    has_check: false,
     toolchains: |_, _| vec![ZIG],
     compile,
     hints: hints::hints,
@@ -40,6 +41,7 @@ pub(super) const C_RULE: Rule = Rule {
     endings: &["c"],
     nicknames: &[],
     also_reads: &[],
+    has_check: false,
     toolchains: |_, _| vec![ZIG],
     compile: |planner, request| c::compile(planner, c::Dialect::C, request),
     // Those of Zig.
@@ -51,6 +53,7 @@ pub(super) const CPP_RULE: Rule = Rule {
     endings: &["cc", "cpp", "cxx"],
     nicknames: &["c++", "cxx", "cc"],
     also_reads: &["c"],
+    has_check: false,
     toolchains: |_, _| vec![ZIG],
     compile: |planner, request| c::compile(planner, c::Dialect::Cpp, request),
     // Those of Zig.
