@@ -12,7 +12,7 @@ use walkdir::{DirEntry, WalkDir};
 use crate::path::{PathError, ProjectPath};
 
 /// What an action sees of the project.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SourceTree {
     files: BTreeSet<ProjectPath>,
     generated: BTreeMap<ProjectPath, Vec<u8>>,

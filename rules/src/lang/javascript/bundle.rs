@@ -5,6 +5,7 @@
 
 use cache::Digest;
 use engine::{Action, Input, Label, Source};
+use serde_json::Value;
 
 use super::fetch::MODULES;
 use super::module_name;
@@ -46,9 +47,12 @@ fn arguments(request: &Request<'_>, world: &World) -> Vec<String> {
         request.source.as_str(),
         "--bundle",
         "--format=esm",
-        // Neither a browser nor Node.js: without this, packages that are not modules would not be found.
-        "--platform=neutral",
-        "--main-fields=module,main",
+        // The engine has what the web has, and nothing of Node.js. Of what a package offers that means: its fields
+        // `browser`, `module` and `main`, in this order, and of its `exports` these conditions, whichever the package
+        // names first.
+        "--platform=browser",
+        "--conditions=worker,wasm,module",
+        "--define:global=globalThis",
         "--charset=utf8",
         "--log-level=warning",
         "--log-limit=0",
@@ -59,17 +63,19 @@ fn arguments(request: &Request<'_>, world: &World) -> Vec<String> {
     arguments.push(format!("--target={TARGET}"));
     arguments.push(format!("--outfile=/out/{OUTPUT}/{}", module_name(request)));
     arguments.extend(world.imports.iter().map(|name| format!("--external:{name}")));
-    let mode = if request.release { "production" } else { "development" };
-    if !request.env.contains_key("NODE_ENV") {
-        arguments.push(defined("NODE_ENV", mode));
-    }
-    arguments.extend(request.env.iter().map(|(name, value)| defined(name, value)));
+    arguments.extend(environment(request));
     arguments
 }
 
-/// There is no `process` in the engine: what the component's `env` says is filled in.
-fn defined(name: &str, value: &str) -> String {
-    format!("--define:process.env.{name}={}", serde_json::Value::from(value))
+/// There is no `process` in the engine: what the component's `env` says is filled in, one by one and as a whole.
+fn environment(request: &Request<'_>) -> Vec<String> {
+    let mode = if request.release { "production" } else { "development" };
+    let mut env = request.env.clone();
+    env.entry("NODE_ENV".to_owned()).or_insert_with(|| mode.to_owned());
+    let each = env.iter().map(|(name, value)| (format!(".{name}"), Value::from(value.as_str())));
+    let whole = (String::new(), Value::from_iter(env.clone()));
+    let defined = each.chain([whole]);
+    defined.map(|(name, value)| format!("--define:process.env{name}={value}")).collect()
 }
 
 #[cfg(test)]
@@ -103,6 +109,7 @@ mod tests {
             "--external:log",
             "--define:process.env.NODE_ENV=\"production\"",
             "--define:process.env.GREETING=\"say \\\"hi\\\"\"",
+            "--define:process.env={\"GREETING\":\"say \\\"hi\\\"\",\"NODE_ENV\":\"production\"}",
         ] {
             assert!(arguments.iter().any(|argument| argument == expected), "{arguments:?}");
         }

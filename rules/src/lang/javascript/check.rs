@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::engine::Node;
 use super::fetch::MODULES;
-use super::package::PackageSources;
+use super::package::{self, PackageSources};
+use super::tsconfig;
 use super::world::World;
 use crate::lang::source_tree::SourceTree;
 use crate::lang::{ComponentWit, Request, base_environment, process};
@@ -21,8 +22,11 @@ use crate::toolchain::TYPESCRIPT;
 const TYPES: &str = "types";
 /// The output of the check: what tsc keeps of a run, as it writes nothing else.
 const CHECKED: &str = "checked.tsbuildinfo";
-/// The folder of our tsconfig.json.
+/// The folder of our tsconfig.json, where the project has none.
 const CONFIGURATION: &str = "check";
+
+/// The first version of tsc that is a program of its own; those before are run by Node.js.
+const FIRST_NATIVE: u64 = 7;
 
 /// Plans both actions and returns the check.
 pub(super) fn plan(
@@ -30,20 +34,32 @@ pub(super) fn plan(
     request: &Request<'_>,
     wit: &ComponentWit,
     world: &World,
-    sources: &PackageSources,
+    sources: PackageSources,
     packages: Option<&Source>,
 ) -> Result<ActionId, PlanError> {
     let types = types(planner, request, wit, world)?;
-    let mut configuration = SourceTree::default();
-    let text = format!("{:#}\n", tsconfig(request.source, sources));
-    configuration.generated(ProjectPath::parse("tsconfig.json")?, text);
-    let configuration = planner.store_tree(configuration)?;
-    let argv = ["/usr/bin/tsc", "--project", "/check/tsconfig.json", "--pretty"];
-    let process = process(argv.map(str::to_owned).to_vec(), base_environment(), "src");
+    let files = files(request.source, &sources.declarations);
+    let mut own = SourceTree::default();
+    let mut tree = sources.tree;
+    let project = match &sources.tsconfig {
+        Some(path) => {
+            let text = package::read_text(planner.project(), path)?.unwrap_or_default();
+            if let Some(text) = tsconfig::applied(&text, &files) {
+                tree.generated(path.clone(), text);
+            }
+            format!("/src/{path}")
+        }
+        None => {
+            let text = format!("{:#}\n", strict(&files));
+            own.generated(ProjectPath::parse("tsconfig.json")?, text);
+            format!("/{CONFIGURATION}/tsconfig.json")
+        }
+    };
+    let process = process(tsc(planner, &project), base_environment(), "src");
     let mut action = Action::process(Label::new(request.name, "check"), process)
         .input(Input::root(planner.image(TYPESCRIPT)?))
-        .input(Input::new("src", Source::Tree(sources.tree)))
-        .input(Input::new(CONFIGURATION, Source::Tree(configuration)))
+        .input(Input::new("src", Source::Tree(planner.store_tree(tree)?)))
+        .input(Input::new(CONFIGURATION, Source::Tree(planner.store_tree(own)?)))
         .input(Input::new(TYPES, Source::output(types, TYPES)))
         .output(CHECKED);
     if let Some(packages) = packages {
@@ -69,48 +85,60 @@ fn types(
     planner.add(action)
 }
 
-/// The project's configuration, applied to what is bundled and nothing else; a strict one if it has
-/// none.
-fn tsconfig(entry: &ProjectPath, sources: &PackageSources) -> Value {
-    let mut options = json!({
-        "noEmit": true,
-        "composite": false,
-        "incremental": true,
-        "tsBuildInfoFile": format!("/out/{CHECKED}"),
-        "allowImportingTsExtensions": true,
-        "moduleDetection": "force",
-        "rootDir": "/",
-        "skipLibCheck": true,
-    });
-    let mut files = vec![format!("../src/{entry}")];
-    files.extend(sources.declarations.iter().map(|path| format!("../src/{path}")));
-    files.extend(["world.d.ts", "fits-world.ts"].map(|name| format!("../{TYPES}/{name}")));
-    match &sources.tsconfig {
-        Some(path) => json!({
-            "extends": format!("../src/{path}"),
-            "compilerOptions": options,
-            "files": files,
-            "include": [],
-        }),
-        None => {
-            // What the engine has: the language, and the interfaces of the web without a document.
-            let own = json!({
-                "strict": true,
-                "target": "es2022",
-                "lib": ["es2023", "esnext.disposable", "webworker", "webworker.iterable"],
-                "module": "esnext",
-                "moduleResolution": "bundler",
-                "resolveJsonModule": true,
-                "isolatedModules": true,
-                "types": [],
-            });
-            let (Value::Object(options), Value::Object(own)) = (&mut options, own) else {
-                unreachable!("both are written as objects above")
-            };
-            options.extend(own);
-            json!({ "compilerOptions": options, "files": files })
-        }
-    }
+/// The command. What it is told goes before what the configuration says.
+fn tsc(planner: &Planner<'_>, project: &str) -> Vec<String> {
+    let version = planner.version(TYPESCRIPT).unwrap_or_default();
+    let major = version.split('.').next().and_then(|major| major.parse().ok());
+    let program: &[&str] = match major {
+        Some(0..FIRST_NATIVE) => &["/usr/bin/node", "/usr/lib/typescript/lib/tsc.js"],
+        _ => &["/usr/bin/tsc"],
+    };
+    let state = format!("/out/{CHECKED}");
+    let options = [
+        "--project",
+        project,
+        "--pretty",
+        "--noEmit",
+        "--emitDeclarationOnly",
+        "false",
+        "--composite",
+        "false",
+        "--incremental",
+        "--tsBuildInfoFile",
+        &state,
+        "--allowImportingTsExtensions",
+        "--moduleDetection",
+        "force",
+        "--rootDir",
+        "/",
+        "--skipLibCheck",
+    ];
+    program.iter().chain(&options).map(|word| (*word).to_owned()).collect()
+}
+
+/// What is checked: the source with all that it imports, what declares types for it, and the world.
+fn files(entry: &ProjectPath, declarations: &[ProjectPath]) -> Vec<String> {
+    let own = std::iter::once(entry).chain(declarations).map(|path| format!("/src/{path}"));
+    let world = ["world.d.ts", "fits-world.ts"].map(|name| format!("/{TYPES}/{name}"));
+    own.chain(world).collect()
+}
+
+/// The configuration of a project that has none. What the engine has: the language, and the interfaces of the web
+/// without a document.
+fn strict(files: &[String]) -> Value {
+    json!({
+        "compilerOptions": {
+            "strict": true,
+            "target": "es2022",
+            "lib": ["es2023", "esnext.disposable", "webworker", "webworker.iterable"],
+            "module": "esnext",
+            "moduleResolution": "bundler",
+            "resolveJsonModule": true,
+            "isolatedModules": true,
+            "types": [],
+        },
+        "files": files,
+    })
 }
 
 #[cfg(test)]
@@ -118,27 +146,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_configuration_of_the_project_is_extended() {
+    fn the_source_is_checked_with_its_declarations_and_the_world() {
         let path = |text: &str| ProjectPath::parse(text).unwrap();
-        let sources = |tsconfig: Option<&str>| PackageSources {
-            tree: cache::Digest::of(cache::DigestFunction::Blake3, b""),
-            declarations: vec![path("a/env.d.ts")],
-            tsconfig: tsconfig.map(path),
-        };
-        let config = tsconfig(&path("a/src/app.ts"), &sources(Some("a/tsconfig.json")));
-        assert_eq!(config["extends"], "../src/a/tsconfig.json");
-        assert_eq!(config["include"], json!([]));
-        assert_eq!(config["compilerOptions"]["strict"], Value::Null);
-        let files = [
-            "../src/a/src/app.ts",
-            "../src/a/env.d.ts",
-            "../types/world.d.ts",
-            "../types/fits-world.ts",
-        ];
-        assert_eq!(config["files"], json!(files));
-        let config = tsconfig(&path("a/src/app.ts"), &sources(None));
-        assert_eq!(config["extends"], Value::Null);
-        assert_eq!(config["compilerOptions"]["strict"], true);
-        assert_eq!(config["compilerOptions"]["noEmit"], true);
+        let found = files(&path("a/src/app.ts"), &[path("a/env.d.ts")]);
+        let expect =
+            ["/src/a/src/app.ts", "/src/a/env.d.ts", "/types/world.d.ts", "/types/fits-world.ts"];
+        assert_eq!(found, expect);
     }
 }

@@ -13,14 +13,12 @@ use std::sync::Arc;
 use cache::{Digest, DiskStore, Entry, Tree};
 use engine::{Action, Artifact, Builtin, BuiltinContext, BuiltinError, Label, Source};
 
-use super::NpmError;
-use super::package::{self, Package};
+use super::lock::Needs;
+use super::package::Package;
 use crate::bounded;
 use crate::environment::NPM;
 use crate::plan::{Clients, PlanError, Planner};
-use crate::toolchain::source::npm::{
-    Dependencies, Integrity, Npm, Npmrc, PackageLock, Placed, Spec, Tarballs,
-};
+use crate::toolchain::source::npm::{Integrity, Npm, Npmrc, Placed, Spec, Tarballs};
 use crate::toolchain::unpack::npm_package;
 
 /// Where modules look for packages: in the first of the folders above them that has it.
@@ -53,22 +51,22 @@ enum FetchError {
     LeftOut { left_out: Vec<String>, source: crate::toolchain::NpmError },
 }
 
-/// Plans fetching what `package` depends on; `None` if that is nothing.
+/// Plans fetching what `package` needs; `None` if that is nothing.
 pub(super) fn packages(
     planner: &mut Planner<'_>,
     package: &Package,
+    needs: &Needs,
     typed: bool,
 ) -> Result<Option<Source>, PlanError> {
-    let packages = locked(planner, package, typed)?;
-    if packages.is_empty() {
+    if needs.packages.is_empty() {
         return Ok(None);
     }
     let folder = &package.folder;
     let purpose = if typed { "types" } else { "fetch" };
     let action = planner.once(&format!("npm {purpose} {folder}"), |planner| {
         let fetch = FetchPackages {
-            packages,
-            folder: folder.on_disk(planner.project()),
+            packages: needs.packages.clone(),
+            folder: needs.folder.on_disk(planner.project()),
             clients: planner.clients(),
         };
         let owner = if folder.is_root() { "npm".to_owned() } else { format!("npm {folder}") };
@@ -78,32 +76,9 @@ pub(super) fn packages(
     Ok(Some(Source::output(action, MODULES)))
 }
 
-/// What the lockfile of `package` has for it.
-fn locked(planner: &Planner<'_>, package: &Package, typed: bool) -> Result<Vec<Placed>, PlanError> {
-    let (project, lock) = (planner.project(), package.lockfile());
-    if !package.has_manifest {
-        return Ok(Vec::new());
-    }
-    let manifest = package.manifest();
-    let needed: Dependencies = package::read(project, &manifest)?.unwrap_or_default();
-    let Some(text) = package::read_text(project, &lock)? else {
-        return match needed.is_empty() {
-            true => Ok(Vec::new()),
-            false => Err(NpmError::NoLockfile { manifest }.into()),
-        };
-    };
-    let unusable = |reason| NpmError::Lockfile { lock: lock.clone(), reason };
-    let parsed = PackageLock::parse(&text).map_err(unusable)?;
-    if let Some(difference) = parsed.difference(&needed) {
-        return Err(NpmError::StaleLockfile { lock, difference }.into());
-    }
-    let wanted = |name: &str| typed && has_types_only(name);
-    Ok(parsed.placed(planner.platform()?, &wanted).map_err(unusable)?)
-}
-
 /// Whether a package that a project is developed with is there for the type checker alone. The
 /// rest, such as test runners, has no part in a build.
-fn has_types_only(name: &str) -> bool {
+pub(super) fn has_types_only(name: &str) -> bool {
     name.starts_with("@types/") || name.starts_with("@tsconfig/")
 }
 
@@ -207,7 +182,7 @@ impl Builtin for FetchPackages {
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
         let trees = self.trees(cx)?;
         let mut modules = Tree::default();
-        // A package comes before those that lie in it.
+        // In the order of the lockfile a package comes before those that lie in it.
         for Placed { place, integrity, .. } in &self.packages {
             let digest = trees[integrity];
             let tree = cx.store().tree(&digest)?.ok_or(BuiltinError::Missing(digest))?;

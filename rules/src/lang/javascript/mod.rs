@@ -4,18 +4,23 @@
 //! Five actions for each component: the *engine* is knit together with the world and compiled once
 //! per world; *fetch* gets the packages of package-lock.json; *bundle* makes one module of the
 //! sources, so that an edit of a comment goes no further; *compile* runs that module in the engine
-//! and keeps the state it is in then. For TypeScript, *check* looks at the types: a build fails with
-//! it, but waits for it at no point.
+//! and keeps the state it is in then. For TypeScript, *check* looks at the types, unless `check = false`: a build
+//! fails with it, but waits for it at no point.
 
 mod bundle;
 mod check;
 mod engine;
 mod fetch;
 mod hints;
+mod lock;
 mod package;
+mod tsconfig;
 mod world;
 
+use std::path::PathBuf;
+
 use engine::PreparedEngine;
+use lock::Needs;
 use package::Package;
 use world::World;
 
@@ -79,6 +84,27 @@ pub(super) enum NpmError {
         /// The package's manifest.
         manifest: ProjectPath,
     },
+    /// A package of a workspace is not in the lockfile of the workspace.
+    #[error(
+        "no package-lock.json beside `{root}`, which has workspaces, is made for `{manifest}`, which has dependencies"
+    )]
+    NoLockfileOfWorkspace {
+        /// The package's manifest.
+        manifest: ProjectPath,
+        /// That of the workspace.
+        root: ProjectPath,
+    },
+    /// The workspace of a package is not inside the project.
+    #[error(
+        "`{manifest}` is a package of the workspace in {}, whose package-lock.json is outside of this project",
+        .root.display()
+    )]
+    WorkspaceAround {
+        /// The package's manifest.
+        manifest: ProjectPath,
+        /// The folder of the workspace.
+        root: PathBuf,
+    },
     /// The lockfile was made for another manifest.
     #[error("`{lock}` does not fit its package.json: {difference}")]
     StaleLockfile {
@@ -125,9 +151,16 @@ impl LanguageError for NpmError {
             Self::StaleLockfile { lock, .. } => {
                 Some(format!("bring it up to date with: {}", install(lock)))
             }
+            Self::NoLockfileOfWorkspace { root, .. } => {
+                Some(format!("make the one of the workspace with: {}", install(root)))
+            }
+            Self::WorkspaceAround { root, .. } => Some(format!(
+                "put run.toml into {}, with paths that start there: npm keeps one lockfile for all packages of a workspace",
+                root.display()
+            )),
             Self::Lockfile { .. } => Some(
-                "a dependency has to come from a registry, with its `integrity` in the lockfile; \
-                 files of the project are imported by their relative paths"
+                "a dependency has to come from a registry, with its `integrity` in the lockfile, or has to be a folder \
+                 of this project, as a workspace or by `file:`"
                     .to_owned(),
             ),
             Self::EngineVersion(_) => Some(
@@ -159,12 +192,14 @@ fn compile(
     let wit = request.wit.ok_or(LangError::NeedsWit { language: name })?;
     let world = World::of(planner, wit)?;
     let package = Package::discover(planner.project(), request.source);
-    let packages = fetch::packages(planner, &package, typed)?;
-    let sources = package.sources(planner, request)?;
+    let needs = Needs::of(planner, &package, &|name| typed && fetch::has_types_only(name))?;
+    let packages = fetch::packages(planner, &package, &needs, typed)?;
+    let sources = package.sources(planner, request, &needs)?;
     let engine = PreparedEngine::plan(planner, request, wit, &world)?;
-    let bundle = bundle::plan(planner, request, &world, sources.tree, packages.as_ref())?;
+    let tree = planner.store_tree(sources.tree.clone())?;
+    let bundle = bundle::plan(planner, request, &world, tree, packages.as_ref())?;
     let checks = match typed && request.check {
-        true => vec![check::plan(planner, request, wit, &world, &sources, packages.as_ref())?],
+        true => vec![check::plan(planner, request, wit, &world, sources, packages.as_ref())?],
         false => Vec::new(),
     };
     let action = engine.compile(request, bundle);

@@ -1,23 +1,24 @@
 //! The npm package around a source file: which files belong to it, what it depends on.
 //!
-//! The package is the folder of the nearest package.json, beside the source or above it; without one
-//! it is the source's own folder. A folder with a package.json of its own is another package.
+//! The package is the folder of the nearest package.json, beside the source or above it; without one that of the nearest
+//! tsconfig.json, whose paths start there; without either it is the source's own folder. A folder with a package.json of its own is another package: of those, the ones that
+//! the package depends on are seen as well.
 
 use std::io::ErrorKind;
 use std::path::Path;
 
-use cache::Digest;
 use serde::de::DeserializeOwned;
 
 use super::NpmError;
+use super::lock::Needs;
 use crate::bounded;
 use crate::lang::Request;
 use crate::lang::source_tree::{SourceTree, Without};
 use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
 
-const MANIFEST: &str = "package.json";
-const LOCKFILE: &str = "package-lock.json";
+pub(super) const MANIFEST: &str = "package.json";
+pub(super) const LOCKFILE: &str = "package-lock.json";
 const TSCONFIG: &str = "tsconfig.json";
 
 /// What modules are made of, and what they import without further ado.
@@ -25,7 +26,7 @@ const EXTENSIONS: [&str; 9] =
     [".cjs", ".cts", ".js", ".json", ".jsx", ".mjs", ".mts", ".ts", ".tsx"];
 
 /// A package of the project.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Package {
     /// Its folder.
     pub(super) folder: ProjectPath,
@@ -33,11 +34,11 @@ pub(super) struct Package {
     pub(super) has_manifest: bool,
 }
 
-/// The files of a package, in the store.
-#[derive(Debug)]
+/// The files of a package.
+#[derive(Clone, Debug)]
 pub(super) struct PackageSources {
     /// All of them, at the project's own paths.
-    pub(super) tree: Digest,
+    pub(super) tree: SourceTree,
     /// Those that only declare types for all modules.
     pub(super) declarations: Vec<ProjectPath>,
     /// The nearest tsconfig.json.
@@ -47,10 +48,15 @@ pub(super) struct PackageSources {
 impl Package {
     /// The package that `source` belongs to.
     pub(super) fn discover(project: &Path, source: &ProjectPath) -> Self {
-        let is_package = |folder: &ProjectPath| folder.join(MANIFEST).on_disk(project).is_file();
-        match source.ancestors().find(is_package) {
+        let nearest = |name: &str| {
+            source.ancestors().find(|folder| folder.join(name).on_disk(project).is_file())
+        };
+        match nearest(MANIFEST) {
             Some(folder) => Self { folder, has_manifest: true },
-            None => Self { folder: source.parent(), has_manifest: false },
+            None => Self {
+                folder: nearest(TSCONFIG).unwrap_or_else(|| source.parent()),
+                has_manifest: false,
+            },
         }
     }
 
@@ -58,20 +64,23 @@ impl Package {
         self.folder.join(MANIFEST)
     }
 
-    pub(super) fn lockfile(&self) -> ProjectPath {
-        self.folder.join(LOCKFILE)
-    }
-
-    /// Takes the package's files, and the TypeScript configuration above it, into the store.
+    /// Lists the package's files, those of the packages of the project that it needs, and the TypeScript configuration
+    /// above it.
     pub(super) fn sources(
         &self,
-        planner: &mut Planner<'_>,
+        planner: &Planner<'_>,
         request: &Request<'_>,
+        needs: &Needs,
     ) -> Result<PackageSources, PlanError> {
         let project = planner.project().to_owned();
         let mut tree = SourceTree::default();
         let without = Without { folders: planner.outputs(), marker: Some(MANIFEST) };
-        tree.folder(&project, &self.folder, &without, &is_module)?;
+        for package in std::iter::once(self).chain(&needs.linked) {
+            tree.folder(&project, &package.folder, &without, &is_module)?;
+        }
+        for (folder, links) in needs.link_folders(planner)? {
+            tree.subtree(folder, links);
+        }
         tree.file(request.source.clone());
         request.add_inputs(&mut tree);
         for folder in self.folder.ancestors() {
@@ -79,11 +88,14 @@ impl Package {
                 tree.file(path);
             }
         }
-        let declarations =
-            tree.files().filter(|path| path.as_str().ends_with(".d.ts")).cloned().collect();
+        let own = |path: &&ProjectPath| {
+            let linked = |package: &Self| !package.folder.is_root() && path.is_in(&package.folder);
+            path.as_str().ends_with(".d.ts") && !needs.linked.iter().any(linked)
+        };
+        let declarations = tree.files().filter(own).cloned().collect();
         let mut candidates = request.source.ancestors().map(|folder| folder.join(TSCONFIG));
         let tsconfig = candidates.find(|path| tree.files().any(|file| file == path));
-        Ok(PackageSources { tree: planner.store_tree(tree)?, declarations, tsconfig })
+        Ok(PackageSources { tree, declarations, tsconfig })
     }
 }
 
@@ -133,10 +145,12 @@ mod tests {
     #[test]
     fn a_package_is_the_folder_of_the_nearest_manifest() {
         let dir = tempfile::tempdir().unwrap();
-        for folder in ["a/src", "b"] {
+        for folder in ["a/src", "b", "c/src"] {
             std::fs::create_dir_all(dir.path().join(folder)).unwrap();
         }
-        std::fs::write(dir.path().join("a/package.json"), "{}").unwrap();
+        for file in ["a/package.json", "a/src/tsconfig.json", "c/tsconfig.json"] {
+            std::fs::write(dir.path().join(file), "{}").unwrap();
+        }
         let check = |source: &str, folder: &str, has_manifest: bool| {
             let package = Package::discover(dir.path(), &ProjectPath::parse(source).unwrap());
             let folder = ProjectPath::parse(folder).unwrap();
@@ -145,6 +159,7 @@ mod tests {
         check("a/app.js", "a", true);
         check("a/src/app.js", "a", true);
         check("b/app.js", "b", false);
+        check("c/src/app.ts", "c", false);
     }
 
     #[test]

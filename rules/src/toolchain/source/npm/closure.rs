@@ -7,19 +7,14 @@
 //! Source: npm's documentation of package-lock.json (`lockfileVersion` 2 and 3) and of the fields
 //! `os`, `cpu` and `libc` of package.json.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::places::{MODULES, Places};
 use super::{Integrity, Spec};
 use crate::toolchain::Platform;
-
-/// The folder that Node looks packages up in.
-const MODULES: &str = "node_modules";
-
-/// So many packages may lie in each other. npm puts a package as far up as it can.
-const DEEPEST: usize = 100;
 
 /// The content of a package-lock.json.
 #[derive(Debug, Deserialize)]
@@ -41,8 +36,10 @@ struct Locked {
     integrity: Option<String>,
     /// It is part of another package's tarball.
     in_bundle: bool,
-    /// It is a link to a folder of the project.
+    /// It is a link to a folder of the project: a workspace, or a dependency by `file:`.
     link: bool,
+    /// Where it came from; of a link, the folder.
+    resolved: Option<String>,
     optional: bool,
     dev_optional: bool,
     os: Words,
@@ -87,6 +84,15 @@ pub(crate) struct Placed {
     pub(crate) spec: Spec,
     /// What pins it.
     pub(crate) integrity: Integrity,
+}
+
+/// What a project of a lockfile needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needed {
+    /// What is to be installed, by place.
+    pub(crate) packages: Vec<Placed>,
+    /// What is a link: place → folder, as the lockfile has it, relative to its own.
+    pub(crate) links: BTreeMap<String, String>,
 }
 
 impl Default for Words {
@@ -154,24 +160,41 @@ impl PackageLock {
         }
     }
 
-    /// The first dependency by which the lockfile differs from the package.json it should be made for;
-    /// `None` if it was made for it.
-    pub(crate) fn difference(&self, manifest: &Dependencies) -> Option<String> {
-        let locked = self.packages.get("").map(|project| project.dependencies.by_name());
-        let (locked, wanted) = (locked.unwrap_or_default(), manifest.by_name());
-        let names: BTreeSet<&str> = locked.keys().chain(wanted.keys()).copied().collect();
-        let difference = |name| match (wanted.get(name), locked.get(name)) {
-            (wanted, locked) if wanted == locked => None,
-            (Some((_, range)), None) => Some(format!("it lacks `{name}` {range}")),
-            (None, _) => Some(format!("it has `{name}`, which is not asked for any more")),
-            (Some((_, wanted)), Some((_, locked))) if wanted == locked => {
+    /// Whether the lockfile was made for the project in a folder as well, which is relative to its own.
+    pub(crate) fn has_project(&self, folder: &str) -> bool {
+        self.packages.contains_key(folder)
+    }
+
+    /// The first dependency of the package.json in a folder that the lockfile was not made for; `None` if there is none.
+    /// More than is asked for does no harm: so says `npm ci`.
+    pub(crate) fn difference(&self, folder: &str, manifest: &Dependencies) -> Option<String> {
+        let locked = self.packages.get(folder).map(|project| project.dependencies.by_name());
+        let locked = locked.unwrap_or_default();
+        manifest.by_name().into_iter().find_map(|(name, wanted)| match locked.get(name) {
+            None => Some(format!("it lacks `{name}` {}", wanted.1)),
+            Some(locked) if *locked == wanted => None,
+            Some((_, range)) if *range == wanted.1 => {
                 Some(format!("it has `{name}` among other dependencies"))
             }
-            (Some((_, wanted)), Some((_, locked))) => {
-                Some(format!("`{name}` {wanted} is asked for, and it was made for {locked}"))
+            Some((_, range)) => {
+                Some(format!("`{name}` {} is asked for, and it was made for {range}", wanted.1))
             }
-        };
-        names.into_iter().find_map(difference)
+        })
+    }
+
+    /// Forgets what the project in a folder needs by the lockfile, and not by its package.json any more.
+    pub(crate) fn retain(&mut self, folder: &str, manifest: &Dependencies) {
+        let Some(project) = self.packages.get_mut(folder) else { return };
+        let wanted = manifest.by_name();
+        let Dependencies {
+            dependencies,
+            dev_dependencies,
+            optional_dependencies,
+            peer_dependencies,
+        } = &mut project.dependencies;
+        for names in [dependencies, dev_dependencies, optional_dependencies, peer_dependencies] {
+            names.retain(|name, _| wanted.contains_key(name.as_str()));
+        }
     }
 
     /// Whether a package may be made for one C library without the lockfile saying so: older versions
@@ -191,19 +214,38 @@ impl PackageLock {
         }
     }
 
-    /// What is to be installed on a platform, by place. Of what the project is developed with, that is
-    /// what `develops` picks.
+    /// What the project at the lockfile's place needs on a platform, without anything of it being a link.
     ///
     /// # Errors
-    /// A package is missing, is not of a registry, is not pinned, or is not made for the platform.
+    /// As those of [`Self::needed`], or something is a link.
     pub(crate) fn placed(
         &self,
         platform: Platform,
         develops: &dyn Fn(&str) -> bool,
     ) -> Result<Vec<Placed>, String> {
-        let installed = self.reachable(platform, develops)?;
+        let Needed { packages, links } = self.needed("", platform, develops)?;
+        match links.first_key_value() {
+            Some((place, _)) => Err(format!("`{place}` is a link, not a package of a registry")),
+            None => Ok(packages),
+        }
+    }
+
+    /// What the project in a folder needs on a platform. Of what it is developed with, that is what `develops` picks.
+    ///
+    /// # Errors
+    /// A package is missing, is not of a registry, is not pinned, or is not made for the platform.
+    pub(crate) fn needed(
+        &self,
+        folder: &str,
+        platform: Platform,
+        develops: &dyn Fn(&str) -> bool,
+    ) -> Result<Needed, String> {
+        let (installed, links) = self.reachable(folder, platform, develops)?;
+        let links =
+            links.into_iter().map(|(place, to)| (place.to_owned(), to.to_owned())).collect();
         let own = installed.into_iter().filter(|place| !self.packages[*place].in_bundle);
-        own.filter(|place| !place.is_empty()).map(|place| self.package(place)).collect()
+        let packages = own.map(|place| self.package(place)).collect::<Result<_, _>>()?;
+        Ok(Needed { packages, links })
     }
 
     fn package(&self, place: &str) -> Result<Placed, String> {
@@ -223,21 +265,30 @@ impl PackageLock {
         })
     }
 
-    /// The places of everything that the project at the root gets to.
+    /// The places of everything that a project gets to: packages, and links with their folders.
     fn reachable(
         &self,
+        folder: &str,
         platform: Platform,
         develops: &dyn Fn(&str) -> bool,
-    ) -> Result<BTreeSet<&str>, String> {
+    ) -> Result<(BTreeSet<&str>, BTreeMap<&str, &str>), String> {
         let places = Places::of(&self.packages)?;
-        let mut reached = BTreeSet::from([""]);
-        let mut left = vec![Places::ROOT];
+        let (mut reached, mut links) = (BTreeSet::new(), BTreeMap::new());
+        let mut folders = BTreeSet::from([folder]);
+        let mut left = vec![places.folder(folder).ok_or("it has no `packages`")?];
+        // What a workspace is developed with, each of its packages is.
+        let root = places.folder("").filter(|_| !folder.is_empty());
+        left.extend(root);
         while let Some(index) = left.pop() {
-            let Some((place, locked)) = places.nodes[index].package else {
+            let Some((place, locked)) = places.package(index) else {
                 return Err("it has no `packages`".to_owned());
             };
             for (name, (need, _)) in locked.dependencies.by_name() {
-                if need == Need::Development && !develops(name) {
+                let is_left_out = match need {
+                    Need::Development => !develops(name),
+                    _ => root == Some(index),
+                };
+                if is_left_out {
                     continue;
                 }
                 let optional = matches!(need, Need::Optional | Need::Peer);
@@ -246,15 +297,25 @@ impl PackageLock {
                         continue;
                     }
                     let by = match place {
-                        "" => "the project".to_owned(),
+                        place if place == folder => "the project".to_owned(),
                         place => format!("`{place}`"),
                     };
                     return Err(format!("`{name}` is needed by {by}, but is not in it"));
                 };
                 if found.link {
-                    return Err(format!("`{place}` is a link, not a package of a registry"));
-                }
-                if found.fits(platform) {
+                    let Some(target) = found.resolved.as_deref() else {
+                        return Err(format!("`{place}` is a link, and it does not say to what"));
+                    };
+                    let Some(index) = places.folder(target) else {
+                        return Err(format!(
+                            "`{place}` is a link to `{target}`, which is not in it"
+                        ));
+                    };
+                    links.insert(place, target);
+                    if folders.insert(target) {
+                        left.push(index);
+                    }
+                } else if found.fits(platform) {
                     if reached.insert(place) {
                         left.push(index);
                     }
@@ -263,78 +324,7 @@ impl PackageLock {
                 }
             }
         }
-        Ok(reached)
-    }
-}
-
-/// The places of a lockfile, each with those that lie in it.
-struct Places<'a> {
-    nodes: Vec<Place<'a>>,
-    /// Place and name → the place of the package that lies there under that name.
-    inside: HashMap<(usize, &'a str), usize>,
-}
-
-struct Place<'a> {
-    above: Option<usize>,
-    package: Option<(&'a str, &'a Locked)>,
-}
-
-impl<'a> Places<'a> {
-    const ROOT: usize = 0;
-
-    fn of(packages: &'a BTreeMap<String, Locked>) -> Result<Self, String> {
-        let root = Place { above: None, package: None };
-        let mut this = Self { nodes: vec![root], inside: HashMap::new() };
-        for (place, locked) in packages {
-            let mut node = Self::ROOT;
-            let mut depth = 0;
-            let (folder, mut inside) = match place.strip_prefix(&format!("{MODULES}/")) {
-                Some(inside) => ("", Some(inside)),
-                None => split(place),
-            };
-            if !folder.is_empty() {
-                // A folder of the project. No package's name ends in a slash.
-                node = this.enter(node, folder);
-            }
-            while let Some(rest) = inside {
-                let (name, deeper) = split(rest);
-                node = this.enter(node, name);
-                inside = deeper;
-                depth += 1;
-                if depth > DEEPEST {
-                    return Err(format!("more than {DEEPEST} packages lie in each other"));
-                }
-            }
-            this.nodes[node].package = Some((place, locked));
-        }
-        Ok(this)
-    }
-
-    fn enter(&mut self, above: usize, name: &'a str) -> usize {
-        let next = self.nodes.len();
-        let node = *self.inside.entry((above, name)).or_insert(next);
-        if node == next {
-            self.nodes.push(Place { above: Some(above), package: None });
-        }
-        node
-    }
-
-    /// The package that the one at a place gets by this name: of the nearest folder above.
-    fn find(&self, from: usize, name: &str) -> Option<(usize, &'a str, &'a Locked)> {
-        let above = |node: &usize| self.nodes[*node].above;
-        std::iter::successors(Some(from), above).find_map(|node| {
-            let index = *self.inside.get(&(node, name))?;
-            let (place, locked) = self.nodes[index].package?;
-            Some((index, place, locked))
-        })
-    }
-}
-
-/// The name at the start of a place, and what lies in its `node_modules`.
-fn split(place: &str) -> (&str, Option<&str>) {
-    match place.split_once("/node_modules/") {
-        Some((name, inside)) => (name, Some(inside)),
-        None => (place, None),
+        Ok((reached, links))
     }
 }
 
@@ -349,7 +339,15 @@ fn folder_name(place: &str) -> Option<&str> {
         Some((scope, name)) => is_name(scope) && is_name(name),
         None => is_name(name),
     };
-    (good && (above.is_empty() || folder_name(above).is_some())).then_some(name)
+    let above_is_good = || above.is_empty() || is_folder(above) || folder_name(above).is_some();
+    (good && above_is_good()).then_some(name)
+}
+
+/// Whether this is a folder of the project, beside or below that of the lockfile.
+fn is_folder(place: &str) -> bool {
+    let names = place.split('/').skip_while(|name| *name == "..");
+    let mut names = names.peekable();
+    names.peek().is_some() && names.all(|name| !["", ".", "..", MODULES].contains(&name))
 }
 
 #[cfg(test)]
@@ -480,8 +478,16 @@ mod tests {
             "`node_modules/a` is not made for x86_64-linux",
         );
         check(
-            json!({ "node_modules/a": { "link": true } }),
+            json!({ "node_modules/a": { "link": true, "resolved": "a" }, "a": {} }),
             "`node_modules/a` is a link, not a package of a registry",
+        );
+        check(
+            json!({ "node_modules/a": { "link": true, "resolved": "a" } }),
+            "`node_modules/a` is a link to `a`, which is not in it",
+        );
+        check(
+            json!({ "node_modules/a": { "link": true } }),
+            "`node_modules/a` is a link, and it does not say to what",
         );
         check(
             json!({ "node_modules/a": { "integrity": null } }),
@@ -517,10 +523,65 @@ mod tests {
         check("node_modules/a", Some("a"));
         check("node_modules/@s/a/node_modules/@t/b", Some("@t/b"));
         check("packages/a", None);
+        check("packages/a/node_modules/b", Some("b"));
+        check("../a/node_modules/@s/b/node_modules/c", Some("c"));
+        check("a/../b/node_modules/c", None);
         check("node_modules/..", None);
         check("node_modules/a/b", None);
         check("node_modules/../node_modules/a", None);
         check("node_modules/@s/..", None);
+    }
+
+    #[test]
+    fn a_project_needs_what_it_and_its_links_need() {
+        let package = |needs: Value| json!({ "integrity": INTEGRITY, "version": "1.0.0", "dependencies": needs });
+        let link = |folder: &str| json!({ "link": true, "resolved": folder });
+        let text = json!({
+            "lockfileVersion": 3,
+            "packages": {
+                "": {
+                    "workspaces": ["packages/*"],
+                    "dependencies": { "root-only": "1" },
+                    "devDependencies": { "@types/a": "1", "tester": "1" },
+                },
+                "node_modules/@acme/x": link("packages/x"),
+                "node_modules/@types/a": package(json!({})),
+                "node_modules/app": link("packages/app"),
+                "node_modules/other": link("packages/other"),
+                "node_modules/both": package(json!({})),
+                "node_modules/deep": package(json!({ "both": "1" })),
+                "node_modules/root-only": package(json!({})),
+                "node_modules/x": package(json!({})),
+                "packages/app": { "dependencies": { "@acme/x": "1", "both": "2", "x": "1" } },
+                "packages/app/node_modules/both": package(json!({})),
+                "packages/other": { "dependencies": { "root-only": "1" } },
+                "packages/x": { "dependencies": { "deep": "1", "@acme/x": "1", "inside": "1" } },
+                "packages/x/inside": { "dependencies": { "both": "2" } },
+                "packages/x/node_modules/both": package(json!({})),
+                "packages/x/node_modules/inside": link("packages/x/inside"),
+            },
+        });
+        let lock = PackageLock::parse(&text.to_string()).unwrap();
+        let types = |name: &str| name.starts_with("@types/");
+        let needed = lock.needed("packages/app", Platform::X86_64Linux, &types).unwrap();
+        let places: Vec<&str> =
+            needed.packages.iter().map(|placed| placed.place.as_str()).collect();
+        let expect = [
+            "node_modules/@types/a",
+            "node_modules/both",
+            "node_modules/deep",
+            "node_modules/x",
+            "packages/app/node_modules/both",
+            "packages/x/node_modules/both",
+        ];
+        assert_eq!(places, expect);
+        let link = |place: &str, folder: &str| (place.to_owned(), folder.to_owned());
+        let links = BTreeMap::from([
+            link("node_modules/@acme/x", "packages/x"),
+            link("packages/x/node_modules/inside", "packages/x/inside"),
+        ]);
+        assert_eq!(needed.links, links);
+        assert!(lock.has_project("packages/app") && !lock.has_project("packages/none"));
     }
 
     #[test]
@@ -548,7 +609,7 @@ mod tests {
         let check = |manifest: Value, expect: Option<&str>| {
             let locked = lock(json!({ "a": "^1.0.0" }), json!({ "node_modules/a": {} }));
             let manifest: Dependencies = serde_json::from_value(manifest).unwrap();
-            assert_eq!(locked.difference(&manifest).as_deref(), expect);
+            assert_eq!(locked.difference("", &manifest).as_deref(), expect);
         };
         check(json!({ "name": "project", "dependencies": { "a": "^1.0.0" } }), None);
         check(
@@ -556,7 +617,7 @@ mod tests {
             Some("`a` ^2.0.0 is asked for, and it was made for ^1.0.0"),
         );
         check(json!({ "dependencies": { "a": "^1.0.0", "b": "*" } }), Some("it lacks `b` *"));
-        check(json!({}), Some("it has `a`, which is not asked for any more"));
+        check(json!({}), None);
         check(
             json!({ "devDependencies": { "a": "^1.0.0" } }),
             Some("it has `a` among other dependencies"),
@@ -565,5 +626,16 @@ mod tests {
         let both =
             json!({ "dependencies": { "a": "^1.0.0" }, "optionalDependencies": { "a": "^1.0.0" } });
         check(both, Some("it has `a` among other dependencies"));
+    }
+
+    #[test]
+    fn what_is_not_asked_for_any_more_is_not_needed() {
+        let check = |manifest: Value, expect: &[&str]| {
+            let mut lock = lock(json!({ "a": "^1.0.0" }), json!({ "node_modules/a": {} }));
+            lock.retain("", &serde_json::from_value(manifest).unwrap());
+            assert_eq!(places(&lock, Platform::X86_64Linux), expect);
+        };
+        check(json!({ "dependencies": { "a": "^1.0.0" } }), &["node_modules/a = a@1.0.0"]);
+        check(json!({}), &[]);
     }
 }

@@ -9,6 +9,7 @@
 mod closure;
 mod integrity;
 mod npmrc;
+mod places;
 mod tarballs;
 
 use std::collections::{BTreeMap, BTreeSet};
