@@ -3,54 +3,96 @@
 // Leaves in /out/types the declarations that jco makes of the WIT, world.d.ts, which refers to them, and
 // fits-world.ts, which does not type-check unless the module ENTRY fits the world.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fail, typegen } from './tools.mjs';
 
 const [world, entry, ...imports] = process.argv.slice(2);
 
-let files;
-try {
-  const { generateGuestTypes } = await typegen();
-  files = await generateGuestTypes('/wit', { worldName: world, name: 'component' });
-} catch (error) {
-  fail(`the world can't be expressed in TypeScript: ${error.message ?? error}`);
-}
-const texts = Object.entries(files).map(([name, bytes]) => [name, new TextDecoder().decode(bytes)]);
-texts.push(['world.d.ts', ambient(texts)], ['fits-world.ts', fits(texts)]);
+const texts = await generated('/wit', world);
+const [, component] = texts.find(([name]) => name === 'component.d.ts');
+const exported = [...component.matchAll(/^ {2}export \* as (\w+) from '([^']+)'; \/\/ export /gm)];
+for (const name of imports) await complete(name, 'import');
+for (const [, , name] of exported) await complete(name, 'export');
+texts.push(['world.d.ts', ambient()], ['fits-world.ts', fits()]);
 for (const [name, text] of texts) {
   const path = join('/out/types', name);
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, text);
 }
 
+/** The declarations of a world, as name and text of each file. */
+async function generated(wit, worldName) {
+  try {
+    const { generateGuestTypes } = await typegen();
+    const files = await generateGuestTypes(wit, { worldName, name: 'component' });
+    return Object.entries(files).map(([name, bytes]) => [name, new TextDecoder().decode(bytes)]);
+  } catch (error) {
+    fail(`the world can't be expressed in TypeScript: ${error.message ?? error}`);
+  }
+}
+
+/**
+ * Adds the declarations of an interface, if there are none. jco calls the file of an interface alike in all of its
+ * versions, so of several there is one; the others are those of a world of their own.
+ */
+async function complete(name, direction) {
+  if (isDeclared(name) || !name.includes(':')) return;
+  const wit = mkdtempSync('/tmp/wit-');
+  cpSync('/wit', wit, { recursive: true });
+  // Its package is that of the other files.
+  writeFileSync(join(wit, 'run-declares.wit'), `${header()}\nworld run-declares { ${direction} ${name}; }\n`);
+  for (const [file, text] of await generated(wit, 'run-declares')) {
+    const [, declared] = text.match(/^declare module '([^']+)' \{/m) ?? [];
+    if (file === 'component.d.ts' || !declared || isDeclared(declared)) continue;
+    const others = texts.filter(([other]) => other.endsWith(file)).length;
+    texts.push([others ? `${others}/${file}` : file, text.replace(/^\/\/\/ <reference .*\n/gm, '')]);
+  }
+}
+
+function header() {
+  const files = readdirSync('/wit', { withFileTypes: true }).filter((file) => file.isFile());
+  const found = files.map(({ name }) => /^\s*package\s+[^;{]+;/m.exec(readFileSync(join('/wit', name), 'utf8')));
+  return found.find(Boolean)?.[0] ?? '';
+}
+
+function isDeclared(name) {
+  return texts.some(([, text]) => text.includes(`declare module '${name}' {`));
+}
+
 /** Refers to all declarations, and declares what jco leaves out: functions that the world imports itself. */
-function ambient(texts) {
-  const declared = (name) => texts.some(([, text]) => text.includes(`declare module '${name}' {`));
+function ambient() {
   const references = texts.map(([name]) => `/// <reference path="./${name}" />\n`);
-  const rest = imports.filter((name) => !declared(name)).map((name) => `declare module '${name}';\n`);
+  const rest = imports.filter((name) => !isDeclared(name)).map((name) => `declare module '${name}';\n`);
   return references.join('') + rest.join('');
 }
 
 /** The exports of the world, each under every name by which a module may export it. */
-function fits(texts) {
-  const [, text] = texts.find(([name]) => name === 'component.d.ts');
-  const [, own] = text.match(/^declare module '([^']+)' \{/m);
+function fits() {
+  const [, own] = component.match(/^declare module '([^']+)' \{/m);
   const wanted = new Map();
-  for (const [, alias, name] of text.matchAll(/^ {2}export \* as (\w+) from '([^']+)'; \/\/ export /gm)) {
+  const want = (name, type) => wanted.set(name, [...(wanted.get(name) ?? []), `Fits<${type}>`]);
+  for (const [, alias, name] of exported) {
     const [, declaration] = texts.find(([, text]) => text.includes(`declare module '${name}' {`)) ?? [];
     // A class of the module's own need not be disposable, as the declared one is.
     if (!declaration || /^ {2}export class /m.test(declaration)) continue;
-    wanted.set(alias, `typeof import('${name}')`).set(name, `typeof import('${name}')`);
+    want(alias, `typeof import('${name}')`);
+    want(name, `typeof import('${name}')`);
   }
-  for (const [, name] of text.matchAll(/^ {2}export function (\w+)\(/gm)) {
-    wanted.set(name, `typeof import('${own}').${name}`);
+  for (const [, name] of component.matchAll(/^ {2}export function (\w+)\(/gm)) {
+    want(name, `typeof import('${own}').${name}`);
   }
-  const members = [...wanted].map(([name, type]) => `  '${name}'?: ${type};\n`);
+  // Two versions of an interface have one short name: what it is exported by has to fit both.
+  const wants = [...wanted].map(
+    ([name, types]) =>
+      `({ ...component }) satisfies { '${name}'?: ${types.join(' & ')}; [other: string]: unknown };\n`,
+  );
   return `// What the component exports has to have the types that its WIT world asks for.
 import * as component from '${entry}';
-interface World {
-${members.join('')}}
-({ ...component }) satisfies World;
-`;
+export { component };
+/** A function may be asynchronous: what it promises is waited for. */
+export type Fits<T> = T extends (...parameters: infer P) => infer R
+  ? (...parameters: P) => R | Promise<R>
+  : { [Name in keyof T]: T[Name] extends (...parameters: never) => unknown ? Fits<T[Name]> : T[Name] };
+${wants.join('')}`;
 }
