@@ -1,49 +1,208 @@
 //! What esbuild, tsc and jco say, in the project's terms.
 
+use std::collections::BTreeSet;
+
 use crate::lang::ToolOutput;
+use crate::path::ProjectPath;
 
 /// What the tools of JavaScript and TypeScript can't know of components.
 pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
-    let hint = if output.text.contains("Error loading module \"http") {
+    let unresolved = unresolved(&output.text);
+    let mut hints: BTreeSet<&str> =
+        unresolved.iter().filter_map(|missing| missing.explained(&output.text)).collect();
+    hints.extend(KNOWN.iter().filter(|(signs, _)| output.has(signs)).map(|(_, hint)| *hint));
+    let looked_for: Vec<String> = unresolved.iter().flat_map(candidates).collect();
+    if !looked_for.is_empty() {
+        // In these words, files that the project has and the action does not see are found.
+        output.text.push_str(&format!("\ncannot find {}\n", looked_for.join(" ")));
+    }
+    hints.into_iter().map(str::to_owned).collect()
+}
+
+/// What is said, and what to do about it.
+const KNOWN: [(&[&str], &str); 5] = [
+    (
+        &["Error loading module \"http"],
         "nothing is downloaded while a component is made: a module is a file of the project or of a \
-         package in package-lock.json"
-    } else if output.text.contains("Could not resolve \"node:")
-        || output.text.contains("built into node")
-    {
-        "the modules of Node.js are not there in a component: what it may use, its WIT world imports"
-    } else if output.text.contains("Could not resolve \"wasi:") {
-        "a module imports an interface under the name that the WIT world has for it, with its version"
-    } else if output.text.contains("Could not resolve \"") {
-        "packages come from package-lock.json: add one with `npm install --package-lock-only NAME`"
-    } else if output.text.contains("error TS2307")
-        || output.text.contains("error TS7016")
-        || output.text.contains("error TS2688")
-    {
+         package in package-lock.json",
+    ),
+    (
+        &["error TS7016"],
         "of devDependencies only `@types/*` and `@tsconfig/*` are there: a package that the sources \
-         import belongs to `dependencies`"
-    } else if output.text.contains("fits-world.ts") {
-        "what `source` exports has other types than its WIT world asks for"
-    } else {
+         import belongs to `dependencies`",
+    ),
+    (&["fits-world.ts"], "what `source` exports has other types than its WIT world asks for"),
+    (
+        &["does not export a \"incomingHandler\""],
+        "a component that serves requests has `export const incomingHandler = { handle(request, response) { … } }`; \
+         a listener for `fetch` or an object with `fetch` is not called",
+    ),
+    (
+        &[
+            "has been removed. Please remove it from your configuration",
+            "error TS5108",
+            "error TS5102",
+        ],
+        "TypeScript 7 left out what this configuration has: `run toolchain sync --upgrade typescript@5.9.3` pins the \
+         compiler before it for the project, and `check = false` in the component switches the check off",
+    ),
+];
+
+const OF_NODE: &str =
+    "the modules of Node.js are not there in a component: what it may use, its WIT world imports";
+
+/// A module that a tool did not find.
+#[derive(Debug, PartialEq, Eq)]
+struct Unresolved<'a> {
+    name: &'a str,
+    /// The file that imports it, as the tool calls it.
+    importer: Option<&'a str>,
+}
+
+/// The modules that esbuild (`Could not resolve "NAME"`, and below it `FILE:1:2:`) and tsc (`FILE:1:2 - error TS2307:
+/// Cannot find module 'NAME'`, and `types` of a configuration) did not find.
+fn unresolved(text: &str) -> Vec<Unresolved<'_>> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        if let Some(name) = between(line, "Could not resolve \"", '"') {
+            let place = lines[at + 1..].iter().find(|line| !line.trim().is_empty());
+            found.push(Unresolved { name, importer: place.and_then(|place| file(place)) });
+        } else if let Some((place, message)) = line.split_once(" - error TS2307")
+            && let Some(name) = between(message, "Cannot find module '", '\'')
+        {
+            found.push(Unresolved { name, importer: file(place) });
+        } else if let Some((_, message)) = line.split_once("error TS2688")
+            && let Some(name) = between(message, "type definition file for '", '\'')
+        {
+            // The configuration that asks for it stands below.
+            let places = lines[at + 1..].iter().filter_map(|line| line.split_once(" - "));
+            found.push(Unresolved {
+                name,
+                importer: places.filter_map(|(place, _)| file(place)).next(),
+            });
+        }
+    }
+    found
+}
+
+fn between<'a>(line: &'a str, before: &str, after: char) -> Option<&'a str> {
+    line.split_once(before)?.1.split_once(after).map(|(name, _)| name)
+}
+
+/// The file of `FILE:1:2:`.
+fn file(place: &str) -> Option<&str> {
+    let place = place.trim().trim_end_matches(':');
+    let mut parts = place.rsplitn(3, ':');
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    (is_number(parts.next()?) && is_number(parts.next()?)).then(|| parts.next()).flatten()
+}
+
+impl Unresolved<'_> {
+    /// Whether it is a file, and no package.
+    fn is_file(&self) -> bool {
+        self.name.starts_with(['.', '/'])
+    }
+
+    /// What there is to say about a module that is no file. `text` is all that the tool wrote.
+    fn explained(&self, text: &str) -> Option<&'static str> {
+        let of_node = format!(
+            "The package \"{}\" wasn't found on the file system but is built into node",
+            self.name
+        );
+        match self.name {
+            _ if self.is_file() => None,
+            name if name.starts_with("node:") || text.contains(&of_node) => Some(OF_NODE),
+            name if name.starts_with("wasi:") => Some(
+                "a module imports an interface under the name that the WIT world has for it, with its version",
+            ),
+            _ => Some(
+                "packages come from package-lock.json: add one with `npm install --package-lock-only NAME`; \
+                 of devDependencies only `@types/*` and `@tsconfig/*` are there",
+            ),
+        }
+    }
+}
+
+/// The files that a module may be, as absolute paths of the action.
+fn candidates(unresolved: &Unresolved<'_>) -> Vec<String> {
+    const ENDINGS: [&str; 8] = ["", ".ts", ".tsx", ".mts", ".js", ".mjs", "/index.ts", "/index.js"];
+    let Some(importer) = unresolved.importer.filter(|_| unresolved.is_file()) else {
         return Vec::new();
     };
-    vec![hint.to_owned()]
+    let Ok(folder) = ProjectPath::parse(importer).map(|importer| importer.parent()) else {
+        return Vec::new();
+    };
+    let Ok(path) = folder.resolve(unresolved.name) else { return Vec::new() };
+    let mut candidates: Vec<String> =
+        ENDINGS.iter().map(|ending| format!("/src/{path}{ending}")).collect();
+    // A module in TypeScript may be imported by the name of what it is compiled to.
+    if let Some(stem) = path.as_str().strip_suffix("js") {
+        candidates.push(format!("/src/{stem}ts"));
+    }
+    candidates
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn told(text: &str) -> (Vec<String>, String) {
+        let mut output = ToolOutput { text: text.to_owned(), command: None };
+        let hints = hints(&mut output);
+        (hints, output.text)
+    }
+
     #[test]
     fn complaints_of_the_tools_are_explained() {
         let check = |text: &str, expect: &str| {
-            let got = hints(&mut ToolOutput { text: text.to_owned(), command: None });
+            let (got, _) = told(text);
             assert!(got.len() == 1 && got[0].contains(expect), "{text}: {got:?}");
         };
         check("Error loading module \"https://192.0.2.1/a.js\"", "nothing is downloaded");
         check("[ERROR] Could not resolve \"node:fs\"", "modules of Node.js");
+        let built_in = "The package \"fs\" wasn't found on the file system but is built into node.";
+        check(&format!("[ERROR] Could not resolve \"fs\"\n{built_in}"), "modules of Node.js");
         check("[ERROR] Could not resolve \"wasi:cli/stdout\"", "the WIT world has for it");
         check("[ERROR] Could not resolve \"slugify\"", "package-lock.json");
         check("a.ts:1:8 - error TS7016: Could not find a declaration file", "@types/*");
+        check("a.ts:1:8 - error TS2307: Cannot find module 'zod' or its", "package-lock.json");
+        check("error TS2688: Cannot find type definition file for 'node'.", "`@types/*`");
         check("../types/fits-world.ts:6:11 - error TS1360: Type", "its WIT world asks for");
+        check(
+            "\"app.js\" does not export a \"incomingHandler\" interface",
+            "export const incomingHandler",
+        );
+        check(
+            "tsconfig.json:1:3 - error TS5102: Option 'baseUrl' has been removed.",
+            "typescript@5.9.3",
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_found_is_looked_for_in_the_project() {
+        let check = |text: &str, expect: &str| {
+            let (hints, text) = told(text);
+            assert!(hints.is_empty(), "{hints:?}");
+            let last = text.lines().last().unwrap();
+            assert!(last.starts_with("cannot find ") && last.contains(expect), "{last}");
+        };
+        let esbuild =
+            "✘ [ERROR] Could not resolve \"../x/i.ts\"\n\n    packages/app/app.ts:1:16:\n      1 │";
+        check(esbuild, "/src/packages/x/i.ts ");
+        let types = "error TS2688: Cannot find type definition file for './x.d.ts'.\n  tsconfig.json:1:124 - File is";
+        check(types, "/src/x.d.ts ");
+        let tsc = "packages/app/app.ts:1:17 - error TS2307: Cannot find module '../x/i.js' or its";
+        check(tsc, "/src/packages/x/i.ts");
+        check(&tsc.replace("i.js", "i"), "/src/packages/x/i.ts ");
+    }
+
+    #[test]
+    fn the_importer_is_the_file_before_line_and_column() {
+        let check = |text: &str, expect: Option<&str>| assert_eq!(file(text), expect, "{text}");
+        check("    a/b.ts:1:16:", Some("a/b.ts"));
+        check("a:b.ts:1:16", Some("a:b.ts"));
+        check("1 error", None);
+        check("a.ts:x:1:", None);
     }
 }
