@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use cache::{Digest, DiskStore, Entry, StoreError, Tree, TreeError};
 use rayon::prelude::*;
@@ -33,7 +33,7 @@ const ATTEMPTS: usize = 3;
 pub struct SourceFile {
     /// The path in the tree: relative, `/` between names.
     pub path: String,
-    /// The absolute path of the file or symlink on disk.
+    /// The absolute path of the file on disk, or of a symlink that leads to one.
     pub file: PathBuf,
 }
 
@@ -48,20 +48,17 @@ pub enum SourceError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// It is a folder, a FIFO, a socket or a device.
-    #[error("`{}` is neither a file nor a symlink", .0.display())]
+    /// It is a folder, a FIFO, a socket or a device, or a symlink to one.
+    #[error("`{}` is not a file", .0.display())]
     NotAFile(PathBuf),
-    /// A symlink points out of the tree, where the action could not follow it.
-    #[error("the symlink `{}` leads to `{}`, outside of what the action sees", .link.display(), .target.display())]
+    /// A symlink leads out of the folder that the files have to lie in.
+    #[error("the symlink `{}` leads to `{}`, outside of the project", .link.display(), .target.display())]
     Escapes {
         /// The symlink.
         link: PathBuf,
-        /// Where it points.
+        /// The path without symlinks that it leads to.
         target: PathBuf,
     },
-    /// A symlink's target is not UTF-8; trees hold only such names.
-    #[error("the target of the symlink `{}` is not UTF-8", .0.display())]
-    NotUtf8(PathBuf),
     /// The file was written to each time it was being read.
     #[error("`{}` keeps changing while it is read", .0.display())]
     Unstable(PathBuf),
@@ -93,13 +90,14 @@ enum Taken {
     Tree { tree: Tree, files: Vec<(Digest, PathBuf)> },
 }
 
-/// What a source file is.
-enum Seen {
-    File(Looked),
-    Symlink { target: String },
+/// A source file that was looked at.
+struct Seen {
+    looked: Looked,
+    /// Where the file is, if the source is a symlink to it.
+    real: Option<PathBuf>,
 }
 
-/// What an `lstat` says of a file.
+/// What a `stat` says of a file.
 #[derive(Clone, Copy)]
 struct Looked {
     stat: Stat,
@@ -120,28 +118,43 @@ impl Sources {
 
     /// The tree of these files. Files that are new or have changed are put into the store.
     ///
-    /// Only contents, names and executable bits count. Symlinks stay symlinks.
+    /// Only contents, names and executable bits count. A symlink is followed: in the tree stands the
+    /// file that it leads to. A tool may see only a part of the tree, and a link could lead out of that.
     ///
     /// # Errors
-    /// If a file can't be read or is none, a symlink leaves the tree, or two files claim one place.
+    /// If a file can't be read or is none, or two files claim one place.
     pub fn tree(&mut self, files: &[SourceFile]) -> Result<Digest, SourceError> {
-        self.tree_with(files, Tree::default())
+        self.tree_of(files, Tree::default(), None)
     }
 
-    /// The tree of these files and of `rest`, whose blobs the caller has put into the store.
+    /// The tree of these files and of `rest`, whose blobs the caller has put into the store. Symlinks
+    /// have to lead to files in the folder `within`, a path without symlinks.
     ///
     /// # Errors
-    /// As [`tree`](Self::tree); also if a file and something of `rest` claim one place.
-    pub fn tree_with(&mut self, files: &[SourceFile], rest: Tree) -> Result<Digest, SourceError> {
-        let seen = each(files, PARALLEL_STATS, look_at)?;
+    /// As [`tree`](Self::tree); also if a symlink leads out of `within`, or if a file and something of
+    /// `rest` claim one place.
+    pub fn tree_with(
+        &mut self,
+        files: &[SourceFile],
+        rest: Tree,
+        within: &Path,
+    ) -> Result<Digest, SourceError> {
+        self.tree_of(files, rest, Some(within))
+    }
+
+    fn tree_of(
+        &mut self,
+        files: &[SourceFile],
+        rest: Tree,
+        within: Option<&Path>,
+    ) -> Result<Digest, SourceError> {
+        let seen = each(files, PARALLEL_STATS, |source| look_at(source, within))?;
         let (contents, all_known) = self.contents(files, &seen)?;
         let mut tree = Tree::default();
         let mut origins = Vec::with_capacity(files.len());
-        for ((source, seen), content) in files.iter().zip(seen).zip(contents) {
-            if let Some(Known { digest, .. }) = content {
-                origins.push((digest, source.file.clone()));
-            }
-            tree.insert(&source.path, entry(seen, content))?;
+        for ((source, seen), Known { digest, executable }) in files.iter().zip(seen).zip(contents) {
+            origins.push((digest, seen.real.unwrap_or_else(|| source.file.clone())));
+            tree.insert(&source.path, Entry::File { digest, executable })?;
         }
         tree.merge(rest)?;
         let (digest, _) = tree.digest(self.store.function())?;
@@ -196,26 +209,27 @@ impl Sources {
         Err(SourceError::Changed(path.to_owned()))
     }
 
-    /// The content of each file that is no symlink, and whether all of it was known.
+    /// The content of each file, and whether all of it was known.
     fn contents(
         &mut self,
         files: &[SourceFile],
         seen: &[Seen],
-    ) -> Result<(Vec<Option<Known>>, bool), SourceError> {
+    ) -> Result<(Vec<Known>, bool), SourceError> {
         let mut contents = vec![None; files.len()];
         let (mut unknown, mut places) = (Vec::new(), Vec::new());
         for (place, (source, seen)) in files.iter().zip(seen).enumerate() {
-            let Seen::File(looked) = *seen else { continue };
-            contents[place] = self.stats.get(&source.file, &looked.stat);
+            let path = seen.real.as_deref().unwrap_or(&source.file);
+            contents[place] = self.stats.get(path, &seen.looked.stat);
             if contents[place].is_none() {
-                unknown.push((source.file.as_path(), looked));
+                unknown.push((path, seen.looked));
                 places.push(place);
             }
         }
         for (place, known) in places.iter().zip(self.hash(&unknown)?) {
             contents[*place] = Some(known);
         }
-        Ok((contents, unknown.is_empty()))
+        let contents = contents.into_iter().map(|known| known.expect("what was unknown is hashed"));
+        Ok((contents.collect(), unknown.is_empty()))
     }
 
     /// Puts files into the store, and remembers those whose stats can be trusted next time.
@@ -258,19 +272,21 @@ fn take(
     Err(SourceError::Unstable(path.to_owned()))
 }
 
-fn look_at(source: &SourceFile) -> Result<Seen, SourceError> {
+fn look_at(source: &SourceFile, within: Option<&Path>) -> Result<Seen, SourceError> {
     let path = &source.file;
-    let metadata = fs::symlink_metadata(path).map_err(|error| unreadable(path, error))?;
-    if !metadata.is_symlink() {
-        let looked = regular(&metadata).map(Seen::File);
-        return looked.ok_or_else(|| SourceError::NotAFile(path.clone()));
+    let failed = |error| unreadable(path, error);
+    let mut metadata = fs::symlink_metadata(path).map_err(failed)?;
+    let mut real = None;
+    if metadata.is_symlink() {
+        let target = path.canonicalize().map_err(failed)?;
+        if within.is_some_and(|within| !target.starts_with(within)) {
+            return Err(SourceError::Escapes { link: path.clone(), target });
+        }
+        metadata = fs::metadata(&target).map_err(failed)?;
+        real = Some(target);
     }
-    let target = fs::read_link(path).map_err(|error| unreadable(path, error))?;
-    if leaves(&source.path, &target) {
-        return Err(SourceError::Escapes { link: path.clone(), target });
-    }
-    let target = target.into_os_string().into_string();
-    Ok(Seen::Symlink { target: target.map_err(|_| SourceError::NotUtf8(path.clone()))? })
+    let looked = regular(&metadata).ok_or_else(|| SourceError::NotAFile(path.clone()))?;
+    Ok(Seen { looked, real })
 }
 
 fn regular(metadata: &fs::Metadata) -> Option<Looked> {
@@ -287,29 +303,6 @@ impl Looked {
 fn is_executable(metadata: &fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     metadata.permissions().mode() & 0o100 != 0
-}
-
-/// Whether a symlink at `path` of a tree leads out of that tree.
-fn leaves(path: &str, target: &Path) -> bool {
-    let mut depth = path.matches('/').count();
-    for component in target.components() {
-        match component {
-            Component::RootDir | Component::Prefix(_) => return true,
-            Component::ParentDir if depth == 0 => return true,
-            Component::ParentDir => depth -= 1,
-            Component::Normal(_) => depth += 1,
-            Component::CurDir => {}
-        }
-    }
-    false
-}
-
-fn entry(seen: Seen, content: Option<Known>) -> Entry {
-    match (seen, content) {
-        (Seen::Symlink { target }, _) => Entry::Symlink { target },
-        (Seen::File(_), Some(Known { digest, executable })) => Entry::File { digest, executable },
-        (Seen::File(_), None) => panic!("BUG: a file was not hashed"),
-    }
 }
 
 fn unreadable(path: &Path, source: io::Error) -> SourceError {

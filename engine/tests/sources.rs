@@ -20,7 +20,8 @@ crate::tests![
     a_single_mounted_file_has_the_clock_of_its_own_file_system,
     many_files_give_the_same_tree,
     what_cannot_be_a_source,
-    symlinks_stay_symlinks,
+    symlinks_are_followed_but_not_out_of_their_folder,
+    an_edit_behind_a_symlink_is_noticed,
     a_lost_source_is_taken_from_the_checkout_again,
     an_edit_during_the_build_is_not_seen_by_it,
     a_source_that_changed_meanwhile_is_an_error,
@@ -219,7 +220,7 @@ fn what_cannot_be_a_source() {
     };
     check("missing", "can't read `/missing`");
     fs::create_dir(folder.join("folder")).unwrap();
-    check("folder", "`/folder` is neither a file nor a symlink");
+    check("folder", "`/folder` is not a file");
     rustix::fs::mknodat(
         rustix::fs::CWD,
         folder.join("pipe"),
@@ -228,28 +229,69 @@ fn what_cannot_be_a_source() {
         0,
     )
     .unwrap();
-    check("pipe", "`/pipe` is neither a file nor a symlink");
-    let outside = "outside of what the action sees";
-    link("/etc/passwd", "absolute");
-    check("absolute", &format!("the symlink `/absolute` leads to `/etc/passwd`, {outside}"));
-    link("../up", "top");
-    check("top", &format!("the symlink `/top` leads to `../up`, {outside}"));
-    link("../../up", "d/deep");
-    check("d/deep", &format!("the symlink `/d/deep` leads to `../../up`, {outside}"));
-    link("x/../../../up", "d/winding");
-    check("d/winding", &format!("the symlink `/d/winding` leads to `x/../../../up`, {outside}"));
+    check("pipe", "`/pipe` is not a file");
+    link("nowhere", "dangling");
+    check("dangling", "can't read `/dangling`");
+    link("folder", "to-a-folder");
+    check("to-a-folder", "`/to-a-folder` is not a file");
     let twice = SourceFile { path: "a".to_owned(), file: workspace.write("src/a", "") };
     let error = workspace.state().sources().tree(&[twice.clone(), twice]).unwrap_err();
     assert_eq!(error.to_string(), "the source files make no tree");
 }
 
-fn symlinks_stay_symlinks() {
+fn symlinks_are_followed_but_not_out_of_their_folder() {
     let workspace = Workspace::new();
-    workspace.write("src/d/a.txt", "a");
-    std::os::unix::fs::symlink("../d/a.txt", workspace.path("src/d/link")).unwrap();
-    let digest = tree_of(&workspace, &mut workspace.state());
-    let tree = workspace.store.tree(&digest).unwrap().unwrap();
-    assert_eq!(tree.get("d/link"), Some(&Entry::Symlink { target: "../d/a.txt".to_owned() }));
+    workspace.write("src/common/a.txt", "a");
+    workspace.write("secret", "s");
+    let folder = workspace.path("src").canonicalize().unwrap();
+    fs::create_dir_all(folder.join("d")).unwrap();
+    let check = |to: &str, path: &str, expect: Result<(), &str>| {
+        std::os::unix::fs::symlink(to, folder.join(path)).unwrap();
+        let file = SourceFile { path: path.to_owned(), file: folder.join(path) };
+        let mut state = workspace.state();
+        let tree = state.sources().tree_with(&[file], cache::Tree::default(), &folder);
+        match (tree, expect) {
+            (Ok(tree), Ok(())) => {
+                let tree = workspace.store.tree(&tree).unwrap().unwrap();
+                let digest = Digest::of(workspace.store.function(), b"a");
+                assert_eq!(tree.get(path), Some(&Entry::File { digest, executable: false }));
+            }
+            (Err(error), Err(expect)) => assert!(error.to_string().ends_with(expect), "{error}"),
+            (tree, _) => panic!("{path}: {tree:?}"),
+        }
+    };
+    check("../common/a.txt", "d/link", Ok(()));
+    check("link", "d/link-to-a-link", Ok(()));
+    check("../common", "d/folder", Err("/d/folder` is not a file"));
+    check("../../secret", "d/up", Err("/secret`, outside of the project"));
+    check("/etc/passwd", "absolute", Err("leads to `/etc/passwd`, outside of the project"));
+    std::os::unix::fs::symlink("../..", folder.join("d/out")).unwrap();
+    check("out/secret", "d/winding", Err("/secret`, outside of the project"));
+}
+
+fn an_edit_behind_a_symlink_is_noticed() {
+    let workspace = Workspace::new();
+    let real = workspace.write("common/a.txt", "a");
+    workspace.write("common/b.txt", "b");
+    workspace.write("src/other.txt", "");
+    let link = workspace.path("src/link.txt");
+    std::os::unix::fs::symlink("../common/a.txt", &link).unwrap();
+    settle();
+    let files = [SourceFile { path: "link.txt".to_owned(), file: link.clone() }];
+    let tree = || {
+        let mut state = workspace.state();
+        let tree = state.sources().tree(&files).unwrap();
+        state.save().unwrap();
+        tree
+    };
+    let first = tree();
+    assert_eq!(tree(), first);
+    fs::write(&real, "A").unwrap();
+    let edited = tree();
+    assert_ne!(edited, first);
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("../common/b.txt", &link).unwrap();
+    assert!(![first, edited].contains(&tree()));
 }
 
 fn an_edit_during_the_build_is_not_seen_by_it() {

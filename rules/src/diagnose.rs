@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use engine::{Failure, FailureKind, says_missing};
 
 use crate::lang::{LANGUAGES, NEVER_SOURCES, ToolOutput};
-use crate::path::ProjectPath;
+use crate::path::{ProjectPath, is_inside};
 
 /// What is known of the component whose action failed.
 #[derive(Debug, Clone, Copy)]
@@ -155,6 +155,15 @@ fn advice(path: &ProjectPath, suspect: &Suspect<'_>) -> String {
             "`{wit}` holds WIT, but component `{}` has none, so its actions don't see it: add `wit = \"{wit}\"` to the \
              component at run.toml:{}",
             suspect.component, suspect.line
+        );
+    }
+    let on_disk = path.on_disk(suspect.project);
+    if !is_inside(&on_disk, suspect.project) {
+        let target = on_disk.canonicalize().unwrap_or(on_disk);
+        return format!(
+            "`{path}` leads by a symlink to `{}`, outside of the project, where no build looks: put a copy of \
+             it into the project",
+            target.display()
         );
     }
     let folder = path.on_disk(suspect.project).is_dir();
@@ -316,6 +325,19 @@ mod tests {
         let words = got.last().unwrap();
         assert!(words.contains("add `inputs = [\"api/data/words.txt\"]`"), "{words}");
         assert_eq!(hints(&failed("mismatched types"), Some(&suspect)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_a_link_hides_outside_of_the_project_is_not_advised_as_an_input() {
+        let dir = tempfile::tempdir().unwrap();
+        let project = dir.path().join("project");
+        std::fs::create_dir_all(&project).unwrap();
+        std::fs::write(dir.path().join("words.h"), "").unwrap();
+        std::os::unix::fs::symlink("../words.h", project.join("words.h")).unwrap();
+        let suspect = Suspect { component: "api", line: 7, has_wit: true, project: &project };
+        let hints = hints(&failure("words.h: No such file or directory", "/src"), Some(&suspect));
+        assert!(hints[0].starts_with("`words.h` leads by a symlink to `/"), "{hints:?}");
+        assert!(hints[0].contains("/words.h`, outside of the project"), "{hints:?}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod c;
 mod go;
 mod go_projects;
 mod javascript;
+mod links;
 mod python;
 mod rust;
 mod typescript;
@@ -29,12 +30,27 @@ fn imports(component: &[u8]) -> Vec<String> {
     names
 }
 
+/// Checks that the component `app` has a text in it, such as one that was computed while it was made.
+#[track_caller]
+fn holds(workspace: &Workspace, text: &str) {
+    let component = workspace.read("target/wasm/app.wasm");
+    let found = component.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(found, "no {text:?} in the component");
+}
+
 impl Workspace {
     /// Writes a program of the project.
     fn program(&self, path: &str, script: &str) {
         self.write(path, script);
         let mode = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(self.path(path), mode).unwrap();
+    }
+
+    /// Makes a symlink of the project, and the folders above it.
+    fn link(&self, target: &str, path: &str) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(target, path).unwrap();
     }
 
     /// Makes `vendor/image` the image of a toolchain, as a checkout can do it: by a tree that one of its

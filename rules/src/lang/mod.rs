@@ -13,6 +13,7 @@ mod python;
 mod rule;
 mod rust;
 mod source_tree;
+mod walk;
 mod zig;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub use rule::Complaint;
 pub(crate) use rule::{LanguageError, Rule, ToolOutput};
 pub use source_tree::SourceTreeError;
 pub(crate) use source_tree::{NEVER_SOURCES, SourceTree};
+pub(crate) use walk::Walk;
 
 use crate::manifest::Features;
 use crate::path::ProjectPath;
@@ -118,8 +120,12 @@ impl LangError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Language(complaint) => complaint.hint(),
-            Self::NeedsWit { .. } => Some("add `wit = \"wit\"` to the component".to_owned()),
-            Self::Sources(_) => None,
+            Self::NeedsWit { .. } => Some(
+                "add `wit = \"wit\"` to the component, or a world that is built in, such as \
+                 `world = \"wasi:cli/command@0.2.4\"`"
+                    .to_owned(),
+            ),
+            Self::Sources(error) => error.hint(),
         }
     }
 }

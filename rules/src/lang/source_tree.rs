@@ -2,13 +2,13 @@
 //! at the path it has in the project.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use cache::{Digest, DiskStore, Entry, StoreError, Tree, TreeError};
 use engine::{SourceError, SourceFile, Sources};
-use walkdir::{DirEntry, WalkDir};
 
+use super::walk::Walk;
 use crate::path::{PathError, ProjectPath};
 
 /// What an action sees of the project.
@@ -90,6 +90,28 @@ pub enum SourceTreeError {
         /// Why.
         source: walkdir::Error,
     },
+    /// What a path leads to can't be found out.
+    #[error("cannot read `{path}`")]
+    Link {
+        /// The path.
+        path: ProjectPath,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A folder is a symlink out of the project, or lies behind one.
+    #[error("`{path}` is a symlink that leads to `{}`, outside of the project", .target.display())]
+    Outside {
+        /// The folder.
+        path: ProjectPath,
+        /// Where it is.
+        target: PathBuf,
+    },
+    /// Folders are linked into each other too often.
+    #[error("`{path}`: too many symlinks to folders are found on the way")]
+    TooManyLinks {
+        /// The link at which the walk gave up.
+        path: ProjectPath,
+    },
     /// A name in the checkout is not usable.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -102,6 +124,20 @@ pub enum SourceTreeError {
     /// The store refused a blob.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl SourceTreeError {
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Outside { .. } | Self::Source(SourceError::Escapes { .. }) => Some(
+                "a build sees the project alone: put a copy of what the link leads to into the project, or \
+                 run.toml into a folder that holds both"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// Folders that never hold sources: version control, build outputs, caches, virtual environments.
@@ -131,8 +167,8 @@ impl SourceTree {
         }
     }
 
-    /// Adds the files below `folder` that `wanted` picks. Hidden entries, build outputs and the
-    /// folders in `without` are left out.
+    /// Adds the files below `folder` that `wanted` picks, also behind symlinks that stay in the project.
+    /// Hidden entries, build outputs and the folders in `without` are left out.
     pub(crate) fn folder(
         &mut self,
         project: &Path,
@@ -140,17 +176,16 @@ impl SourceTree {
         without: &Without<'_>,
         wanted: &dyn Fn(&ProjectPath) -> bool,
     ) -> Result<(), SourceTreeError> {
-        let root = folder.on_disk(project);
-        let walk = WalkDir::new(&root).sort_by_file_name().into_iter();
-        for entry in walk.filter_entry(|entry| is_source(project, entry, without)) {
-            let failed = |source| SourceTreeError::Walk { path: folder.clone(), source };
-            let entry = entry.map_err(failed)?;
-            if entry.file_type().is_dir() {
-                continue;
-            }
-            self.files.extend(ProjectPath::of_wanted(project, entry.path(), wanted)?);
-        }
-        Ok(())
+        let walk = Walk {
+            project,
+            takes: &|path, is_folder| without.takes(project, path, is_folder),
+            follows: &|folder| without.follows(folder),
+            skips_unreadable: false,
+        };
+        walk.files(folder, &mut |path| {
+            self.files.extend(ProjectPath::of_wanted(project, path, wanted)?);
+            Ok(())
+        })
     }
 
     /// The files of the checkout that were added, sorted.
@@ -186,6 +221,9 @@ impl SourceTree {
         };
         self.generated.retain(|path, _| !hidden(path));
         self.files.retain(|path| !hidden(path) && !self.generated.contains_key(path));
+        let failed = |source| SourceTreeError::Link { path: ProjectPath::root(), source };
+        let real = project.canonicalize().map_err(failed)?;
+        check_folders(project, &real, self.files.iter())?;
         let files: Vec<SourceFile> = self
             .files
             .iter()
@@ -199,7 +237,7 @@ impl SourceTree {
         for (path, digest) in &self.subtrees {
             rest.insert(path.as_str(), Entry::Subtree(*digest))?;
         }
-        Ok(sources.tree_with(&files, rest)?)
+        Ok(sources.tree_with(&files, rest, &real)?)
     }
 
     /// What the base has that nothing hides.
@@ -220,26 +258,99 @@ pub(crate) struct Without<'a> {
     pub(crate) marker: Option<&'static str>,
 }
 
-fn is_source(project: &Path, entry: &DirEntry, without: &Without<'_>) -> bool {
-    if entry.depth() == 0 {
-        return true;
+impl Without<'_> {
+    fn takes(&self, project: &Path, path: &Path, is_folder: bool) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with('.') {
+            return false;
+        }
+        if !is_folder {
+            return true;
+        }
+        let marked = self.marker.is_some_and(|marker| path.join(marker).is_file());
+        let excluded =
+            ProjectPath::of(project, path).is_ok_and(|path| self.folders.contains(&path));
+        !marked && !excluded && !NEVER_SOURCES.contains(&name.as_ref())
     }
-    let name = entry.file_name().to_string_lossy();
-    if name.starts_with('.') {
-        return false;
+
+    /// Tells if there are sources in a folder that a link leads to.
+    fn follows(&self, folder: &ProjectPath) -> bool {
+        let never = |part: &str| part.starts_with('.') || NEVER_SOURCES.contains(&part);
+        !folder.parts().any(never) && !self.folders.iter().any(|out| folder.is_in(out))
     }
-    if !entry.file_type().is_dir() {
-        return true;
+}
+
+/// Refuses files of which a symlink among the folders above them leads out of the project, whose folder
+/// without symlinks is `real`. The file itself is looked at when it is taken.
+fn check_folders<'a>(
+    project: &Path,
+    real: &Path,
+    files: impl Iterator<Item = &'a ProjectPath>,
+) -> Result<(), SourceTreeError> {
+    let mut seen = BTreeSet::new();
+    for file in files {
+        for folder in file.ancestors() {
+            if folder.is_root() || seen.contains(&folder) {
+                break;
+            }
+            let on_disk = folder.on_disk(project);
+            if on_disk.is_symlink() {
+                let failed = |source| SourceTreeError::Link { path: folder.clone(), source };
+                let target = on_disk.canonicalize().map_err(failed)?;
+                if !target.starts_with(real) {
+                    return Err(SourceTreeError::Outside { path: folder, target });
+                }
+            }
+            seen.insert(folder);
+        }
     }
-    let marked = without.marker.is_some_and(|marker| entry.path().join(marker).is_file());
-    let excluded =
-        ProjectPath::of(project, entry.path()).is_ok_and(|path| without.folders.contains(&path));
-    !marked && !excluded && !NEVER_SOURCES.contains(&name.as_ref())
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What lies behind a link is taken at the link's path, and an edit there is seen; what lies outside
+    /// is refused, whichever part of the path is the link.
+    #[test]
+    fn files_behind_links_are_taken_if_they_lie_in_the_project() {
+        let dir = tempfile::tempdir().unwrap();
+        let project = dir.path().join("project");
+        let link = std::os::unix::fs::symlink;
+        for folder in ["project/common/deep", "project/src", "away"] {
+            std::fs::create_dir_all(dir.path().join(folder)).unwrap();
+        }
+        for file in ["project/common/deep/a.h", "away/b.h"] {
+            std::fs::write(dir.path().join(file), "a").unwrap();
+        }
+        link("../common/deep/a.h", project.join("src/a.h")).unwrap();
+        link("../common", project.join("src/inc")).unwrap();
+        link("../../away", project.join("src/away")).unwrap();
+        link("../../away/b.h", project.join("src/b.h")).unwrap();
+        let store = DiskStore::open(&dir.path().join("store"), cache::DigestFunction::Blake3);
+        let store = store.unwrap();
+        let mut state = engine::State::open(&store, &dir.path().join("state"));
+        let mut stored = |files: &[&str]| {
+            let mut tree = SourceTree::default();
+            files.iter().for_each(|file| tree.file(ProjectPath::parse(file).unwrap()));
+            tree.store(&project, state.sources(), &store).map_err(|error| error.to_string())
+        };
+        let files = ["src/a.h", "src/inc/deep/a.h"];
+        let first = stored(&files).unwrap();
+        let tree = store.tree(&first).unwrap().unwrap();
+        let real = Digest::of(store.function(), b"a");
+        for file in files {
+            let expect = Entry::File { digest: real, executable: false };
+            assert_eq!(tree.get(file), Some(&expect), "{file}");
+        }
+        std::fs::write(project.join("common/deep/a.h"), "edited").unwrap();
+        assert_ne!(stored(&files).unwrap(), first);
+        for file in ["src/away/b.h", "src/b.h"] {
+            let error = stored(&[file]).unwrap_err();
+            assert!(error.ends_with("outside of the project"), "{error}");
+        }
+    }
 
     /// On top of a skeleton or from nothing, a tree has the same digest, and so the same keys.
     #[test]

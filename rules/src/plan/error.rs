@@ -45,6 +45,14 @@ pub enum PlanError {
     /// Its WIT could not be read within limits, or not at all.
     #[error("its WIT can't be read")]
     UnreadWit(#[source] BuiltinError),
+    /// A component that it depends on does not export what it imports.
+    #[error("`{dependency}` {message}")]
+    Misfit {
+        /// The other component.
+        dependency: String,
+        /// What does not fit.
+        message: String,
+    },
     /// It is a file that is too long.
     #[error(
         "`{path}` has {length} bytes; the limit for a component is {} (1 GiB)",
@@ -139,7 +147,11 @@ impl PlanError {
         let world = component.world.as_ref().map(|world| world.span);
         match self {
             Self::Wit(refused) if refused.is_about_world => world.or(wit),
-            Self::WitSource(_) | Self::Wit(_) | Self::UnreadWit(_) => wit,
+            Self::WitSource(_) | Self::Wit(_) | Self::UnreadWit(_) => wit.or(world),
+            Self::Misfit { dependency, .. } => {
+                let mut all = component.dependencies.iter();
+                all.find(|name| name.as_str() == dependency).map(|name| name.span)
+            }
             Self::NoMatch(pattern) => {
                 let mut inputs = component.inputs.iter();
                 inputs.find(|input| input.as_str() == pattern).map(|input| input.span)
@@ -153,6 +165,7 @@ impl PlanError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Lang(error) => error.hint(),
+            Self::SourceTree(error) => error.hint(),
             Self::Wit(refused) => refused.hint.clone(),
             Self::UnreadWit(BuiltinError::TimedOut(_)) => {
                 Some("`timeout` of the component limits how long it may take".to_owned())

@@ -13,10 +13,9 @@ use std::sync::Arc;
 use cache::{Digest, DiskStore, Tree};
 use engine::{Action, ActionId, Artifact, Graph, Source, SourceFile, Sources, Work};
 use sandbox::{Determinism, Isolation, WorkerLimits};
-use walkdir::WalkDir;
 
 use super::{Clients, Options, PlanError, Project};
-use crate::lang::{SOURCE_DATE_EPOCH, SourceTree};
+use crate::lang::{SOURCE_DATE_EPOCH, SourceTree, Walk};
 use crate::manifest::{self, Component, Language, Origin, Pattern, PatternSet, Spanned};
 use crate::path::ProjectPath;
 use crate::toolchain;
@@ -252,22 +251,31 @@ impl<'a> Planner<'a> {
         &self,
         patterns: &[Spanned<Pattern>],
     ) -> Result<Vec<ProjectPath>, PlanError> {
+        let folder = self.project.folder;
         let private = ProjectPath::parse(".run")?;
+        let is_ours = |path: &ProjectPath| {
+            self.outputs.iter().chain([&private]).any(|folder| path.is_in(folder))
+        };
+        let walk = Walk {
+            project: folder,
+            takes: &|path, is_folder| {
+                !is_folder || !ProjectPath::of(folder, path).is_ok_and(|path| is_ours(&path))
+            },
+            follows: &|folder| !is_ours(folder),
+            // They may well hold nothing that a pattern means.
+            skips_unreadable: true,
+        };
         let mut found = Vec::new();
         for pattern in patterns {
             let set = PatternSet::new([&pattern.value])?;
             let base = ProjectPath::parse(pattern.base())?;
             let before = found.len();
-            for entry in WalkDir::new(base.on_disk(self.project.folder)).sort_by_file_name() {
-                let Ok(entry) = entry else { continue };
-                if entry.file_type().is_dir() {
-                    continue;
-                }
-                let wanted = |path: &ProjectPath| {
-                    let mut ours = self.outputs.iter().chain([&private]);
-                    !ours.any(|folder| path.is_in(folder)) && set.matches(path.as_str())
-                };
-                found.extend(ProjectPath::of_wanted(self.project.folder, entry.path(), &wanted)?);
+            let wanted = |path: &ProjectPath| !is_ours(path) && set.matches(path.as_str());
+            if base.on_disk(folder).exists() {
+                walk.files(&base, &mut |path| {
+                    found.extend(ProjectPath::of_wanted(folder, path, &wanted)?);
+                    Ok(())
+                })?;
             }
             if found.len() == before {
                 return Err(PlanError::NoMatch(pattern.to_string()));
