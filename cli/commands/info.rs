@@ -127,6 +127,7 @@ fn component(component: &Component) -> Value {
     for (key, list) in [
         ("capabilities", component.capabilities.iter().map(|c| c.value.to_string()).collect()),
         ("inputs", component.inputs.iter().map(|glob| glob.value.to_string()).collect()),
+        ("exclude", component.exclude.iter().map(|glob| glob.value.to_string()).collect()),
         ("env", component.env.keys().map(ToString::to_string).collect()),
         ("features", component.features.names.iter().map(|name| name.value.to_string()).collect()),
         ("dependencies", component.dependencies.iter().map(|d| d.value.to_string()).collect()),

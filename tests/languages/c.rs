@@ -181,3 +181,41 @@ fn a_command_without_main_is_told() {
         &["undefined symbol: main", "hint: the world exports wasi:cli/run"],
     );
 }
+
+#[test]
+fn tests_and_what_is_excluded_are_not_compiled() {
+    let workspace = project()
+        .file("sum/tests/t.c", "int main(void) { return 0; }\n")
+        .file("sum/tests/t2.c", "int main(void) { return 1; }\n")
+        .file("sum/tools/gen.c", "int main(void) { return 2; }\n")
+        .file("sum/tools/gen2.c", "int main(void) { return 3; }\n");
+    workspace
+        .run(["build", "-p", "sum"])
+        .exits(1)
+        .says("`main` is in `sum/tools/gen.c` and in `sum/tools/gen2.c`")
+        .says("such as `exclude = [\"sum/tools/gen2.c\"]`");
+    workspace.replace(
+        "run.toml",
+        "wit = \"sum/wit\"",
+        "wit = \"sum/wit\"\nexclude = [\"sum/tools\"]",
+    );
+    workspace.run(["build", "-p", "sum"]).ok();
+    // What `inputs` names is taken, wherever it lies.
+    workspace
+        .write("sum/tests/extra.c", "uint32_t extra(void);\nuint32_t extra(void) { return 1; }\n");
+    workspace.replace(
+        "sum/tests/extra.c",
+        "uint32_t extra(void);",
+        "#include <stdint.h>\nuint32_t extra(void);",
+    );
+    workspace.write(
+        "sum/sum.c",
+        SUM.replace("#include \"sum.h\"", "#include \"sum.h\"\nuint32_t extra(void);")
+            .replace("a + b", "a + b + extra()"),
+    );
+    workspace.run(["build", "-p", "sum"]).exits(1).says("extra");
+    workspace.replace("run.toml", "exclude =", "inputs = [\"sum/tests/extra.c\"]\nexclude =");
+    workspace.run(["build", "-p", "sum"]).ok();
+    let add = ("add", ["40", "1"].as_slice());
+    assert_eq!(call(&workspace, "target/wasm/sum.wasm", None, add), "42");
+}

@@ -35,6 +35,8 @@ pub struct Component {
     pub enabled: Setting<bool>,
     /// Files of the project that its build may read besides its sources.
     pub inputs: Vec<Spanned<Pattern>>,
+    /// Files of its folder that are not compiled although its language takes the whole folder.
+    pub exclude: Vec<Spanned<Pattern>>,
     /// Environment variables of its build.
     pub env: BTreeMap<VariableName, Spanned<String>>,
     /// The features of its Cargo package.
@@ -107,6 +109,8 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
     warn_of_repetition(reader, "dependency", &dependencies);
     let enabled = Setting::or(reader.flag("enabled"), true);
     let inputs = reader.list("inputs");
+    let exclude = reader.list("exclude");
+    check_exclude(reader, origin.as_ref());
     let env = read_env(reader);
     let language = match &origin {
         Some(Origin::Source { language, .. }) => Some(language.value),
@@ -125,6 +129,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
         capabilities,
         enabled,
         inputs,
+        exclude,
         env,
         features,
         check,
@@ -220,7 +225,7 @@ fn read_language(
 
 /// Refuses keys about compiling in a component that is not compiled.
 fn refuse_build_keys(reader: &mut Reader<'_, '_>) {
-    let keys = ["language", "inputs", "env", "check"]
+    let keys = ["language", "inputs", "exclude", "env", "check"]
         .into_iter()
         .chain(Features::KEYS)
         .chain(Limits::KEYS);
@@ -245,6 +250,19 @@ fn check_check(reader: &mut Reader<'_, '_>, origin: Option<&Origin>) {
             Diagnostic::error(span, format!("a {} component has no `check`", language.value))
                 .label("expected only in TypeScript")
                 .help("the types of TypeScript are checked beside the build, which `check = false` switches off"),
+        );
+    }
+}
+
+/// Refuses `exclude` where a language takes only what the source refers to.
+fn check_exclude(reader: &mut Reader<'_, '_>, origin: Option<&Origin>) {
+    let Some(Origin::Source { language, .. }) = origin else { return };
+    if let Some(span) = reader.key("exclude").filter(|_| !language.value.takes_folders()) {
+        let message = format!("a component in {} has no `exclude`", language.value);
+        reader.report(
+            Diagnostic::error(span, message)
+                .label("expected only with C and C++")
+                .help("only C and C++ compile every source of a folder; here the sources say what belongs to them"),
         );
     }
 }

@@ -85,6 +85,7 @@ impl Section {
                 "capabilities",
                 "enabled",
                 "inputs",
+                "exclude",
                 "env",
                 "features",
                 "default_features",

@@ -59,6 +59,11 @@ impl Language {
         self == other || self.0.also_reads.contains(&other.as_str())
     }
 
+    /// Whether it compiles every source below the folder of `source`.
+    pub(super) fn takes_folders(self) -> bool {
+        ["c", "cpp"].contains(&self.as_str())
+    }
+
     /// The names of all languages.
     pub(super) fn names() -> Vec<&'static str> {
         Self::all().map(Self::as_str).collect()

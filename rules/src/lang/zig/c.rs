@@ -3,8 +3,8 @@
 //! A component of several files has an action for each of them, which sees that file and the
 //! headers: an edit of one file compiles that one again and links.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use engine::{Action, Input, Label, Source, quote};
 
@@ -112,9 +112,18 @@ fn objects(
             .input(bindings.clone())
             .output("object.o");
         let object = Source::output(planner.add(action)?, "object.o");
-        objects.push(Input::new(format!("objects/{number:05}/object.o"), object));
+        objects.push(Input::new(format!("{}/object.o", place_of_object(number, file)), object));
     }
     Ok(objects)
+}
+
+/// The folder where the link sees the object of a source. It names the source, as the linker's messages name
+/// nothing else, and begins with a number, so that a wildcard finds all of them in order.
+fn place_of_object(number: usize, file: &ProjectPath) -> String {
+    let name = file.as_str().replace('/', "%");
+    // A name of a file has at most 255 bytes.
+    let start = name.ceil_char_boundary(name.len().saturating_sub(200));
+    format!("objects/{number:05}%{}", &name[start..])
 }
 
 /// Shell text that compiles one source. The user's flags come last, so they win.
@@ -137,8 +146,38 @@ fn object(request: &Request<'_>, file: &ProjectPath, to: &str) -> String {
     )
 }
 
+/// Folders whose programs test a component and are no part of it.
+const TESTS: [&str; 2] = ["test", "tests"];
+
+/// Tells if a path below `folder` lies in a folder of tests that `source` is not in.
+fn is_test(path: &ProjectPath, folder: &ProjectPath, source: &ProjectPath) -> bool {
+    let mut above = path.ancestors().take_while(|above| above != folder && above.is_in(folder));
+    above.any(|above| TESTS.contains(&above.file_name()) && !source.is_in(&above))
+}
+
+/// The sources, of which a file that symlinks lead to as well is compiled once: under its own path or, for
+/// want of that, under the first.
+fn each_once(
+    project: &Path,
+    source: &ProjectPath,
+    sources: BTreeSet<ProjectPath>,
+) -> BTreeSet<ProjectPath> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let place = real(project);
+    let mut files: BTreeMap<PathBuf, ProjectPath> = BTreeMap::new();
+    for path in sources {
+        let file = real(&path.on_disk(project));
+        let is_own = path == *source || file == path.on_disk(&place);
+        match files.get(&file) {
+            Some(other) if other == source || !is_own => {}
+            _ => _ = files.insert(file, path),
+        }
+    }
+    files.into_values().collect()
+}
+
 impl Files {
-    /// The sources and headers below the folder of `source`, and those of `inputs`.
+    /// The sources and headers below the folder of `source` that are not excluded, and those of `inputs`.
     fn find(
         planner: &mut Planner<'_>,
         dialect: Dialect,
@@ -149,15 +188,19 @@ impl Files {
         folders.extend(foreign(planner, &folder, request.source));
         let without = Without { folders: &folders, marker: None };
         let mut tree = SourceTree::default();
+        let excluded = planner.excluded()?;
         let wanted = |path: &ProjectPath| {
-            (dialect.compiles(path) || ends_in(path, &HEADERS)) && !folders.contains(path)
+            (dialect.compiles(path) || ends_in(path, &HEADERS))
+                && !folders.contains(path)
+                && !is_test(path, &folder, request.source)
+                && !excluded.matches(path.as_str())
         };
         tree.folder(planner.project(), &folder, &without, &wanted)?;
         tree.file(request.source.clone());
         request.add_inputs(&mut tree);
         let is_source = |path: &ProjectPath| path == request.source || dialect.compiles(path);
         let (sources, headers) = tree.into_files().into_iter().partition(is_source);
-        Ok(Self { sources, headers })
+        Ok(Self { sources: each_once(planner.project(), request.source, sources), headers })
     }
 
     /// What the compilation of `source` sees.
@@ -170,5 +213,49 @@ impl Files {
         self.headers.iter().for_each(|header| tree.file(header.clone()));
         tree.file(source.clone());
         planner.store_tree(tree)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_tests_are_told() {
+        let path = |text: &str| ProjectPath::parse(text).unwrap();
+        let check = |file: &str, source: &str, expect: bool| {
+            let source = path(source);
+            assert_eq!(is_test(&path(file), &source.parent(), &source), expect, "{file}");
+        };
+        check("tests/t.c", "app.c", true);
+        check("src/deep/test/t.c", "src/app.c", true);
+        check("src/testing/t.c", "src/app.c", false);
+        check("src/tests.c", "src/app.c", false);
+        check("tests/app/t.c", "tests/app/app.c", false);
+        check("tests/app/tests/t.c", "tests/app/app.c", true);
+    }
+
+    #[test]
+    fn a_file_behind_several_links_is_compiled_once() {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["src", "common"] {
+            std::fs::create_dir(dir.path().join(folder)).unwrap();
+        }
+        for file in ["common/a.c", "src/app.c"] {
+            std::fs::write(dir.path().join(file), "").unwrap();
+        }
+        let link =
+            |to: &str, at: &str| std::os::unix::fs::symlink(to, dir.path().join(at)).unwrap();
+        link("../common/a.c", "src/a.c");
+        link("../common/a.c", "src/b.c");
+        link("app.c", "src/zero.c");
+        let path = |text: &str| ProjectPath::parse(text).unwrap();
+        let check = |sources: &[&str], expect: &[&str]| {
+            let sources = sources.iter().map(|text| path(text)).collect();
+            let kept = each_once(dir.path(), &path("src/app.c"), sources);
+            assert_eq!(kept.iter().map(ProjectPath::as_str).collect::<Vec<_>>(), expect);
+        };
+        check(&["src/a.c", "src/app.c", "src/b.c", "src/zero.c"], &["src/a.c", "src/app.c"]);
+        check(&["common/a.c", "src/a.c", "src/app.c"], &["common/a.c", "src/app.c"]);
     }
 }

@@ -14,6 +14,7 @@ pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
                 .to_owned(),
         );
     }
+    hints.extend(defined_twice(&output.text));
     hints
 }
 
@@ -42,6 +43,28 @@ fn unlinked(output: &str) -> BTreeSet<String> {
     output.lines().filter_map(hint).collect()
 }
 
+/// A hint for the first symbol that two sources of a C or C++ component define.
+fn defined_twice(output: &str) -> Option<String> {
+    let (_, rest) = output.split_once("duplicate symbol: ")?;
+    let symbol = match rest.lines().next()?.trim() {
+        // What compilers make of it.
+        "__original_main" | "__main_void" | "__main_argc_argv" => "main",
+        symbol => symbol,
+    };
+    let source = |line: &str| {
+        let (_, place) = line.split_once(">>> defined in /objects/")?;
+        let (_, source) = place.strip_suffix("/object.o")?.split_once('%')?;
+        Some(source.replace('%', "/"))
+    };
+    let mut sources: Vec<String> = rest.lines().skip(1).map_while(source).collect();
+    sources.sort_by_key(|source| source.matches('/').count());
+    let [first, .., last] = &sources[..] else { return None };
+    Some(format!(
+        "`{symbol}` is in `{first}` and in `{last}`, as every source below the folder of `source` is compiled: what \
+         is no part of the component is left out with `exclude`, such as `exclude = [\"{last}\"]`"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +81,12 @@ mod tests {
         check(
             "error: invalid option: \"bindings\"\ninfo: to access the help menu: zig build -h",
             "b.option([]const u8, \"bindings\"",
+        );
+        check(
+            "wasm-ld: error: duplicate symbol: __original_main\n>>> defined in /objects/00001%tools%gen.c/object.o\n\
+             >>> defined in /objects/00002%z.c/object.o\n",
+            "`main` is in `z.c` and in `tools/gen.c`, as every source below the folder of `source` is compiled: \
+             what is no part of the component is left out with `exclude`, such as `exclude = [\"tools/gen.c\"]`",
         );
         assert!(unlinked("wasm-ld: error: a.o: undefined symbol: helper").is_empty());
     }
