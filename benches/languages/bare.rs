@@ -122,7 +122,7 @@ impl Place {
     fn wit(&self) -> ResolvedWit {
         let request = Request {
             root: self.component.clone(),
-            wit: PathBuf::from("wit"),
+            wit: Some(PathBuf::from("wit")),
             dependencies: BTreeMap::new(),
             world: None,
         };

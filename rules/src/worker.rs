@@ -234,7 +234,13 @@ mod tests {
         check(Err(BuiltinError::Failed(report()).into()));
         check(Err(BuiltinError::Infrastructure(report()).into()));
         let hint = Some("do that".to_owned());
-        check(Err(wit::Refused { message: "no".into(), is_about_world: true, hint }.into()));
+        check(Err(wit::Refused {
+            message: "no".into(),
+            has_place: true,
+            is_about_world: true,
+            hint,
+        }
+        .into()));
     }
 
     #[test]

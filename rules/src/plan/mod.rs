@@ -187,10 +187,7 @@ fn plan_component(
     component: &Component,
     options: &Options<'_>,
 ) -> Result<Ends, PlanError> {
-    let wit = match &component.wit {
-        Some(path) => Some(wit::complete(planner, component, &path.value)?),
-        None => None,
-    };
+    let wit = wit::complete(planner, component)?;
     let (built, stamp, checks) = match &component.origin {
         Origin::Prebuilt { file } => (ready_made(planner, &file.value)?, None, Vec::new()),
         Origin::Source { file, language } => {

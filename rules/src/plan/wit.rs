@@ -14,26 +14,30 @@ use crate::path::ProjectPath;
 use crate::wit::{self, CompleteErrand, Dependency, Request};
 use crate::worker::{self, Done, Errand};
 
-/// Completes the WIT of `component` and picks its world.
+/// Completes the WIT of `component` and picks its world; `None` if it names neither. A world that is
+/// built in, or in `[dependencies]`, needs no WIT beside it.
 pub(super) fn complete(
     planner: &mut Planner<'_>,
     component: &Component,
-    path: &ProjectPath,
-) -> Result<ComponentWit, PlanError> {
+) -> Result<Option<ComponentWit>, PlanError> {
+    if component.wit.is_none() && component.world.is_none() {
+        return Ok(None);
+    }
+    let path = component.wit.as_ref().map(|wit| &wit.value);
     let request = Request {
         root: planner.project().to_owned(),
-        wit: PathBuf::from(path.as_str()),
+        wit: path.map(|path| PathBuf::from(path.as_str())),
         dependencies: dependencies(planner.manifest()),
         world: component.world.as_ref().map(|world| world.as_str().to_owned()),
     };
-    let place = place(planner, path);
+    let place = path.map_or_else(ProjectPath::root, |path| place(planner, path));
     let mut key = memo_key(planner, component, &request)?;
     let limits = planner.worker_limits();
     for _ in 0..ATTEMPTS {
         if let Some((tree, world)) = crate::memo::recall(planner.store(), &key)?
             && planner.store().contains_tree(&tree)?
         {
-            return Ok(ComponentWit { tree, world, place });
+            return Ok(Some(ComponentWit { tree, world, place }));
         }
         let component_name = component.name.as_str().to_owned();
         let complete = CompleteErrand { request: request.clone(), component: component_name };
@@ -45,11 +49,13 @@ pub(super) fn complete(
         let after = memo_key(planner, component, &request)?;
         if after == key {
             crate::memo::remember(planner.store(), &key, &tree, &world)?;
-            return Ok(ComponentWit { tree, world, place });
+            return Ok(Some(ComponentWit { tree, world, place }));
         }
         key = after;
     }
-    Err(SourceError::Unstable(path.on_disk(planner.project())).into())
+    let path =
+        path.map_or_else(|| planner.project().to_owned(), |path| path.on_disk(planner.project()));
+    Err(SourceError::Unstable(path).into())
 }
 
 /// How often WIT that changes while it is read is read again.
@@ -85,10 +91,10 @@ fn memo_key(
         .collect();
     let tree = planner.source_files(&files)?;
     let text = format!(
-        "wit 2 {} {tree} {} {} {:?} {:?}",
+        "wit 3 {} {tree} {} {:?} {:?} {:?}",
         env!("CARGO_PKG_VERSION"),
         component.name.as_str(),
-        request.wit.display(),
+        request.wit,
         request.world,
         request.dependencies,
     );

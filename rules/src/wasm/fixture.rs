@@ -32,7 +32,7 @@ pub(super) fn completed_world(wit: &str) -> (Resolve, WorldId) {
     std::fs::write(folder.path().join("world.wit"), wit).unwrap();
     let completed = complete(&Request {
         root: folder.path().to_owned(),
-        wit: "world.wit".into(),
+        wit: Some("world.wit".into()),
         dependencies: BTreeMap::new(),
         world: None,
     });

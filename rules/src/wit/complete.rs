@@ -23,8 +23,8 @@ pub struct Request {
     /// The project's root.
     #[serde(with = "any_path")]
     pub root: PathBuf,
-    /// The component's WIT: a `.wit` file, or a folder of them.
-    pub wit: PathBuf,
+    /// The component's WIT: a `.wit` file, or a folder of them; `None` if it has none but the world.
+    pub wit: Option<PathBuf>,
     /// `[dependencies]`, by `namespace:name`.
     pub dependencies: BTreeMap<String, Dependency>,
     /// The world that the manifest names, if it does: it may lie in a package that the WIT does not
@@ -175,7 +175,11 @@ pub fn inputs(request: &Request) -> Result<Vec<PathBuf>, SourceError> {
 /// Completes the WIT of one component.
 pub fn complete(request: &Request) -> Result<CompletedWit, CompleteError> {
     let listing = list(request)?;
-    let mut sources = load(&request.root, &listing.main)?.into_iter().map(Rc::new);
+    let loaded = match listing.main.is_empty() {
+        true => vec![no_package()],
+        false => load(&request.root, &listing.main)?,
+    };
+    let mut sources = loaded.into_iter().map(Rc::new);
     let main = sources.next().expect("a group is at least one package");
     let shelves = shelves(&request.root, &listing, &main, sources.collect())?;
     let mut search = Search::new(&main, &shelves, &request.dependencies, &listing.deps);
@@ -183,12 +187,19 @@ pub fn complete(request: &Request) -> Result<CompletedWit, CompleteError> {
     Ok(folder(&main, &search.found))
 }
 
+/// The package of a component that has no WIT of its own: the world lies in another.
+fn no_package() -> PackageSource {
+    let text = Cow::Borrowed("package run:component;\n");
+    let file = TextFile::new("component.wit", "component.wit".to_owned(), text);
+    PackageSource::new(vec![file]).expect("it has a name")
+}
+
 fn list(request: &Request) -> Result<Listing, SourceError> {
     let paths = request.dependencies.iter().filter_map(|(name, dependency)| match dependency {
         Dependency::Path(path) => Some((name, path)),
         Dependency::Version(_) => None,
     });
-    Listing::new(&request.root, &request.wit, paths)
+    Listing::new(&request.root, request.wit.as_deref(), paths)
 }
 
 /// The places where packages are looked for, first to last.

@@ -40,6 +40,8 @@ pub(crate) struct ImportsErrand {
 pub struct Refused {
     /// The error with its causes.
     pub message: String,
+    /// Whether the message names the file that is wrong.
+    pub has_place: bool,
     /// Whether it is the choice of the world that is wrong.
     pub is_about_world: bool,
     /// What the user can do about it.
@@ -48,7 +50,8 @@ pub struct Refused {
 
 impl Refused {
     fn of(error: &dyn Error) -> Self {
-        Self { message: Report::of(error).to_string(), is_about_world: false, hint: None }
+        let message = Report::of(error).to_string();
+        Self { message, has_place: false, is_about_world: false, hint: None }
     }
 }
 
@@ -60,7 +63,7 @@ impl From<CompleteError> for Refused {
 
 impl From<InvalidWit> for Refused {
     fn from(error: InvalidWit) -> Self {
-        Self::of(&error)
+        Self { has_place: error.at.is_some(), ..Self::of(&error) }
     }
 }
 
@@ -75,7 +78,7 @@ impl From<WorldError> for Refused {
 impl CompleteErrand {
     pub(crate) fn run(self, store: &DiskStore) -> Result<Done, ErrandError> {
         let completed = complete(&self.request).map_err(Refused::from)?;
-        let world = self.world(&completed)?;
+        let world = self.world(&completed).map_err(|refused| self.with_place(refused))?;
         let mut tree = Tree::default();
         for file in &completed.files {
             let digest = store.put(file.text.as_bytes())?;
@@ -83,6 +86,16 @@ impl CompleteErrand {
                 .map_err(|error| BuiltinError::failed(&error))?;
         }
         Ok(Done { digest: store.put_tree(&tree)?, text: world })
+    }
+
+    /// The same, with the WIT that it is about at the front, if no file is.
+    fn with_place(&self, refused: Refused) -> Refused {
+        match &self.request.wit {
+            Some(wit) if !refused.has_place => {
+                Refused { message: format!("{}: {}", wit.display(), refused.message), ..refused }
+            }
+            _ => refused,
+        }
     }
 
     fn world(&self, completed: &CompletedWit) -> Result<String, Refused> {

@@ -2,8 +2,8 @@
 //!
 //! A package is looked for on shelves: the component's own files, its `deps/`, the `.wit` files
 //! beside a single-file `wit`, the path dependencies, the `deps/` of those; last among the built-in
-//! `wasi:*` texts. The first shelf that has it wins. A reference without a version means the
-//! shelf's newest; among the built-in ones, the version that `[dependencies]` gives, else the
+//! `wasi:*` texts. The first shelf that has it wins. A reference without a version means the package
+//! without one, wherever that is, else the shelf's newest; among the built-in ones, the version that `[dependencies]` gives, else the
 //! newest.
 
 use std::collections::BTreeMap;
@@ -62,14 +62,17 @@ impl Shelf {
             .filter(|(name, _)| same_name(name, wanted))
     }
 
-    /// The package itself or, if no version is asked for, the newest of that name.
+    /// The package itself or, if no version is asked for and `newest` will do, the newest of that name.
     fn find(
         &self,
         wanted: &PackageName,
+        newest: bool,
     ) -> Result<Option<(PackageName, Rc<PackageSource>)>, CompleteError> {
         let exact = self.named(wanted).find(|(name, _)| *name == wanted);
-        let newest = || self.named(wanted).max_by_key(|(name, _)| &name.version);
-        let found = exact.or_else(|| wanted.version.is_none().then(newest).flatten());
+        let newest = newest && wanted.version.is_none();
+        let found = exact.or_else(|| {
+            self.named(wanted).filter(|_| newest).max_by_key(|(name, _)| &name.version)
+        });
         let Some((name, source)) = found else { return Ok(None) };
         match self.named(name).find(|(other, at)| *other == name && !Rc::ptr_eq(at, source)) {
             None => Ok(Some((name.clone(), Rc::clone(source)))),
@@ -133,9 +136,11 @@ impl<'a> Search<'a> {
         &mut self,
         package: &PackageName,
     ) -> Result<Option<(PackageName, Rc<PackageSource>)>, CompleteError> {
-        for shelf in self.shelves {
-            if let Some(found) = shelf.find(package)? {
-                return Ok(Some(found));
+        for newest in [false, true] {
+            for shelf in self.shelves {
+                if let Some(found) = shelf.find(package, newest)? {
+                    return Ok(Some(found));
+                }
             }
         }
         let exact = PackageName { version: self.built_in_version(package), ..package.clone() };

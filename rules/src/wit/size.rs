@@ -182,7 +182,7 @@ mod tests {
         std::fs::write(folder.path().join("w.wit"), text).unwrap();
         let request = super::super::Request {
             root: folder.path().to_owned(),
-            wit: "w.wit".into(),
+            wit: Some("w.wit".into()),
             dependencies: Default::default(),
             world: None,
         };

@@ -30,6 +30,14 @@ pub enum SourceError {
         /// What the system said.
         source: io::Error,
     },
+    /// A symlink leads out of the project.
+    #[error("{} leads to {}, outside of the project", path.display(), target.display())]
+    Outside {
+        /// The file, at or behind a symlink.
+        path: PathBuf,
+        /// Where it is.
+        target: PathBuf,
+    },
     /// A `.wit` file is not text.
     #[error("{} is not UTF-8 text", path.display())]
     NotText {
@@ -113,6 +121,7 @@ pub(super) type Group = Vec<PathBuf>;
 /// Every file that may be read for a component, relative to the project's root.
 #[derive(Debug)]
 pub(super) struct Listing {
+    /// The component's own package; empty if it has none.
     pub(super) main: Group,
     /// The folder where the component's own `deps/` is, or would be.
     pub(super) deps: PathBuf,
@@ -126,17 +135,21 @@ pub(super) struct Listing {
 impl Listing {
     pub(super) fn new<'a>(
         root: &Path,
-        wit: &Path,
+        wit: Option<&Path>,
         dependencies: impl Iterator<Item = (&'a String, &'a PathBuf)>,
     ) -> Result<Self, SourceError> {
-        let (main, folder, neighbours) = if root.join(wit).is_dir() {
-            (folder_group(root, wit)?, wit, Vec::new())
-        } else {
-            let folder = wit.parent().unwrap_or(Path::new(""));
-            (file_group(root, wit)?, folder, neighbours(root, wit, folder)?)
+        let (main, folder, neighbours) = match wit {
+            None => (Vec::new(), None, Vec::new()),
+            Some(wit) if root.join(wit).is_dir() => {
+                (folder_group(root, wit)?, Some(wit), Vec::new())
+            }
+            Some(wit) => {
+                let folder = wit.parent().unwrap_or(Path::new(""));
+                (file_group(root, wit)?, Some(folder), neighbours(root, wit, folder)?)
+            }
         };
-        let deps = folder.join("deps");
-        let own = deps_groups(root, &deps)?;
+        let deps = folder.unwrap_or(Path::new("wit")).join("deps");
+        let own = if folder.is_some() { deps_groups(root, &deps)? } else { Vec::new() };
         let dependencies = dependencies
             .map(|(name, path)| Ok((name.clone(), dependency_groups(root, path)?)))
             .collect::<Result<_, SourceError>>()?;
@@ -274,6 +287,14 @@ fn entries(root: &Path, folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
 }
 
 fn read(root: &Path, path: &Path) -> Result<Vec<u8>, SourceError> {
+    let failed = |source| SourceError::Read { path: path.to_owned(), source };
+    // A path dependency may be a folder beside the project.
+    if !path.starts_with("..") {
+        let target = root.join(path).canonicalize().map_err(failed)?;
+        if !target.starts_with(root.canonicalize().map_err(failed)?) {
+            return Err(SourceError::Outside { path: path.to_owned(), target });
+        }
+    }
     bounded::read(&root.join(path), MOST)
         .map_err(|source| SourceError::Read { path: path.to_owned(), source })
 }

@@ -22,7 +22,7 @@ impl Project {
         }
         let request = Request {
             root: folder.path().to_owned(),
-            wit: wit.into(),
+            wit: Some(wit.into()),
             dependencies: BTreeMap::new(),
             world: None,
         };
@@ -373,4 +373,59 @@ fn invalid_wit_is_refused_with_its_place() {
         "package a:b;\nworld w { import wasi:io/nothing@0.2.4; }",
         "wit/a.wit:2:26: interface 'nothing' not found in package 'wasi:io@0.2.4'",
     );
+}
+
+#[test]
+fn a_package_without_a_version_may_stand_beside_its_namesake() {
+    let own = "package acme:kit@2.0.0;\ninterface new { g: func(); }\n\
+               world w { import acme:kit/old; export new; }";
+    let old = "package acme:kit;\ninterface old { f: func(); }";
+    let files = [("wit/w.wit", own), ("wit/deps/old/old.wit", old)];
+    let completed = Project::new("wit", &files).completes_to(&["deps/acme-kit/old.wit", "w.wit"]);
+    assert_eq!(text(&completed, "w.wit"), own);
+}
+
+#[test]
+fn a_world_alone_is_enough() {
+    let mut project = Project::new("none", &[]).world("wasi:cli/command@0.2.3");
+    project.request.wit = None;
+    let completed = complete(&project.request).unwrap();
+    assert_eq!(inputs(&project.request).unwrap(), Vec::<PathBuf>::new());
+    project.reads_as_a_folder(&completed);
+    let resolved = resolve(&completed.files).unwrap();
+    let world = crate::wit::select_world(
+        &resolved.resolve,
+        resolved.package,
+        Some("wasi:cli/command@0.2.3"),
+        "app",
+    );
+    assert!(!resolved.resolve.worlds[world.unwrap()].exports.is_empty());
+    let mut project = Project::new("none", &[]).world("acme:kit/w");
+    project.request.wit = None;
+    project.fails(
+        "package `acme:kit` was not found",
+        Some(
+            "put its WIT under wit/deps/, or add `\"acme:kit\" = { path = \"…\" }` to [dependencies]",
+        ),
+    );
+}
+
+#[test]
+fn wit_behind_symlinks_is_read_inside_of_the_project_alone() {
+    let app = "package demo:app;\nworld w { import demo:dep/i; }";
+    let dep = "package demo:dep;\ninterface i {}";
+    let project = Project::new("wit", &[("wit/app.wit", app), ("common/dep/dep.wit", dep)]);
+    let link = |to: &str, at: &str| {
+        let at = project.folder.path().join(at);
+        std::fs::create_dir_all(at.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(to, at).unwrap();
+    };
+    link("../../common/dep", "wit/deps/dep");
+    project.completes_to(&["app.wit", "deps/demo-dep/dep.wit"]);
+    let away = tempfile::tempdir().unwrap();
+    std::fs::write(away.path().join("x.wit"), "package demo:x;").unwrap();
+    link(away.path().to_str().unwrap(), "wit/deps/away");
+    let error = complete(&project.request).unwrap_err().to_string();
+    assert!(error.starts_with("wit/deps/away/x.wit leads to /"), "{error}");
+    assert!(error.ends_with("/x.wit, outside of the project"), "{error}");
 }
