@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lang::GenerateBindings;
 use crate::manifest::Limits;
-use crate::wasm::FinishErrand;
+use crate::wasm::{FinishErrand, FitErrand};
 use crate::wit::{self, CompleteErrand, ImportsErrand};
 
 /// Limits of work for which a component names none: time and memory that no real component needs.
@@ -36,6 +36,8 @@ pub(crate) enum Errand {
     Bindings(GenerateBindings),
     /// Makes, checks and stamps a component.
     Finish(FinishErrand),
+    /// Holds what a component imports against what another exports.
+    Fit(FitErrand),
 }
 
 /// What came of it: something in the store, and a text whose meaning depends on the errand.
@@ -145,6 +147,7 @@ impl Errand {
             Self::Imports(errand) => errand.run(store),
             Self::Bindings(errand) => errand.run(store),
             Self::Finish(errand) => errand.run(store),
+            Self::Fit(errand) => errand.run(store),
         }
     }
 }

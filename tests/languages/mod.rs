@@ -19,6 +19,7 @@ mod links;
 mod python;
 mod rust;
 mod typescript;
+mod worlds;
 mod zig;
 
 /// The names that a component imports, without versions, sorted.

@@ -5,6 +5,7 @@
 //! Planning reads manifests, lockfiles and WIT and takes sources into the store; it runs nothing.
 
 mod error;
+mod fit;
 mod planner;
 mod selection;
 mod wit;
@@ -188,6 +189,7 @@ fn plan_component(
     options: &Options<'_>,
 ) -> Result<Ends, PlanError> {
     let wit = wit::complete(planner, component)?;
+    fit::check(planner, component, wit.as_ref())?;
     let (built, stamp, checks) = match &component.origin {
         Origin::Prebuilt { file } => (ready_made(planner, &file.value)?, None, Vec::new()),
         Origin::Source { file, language } => {

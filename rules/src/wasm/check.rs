@@ -4,7 +4,7 @@
 //! for. More exports than asked for are fine, and so are more imports: language runtimes bring
 //! their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use wit_component::DecodedWasm;
@@ -156,7 +156,29 @@ pub fn check_world(component: &[u8], resolve: &Resolve, world: WorldId) -> Resul
     Err(WorldMismatch { world: world_name(resolve, world), gaps: check.gaps }.into())
 }
 
-fn decode(component: &[u8]) -> Result<(Resolve, WorldId), String> {
+/// What does not fit between what a world imports and what another one exports, by the interfaces and
+/// functions that both name, in whatever version; `None` if they name none.
+pub(super) fn misfits(
+    importer: (&Resolve, WorldId),
+    exporter: (&Resolve, WorldId),
+) -> Option<Vec<Gap>> {
+    let bare = |name: String| name.split('@').next().unwrap_or_default().to_owned();
+    let names = |resolve: &Resolve, key: &WorldKey| bare(resolve.name_world_key(key));
+    let exports = exporter.0.worlds[exporter.1].exports.keys();
+    let exports: BTreeSet<String> = exports.map(|key| names(exporter.0, key)).collect();
+    let mut check = Check::new(importer.0, exporter.0, exporter.1);
+    let mut shared = false;
+    for (key, item) in &importer.0.worlds[importer.1].imports {
+        let is_type = matches!(item, WorldItem::Type { .. });
+        if !is_type && exports.contains(&names(importer.0, key)) {
+            shared = true;
+            check.export(key, item);
+        }
+    }
+    shared.then_some(check.gaps)
+}
+
+pub(super) fn decode(component: &[u8]) -> Result<(Resolve, WorldId), String> {
     // `wit-component` reads any core module as a component with an empty world.
     if Kind::of(component).map_err(|error| error.to_string())? == Kind::Module {
         return Err("it is a core module".to_owned());

@@ -8,6 +8,7 @@ mod compare;
 mod componentize;
 mod difference;
 mod finish;
+mod fit;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod inspect;
@@ -18,5 +19,6 @@ pub use componentize::{Adapter, ComponentizeError, componentize};
 pub use difference::{Change, Difference, differences};
 pub use finish::{Finish, FinishError, Finishing};
 pub(crate) use finish::{FinishErrand, LONGEST};
+pub(crate) use fit::{FitErrand, Side};
 pub use inspect::{Externs, InvalidWasm, Kind, externs, validate};
 pub use stamp::{Stamp, StampError, stamp};
