@@ -1,7 +1,8 @@
 //! The interpreter that runs a component's Python: what its own `sys` and `platform` say.
 //!
-//! Asked of a component that componentize-py 0.25.1 made. Lockfiles are read, and wheels chosen, for
-//! this interpreter, never for the one that runs componentize-py.
+//! Asked of components that componentize-py 0.18.0 and 0.25.1 made; the catalogue has no version with
+//! another interpreter. Lockfiles are read, and wheels chosen, for this one, never for the one that runs
+//! componentize-py.
 
 /// `platform.python_version()`.
 pub(super) const PYTHON_FULL_VERSION: &str = "3.14.0";
