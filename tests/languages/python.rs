@@ -182,3 +182,174 @@ fn offline_a_package_that_was_never_fetched_is_named() {
     assert!(run.code != 0);
     run.says("`never-fetched==1.0` is not on this machine, and this build is offline");
 }
+
+const HELLO: &str = "package demo:app;\ninterface api { hello: func(name: string) -> string; }\n\
+                     world app { export api; }\n";
+
+fn hello(workspace: &Workspace) -> String {
+    let asynchronous = tokio::runtime::Runtime::new().unwrap();
+    asynchronous.block_on(async {
+        let component =
+            runtime::Runtime::new().unwrap().load(&workspace.read("target/wasm/app.wasm"));
+        let answer = component.unwrap().call(Some("demo:app/api"), "hello", &["\"n\""]).await;
+        answer.unwrap().unwrap()
+    })
+}
+
+/// A project of uv with a member by path, its own metadata, imports in functions, one of them by name, a
+/// file that is read too late, and a package that brings WIT along which the component has as well.
+#[test]
+fn members_metadata_and_imports_in_functions_are_in_the_component() {
+    let workspace = Workspace::new()
+        .file(
+            "run.toml",
+            "[project]\nname = \"p\"\nversion = \"0.1.0\"\n\n[[component]]\nname = \"app\"\n\
+             source = \"app.py\"\nwit = \"wit\"\ninputs = [\"sdk/**\"]\n",
+        )
+        .file("wit/world.wit", HELLO.replace("export api", "import wasi:random/random@0.2.4; export api"))
+        .file("app.py", MODULE)
+        .file("helper.py", "H = 'helped'\n")
+        .file("plugs/one.py", "P = 'plugged'\n")
+        .file("data.txt", "")
+        .file("sdk/__init__.py", "W = 'sdk'\n")
+        .file("sdk/componentize-py.toml", "wit_directory = \"wit\"\n")
+        .file(
+            "sdk/wit/w.wit",
+            "package acme:sdk;\nworld app { import wasi:random/random@0.2.4; import acme:more/m@1.0.0; }\n",
+        )
+        .file(
+            "sdk/wit/deps/random/random.wit",
+            "package wasi:random@0.2.4;\ninterface random { get-random-u64: func() -> u64; }\n",
+        )
+        .file("sdk/wit/deps/more/m.wit", "package acme:more@1.0.0;\ninterface m { f: func(); }\n")
+        .file("pyproject.toml", PYPROJECT)
+        .file("uv.lock", UV_LOCK)
+        .file(
+            "libs/shared/pyproject.toml",
+            "[project]\nname = \"shared\"\nversion = \"0.2.0\"\nrequires-python = \">=3.11\"\n",
+        )
+        .file("libs/shared/shared/__init__.py", "W = 'shared!'\n");
+    workspace
+        .run(["build"])
+        .ok()
+        .says("warning: app.py:19: opens `data.txt` when it is called")
+        .says("note: `componentize-py` in a lockfile is left out");
+    let expect = "\"sdk shared! 0.1.0 0.2.0 1 helped plugged json.tool\"";
+    assert_eq!(hello(&workspace), expect);
+}
+
+const MODULE: &str = r#"from importlib.metadata import entry_points, version
+from wit_world import exports
+import sdk
+import shared
+VERSION = f"{version('app')} {version('shared')} {len(entry_points(group='demo'))}"
+
+class Api(exports.Api):
+    def hello(self, name):
+        import helper, importlib
+        from plugs import one
+        try:
+            import no_such_package_at_all
+        except ImportError:
+            pass
+        late = importlib.import_module("json.tool").__name__
+        return f"{sdk.W} {shared.W} {VERSION} {helper.H} {one.P} {late}"
+
+    def late(self):
+        return open("data.txt").read()
+"#;
+
+const PYPROJECT: &str = r#"[project]
+name = "app"
+version = "0.1.0"
+requires-python = ">=3.11"
+dependencies = ["shared", "componentize-py>=0.20"]
+[project.entry-points.demo]
+x = "helper:H"
+[tool.uv.sources]
+shared = { path = "libs/shared", editable = true }
+"#;
+
+const UV_LOCK: &str = r#"version = 1
+revision = 3
+requires-python = ">=3.11"
+
+[[package]]
+name = "app"
+version = "0.1.0"
+source = { virtual = "." }
+dependencies = [
+    { name = "componentize-py" },
+    { name = "shared" },
+]
+
+[package.metadata]
+requires-dist = [
+    { name = "componentize-py", specifier = ">=0.20" },
+    { name = "shared", editable = "libs/shared" },
+]
+
+[[package]]
+name = "componentize-py"
+version = "0.25.1"
+source = { registry = "https://h/simple" }
+
+[[package]]
+name = "shared"
+version = "0.2.0"
+source = { editable = "libs/shared" }
+"#;
+
+/// An SDK that has the component's world, and bindings for it made inside of itself.
+#[test]
+fn an_sdk_with_the_same_wit_gets_its_bindings() {
+    let dep = "package acme:dep@1.0.0;\ninterface i { f: func(); }\n";
+    let own = HELLO.replace("export api", "import acme:dep/i@1.0.0; export api");
+    let workspace = Workspace::new()
+        .file(
+            "run.toml",
+            "[project]\nname = \"p\"\nversion = \"0.1.0\"\n\n[[component]]\nname = \"app\"\n\
+             source = \"app.py\"\nwit = \"wit\"\ninputs = [\"sdk/**\"]\n",
+        )
+        .file(
+            "app.py",
+            "import sdk\nclass Api(sdk.Api):\n    def hello(self, name): return sdk.W\n",
+        )
+        .file("wit/w.wit", &own)
+        .file("wit/deps/dep/d.wit", dep)
+        .file(
+            "sdk/__init__.py",
+            "from sdk.bind.exports import Api\nWHERE = 'from the package'\nW = f'({WHERE})'\n",
+        )
+        .file("sdk/bind/__init__.py", "")
+        .file("sdk/componentize-py.toml", "wit_directory = \"wit\"\nbindings = \"bind\"\n")
+        .file("sdk/wit/w.wit", &own)
+        .file("sdk/wit/deps/dep/d.wit", dep);
+    workspace.run(["build"]).ok();
+    super::holds(&workspace, "(from the package)");
+}
+
+/// The oldest version of the catalogue makes components as the newest does; lockfiles are read for the interpreter of both.
+#[test]
+fn an_older_componentize_py_can_be_pinned() {
+    let workspace = Workspace::new()
+        .file(
+            "run.toml",
+            "[project]\nname = \"p\"\nversion = \"0.1.0\"\n\n[[component]]\nname = \"app\"\n\
+             source = \"hello.py\"\nwit = \"wit\"\n",
+        )
+        .file("wit/world.wit", HELLO)
+        .file(
+            "hello.py",
+            "import platform\nimport sysconfig\nfrom wit_world import exports\n\
+             NAME = f\"({platform.python_version()} {sysconfig.get_platform()} {platform.machine()})\"\n\
+             class Api(exports.Api):\n    def hello(self, name):\n        return NAME\n",
+        );
+    workspace.run(["toolchain", "sync", "--upgrade", "componentize-py@0.18.0"]).ok();
+    workspace.run(["build"]).ok();
+    super::holds(&workspace, "(3.14.0 wasi-0.0.0-wasm32 wasm32)");
+    workspace
+        .run(["toolchain", "sync", "--upgrade", "componentize-py@0.17.2"])
+        .says("0.18.0")
+        .exits(2);
+}

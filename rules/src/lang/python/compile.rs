@@ -2,7 +2,8 @@
 //!
 //! componentize-py starts the interpreter that will be in the component, lets it import the module,
 //! and keeps its memory. So what counts is what was imported by then: folders on the search path
-//! cost nothing, and a component has no files to read later.
+//! cost nothing, and a component has no files to read later. What functions import is imported at the
+//! end of the module (`late.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,7 +12,9 @@ use engine::{Action, Input, Label, Source};
 
 use super::PythonError;
 use super::fetch::FetchWheels;
+use super::late::{self, Late};
 use super::lock::{self, Lock};
+use super::metadata::Metadata;
 use super::module::{self, Module, PYTHONPATH};
 use crate::lang::source_tree::{SourceTree, Without};
 use crate::lang::{Compiled, LangError, Request, base_environment, deterministic_process};
@@ -19,9 +22,14 @@ use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
 use crate::toolchain::COMPONENTIZE_PY;
 
-/// Runs the wheel's entry point: a wheel that is only unpacked has no script of its own.
-const ENTRY: &str = "import sys, componentize_py; \
-                     sys.argv[0] = 'componentize-py'; componentize_py.script()";
+/// What runs the tool.
+const ENTRY: &str = include_str!("entry.py");
+/// Where the compile sees it, and the notes that it shows.
+const TOOL: &str = "deps/run";
+const ENTRY_FILE: &str = "entry.py";
+const NOTES_FILE: &str = "notes.txt";
+/// Where the compile sees the metadata of the project's own packages.
+const METADATA: &str = "deps/metadata";
 /// Where the compile sees the third-party packages.
 const PACKAGES: &str = "deps/site-packages";
 
@@ -34,21 +42,29 @@ pub(crate) fn compile(
     let image = planner.image(COMPONENTIZE_PY)?;
     let module = Module::of(planner.project(), request.source)?;
     let lock = lock::find(planner.project(), request.source)?;
-    let further = further_folders(planner.project(), request, lock.as_ref())?;
-    let sources = sources(planner, request, &module, &further)?;
+    let further = further_folders(planner.project(), request, &module, lock.as_ref())?;
+    let late = late::find(planner.project(), request.source, &module, &further)?;
+    let sources = sources(planner, request, &module, &further, &late)?;
+    let metadata = metadata(planner, request, lock.as_ref())?;
+    let tool = tool(planner, late, lock.as_ref())?;
     let packages = packages(planner, lock)?;
 
     let mut search: Vec<String> =
         further.iter().map(|folder| format!("/{}", in_action(folder))).collect();
     search.extend(packages.is_some().then(|| format!("/{PACKAGES}")));
+    search.extend(metadata.is_some().then(|| format!("/{METADATA}")));
     let argv = argv(&wit.world, &module.name, search);
     let process = deterministic_process(argv, environment(request), in_action(&module.root));
     let mut action = Action::process(Label::new(request.name, "compile"), process)
         .input(Input::root(image))
         .input(Input::new("src", Source::Tree(sources)))
-        .input(Input::new("wit", Source::Tree(wit.tree)));
+        .input(Input::new("wit", Source::Tree(wit.tree)))
+        .input(Input::new(TOOL, Source::Tree(tool)));
     if let Some(packages) = packages {
         action = action.input(Input::new(PACKAGES, packages));
+    }
+    if let Some(metadata) = metadata {
+        action = action.input(Input::new(METADATA, Source::Tree(metadata)));
     }
     let action = planner.add(action.output("component.wasm"))?;
     Ok(Compiled::new(action, "component.wasm"))
@@ -58,6 +74,7 @@ pub(crate) fn compile(
 fn further_folders(
     project: &Path,
     request: &Request<'_>,
+    module: &Module,
     lock: Option<&Lock>,
 ) -> Result<Vec<ProjectPath>, PythonError> {
     let mut folders = match request.env.get(PYTHONPATH) {
@@ -65,16 +82,17 @@ fn further_folders(
         None => Vec::new(),
     };
     let local = lock.into_iter().flat_map(|lock| &lock.local);
-    folders.extend(local.map(|package| module::importable(project, package)));
+    folders.extend(local.map(|package| module::importable(project, &package.folder)));
+    let mut seen = BTreeSet::from([module.root.clone()]);
+    folders.retain(|folder| seen.insert(folder.clone()));
     Ok(folders)
 }
 
 fn argv(world: &str, module: &str, search: Vec<String>) -> Vec<String> {
-    let start = ["/usr/bin/python3", "-c", ENTRY, "-d", "/wit", "-w", world];
-    let start = start.into_iter().chain(["componentize", module, "-p", "."]).map(str::to_owned);
+    let entry = format!("/{TOOL}/{ENTRY_FILE}");
+    let start = ["/usr/bin/python3", &entry, "-w", world, "componentize", module, "-p", "."];
     let search = search.into_iter().flat_map(|folder| ["-p".to_owned(), folder]);
-    let end = ["-o", "/out/component.wasm"].map(str::to_owned);
-    start.chain(search).chain(end).collect()
+    start.map(str::to_owned).into_iter().chain(search).collect()
 }
 
 /// Where an action sees a folder of the project.
@@ -100,6 +118,7 @@ fn sources(
     request: &Request<'_>,
     module: &Module,
     search: &[ProjectPath],
+    late: &Late,
 ) -> Result<cache::Digest, PlanError> {
     let project = planner.project().to_owned();
     let mut tree = SourceTree::default();
@@ -109,7 +128,54 @@ fn sources(
     }
     tree.file(request.source.clone());
     request.add_inputs(&mut tree);
+    let source = late::text(&project, request.source)?;
+    if let Some(source) = source.and_then(|source| late.appended_to(&source)) {
+        tree.generated(request.source.clone(), source);
+    }
     planner.store_tree(tree)
+}
+
+/// What runs componentize-py, with what it tells the user.
+fn tool(
+    planner: &mut Planner<'_>,
+    late: Late,
+    lock: Option<&Lock>,
+) -> Result<cache::Digest, PlanError> {
+    let left_out = lock.into_iter().flat_map(|lock| &lock.left_out);
+    let left_out = left_out.map(|package| {
+        format!(
+            "note: `{package}` in a lockfile is left out: the toolchain that run.lock.toml pins makes the \
+             component"
+        )
+    });
+    let warnings = late.warnings.into_iter().map(|warning| format!("warning: {warning}"));
+    let notes: String = left_out.chain(warnings).map(|note| format!("{note}\n")).collect();
+    let mut tree = SourceTree::default();
+    tree.generated(ProjectPath::parse(ENTRY_FILE)?, ENTRY);
+    if !notes.is_empty() {
+        tree.generated(ProjectPath::parse(NOTES_FILE)?, notes);
+    }
+    planner.store_tree(tree)
+}
+
+/// The metadata of the project and of its other packages, as an installer would leave it.
+fn metadata(
+    planner: &mut Planner<'_>,
+    request: &Request<'_>,
+    lock: Option<&Lock>,
+) -> Result<Option<cache::Digest>, PlanError> {
+    let mut all = Metadata::nearest(planner.project(), request.source)?;
+    for package in lock.into_iter().flat_map(|lock| &lock.local) {
+        all.extend(Metadata::of(planner.project(), &package.folder)?);
+    }
+    if all.is_empty() {
+        return Ok(None);
+    }
+    let mut tree = SourceTree::default();
+    for (path, text) in all.iter().flat_map(Metadata::files) {
+        tree.generated(ProjectPath::parse(&path)?, text);
+    }
+    planner.store_tree(tree).map(Some)
 }
 
 /// The folder of third-party packages, if there are any: fetched once for all components that share

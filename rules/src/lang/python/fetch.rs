@@ -346,6 +346,7 @@ mod tests {
             folder: ProjectPath::root(),
             packages: vec![package("one")],
             local: Vec::new(),
+            left_out: Vec::new(),
             index: index
                 .iter()
                 .map(|(name, value)| IndexOption { name, value: (*value).to_owned() })

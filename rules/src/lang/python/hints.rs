@@ -42,6 +42,7 @@ pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
     hints.extend(missing_class(output, module));
     hints.extend(missing_method(output));
     hints.extend(missing_module(output));
+    hints.extend(missing_metadata(output));
     if ["gaierror", "called trapping stub"].iter().any(|sign| output.contains(sign)) {
         hints.push(
             "the module runs once while the component is made, without a network and without what \
@@ -89,7 +90,18 @@ fn missing_module(output: &str) -> Option<String> {
     Some(format!(
         "`{module}` is neither below the folders that are searched nor in a lockfile: add a \
          third-party package to the dependencies and lock it (docs/languages.md, Python); name a \
-         folder of the project by `env = {{ PYTHONPATH = \"folder\" }}`"
+         folder of the project by `env = {{ PYTHONPATH = \"folder\" }}`; a symlink to a folder outside \
+         of the project is not followed, put a copy of that into the project"
+    ))
+}
+
+fn missing_metadata(output: &str) -> Option<String> {
+    let (_, rest) =
+        output.split_once("PackageNotFoundError: No package metadata was found for ")?;
+    let package = rest.lines().next()?.trim();
+    Some(format!(
+        "a package of the project has metadata if `[project]` in its pyproject.toml has a `name` and a \
+         `version` that is not `dynamic`; any other one, as `{package}` may be, has to be in the lockfile"
     ))
 }
 
@@ -177,6 +189,10 @@ mod tests {
     #[test]
     fn what_is_not_there_is_told() {
         check("ModuleNotFoundError: No module named 'humanize'", &["`humanize` is neither below"]);
+        check(
+            "importlib.metadata.PackageNotFoundError: No package metadata was found for app\n",
+            &["has a `name` and a `version` that is not `dynamic`"],
+        );
         check("socket.gaierror: [Errno -4] Non-recoverable error", &["the module runs once"]);
         check("called trapping stub: wasi:http/types#x", &["the module runs once"]);
     }

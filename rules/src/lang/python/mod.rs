@@ -8,11 +8,14 @@ mod compile;
 mod fetch;
 mod guest;
 mod hints;
+mod late;
 mod lock;
 mod marker;
+mod metadata;
 mod module;
 mod pyproject;
 mod requirement;
+mod statements;
 mod wheel;
 
 use super::{LanguageError, Rule};

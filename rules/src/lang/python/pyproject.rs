@@ -1,7 +1,10 @@
-//! `pyproject.toml`: what a Python project says it depends on (PEP 621).
+//! `pyproject.toml`: what a Python project is called and what it says it depends on (PEP 621).
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::str::FromStr as _;
 
+use pep440_rs::Version;
 use serde::Deserialize;
 
 use super::PythonError;
@@ -11,14 +14,23 @@ use crate::path::ProjectPath;
 /// The file's name.
 pub(super) const FILE: &str = "pyproject.toml";
 
-/// The dependencies of a project.
-#[derive(Debug)]
+/// What a project says of itself.
+#[derive(Debug, Default)]
 pub(super) struct PyProject {
     /// The file.
     pub(super) file: ProjectPath,
     /// `[project] dependencies`, with those that only hold for other interpreters. Nothing, if they
     /// are `dynamic`: then only a build of the project could tell.
     pub(super) dependencies: Vec<Requirement>,
+    /// The same as they are written.
+    pub(super) requires: Vec<String>,
+    pub(super) name: Option<String>,
+    /// Nothing if it is `dynamic`.
+    pub(super) version: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) requires_python: Option<String>,
+    /// By group and name.
+    pub(super) entry_points: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -27,9 +39,20 @@ struct Manifest {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
 struct Table {
+    name: Option<String>,
+    version: Option<String>,
+    description: Option<String>,
+    requires_python: Option<String>,
     #[serde(default)]
     dependencies: Vec<String>,
+    #[serde(default)]
+    scripts: BTreeMap<String, String>,
+    #[serde(default)]
+    gui_scripts: BTreeMap<String, String>,
+    #[serde(default)]
+    entry_points: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl PyProject {
@@ -40,14 +63,47 @@ impl PyProject {
         Self::parse(&text, file)
     }
 
-    fn parse(text: &str, file: ProjectPath) -> Result<Option<Self>, PythonError> {
+    pub(super) fn parse(text: &str, file: ProjectPath) -> Result<Option<Self>, PythonError> {
         let manifest: Manifest = super::lock::parse_toml(text, &file)?;
         let Some(table) = manifest.project else { return Ok(None) };
         let malformed = |problem| PythonError::Malformed { path: file.to_string(), problem };
         let dependencies: Result<Vec<_>, _> =
             table.dependencies.iter().map(|text| Requirement::parse(text)).collect();
-        Ok(Some(Self { dependencies: dependencies.map_err(malformed)?, file }))
+        let dependencies = dependencies.map_err(malformed)?;
+        if let Some(name) = table.name.as_ref().filter(|name| !is_name(name)) {
+            return Err(malformed(format!("`{}` is no name of a package", name.escape_debug())));
+        }
+        let version = table.version.map(|version| match Version::from_str(&version) {
+            Ok(version) => Ok(version.to_string()),
+            Err(_) => Err(malformed(format!("`{version}` is no version of a package (PEP 440)"))),
+        });
+        let mut entry_points = table.entry_points;
+        for (group, entries) in
+            [("console_scripts", table.scripts), ("gui_scripts", table.gui_scripts)]
+        {
+            if !entries.is_empty() {
+                entry_points.insert(group.to_owned(), entries);
+            }
+        }
+        Ok(Some(Self {
+            dependencies,
+            requires: table.dependencies,
+            name: table.name,
+            version: version.transpose()?,
+            description: table.description,
+            requires_python: table.requires_python,
+            entry_points,
+            file,
+        }))
     }
+}
+
+/// Source: "Names and normalization".
+fn is_name(name: &str) -> bool {
+    let ends = |c: char| c.is_ascii_alphanumeric();
+    name.starts_with(ends)
+        && name.ends_with(ends)
+        && name.chars().all(|c| ends(c) || "-_.".contains(c))
 }
 
 #[cfg(test)]
@@ -70,6 +126,14 @@ mod tests {
         check("[project]\nname = \"a\"", Ok(Some(&[])));
         check("[project]\ndependencies = [\"B_c>=1\", \"d\"]", Ok(Some(&["b-c", "d"])));
         check("[project", Err("`api/pyproject.toml` is not valid"));
+        check(
+            "[project]\nname = \"../x\"",
+            Err("api/pyproject.toml: `../x` is no name of a package"),
+        );
+        check(
+            "[project]\nversion = \"../x\"",
+            Err("api/pyproject.toml: `../x` is no version of a package (PEP 440)"),
+        );
         check(
             "[project]\ndependencies = [\"-x\"]",
             Err("api/pyproject.toml: `-x` is no requirement: it does not begin with a name"),

@@ -31,10 +31,20 @@ pub(super) struct Lock {
     pub(super) folder: ProjectPath,
     /// Sorted, each once.
     pub(super) packages: Vec<LockedPackage>,
-    /// Folders of packages that are part of the project itself. Sorted.
-    pub(super) local: Vec<ProjectPath>,
+    /// Packages that are part of the project itself. Sorted.
+    pub(super) local: Vec<LocalPackage>,
+    /// What it names and a component does not get: the tool that makes it.
+    pub(super) left_out: Vec<String>,
     /// What the lockfile tells pip of where the packages are.
     pub(super) index: Vec<IndexOption>,
+}
+
+/// A package that is a folder of the project.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LocalPackage {
+    pub(super) folder: ProjectPath,
+    /// Normalised; `None` if the lockfile names the folder alone.
+    pub(super) name: Option<String>,
 }
 
 /// An option of a requirements file that says where packages are.
@@ -151,6 +161,11 @@ fn check_fresh(lock: &Lock, manifest: &PyProject) -> Result<(), PythonError> {
         difference,
     };
     for (name, versions) in applying(manifest)? {
+        // A package of the project is as it is, and a folder without a name may be any.
+        let is_local = |package: &LocalPackage| package.name.as_ref().is_none_or(|it| *it == name);
+        if lock.local.iter().any(is_local) {
+            continue;
+        }
         let Some(package) = lock.packages.iter().find(|package| package.name == name) else {
             return Err(stale(format!("it lacks `{name}`")));
         };
@@ -171,11 +186,17 @@ fn applying(manifest: &PyProject) -> Result<Vec<(String, Versions)>, PythonError
     let mut found = Vec::new();
     for requirement in &manifest.dependencies {
         let holds = marker::holds(requirement.marker.as_deref(), &Selected::default());
-        if holds.map_err(|problem| malformed(&manifest.file, problem))? {
+        let holds = holds.map_err(|problem| malformed(&manifest.file, problem))?;
+        if holds && !is_tool(&requirement.name) {
             found.push((requirement.name.clone(), requirement.versions.clone()));
         }
     }
     Ok(found)
+}
+
+/// Tells if a package is what makes components: it runs on the host, and its version is that of the toolchain.
+fn is_tool(name: &str) -> bool {
+    name == "componentize-py"
 }
 
 /// Sorts packages and refuses two versions of one, and whatever pip could take for more than a package: names

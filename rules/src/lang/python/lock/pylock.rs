@@ -9,8 +9,8 @@ use super::super::PythonError;
 use super::super::marker::{self, Selected};
 use super::super::requirement::normalise;
 use super::{
-    Lock, LockedFile, LockedPackage, check_python, choose, each_once, file_name, malformed,
-    other_python, parse_toml, sha256,
+    LocalPackage, Lock, LockedFile, LockedPackage, check_python, choose, each_once, file_name,
+    is_tool, malformed, other_python, parse_toml, sha256,
 };
 use crate::path::ProjectPath;
 
@@ -68,20 +68,36 @@ pub(super) fn parse(text: &str, lock: &ProjectPath) -> Result<Lock, PythonError>
         marker::holds(marker, &selected).map_err(|problem| malformed(lock, problem))
     };
     check_environments(lock, &file.environments, &holds)?;
-    let mut packages = Vec::new();
+    let (mut packages, mut local, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for package in file.packages {
-        if holds(package.marker.as_deref())? {
-            packages.push(locked(lock, package)?);
+        if !holds(package.marker.as_deref())? {
+            continue;
+        }
+        let name = normalise(&package.name);
+        match folder(lock, &package)? {
+            Some(folder) => local.push(LocalPackage { folder, name: Some(name) }),
+            None if is_tool(&name) => left_out.push(name),
+            None => packages.push(locked(lock, package)?),
         }
     }
+    local.sort();
     let packages = each_once(lock, packages)?;
     Ok(Lock {
         file: lock.clone(),
         folder: lock.parent(),
         packages,
-        local: Vec::new(),
+        local,
+        left_out,
         index: Vec::new(),
     })
+}
+
+/// The folder of a package that is one of the project.
+fn folder(lock: &ProjectPath, package: &Package) -> Result<Option<ProjectPath>, PythonError> {
+    let path = package.directory.as_ref().and_then(|directory| directory.get("path"));
+    let Some(path) = path.and_then(toml::Value::as_str) else { return Ok(None) };
+    let folder = lock.parent().resolve(path);
+    folder.map(Some).map_err(|error| malformed(lock, error.to_string()))
 }
 
 fn check_environments(

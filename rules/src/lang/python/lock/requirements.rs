@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 
 use super::super::PythonError;
 use super::super::marker::{self, Selected};
-use super::super::requirement::{Requirement, Versions};
-use super::{IndexOption, Lock, LockedPackage, each_once, sha256};
+use super::super::pyproject::{self, PyProject};
+use super::super::requirement::{Requirement, Versions, normalise};
+use super::{IndexOption, LocalPackage, Lock, LockedPackage, each_once, is_tool, sha256};
 use crate::path::ProjectPath;
 
 /// The file's name.
@@ -42,14 +43,16 @@ type Read<'a> = dyn Fn(&ProjectPath) -> Result<Option<String>, PythonError> + 'a
 /// Reads the packages of `lock` and of what it includes.
 pub(super) fn parse(text: &str, lock: &ProjectPath, read: &Read<'_>) -> Result<Lock, PythonError> {
     let (seen, packages, index) = Default::default();
-    let mut reader = Reader { lock, read, seen, depth: 0, packages, index };
+    let (local, left_out) = Default::default();
+    let mut reader = Reader { lock, read, seen, depth: 0, packages, local, left_out, index };
     reader.file(text, lock)?;
     let packages = each_once(lock, reader.packages)?;
     Ok(Lock {
         file: lock.clone(),
         folder: lock.parent(),
         packages,
-        local: Vec::new(),
+        local: reader.local.into_iter().collect(),
+        left_out: reader.left_out.into_iter().collect(),
         index: reader.index,
     })
 }
@@ -61,6 +64,8 @@ struct Reader<'a> {
     /// How many files are being read, each included by the one before.
     depth: usize,
     packages: Vec<LockedPackage>,
+    local: BTreeSet<LocalPackage>,
+    left_out: BTreeSet<String>,
     index: Vec<IndexOption>,
 }
 
@@ -80,7 +85,10 @@ impl Reader<'_> {
             let line = Line { file, number, text };
             match line.text.starts_with('-') {
                 true => self.option(&line)?,
-                false => self.packages.extend(self.requirement(&line)?),
+                false => {
+                    let package = self.requirement(&line)?;
+                    self.packages.extend(package);
+                }
             }
         }
         Ok(())
@@ -93,7 +101,7 @@ impl Reader<'_> {
         };
         match option {
             "-r" | "--requirement" => self.include(line, value),
-            "-e" | "--editable" => Err(line.not_from_index(value, "a folder")),
+            "-e" | "--editable" => self.folder(line, value),
             _ if IGNORED.contains(&option) || FLAGS.contains(&option) => Ok(()),
             _ => self.index_option(line, option, value),
         }
@@ -139,8 +147,33 @@ impl Reader<'_> {
         }
     }
 
-    /// The package of a line; `None` if it is for other interpreters.
-    fn requirement(&self, line: &Line<'_>) -> Result<Option<LockedPackage>, PythonError> {
+    /// A package that is a folder. pip takes paths from where it is called, which is the folder of the
+    /// outermost file by custom.
+    fn folder(&mut self, line: &Line<'_>, place: &str) -> Result<(), PythonError> {
+        let marker = place.split_once(';').map(|(_, marker)| marker.trim());
+        let holds = marker::holds(marker, &Selected::default());
+        if !holds.map_err(|problem| line.malformed(problem))? {
+            return Ok(());
+        }
+        let path = place.strip_prefix("file:").unwrap_or(place);
+        let path = path.split(['[', ';', ' ']).next().unwrap_or_default();
+        let is_url = place.contains("://") || path.ends_with(".whl") || path.ends_with(".gz");
+        match self.lock.parent().resolve(path) {
+            Ok(folder) if !is_url => {
+                let file = folder.join(pyproject::FILE);
+                let text = (self.read)(&file)?;
+                let manifest = text.map(|text| PyProject::parse(&text, file)).transpose()?;
+                let name = manifest.flatten().and_then(|manifest| manifest.name);
+                self.local.insert(LocalPackage { folder, name: name.as_deref().map(normalise) });
+                Ok(())
+            }
+            Err(_) if !is_url => Err(line.not_from_index(place, "a folder outside of the project")),
+            _ => Err(line.not_from_index(place, "a file or a URL")),
+        }
+    }
+
+    /// The package of a line; `None` if it is for other interpreters, or no package from an index.
+    fn requirement(&mut self, line: &Line<'_>) -> Result<Option<LockedPackage>, PythonError> {
         let end = line.text.find(" --").unwrap_or(line.text.len());
         let (specifier, options) = line.text.split_at(end);
         let specifier = specifier.trim();
@@ -148,11 +181,15 @@ impl Reader<'_> {
             || specifier.starts_with(['.', '/'])
             || specifier.ends_with(".whl");
         if is_place {
-            return Err(line.not_from_index(specifier, "a file or a URL"));
+            return self.folder(line, specifier).map(|()| None);
         }
         let requirement = Requirement::parse(specifier).map_err(|p| line.malformed(p))?;
         let holds = marker::holds(requirement.marker.as_deref(), &Selected::default());
         if !holds.map_err(|problem| line.malformed(problem))? {
+            return Ok(None);
+        }
+        if is_tool(&requirement.name) {
+            self.left_out.insert(requirement.name);
             return Ok(None);
         }
         if let Versions::Url(url) = &requirement.versions {

@@ -88,14 +88,39 @@ mod requirements_txt {
                 "api/requirements.txt:1: `{what}` comes from {origin}, not from a package index"
             )
         };
-        check("-e ./lib", Err(&refused("./lib", "a folder")));
-        check("./lib", Err(&refused("./lib", "a file or a URL")));
+        check("-e ../../lib", Err(&refused("../../lib", "a folder outside of the project")));
+        check("./lib-1.tar.gz", Err(&refused("./lib-1.tar.gz", "a file or a URL")));
         check("https://h/a.whl --hash={A}", Err(&refused("https://h/a.whl", "a file or a URL")));
         check("a @ git+https://h/a", Err(&refused("a", "`git+https://h/a`")));
         check("--unknown", Err("api/requirements.txt:1: `--unknown` is not understood"));
         check(
             "a==1; os == 'nt' --hash={A}",
             Err("api/requirements.txt:1: `os == 'nt'` is no marker: there is no variable `os`"),
+        );
+    }
+
+    #[test]
+    fn folders_of_the_project_are_packages_of_it() {
+        let others = [("libs/b/pyproject.toml", "[project]\nname = \"B_b\"")];
+        let lock = parsed(
+            "-e ./a\n../libs/b[x] ; python_version > '3'\n./w ; os_name == 'nt'\nc==1 --hash={A}",
+            &others,
+        );
+        let lock = lock.unwrap();
+        let local = |folder: &str, name: Option<&str>| LocalPackage {
+            folder: path(folder),
+            name: name.map(str::to_owned),
+        };
+        assert_eq!(lock.local, [local("api/a", None), local("libs/b", Some("b-b"))]);
+        assert_eq!(packages(&lock), ["c==1 a"]);
+    }
+
+    #[test]
+    fn the_tool_itself_is_left_out_with_or_without_a_hash() {
+        let lock = parsed("Componentize_Py>=0.20\nc==1 --hash={A}", &[]).unwrap();
+        assert_eq!(
+            (packages(&lock), lock.left_out),
+            (vec!["c==1 a".to_owned()], vec!["componentize-py".to_owned()])
         );
     }
 
@@ -239,8 +264,9 @@ mod pylock_toml {
             &unhashed,
             Err("pylock.toml: `a_b-1.0-py3-none-any.whl` is not pinned by a version and a SHA-256"),
         );
-        let folder = package("directory = { path = \"lib\" }");
-        check(&folder, Err("pylock.toml: `a-b` comes from a folder, not from a package index"));
+        let folder = package("directory = { path = \"../lib\" }");
+        check(&folder, Err("pylock.toml: `../lib` leaves the project"));
+        check(&package("directory = { path = \"lib\" }"), Ok(&[]));
     }
 
     #[test]
@@ -356,6 +382,7 @@ sdist = { url = "https://h/unused-1.0.0.tar.gz", hash = "{A}", size = 1 }
         let manifest = PyProject {
             file: path("pyproject.toml"),
             dependencies: asked.iter().map(|text| Requirement::parse(text).unwrap()).collect(),
+            ..PyProject::default()
         };
         uv::parse(&filled(lock), &path("uv.lock"), Some(&manifest)).map_err(|e| e.to_string())
     }
@@ -367,7 +394,13 @@ sdist = { url = "https://h/unused-1.0.0.tar.gz", hash = "{A}", size = 1 }
             packages(&lock),
             ["httpx==0.28.1 a", "humanize==4.17.0 b", "idna==3.20 b", "socksio==1.0.0 a"]
         );
-        assert_eq!(lock.local, [path("libs/shared")]);
+        let shared = LocalPackage { folder: path("libs/shared"), name: Some("shared".to_owned()) };
+        assert_eq!(lock.local, [shared]);
+        // What is local is not missed where the dependencies are compared once more.
+        let asked = ASKED.iter().map(|text| Requirement::parse(text).unwrap()).collect();
+        let manifest =
+            PyProject { file: path("pyproject.toml"), dependencies: asked, ..PyProject::default() };
+        check_fresh(&lock, &manifest).unwrap();
     }
 
     #[test]

@@ -13,8 +13,8 @@ use super::super::marker::{self, Selected};
 use super::super::pyproject::PyProject;
 use super::super::requirement::{Requirement, Versions, normalise};
 use super::{
-    Lock, LockedFile, LockedPackage, check_python, choose, each_once, file_name, malformed,
-    parse_toml, sha256,
+    LocalPackage, Lock, LockedFile, LockedPackage, check_python, choose, each_once, file_name,
+    is_tool, malformed, parse_toml, sha256,
 };
 use crate::path::ProjectPath;
 
@@ -115,15 +115,18 @@ pub(super) fn parse(
     reader.check_asked(&file.packages[root].metadata, manifest)?;
     let mut packages = Vec::new();
     let mut local = BTreeSet::new();
+    let mut left_out = Vec::new();
     for package in reader.closure(root)? {
+        let name = normalise(&package.name);
         match reader.folder_of(package) {
-            Some(folder) => _ = local.insert(folder),
+            Some(folder) => _ = local.insert(LocalPackage { folder, name: Some(name) }),
+            None if is_tool(&name) => left_out.push(name),
             None => packages.push(reader.locked(package)?),
         }
     }
     let packages = each_once(lock, packages)?;
     let local = local.into_iter().collect();
-    Ok(Lock { file: lock.clone(), folder, packages, local, index: Vec::new() })
+    Ok(Lock { file: lock.clone(), folder, packages, local, left_out, index: Vec::new() })
 }
 
 struct Reader<'a> {
