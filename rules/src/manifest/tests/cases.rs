@@ -65,7 +65,7 @@ fn project() {
 
 #[test]
 fn component() {
-    check(include_str!("cases/component.txt"), 62);
+    check(include_str!("cases/component.txt"), 63);
 }
 
 #[test]
