@@ -40,7 +40,8 @@ pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
     if output.has(&STALE) {
         hints.push(
             "go.mod and go.sum have to name all that the sources import, as a build downloads \
-             nothing: run `go mod tidy -e` (and `go mod vendor`, if there is a folder `vendor`)"
+             nothing: run `go mod tidy -e` (and `go mod vendor`, if there is a folder `vendor`); a package of the \
+             project itself needs a folder with its Go files"
                 .to_owned(),
         );
     }
