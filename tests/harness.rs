@@ -11,6 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
+use wasmparser::{Parser, Payload};
 
 /// A project, a home folder, a store.
 pub(crate) struct Workspace {
@@ -238,20 +239,37 @@ impl Run {
 
 /// The names that a component imports, in its order.
 pub(crate) fn imports(component: &[u8]) -> Vec<String> {
-    let mut names = Vec::new();
+    outermost(component, |payload| match payload {
+        Payload::ComponentImportSection(section) => {
+            section.into_iter().map(|import| import.unwrap().name.name.to_owned()).collect()
+        }
+        _ => Vec::new(),
+    })
+}
+
+/// The names that a component exports, in its order.
+pub(crate) fn exports(component: &[u8]) -> Vec<String> {
+    outermost(component, |payload| match payload {
+        Payload::ComponentExportSection(section) => {
+            section.into_iter().map(|export| export.unwrap().name.name.to_owned()).collect()
+        }
+        _ => Vec::new(),
+    })
+}
+
+/// What `names` finds in the sections of a component, and not of those inside.
+fn outermost(component: &[u8], names: impl Fn(Payload<'_>) -> Vec<String>) -> Vec<String> {
     let mut depth = 0;
-    for payload in wasmparser::Parser::new(0).parse_all(component) {
-        match payload.unwrap() {
-            wasmparser::Payload::Version { .. } => depth += 1,
-            wasmparser::Payload::End(_) => depth -= 1,
-            wasmparser::Payload::ComponentImportSection(section) if depth == 1 => {
-                names
-                    .extend(section.into_iter().map(|import| import.unwrap().name.name.to_owned()));
-            }
+    let mut found = Vec::new();
+    for payload in Parser::new(0).parse_all(component).map(Result::unwrap) {
+        match payload {
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            payload if depth == 1 => found.extend(names(payload)),
             _ => {}
         }
     }
-    names
+    found
 }
 
 /// The folder of this repository.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Silence;
-use crate::harness::{Run, Workspace};
+use crate::harness::{Run, Workspace, imports};
 
 const RUN_TOML: &str = "\
 [project]
@@ -197,25 +197,6 @@ fn a_module_with_other_peoples_modules_builds_and_an_edit_compiles_one_package()
     std::fs::remove_dir_all(elsewhere.root().join("proxy")).unwrap();
     elsewhere.run(["build", "--offline"]).ok();
     assert!(elsewhere.read("target/wasm/sums.wasm") == component);
-}
-
-fn imports(component: &[u8]) -> Vec<String> {
-    let payloads = wasmparser::Parser::new(0).parse_all(component).map(Result::unwrap);
-    let mut names = Vec::new();
-    let mut depth = 0;
-    for payload in payloads {
-        match payload {
-            wasmparser::Payload::ModuleSection { .. }
-            | wasmparser::Payload::ComponentSection { .. } => depth += 1,
-            wasmparser::Payload::End(_) if depth > 0 => depth -= 1,
-            wasmparser::Payload::ComponentImportSection(section) if depth == 0 => {
-                let found = section.into_iter().map(|import| import.unwrap().name);
-                names.extend(found.map(|name| name.name.to_owned()));
-            }
-            _ => {}
-        }
-    }
-    names
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Worlds and siblings: a world that is built in needs no WIT, every component is held against its world,
 //! and what a component depends on has to fit.
 
-use crate::harness::Workspace;
+use crate::harness::{Workspace, exports};
 
 #[test]
 fn a_built_in_world_needs_no_wit_in_any_language() {
@@ -48,24 +48,6 @@ fn a_built_in_world_needs_no_wit_in_any_language() {
         .exits(2)
         .says("package `wasi:cli@0.2.99` was not found")
         .says("built-in `wasi:cli` 0.2.0");
-}
-
-/// The names that a component exports.
-fn exports(component: &[u8]) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut depth = 0;
-    for payload in wasmparser::Parser::new(0).parse_all(component) {
-        match payload.unwrap() {
-            wasmparser::Payload::Version { .. } => depth += 1,
-            wasmparser::Payload::End(_) => depth -= 1,
-            wasmparser::Payload::ComponentExportSection(section) if depth == 1 => {
-                names
-                    .extend(section.into_iter().map(|export| export.unwrap().name.name.to_owned()));
-            }
-            _ => {}
-        }
-    }
-    names
 }
 
 #[test]
