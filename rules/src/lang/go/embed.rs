@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use globset::{GlobBuilder, GlobMatcher};
-
+use super::pattern;
 use crate::path::ProjectPath;
 
 /// Folders of version control, which are never embedded.
@@ -27,9 +26,8 @@ pub(super) fn find(
         if matches!(part, "" | "." | "..") {
             return BTreeSet::new();
         }
-        let Some(matcher) = matcher(part) else { return BTreeSet::new() };
         found = match has_wildcards(part) {
-            true => found.iter().flat_map(|at| below(project, at, &matcher)).collect(),
+            true => found.iter().flat_map(|at| below(project, at, part)).collect(),
             false => found.iter().map(|at| at.join(part)).collect(),
         };
     }
@@ -49,11 +47,10 @@ pub(super) fn stands_for(pattern: &str, file: &str) -> bool {
     if pattern == "." {
         return is_visible(file);
     }
-    let Some(matcher) = matcher(pattern) else { return false };
     let ends = file.match_indices('/').map(|(end, _)| end).chain([file.len()]);
     ends.into_iter().any(|end| {
         let below = file[end..].trim_start_matches('/');
-        matcher.is_match(&file[..end]) && is_visible(below)
+        pattern::fits(pattern, &file[..end]) && is_visible(below)
     })
 }
 
@@ -65,20 +62,6 @@ fn split(pattern: &str) -> (&str, bool) {
     }
 }
 
-/// A pattern of Go's `path.Match`, in which neither braces nor `**` are special.
-fn matcher(pattern: &str) -> Option<GlobMatcher> {
-    let mut text = String::new();
-    for char in pattern.chars() {
-        match char {
-            '{' | '}' => text.extend(['[', char, ']']),
-            '*' if text.ends_with('*') => {}
-            _ => text.push(char),
-        }
-    }
-    let glob = GlobBuilder::new(&text).literal_separator(true).backslash_escape(true).build();
-    Some(glob.ok()?.compile_matcher())
-}
-
 fn has_wildcards(part: &str) -> bool {
     part.contains(['*', '?', '[', '\\'])
 }
@@ -88,9 +71,9 @@ fn is_hidden(name: &str) -> bool {
 }
 
 /// What lies in `folder` and has a name that fits.
-fn below(project: &Path, folder: &ProjectPath, matcher: &GlobMatcher) -> Vec<ProjectPath> {
+fn below(project: &Path, folder: &ProjectPath, part: &str) -> Vec<ProjectPath> {
     names(project, folder)
-        .filter(|name| matcher.is_match(name))
+        .filter(|name| pattern::fits(part, name))
         .map(|name| folder.join(&name))
         .collect()
 }

@@ -21,6 +21,7 @@ mod listed;
 mod manifest;
 mod module;
 mod packages;
+mod pattern;
 mod shared;
 mod sums;
 mod tinygo;

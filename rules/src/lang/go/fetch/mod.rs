@@ -10,7 +10,6 @@
 mod direct;
 mod netrc;
 mod part;
-mod pattern;
 mod proxy;
 mod settings;
 

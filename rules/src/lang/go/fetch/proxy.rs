@@ -9,10 +9,10 @@ use std::path::PathBuf;
 
 use super::netrc::{self, Machine};
 use super::part::{Part, escaped};
-use super::pattern;
 use super::settings::Settings;
 use crate::lang::download::Downloads;
 use crate::lang::go::manifest::Version;
+use crate::lang::go::pattern;
 use crate::redact::mask_urls;
 use crate::toolchain::HttpError;
 use crate::toolchain::fetch::{Request, read_file};

@@ -1,21 +1,31 @@
-//! Lists of patterns of modules, such as GOPRIVATE: globs over the first elements of a path.
+//! Patterns of paths as Go has them (`path.Match`): those of `//go:embed`, and lists such as GOPRIVATE.
 
 /// Says whether one of the patterns, separated by commas, fits the beginning of `path`
 /// (`module.MatchPrefixPatterns` of golang.org/x/mod).
 pub(super) fn any_fits(patterns: &str, path: &str) -> bool {
     let patterns = patterns.split(',').map(|pattern| pattern.trim_end_matches('/'));
     patterns.filter(|pattern| !pattern.is_empty()).any(|pattern| {
-        let elements: Vec<&str> = pattern.split('/').collect();
-        let path: Vec<&str> = path.split('/').take(elements.len()).collect();
-        path.len() == elements.len()
-            && elements.iter().zip(path).all(|(element, name)| fits(element.as_bytes(), name))
+        let elements = pattern.split('/').count();
+        let beginning: Vec<&str> = path.split('/').take(elements).collect();
+        fits(pattern, &beginning.join("/"))
     })
 }
 
-/// Says whether a pattern without slashes fits a name (`path.Match` of Go). A malformed one never does.
-fn fits(pattern: &[u8], name: &str) -> bool {
+/// Says whether a pattern fits a path, element by element. A malformed one never does.
+pub(super) fn fits(pattern: &str, path: &str) -> bool {
+    let (mut elements, mut names) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (elements.next(), names.next()) {
+            (Some(element), Some(name)) if fits_name(element, name) => {}
+            (None, None) => return true,
+            _ => return false,
+        }
+    }
+}
+
+fn fits_name(pattern: &str, name: &str) -> bool {
     let characters: Vec<char> = name.chars().collect();
-    let pattern: Vec<char> = String::from_utf8_lossy(pattern).chars().collect();
+    let pattern: Vec<char> = pattern.chars().collect();
     // Where to go on if what follows the last star does not fit: it takes one character more.
     let mut retry: Option<(usize, usize)> = None;
     let (mut at, mut read) = (0, 0);
