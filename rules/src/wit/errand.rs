@@ -131,7 +131,7 @@ impl ImportsErrand {
 }
 
 /// The `async` functions that a world imports and exports: `hello`, `demo:app/api#hello`.
-fn async_functions(resolve: &Resolve, world: &World) -> Vec<String> {
+pub(crate) fn async_functions(resolve: &Resolve, world: &World) -> Vec<String> {
     let mut found = Vec::new();
     for (key, item) in world.imports.iter().chain(&world.exports) {
         match item {

@@ -26,7 +26,7 @@ pub use complete::{
 };
 pub use embedded::{matching as built_in_version, versions as built_in_versions};
 pub use errand::Refused;
-pub(crate) use errand::{CompleteErrand, ImportsErrand};
+pub(crate) use errand::{CompleteErrand, ImportsErrand, async_functions};
 pub use location::Location;
 pub use resolve::{InvalidWit, ResolvedWit, resolve};
 pub use source::SourceError;

@@ -10,10 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use wit_bindgen_core::WorldGenerator;
-use wit_parser::{Resolve, World, WorldId, WorldItem};
+use wit_parser::{Resolve, WorldId, WorldItem};
 
 use super::module::RUNTIME;
 use crate::path::ProjectPath;
+use crate::wit::async_functions;
 
 /// Where actions see the bindings.
 pub(super) const PLACE: &str = "bindings";
@@ -180,7 +181,8 @@ impl Layout {
 
     /// Refuses a world with functions that Go can't have, and a command whose world asks for more than a command is.
     pub(in crate::lang) fn check(&self, resolve: &Resolve, world: WorldId) -> Result<(), Unfit> {
-        if let Some(function) = async_function(resolve, world) {
+        let asynchronous = async_functions(resolve, &resolve.worlds[world]);
+        if let Some(function) = asynchronous.into_iter().next() {
             return Err(Unfit::Async { world: resolve.worlds[world].name.clone(), function });
         }
         let Some(package) = self.package.as_ref().filter(|_| self.command) else { return Ok(()) };
@@ -229,20 +231,6 @@ impl Layout {
         }
         annotated
     }
-}
-
-/// The first function of the world that is asynchronous: `demo:app/api#hello`.
-fn async_function(resolve: &Resolve, world: WorldId) -> Option<String> {
-    let World { imports, exports, .. } = &resolve.worlds[world];
-    imports.iter().chain(exports).find_map(|(key, item)| match item {
-        WorldItem::Function(function) => function.kind.is_async().then(|| function.name.clone()),
-        WorldItem::Interface { id, .. } => {
-            let mut functions = resolve.interfaces[*id].functions.values();
-            let function = functions.find(|function| function.kind.is_async())?;
-            Some(format!("{}#{}", resolve.name_world_key(key), function.name))
-        }
-        WorldItem::Type { .. } => None,
-    })
 }
 
 /// The folder in the project and the signature that a line of the compiler's output asks for:
