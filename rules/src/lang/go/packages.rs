@@ -109,8 +109,8 @@ impl Packages {
             return Ok(());
         }
         let mut open: Vec<(String, ProjectPath)> = module.local.clone().into_iter().collect();
-        let links_exports = self.links_exports;
-        let third_party = self.third_party.clone();
+        // What they import is for the go command to find: nobody may need them.
+        let mut theirs = Self::default();
         while let Some((path, folder)) = open.pop() {
             for name in folders(project, &folder) {
                 open.push((format!("{path}/{name}"), folder.join(&name)));
@@ -120,14 +120,12 @@ impl Packages {
             }
             let mut package = Package { path, ..Package::default() };
             for file in sources(project, &folder)? {
-                // What it imports is for the go command to find: nobody may need the package.
-                drop(self.add(project, module, &mut package, file, excludes));
+                drop(theirs.add(project, module, &mut package, file, excludes));
             }
             if !package.files.is_empty() {
                 self.others.insert(folder, package);
             }
         }
-        (self.links_exports, self.third_party) = (links_exports, third_party);
         Ok(())
     }
 
