@@ -31,7 +31,7 @@ pub use source_tree::SourceTreeError;
 pub(crate) use source_tree::{NEVER_SOURCES, SourceTree};
 pub(crate) use walk::Walk;
 
-use crate::manifest::Features;
+use crate::manifest::{Features, Pattern, Spanned};
 use crate::path::ProjectPath;
 use crate::plan::DEFAULT_EPOCH;
 
@@ -56,6 +56,8 @@ pub(crate) struct Request<'a> {
     pub(crate) source: &'a ProjectPath,
     /// Files that the globs of `inputs` match.
     pub(crate) inputs: &'a [ProjectPath],
+    /// `exclude`.
+    pub(crate) exclude: &'a [Spanned<Pattern>],
     /// `env`.
     pub(crate) env: &'a BTreeMap<String, String>,
     /// `features` and `default_features`.

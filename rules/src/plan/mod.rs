@@ -197,6 +197,7 @@ fn plan_component(
                 name: component.name.as_str(),
                 source: &file.value,
                 inputs: &planner.matching(&component.inputs)?,
+                exclude: &component.exclude,
                 env: &component.env.iter().map(|(k, v)| (k.to_string(), v.value.clone())).collect(),
                 features: &component.features,
                 check: *component.check,

@@ -43,8 +43,6 @@ pub(crate) struct Planner<'a> {
     warnings: BTreeSet<String>,
     /// The component that is being planned, and what its commands may use up.
     limited: Option<(String, manifest::Limits)>,
-    /// What the component that is being planned leaves out of its folder.
-    excluded: Vec<Pattern>,
 }
 
 impl<'a> Planner<'a> {
@@ -68,7 +66,6 @@ impl<'a> Planner<'a> {
             unpromised: BTreeSet::new(),
             warnings: BTreeSet::new(),
             limited: None,
-            excluded: Vec::new(),
         }
     }
 
@@ -123,12 +120,6 @@ impl<'a> Planner<'a> {
     /// From here on, commands of this component have its limits; those that it shares do not.
     pub(super) fn begin(&mut self, component: &Component) {
         self.limited = Some((component.name.to_string(), component.limits.clone()));
-        self.excluded = component.exclude.iter().map(|pattern| pattern.value.clone()).collect();
-    }
-
-    /// What the component that is being planned leaves out of its folder.
-    pub(crate) fn excluded(&self) -> Result<PatternSet, PlanError> {
-        Ok(PatternSet::new(&self.excluded)?)
     }
 
     /// What a worker for the component that is being planned may use up.

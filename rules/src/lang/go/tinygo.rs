@@ -108,6 +108,7 @@ mod tests {
             name: "shop",
             source: &source,
             inputs: &[],
+            exclude: &[],
             env: &env,
             features: &Features::default(),
             check: true,

@@ -94,6 +94,7 @@ mod tests {
             name: "app",
             source: &source,
             inputs: &[],
+            exclude: &[],
             env: &env,
             features: &Features::default(),
             check: true,

@@ -13,6 +13,7 @@ use super::tool::{TARGET, Zig, link};
 use super::{foreign, glue};
 use crate::lang::source_tree::{SourceTree, Without};
 use crate::lang::{Compiled, Request};
+use crate::manifest::PatternSet;
 use crate::path::ProjectPath;
 use crate::plan::{PlanError, Planner};
 
@@ -188,7 +189,7 @@ impl Files {
         folders.extend(foreign(planner, &folder, request.source));
         let without = Without { folders: &folders, marker: None };
         let mut tree = SourceTree::default();
-        let excluded = planner.excluded()?;
+        let excluded = PatternSet::new(request.exclude.iter().map(|pattern| &pattern.value))?;
         let wanted = |path: &ProjectPath| {
             (dialect.compiles(path) || ends_in(path, &HEADERS))
                 && !folders.contains(path)
