@@ -1,6 +1,6 @@
 // The imports of a module: which there are, and other names for the modules they come from.
 
-import { sections } from './tools.mjs';
+import { sections, unsigned } from './tools.mjs';
 
 const IMPORTS = 2;
 const FUNCTION = 0;
@@ -28,14 +28,8 @@ function entries(section) {
   let at = 1;
   const decoder = new TextDecoder();
   const read = () => {
-    let value = 0;
-    let shift = 0;
-    let byte;
-    do {
-      byte = section[at++];
-      value += (byte & 0x7f) * 2 ** shift;
-      shift += 7;
-    } while (byte & 0x80);
+    const [value, after] = unsigned(section, at);
+    at = after;
     return value;
   };
   const readText = () => {

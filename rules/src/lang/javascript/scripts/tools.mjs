@@ -55,21 +55,27 @@ export async function initialise({ engine, environment, cache, folder, module, o
   });
 }
 
+/** Reads an unsigned number (LEB128) at a place, and returns it with the place after it. */
+export function unsigned(bytes, at) {
+  let value = 0;
+  let shift = 0;
+  let byte;
+  do {
+    byte = bytes[at++];
+    value += (byte & 0x7f) * 2 ** shift;
+    shift += 7;
+  } while (byte & 0x80);
+  return [value, at];
+}
+
 /** The sections of a module, by id, in their order: https://webassembly.github.io/spec/core/binary/modules.html. */
 export function sections(module) {
   const found = [];
   for (let at = 8; at < module.length; ) {
     const start = at;
     const id = module[at++];
-    let size = 0;
-    let shift = 0;
-    let byte;
-    do {
-      byte = module[at++];
-      size += (byte & 0x7f) * 2 ** shift;
-      shift += 7;
-    } while (byte & 0x80);
-    at += size;
+    const [size, begin] = unsigned(module, at);
+    at = begin + size;
     found.push({ id, bytes: module.subarray(start, at) });
   }
   return found;
