@@ -1,4 +1,4 @@
-//! How far a command is: one line above those of what runs.
+//! Tells in one line, above those of what runs, how far a command is.
 //!
 //! The figures are kept here, and the line is a function of them, of the time and of the width of the terminal.
 
@@ -21,7 +21,7 @@ pub(super) struct Overall<K> {
     total: usize,
     done: usize,
     running: BTreeSet<K>,
-    /// What each has fetched: files that are complete, and the one that is on its way.
+    /// Each has fetched so many bytes of files that are complete, and of the one that is on its way.
     fetched: BTreeMap<K, (u64, u64)>,
 }
 

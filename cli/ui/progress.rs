@@ -21,7 +21,7 @@ pub(crate) struct Progress {
     running: Bars<Line>,
 }
 
-/// What a live line is about. The whole build comes first.
+/// A live line is about one of these. The whole build comes first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Line {
     Build,
@@ -76,11 +76,7 @@ impl Progress {
             return self.print_line(Style::Good, "Running", &label.to_string());
         }
         self.overall().started(label.clone());
-        self.running.get_or_make(Line::Build, || {
-            let bar = self.lines.insert(0, ProgressBar::new_spinner());
-            bar.set_style(overall(&self.overall));
-            bar
-        });
+        self.running.get_or_make(Line::Build, || overall(&self.lines, &self.overall));
         let prefix = label.to_string();
         self.running.get_or_make(Line::Action(label), || {
             let bar = self.lines.add(ProgressBar::new_spinner());
@@ -175,8 +171,8 @@ fn where_found(hit: Hit) -> &'static str {
     }
 }
 
-/// The line of the whole command.
-pub(super) fn overall<K>(figures: &Arc<Mutex<Overall<K>>>) -> ProgressStyle
+/// The line of the whole command, above all others.
+pub(super) fn overall<K>(lines: &MultiProgress, figures: &Arc<Mutex<Overall<K>>>) -> ProgressBar
 where
     K: Ord + Clone + Send + 'static,
 {
@@ -188,9 +184,10 @@ where
         let figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = to.write_str(&figures.line(state.elapsed(), columns.saturating_sub(TAKEN)));
     };
-    ProgressStyle::with_template("{spinner:.green} {overall}")
+    let style = ProgressStyle::with_template("{spinner:.green} {overall}")
         .expect("the template is well formed")
-        .with_key("overall", line)
+        .with_key("overall", line);
+    lines.insert(0, ProgressBar::new_spinner().with_style(style))
 }
 
 /// A line without a known length.

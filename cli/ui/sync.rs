@@ -20,7 +20,7 @@ pub(crate) struct SyncProgress {
     cancel: Cancel,
 }
 
-/// What a live line is about. The whole sync comes first.
+/// A live line is about one of these. The whole sync comes first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Line {
     Sync,
@@ -64,11 +64,7 @@ impl SyncProgress {
     fn begun(&self, images: usize) {
         self.overall().expect(images);
         if self.printer.live && images > 0 {
-            self.bars.get_or_make(Line::Sync, || {
-                let bar = self.lines.insert(0, ProgressBar::new_spinner());
-                bar.set_style(overall(&self.overall));
-                bar
-            });
+            self.bars.get_or_make(Line::Sync, || overall(&self.lines, &self.overall));
         }
     }
 

@@ -93,11 +93,11 @@ enum Taken {
 /// A source file that was looked at.
 struct Seen {
     looked: Looked,
-    /// Where the file is, if the source is a symlink to it.
+    /// The file's own path, if the source is a symlink to it.
     real: Option<PathBuf>,
 }
 
-/// What a `stat` says of a file.
+/// A file as `stat` describes it.
 #[derive(Clone, Copy)]
 struct Looked {
     stat: Stat,
