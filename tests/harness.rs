@@ -237,6 +237,28 @@ impl Run {
     }
 }
 
+/// Calls a function of a component and gives its answer. Arguments and answer are texts in WAVE.
+pub(crate) fn call(
+    component: &[u8],
+    interface: Option<&str>,
+    function: &str,
+    arguments: &[&str],
+) -> Option<String> {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let loaded = runtime::Runtime::new().unwrap().load(component).unwrap();
+        loaded.call(interface, function, arguments).await.unwrap()
+    })
+}
+
+/// Runs a command without arguments and environment, and gives what it prints.
+pub(crate) fn prints(component: &[u8]) -> String {
+    let output = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let loaded = runtime::Runtime::new().unwrap().load(component).unwrap();
+        loaded.run(&runtime::Command::default()).await.unwrap()
+    });
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// The names that a component imports, in its order.
 pub(crate) fn imports(component: &[u8]) -> Vec<String> {
     outermost(component, |payload| match payload {

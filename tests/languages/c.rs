@@ -1,6 +1,6 @@
 //! C and C++: what a component is made from, and what is said when it can't be.
 
-use crate::harness::{Run, Workspace};
+use crate::harness::{self, Run, Workspace};
 
 const RUN_TOML: &str = "\
 [project]
@@ -102,13 +102,9 @@ fn call(
     workspace: &Workspace,
     path: &str,
     interface: Option<&str>,
-    call: (&str, &[&str]),
+    (function, arguments): (&str, &[&str]),
 ) -> String {
-    let asynchronous = tokio::runtime::Runtime::new().unwrap();
-    asynchronous.block_on(async {
-        let component = runtime::Runtime::new().unwrap().load(&workspace.read(path)).unwrap();
-        component.call(interface, call.0, call.1).await.unwrap().unwrap()
-    })
+    harness::call(&workspace.read(path), interface, function, arguments).unwrap()
 }
 
 #[test]

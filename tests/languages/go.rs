@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Silence;
-use crate::harness::{Run, Workspace, imports};
+use crate::harness::{self, Run, Workspace, imports, prints};
 
 const RUN_TOML: &str = "\
 [project]
@@ -162,10 +162,7 @@ impl Workspace {
 }
 
 pub(super) fn call(component: &[u8], function: &str, argument: &[&str]) -> Option<String> {
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let loaded = runtime::Runtime::new().unwrap().load(component).unwrap();
-        loaded.call(Some("demo:sums/ops@0.1.0"), function, argument).await.unwrap()
-    })
+    harness::call(component, Some("demo:sums/ops@0.1.0"), function, argument)
 }
 
 #[test]
@@ -442,12 +439,7 @@ pub(super) fn command(main: &str) -> Workspace {
 /// Builds it, and says what it prints.
 pub(super) fn printed(workspace: &Workspace) -> String {
     workspace.run(["build"]).ok();
-    let component = workspace.read("target/wasm/sums.wasm");
-    let output = tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let loaded = runtime::Runtime::new().unwrap().load(&component).unwrap();
-        loaded.run(&runtime::Command::default()).await.unwrap()
-    });
-    String::from_utf8(output.stdout).unwrap()
+    prints(&workspace.read("target/wasm/sums.wasm"))
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Each run of componentize-py takes seconds, so a project is bent in several ways at once where
 //! that is possible, and what is found before anything runs has most of the tests.
 
-use crate::harness::{Run, Workspace};
+use crate::harness::{Run, Workspace, call};
 
 const APP: &str = "components/greeter/app.py";
 const REQUIREMENTS: &str = "components/greeter/requirements.txt";
@@ -65,13 +65,8 @@ fn packages_search_paths_data_and_wheels_come_together() {
     wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())
         .validate_all(&component)
         .unwrap();
-    let asynchronous = tokio::runtime::Runtime::new().unwrap();
-    let greeting = asynchronous.block_on(async {
-        let runtime = runtime::Runtime::new().unwrap();
-        let greeter = runtime.load(&component).unwrap();
-        let greet = Some("demo:greeter/greet@0.1.0");
-        greeter.call(greet, "greet", &["\"Ada Grace Edsger\""]).await.unwrap()
-    });
+    let greet = Some("demo:greeter/greet@0.1.0");
+    let greeting = call(&component, greet, "greet", &["\"Ada Grace Edsger\""]);
     assert_eq!(greeting.as_deref(), Some("\"Welcome, Ada, Grace and Edsger (4.17.0)\""));
     // Files that no module is: nothing to do with the component.
     workspace.write("shop/src/shop/notes.md", "words");
@@ -187,13 +182,8 @@ const HELLO: &str = "package demo:app;\ninterface api { hello: func(name: string
                      world app { export api; }\n";
 
 fn hello(workspace: &Workspace) -> String {
-    let asynchronous = tokio::runtime::Runtime::new().unwrap();
-    asynchronous.block_on(async {
-        let component =
-            runtime::Runtime::new().unwrap().load(&workspace.read("target/wasm/app.wasm"));
-        let answer = component.unwrap().call(Some("demo:app/api"), "hello", &["\"n\""]).await;
-        answer.unwrap().unwrap()
-    })
+    let component = workspace.read("target/wasm/app.wasm");
+    call(&component, Some("demo:app/api"), "hello", &["\"n\""]).unwrap()
 }
 
 /// A project of uv with a member by path, its own metadata, imports in functions, one of them by name, a

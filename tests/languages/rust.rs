@@ -4,7 +4,7 @@
 //! lockfile and a build script that wants a network in `hermetic.rs`, a crate with other bytes in
 //! `lockfile.rs`.
 
-use crate::harness::Workspace;
+use crate::harness::{Workspace, prints};
 
 mod advice;
 mod own_packages;
@@ -35,12 +35,7 @@ impl Workspace {
 
     /// What the component `app`, as it was built, prints.
     fn app_prints(&self) -> String {
-        let component = self.read("target/wasm/app.wasm");
-        let output = tokio::runtime::Runtime::new().unwrap().block_on(async {
-            let loaded = runtime::Runtime::new().unwrap().load(&component).unwrap();
-            loaded.run(&runtime::Command::default()).await.unwrap()
-        });
-        String::from_utf8(output.stdout).unwrap()
+        prints(&self.read("target/wasm/app.wasm"))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::Silence;
-use crate::harness::{Run, Workspace};
+use crate::harness::{Run, Workspace, call};
 
 const WIT: &str = "\
 package demo:doubler@0.1.0;
@@ -71,12 +71,8 @@ fn project() -> Workspace {
 
 #[track_caller]
 fn doubles(workspace: &Workspace, number: &str, expected: &str) {
-    let asynchronous = tokio::runtime::Runtime::new().unwrap();
     let component = workspace.read("target/wasm/doubler.wasm");
-    let answer = asynchronous.block_on(async {
-        let component = runtime::Runtime::new().unwrap().load(&component).unwrap();
-        component.call(Some("demo:doubler/numbers@0.1.0"), "double", &[number]).await.unwrap()
-    });
+    let answer = call(&component, Some("demo:doubler/numbers@0.1.0"), "double", &[number]);
     assert_eq!(answer.as_deref(), Some(expected));
 }
 
