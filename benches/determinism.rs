@@ -1,7 +1,8 @@
-//! What the determinism layer costs: componentize-py in the sandbox with it and without it.
+//! Measures what the determinism layer costs: runs componentize-py in the sandbox with the layer and without
+//! it.
 //!
-//! `cargo bench -p run --bench determinism`. The component is the `greeter` of examples/polyglot, the tool that of
-//! its pinned image; nothing else of a build is in the figures.
+//! `cargo bench -p run --bench determinism`. The component is the `greeter` of examples/polyglot, and the
+//! tool is that of its pinned image. The figures contain no other part of a build.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -14,7 +15,7 @@ use std::process::{Command, Stdio};
 use cache::{Digest, DigestFunction, DiskStore};
 use sandbox::{Cancel, Determinism, Limits, Mount, MountSource, Sandbox, Spec, Status};
 
-/// Top-level names of an image that the sandbox makes itself.
+/// The top-level names of an image that the sandbox itself makes.
 const OWN: [&str; 5] = ["dev", "out", "proc", "sys", "tmp"];
 
 const ENTRY: &str =
@@ -39,7 +40,7 @@ fn main() {
     );
 }
 
-/// The compile of the component, whose files are put below `folder`.
+/// Returns the specification of the component's compile, and puts its files below `folder`.
 fn spec(folder: &Path) -> Spec {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/polyglot");
     let component = example.join("components/greeter");
@@ -96,7 +97,7 @@ fn spec(folder: &Path) -> Spec {
     }
 }
 
-/// The files of the pinned componentize-py, which a build of the component installs.
+/// Returns the folder with the files of the pinned componentize-py, which a build of the component installs.
 fn image(example: &Path) -> PathBuf {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-home");
     let mut build = Command::new(env!("CARGO_BIN_EXE_run"));

@@ -1,4 +1,4 @@
-//! Hashing against `b3sum`, the reference implementation's own program.
+//! Compares hashing with `b3sum`, the program of the reference implementation.
 //!
 //! `cargo bench -p run --bench digest`. Needs `b3sum` (Debian package of that name).
 

@@ -1,12 +1,12 @@
-//! Pairs of measurements: A and B in turn, so that a machine that drifts does so for both.
+//! Measures in pairs, A and B in turn, so that changes in the speed of the machine affect both.
 
 use std::time::{Duration, Instant};
 
-/// What one run took, in milliseconds.
+/// The times of one run, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     wall: f64,
-    /// Processor time of this process and of its finished children.
+    /// The processor time of this process and of its finished children.
     cpu: f64,
 }
 
@@ -17,13 +17,13 @@ pub(crate) fn compare(
     (name_a, mut a): (&str, impl FnMut()),
     (name_b, mut b): (&str, impl FnMut()),
 ) {
-    // The first of each warms caches and does not count.
+    // The first run of each warms the caches and does not count.
     a();
     b();
     measured(title, rounds, (name_a, a), (name_b, b));
 }
 
-/// The same from the first run on.
+/// The same as `compare`, but the first run counts, too.
 pub(crate) fn measured(
     title: &str,
     rounds: usize,
@@ -48,12 +48,12 @@ fn sample(work: &mut impl FnMut()) -> Sample {
     work();
     let wall = started.elapsed();
     let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
-    // One clock tick at least: what is too short to be seen is not free.
+    // The time is at least one clock tick, because work that is too short to be measured is not free.
     let cpu = (processor_time() - before).max(Duration::from_micros(1));
     Sample { wall: milliseconds(wall), cpu: milliseconds(cpu) }
 }
 
-/// The kernel's sums for this process and for the children it has waited for.
+/// Returns the kernel's sums for this process and for the children that it has waited for.
 fn processor_time() -> Duration {
     let of = |who| {
         let usage = nix::sys::resource::getrusage(who).expect("getrusage knows both");

@@ -1,5 +1,5 @@
-//! A build with nothing to do, as a user runs it: the whole process, against the process that only
-//! prints its version.
+//! Compares a build with nothing to do with a process that only prints its version. Both are whole processes,
+//! as a user starts them.
 //!
 //! `cargo bench -p run --bench null_build`. The first run builds the example, which takes minutes.
 

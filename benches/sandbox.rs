@@ -1,7 +1,8 @@
-//! A sandboxed command against the same command started plainly, and one that names many files, with its
-//! paths translated (`--sandbox none`), against the same with mounts.
+//! Compares a command in the sandbox with the same command outside of it, and a command that names many
+//! files, whose paths are translated (`--sandbox none`), with the same command with mounts.
 //!
-//! `cargo bench -p run --bench sandbox`. The plain one is `posix_spawn`, as std uses it.
+//! `cargo bench -p run --bench sandbox`. The command outside of the sandbox is started by `posix_spawn`, as
+//! std does it.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -14,10 +15,11 @@ use sandbox::{Cancel, Isolation, Limits, Mount, MountSource, Sandbox, Spec, Stat
 
 const PROGRAM: &str = "/usr/bin/true";
 
-/// A command that makes little else than system calls with paths.
+/// A command that makes hardly any other system calls than those with paths.
 const LISTING: [&str; 4] = ["/usr/bin/find", "/usr/lib", "-size", "+1000000k"];
 
-/// Commands per measurement: enough that starting the spawner, which is counted, hardly matters.
+/// The number of commands per measurement. With so many, the start of the spawner, which is included, hardly
+/// matters.
 const BATCH: usize = 200;
 
 fn main() {
@@ -45,7 +47,7 @@ fn list(isolation: Isolation) {
 }
 
 fn sandboxed() {
-    // Dropped at the end: what the spawner used counts here once it is gone.
+    // The sandbox is dropped at the end, because the spawner's processor time counts only when it has ended.
     let sandbox = Sandbox::start().expect("this machine has namespaces");
     let (spec, cancel) = (spec(), Cancel::new());
     for _ in 0..BATCH {

@@ -1,8 +1,9 @@
-//! The command line: verbs and flags, spelled as cargo's users know them.
+//! Defines the command line: verbs and flags, with the names that cargo uses.
 //!
-//! `run v2 build` means exactly `run build`, and `--keep_going` exactly `--keep-going` (Bazel's
-//! two spellings). Both are undone before clap sees the words: its subcommands can't nest themselves.
+//! `run v2 build` means exactly `run build`, and `--keep_going` exactly `--keep-going` (Bazel accepts both).
+//! Both spellings are replaced before clap sees the words, because a subcommand of clap can't contain itself.
 
+mod enter_sandbox;
 mod project;
 mod shell;
 mod toolchain;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub(crate) use enter_sandbox::{EnterSandbox, line as line_to_enter_sandbox};
 pub(crate) use project::{Init, Kind, New, World};
 pub(crate) use shell::{Completions, Man, Shell};
 pub(crate) use toolchain::{
@@ -33,8 +35,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
     0  success                         36  the machine lacks something (sandbox, a client)
     1  a build failed                  37  a bug in run
-    2  wrong usage or configuration   102  bytes are not the pinned ones
-    8  interrupted                    104  not the same bytes each time
+    2  wrong usage or configuration   102  bytes differ from the pinned ones
+    8  interrupted                    104  builds give different bytes
 
 The project is the folder with the nearest run.toml. See `run <command> --help`.";
 
@@ -44,10 +46,10 @@ pub(crate) struct Global {
     /// Work as if started in DIR.
     #[arg(short = 'C', long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) directory: Option<PathBuf>,
-    /// Say more: each action, then each command line (-vv).
+    /// Print more: each action, and the command line of a failed action.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// Say nothing but errors.
+    /// Print only errors.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
     /// When to use colour; NO_COLOR and CLICOLOR_FORCE are honoured.
@@ -59,10 +61,10 @@ pub(crate) struct Global {
     /// Never use the network.
     #[arg(long, global = true)]
     pub(crate) offline: bool,
-    /// --locked and --offline.
+    /// The same as --locked --offline.
     #[arg(long, global = true)]
     pub(crate) frozen: bool,
-    /// How results are printed on standard output.
+    /// The format of results on standard output.
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = MessageFormat::Human)]
     pub(crate) message_format: MessageFormat,
 }
@@ -75,16 +77,16 @@ pub(crate) enum Color {
     Never,
 }
 
-/// How results are printed.
+/// The format of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MessageFormat {
     /// Text for people.
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Create a project in a new folder.
@@ -101,16 +103,16 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Remove what `run build` wrote into the project; caches stay.
     Clean,
-    /// Show the project as it is understood: components, dependencies, toolchains, store.
+    /// Show how `run` understands the project: components, dependencies, toolchains, store.
     #[command(after_help = INFO_EXAMPLES)]
     Info(Info),
-    /// Show what this machine has of what builds need: sandbox, store, registries' clients.
+    /// Check if this machine has what builds need: sandbox, store, clients of registries.
     #[command(after_help = DOCTOR_HELP)]
     Doctor,
-    /// Pinned toolchains.
+    /// Manage the pinned toolchains.
     #[command(subcommand)]
     Toolchain(Toolchain),
-    /// Print the completions of a shell.
+    /// Print the completion script for a shell.
     #[command(after_help = shell::COMPLETIONS_HELP)]
     Completions(Completions),
     /// Print or write the manual pages.
@@ -121,30 +123,30 @@ pub(crate) enum Command {
 const BUILD_EXAMPLES: &str = "\
 Examples:
     run build                     every enabled component
-    run build api worker          two of them; as is `run build -p api -p worker`
+    run build api worker          two of them; the same as `run build -p api -p worker`
     run build --release -j1       optimised, one action at a time
-    run build --frozen            in CI: nothing resolved, nothing fetched
+    run build --frozen            for CI: changes no lock and fetches nothing
     run build --sandbox weak      in a container that forbids namespaces, as an ordinary user";
 
-/// Names the components that a command is about.
+/// The components that a command is about.
 #[derive(Debug, Args)]
 pub(crate) struct Names {
     /// Only these components.
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// The same; with names before or after it, all of them count.
+    /// The same as NAME. Both forms can be combined.
     #[arg(short = 'p', long = "component", value_name = "NAME")]
     components: Vec<String>,
 }
 
 impl Names {
-    /// The names that were given in either form; none means all components.
+    /// Returns the names that were given in either form. If there are none, all components are meant.
     pub(crate) fn all(&self) -> Vec<String> {
         self.names.iter().chain(&self.components).cloned().collect()
     }
 }
 
-/// What is built, and how: arguments of every command that builds.
+/// Arguments of every command that builds: what is built, and how.
 #[derive(Debug, Args)]
 pub(crate) struct What {
     #[command(flatten)]
@@ -165,24 +167,24 @@ pub(crate) struct What {
 pub(crate) struct Build {
     #[command(flatten)]
     pub(crate) what: What,
-    /// Go on with what does not depend on a failed action.
+    /// Go on with the actions that do not depend on a failed one.
     #[arg(short, long)]
     pub(crate) keep_going: bool,
     /// Keep the sandbox of a failed action and print how to enter it.
     #[arg(long)]
     pub(crate) sandbox_debug: bool,
-    /// By which means actions are kept apart from the machine. Results of the weaker ones are kept apart
-    /// from all others, and never leave this machine.
+    /// Chooses how actions are isolated from the machine. No other build uses the results of a weaker sandbox, and
+    /// they never leave this machine.
     #[arg(long, value_enum, value_name = "MEANS", default_value_t = Sandbox::Namespaces)]
     pub(crate) sandbox: Sandbox,
 }
 
-/// By which means actions are kept apart from the machine.
+/// Says how actions are isolated from the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sandbox {
-    /// Nothing of the machine is there.
+    /// Actions see nothing of the machine.
     Namespaces,
-    /// Landlock and a system call filter forbid what is not declared; not as root.
+    /// Landlock and a system call filter forbid what is not declared; not for root.
     Weak,
     /// Nothing is forbidden: actions can read what they do not declare.
     None,
@@ -199,18 +201,18 @@ impl From<Sandbox> for sandbox::Isolation {
 }
 
 const DOCTOR_HELP: &str = "\
-`missing` stops every build (exit code 36) and says what to do; `limited` is slower, or matters to some
-projects only.
+`missing` stops every build (exit code 36), and the text says what to do. `limited` makes builds slower, or
+concerns only some projects.
 
 Examples:
     run doctor
-    run doctor --message-format json   one object a line: name, state, text";
+    run doctor --message-format json   one object per line: name, state, text";
 
 const VERIFY_HELP: &str = "\
-What `run build` leaves is compared with two builds from nothing: no result of an earlier build is
-used but what was fetched, which is pinned. They see another path, the clock one and two days ahead,
-other random numbers, another number of CPUs, and folders listed in another order. A component that
-differs is printed with the parts in which it does, and both files are kept in .run/verify.
+The components of `run build` are compared with those of two builds from nothing, which use no results of
+earlier builds except fetched packages, which are pinned. These builds see another path, a clock that is one
+or two days ahead, other random numbers, another number of CPUs, and folders listed in another order. If a
+component differs, its differing parts are printed, and both files are kept in .run/verify.
 
 Examples:
     run verify                 every enabled component
@@ -237,7 +239,7 @@ pub(crate) struct Info {
     pub(crate) names: Names,
 }
 
-/// Optimisation of the components.
+/// The optimisation of the components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OptLevel {
     Debug,
@@ -255,10 +257,10 @@ pub(crate) fn parse(
     Ok(parsed)
 }
 
-/// Global flags whose value is the next word.
+/// The global flags whose value is the next word.
 const WITH_VALUE: [&str; 4] = ["-C", "--directory", "--color", "--message-format"];
 
-/// Drops `v2` from the place of the verb.
+/// Removes `v2` in the place of the verb.
 fn without_v2(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let mut verb = 1;
     while let Some(word) =
@@ -272,7 +274,7 @@ fn without_v2(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
-/// `--keep_going` → `--keep-going`; the value after `=` is left alone.
+/// Turns `--keep_going` into `--keep-going`. The value after `=` stays as it is.
 fn hyphens(argument: OsString) -> OsString {
     match argument.to_str() {
         Some(text) if text.starts_with("--") && text.contains('_') => {

@@ -1,4 +1,4 @@
-//! The checkout that a project is in: how far it reaches, and when its last commit was made.
+//! Finds the checkout that a project belongs to, and the time of its last commit.
 //!
 //! A checkout may be hostile. Its git configuration can name programs that git runs (to check signatures, to
 //! watch files, to fetch what is missing), so git is asked in a way that runs none of them.
@@ -16,18 +16,18 @@ use sandbox::Supervised;
 use crate::command_error::CommandError;
 use crate::config::Config;
 
-/// How long git may take. It reads two small files, so it waits for something that never comes if it takes
-/// longer.
+/// The time that git may take. It reads two small files, so if it takes longer, it waits for something that never
+/// comes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// So many bytes hold the header of every commit, signatures included.
+/// The number of bytes that is enough for the header of every commit, signatures included.
 const HEADER: u64 = 1 << 20;
 
-/// What git sees of the user's environment. Variables that git itself is told by, as in a hook, name
-/// another repository.
+/// The variables of the environment that git sees. The variables that control git itself, as in a hook, may
+/// name another repository.
 const VARIABLES: [&str; 4] = ["HOME", "PATH", "XDG_CONFIG_HOME", "TMPDIR"];
 
-/// Settings that name programs, overridden.
+/// Overrides of the settings that name programs.
 const SETTINGS: [&str; 5] = [
     "core.fsmonitor=false",
     "core.hooksPath=/dev/null",
@@ -36,37 +36,37 @@ const SETTINGS: [&str; 5] = [
     "log.showSignature=false",
 ];
 
-/// The outermost folder of the checkout: that of the repository around the project, or the project's own where
-/// there is none. A repository that holds the user's home is not a checkout.
+/// Returns the outermost folder of the checkout: that of the outermost repository around the project, or the
+/// project's own folder if there is none. A repository that holds the user's home is not a checkout.
 pub(crate) fn root(config: &Config, project: &Path) -> PathBuf {
     let home = config.variable("HOME").map(PathBuf::from);
     outermost(home.as_deref(), project).unwrap_or(project).to_owned()
 }
 
-/// Tells if a file is part of the checkout that a folder is in, once links are followed. The project need not be
-/// known yet: it begins at the next run.toml above.
+/// Returns true if a file, after following links, is part of the checkout that a folder is in. The project
+/// need not be known yet: it is the nearest folder above with a run.toml.
 pub(crate) fn holds(home: Option<&Path>, folder: &Path, file: &Path) -> bool {
     let project = folder.ancestors().find(|folder| folder.join("run.toml").is_file());
     outermost(home, folder).or(project).is_some_and(|root| is_inside(file, root))
 }
 
-/// The outermost of the repositories around a folder that don't hold the user's home.
+/// Returns the outermost of those repositories around a folder that don't hold the user's home.
 fn outermost<'a>(home: Option<&Path>, folder: &'a Path) -> Option<&'a Path> {
     let holds_home = |folder: &Path| home.is_some_and(|home| home.starts_with(folder));
     repositories(folder).filter(|folder| !holds_home(folder)).last()
 }
 
-/// The time of the last commit, in seconds since 1970; `None` if the project is in no repository, or in one
-/// without commits.
+/// Returns the time of the last commit, in seconds since 1970, or `None` if the project is in no repository
+/// or in one without commits.
 pub(crate) fn last_commit(config: &Config, project: &Path) -> Result<Option<u64>, CommandError> {
     if repositories(project).next().is_none() {
         return Ok(None);
     }
     let unknown = |reason: &str| {
         CommandError::environment(format!(
-            "git does not tell the time of the last commit: {reason}"
+            "cannot read the time of the last commit from git: {reason}"
         ))
-        .hint("set SOURCE_DATE_EPOCH to the time that the build is to see, in seconds since 1970")
+        .hint("set SOURCE_DATE_EPOCH to the time that the build should see, in seconds since 1970")
     };
     match ask(config, project) {
         Ok(Answer::Commit(text)) => committed(&text).map(Some).ok_or_else(|| unknown(text.trim())),
@@ -80,7 +80,8 @@ pub(crate) fn last_commit(config: &Config, project: &Path) -> Result<Option<u64>
     }
 }
 
-/// The folders of the repositories around a folder, the nearest first: one may be a module of another.
+/// Returns the folders of the repositories around a folder, the nearest first. One may be a submodule of
+/// another.
 fn repositories(folder: &Path) -> impl Iterator<Item = &Path> {
     folder.ancestors().filter(|folder| folder.join(".git").symlink_metadata().is_ok())
 }
@@ -90,7 +91,7 @@ enum Answer {
     Commit(String),
     /// What git said when it failed.
     Refused(String),
-    /// It went on for too long.
+    /// git took too long.
     Nothing,
 }
 
@@ -104,7 +105,7 @@ fn ask(config: &Config, project: &Path) -> std::io::Result<Answer> {
     for name in VARIABLES {
         git.envs(config.client_environment.get(OsStr::new(name)).map(|value| (name, value)));
     }
-    // A commit that is missing is not fetched, by whatever means the repository names.
+    // A missing commit must not be fetched, because the repository says how.
     git.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "none");
     git.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
     git.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -130,13 +131,13 @@ fn ask(config: &Config, project: &Path) -> std::io::Result<Answer> {
     })
 }
 
-/// Reads a pipe to its end on a thread of its own. What is asked for stands at the start, so the rest is dropped.
+/// Reads a pipe to its end on a thread of its own. The wanted text is at the start, so the rest is dropped.
 fn reader(pipe: Option<impl Read + Send + 'static>) -> std::io::Result<Receiver<Vec<u8>>> {
     let (send, receive) = channel();
     let read = move || {
         let mut start = Vec::new();
         if let Some(mut pipe) = pipe {
-            // What came before an error is what git said.
+            // The bytes that came before an error still count.
             let _ = pipe.by_ref().take(HEADER).read_to_end(&mut start);
             let _ = std::io::copy(&mut pipe, &mut std::io::sink());
         }
@@ -146,7 +147,7 @@ fn reader(pipe: Option<impl Read + Send + 'static>) -> std::io::Result<Receiver<
     Ok(receive)
 }
 
-/// The time in the line `committer NAME <MAIL> SECONDS ZONE` of a commit object.
+/// Returns the time in the line `committer NAME <MAIL> SECONDS ZONE` of a commit object.
 fn committed(commit: &str) -> Option<u64> {
     let header = commit.lines().take_while(|line| !line.is_empty());
     let line = header.filter_map(|line| line.strip_prefix("committer ")).next()?;

@@ -1,7 +1,8 @@
-//! What a shell asks for when the user presses the tab key, and the script that makes it ask.
+//! Answers a shell when the user presses the tab key, and makes the script with which the shell asks.
 //!
-//! The script is short: it calls this program with the words of the line, in the form that clap's own scripts have,
-//! so the answers know flags and commands by their definition and components by the run.toml that is there.
+//! The script is short: it calls this program with the words of the line, in the form of clap's own scripts.
+//! So the answers have the flags and commands of this version of the program, and the components of the
+//! present run.toml.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,22 +16,22 @@ use rules::toolchain::{Catalogue, Lock};
 use crate::arguments::{Arguments, Shell};
 use crate::command_error::CommandError;
 
-/// The variable by which a script says that it asks, and for which shell.
+/// The environment variable with which a script asks; its value is the shell.
 pub(crate) const VARIABLE: &str = "RUN_COMPLETE";
 
-/// The script that a shell reads to learn of the completions.
+/// Returns the script that installs the completions in a shell.
 pub(crate) fn script(shell: Shell) -> Result<String, CommandError> {
     let shells = Shells::builtins();
     let completer =
         shells.completer(shell.as_str()).expect("clap knows all shells that are offered");
     let mut script = Vec::new();
-    // The program is the one in PATH, wherever that lies: packages install the script for all.
+    // The script calls the program by its name in PATH, because packages install the script for all users.
     completer
         .write_registration(VARIABLE, "run", "run", "run", &mut script)
         .map_err(|source| cannot("make the completions").caused_by(&source))?;
     let mut script = String::from_utf8_lossy(&script).into_owned();
     if matches!(shell, Shell::Zsh) {
-        // As a file of $fpath it is called to complete, and not only to say what does.
+        // A file in $fpath is also called to complete a line, and not only to register the completions.
         script.push_str(ZSH_FUNCTION);
     }
     Ok(script)
@@ -39,7 +40,8 @@ pub(crate) fn script(shell: Shell) -> Result<String, CommandError> {
 const ZSH_FUNCTION: &str =
     "\nif [[ ${funcstack[1]} == _run ]]; then _clap_dynamic_completer_run \"$@\"; fi\n";
 
-/// The answer to a script: what may stand in the place of the last of `words`, which come after `--`.
+/// Returns the answer to a script: the words that fit in the place of the last word. The line follows `--` in
+/// `words`.
 pub(crate) fn answer(
     shell: &str,
     words: impl IntoIterator<Item = OsString>,
@@ -47,7 +49,7 @@ pub(crate) fn answer(
 ) -> Result<String, CommandError> {
     let shells = Shells::builtins();
     let shell = shells.completer(shell).ok_or_else(|| {
-        CommandError::usage(format!("`{VARIABLE}` is `{shell}`, which is no shell that is known"))
+        CommandError::usage(format!("`{VARIABLE}` is `{shell}`, which is not a known shell"))
     })?;
     let words: Vec<OsString> = words.into_iter().skip_while(|word| word != "--").skip(1).collect();
     let mut command = command(&Known::of(&directory_of(&words, directory)));
@@ -63,7 +65,7 @@ fn cannot(what: &str) -> CommandError {
     CommandError::environment(format!("cannot {what}"))
 }
 
-/// Names that stand in files.
+/// The names that are read from files.
 #[derive(Debug, Clone, Default)]
 struct Known {
     components: Vec<String>,
@@ -71,13 +73,13 @@ struct Known {
 }
 
 impl Known {
-    /// The names of the project that a folder is in. A file that can't be read has none.
+    /// Reads the names of the project that a folder is in. A file that can't be read gives no names.
     fn of(directory: &Path) -> Self {
         let Ok(folder) = manifest::find_project(directory) else { return Self::default() };
         let components = Manifest::load(&folder, &Overrides::default()).0.map(|manifest| {
             manifest.components.iter().map(|component| component.name.to_string()).collect()
         });
-        let lock = Lock::read(&folder.join("run.lock.toml")).ok().flatten().unwrap_or_default();
+        let lock = Lock::read(&folder.join(project::LOCK_FILE)).ok().flatten().unwrap_or_default();
         Self {
             components: components.unwrap_or_default(),
             pinned: lock.toolchains.into_keys().collect(),
@@ -85,7 +87,7 @@ impl Known {
     }
 }
 
-/// The folder that a line is about: `-C DIR` may stand anywhere in it.
+/// Returns the folder that a line is about. `-C DIR` may be anywhere in it.
 fn directory_of(words: &[OsString], current: &Path) -> PathBuf {
     let mut directory = current.to_owned();
     for pair in words.windows(2).filter(|pair| pair[0] == "-C" || pair[0] == "--directory") {
@@ -94,18 +96,19 @@ fn directory_of(words: &[OsString], current: &Path) -> PathBuf {
     directory
 }
 
-/// The command line's definition with the names that fit.
+/// Returns the definition of the command line, with names of components and toolchains as candidates.
 fn command(known: &Known) -> Command {
     let command = with_names(Arguments::command().mut_subcommands(by_name), known);
-    // Another spelling of everything, which is undone before the line is parsed.
+    // Every command can also be written behind `v2`, which is removed before the line is parsed.
     let v2 = command.clone().name("v2").hide(true);
     command.subcommand(v2)
 }
 
-/// A command whose other names are understood and not offered: of all names of a command, the library offers only the
-/// first by alphabet, which is `b` instead of `build`.
+/// Hides the aliases of a command, which are still understood. Of all names of a command the library offers
+/// only the first in alphabetical order, which would be `b` instead of `build`.
 fn by_name(command: Command) -> Command {
-    // The library keeps names that last as long as the process, which ends with the answer.
+    // The library needs names with a static lifetime. Leaking them is harmless, because the process ends
+    // after the answer.
     let aliases: Vec<&'static str> =
         command.get_all_aliases().map(|alias| &*alias.to_owned().leak()).collect();
     command.visible_alias(None::<&str>).aliases(aliases).mut_subcommands(by_name)

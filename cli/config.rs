@@ -1,8 +1,8 @@
-//! Everything that the process is told from outside besides its arguments: environment, working
-//! directory, home, the user's configuration file. Read here once; nothing else reads it.
+//! Reads what comes from outside besides the arguments: the environment, the working directory, the home
+//! folder and the user's configuration file. It is read once, and nothing else in the program reads it.
 //!
-//! None of it reaches an action or a key: it decides where the store lies, how registries are
-//! reached and what the terminal shows.
+//! None of it gets into an action or a key. It decides where the store lies, how registries are reached, and
+//! what the terminal shows.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -19,38 +19,40 @@ use crate::completion;
 use crate::owner;
 use crate::ui::{self, Printer};
 
-/// Bytes of the user's configuration.
+/// The largest size of the user's configuration file, in bytes.
 const LONGEST: u64 = 1 << 20;
 
-/// What the process was told from outside.
+/// The settings that come from the environment, the global flags and the user's configuration file.
 pub(crate) struct Config {
-    /// Where to look for the project.
+    /// The folder in which the search for the project begins.
     pub(crate) directory: PathBuf,
     /// The folder of the content-addressed store.
     pub(crate) store: PathBuf,
     /// The digest function of keys and trees.
     pub(crate) digest_function: DigestFunction,
-    /// Whether a continuous-integration service runs this (`CI` is set).
+    /// True if a continuous-integration service runs this program (`CI` is set).
     pub(crate) ci: bool,
-    /// Nothing may be resolved.
+    /// True if run.lock.toml must not be changed.
     pub(crate) locked: bool,
-    /// Nothing may be fetched.
+    /// True if the network must not be used.
     pub(crate) offline: bool,
-    /// Prints for people or programs.
+    /// Prints results and messages, as text or as JSON.
     pub(crate) printer: Printer,
-    /// The environment for clients of registries (pip, npm, cargo, rustup, apt).
+    /// The environment of this process, of which clients of registries (pip, npm, cargo, rustup, apt) get a
+    /// part.
     pub(crate) client_environment: BTreeMap<OsString, OsString>,
-    /// `RUN_FETCH_VARIABLES`, and `[fetch] variables` of the user's configuration: what files of a checkout may refer to.
+    /// The names of variables to which files of a checkout may refer, from `RUN_FETCH_VARIABLES` and `[fetch]
+    /// variables` of the user's configuration.
     pub(crate) lent_variables: Vec<String>,
-    /// `[mirrors] debian` of the user's configuration.
+    /// The Debian mirror from `[mirrors] debian` of the user's configuration.
     pub(crate) debian_mirror: Option<String>,
-    /// `RUN_REGISTRY_URL`.
+    /// The value of `RUN_REGISTRY_URL`.
     pub(crate) registry_url: Option<String>,
-    /// `RUN_AUTH_TOKEN`.
+    /// The value of `RUN_AUTH_TOKEN`.
     pub(crate) auth_token: Option<String>,
 }
 
-/// `$XDG_CONFIG_HOME/run/config.toml`.
+/// The content of `$XDG_CONFIG_HOME/run/config.toml`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UserConfig {
@@ -83,7 +85,7 @@ struct MirrorConfig {
 }
 
 impl Config {
-    /// A variable of the environment that is set to something, if it is text.
+    /// Returns the value of an environment variable if it is not empty and valid UTF-8.
     pub(crate) fn variable(&self, name: &str) -> Option<String> {
         let value = self.client_environment.get(OsStr::new(name))?.to_str()?;
         (!value.is_empty()).then(|| value.to_owned())
@@ -132,7 +134,7 @@ impl Config {
     }
 }
 
-/// Where this user's files lie (XDG Base Directory Specification), as far as the environment says.
+/// The places of this user's files (XDG Base Directory Specification), as far as the environment names them.
 struct Home {
     cache: Option<PathBuf>,
     config: Option<PathBuf>,
@@ -158,14 +160,15 @@ impl Home {
     }
 }
 
-/// `RUN_FETCH_VARIABLES`: names with commas or blanks between them.
+/// Returns the names in `RUN_FETCH_VARIABLES`, which are separated by commas or blanks.
 fn lent(environment: &BTreeMap<OsString, OsString>) -> Vec<String> {
     let names = environment.get(OsStr::new("RUN_FETCH_VARIABLES")).and_then(|names| names.to_str());
     let names = names.unwrap_or_default().split([',', ' ']).map(str::trim);
     names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// The files in which cargo, npm, pip, git, go and curl find the user's logins, by their documentation.
+/// Returns the files in which cargo, npm, pip, git, go and curl look for the user's logins, as their
+/// documentation says.
 fn files_with_logins(environment: &BTreeMap<OsString, OsString>) -> Vec<PathBuf> {
     let variable = |name: &str| environment.get(OsStr::new(name)).map(PathBuf::from);
     let home = variable("HOME");
@@ -192,13 +195,13 @@ fn environment() -> BTreeMap<OsString, OsString> {
     std::env::vars_os().collect()
 }
 
-/// The shell for which completions are asked, if that is why this was started.
+/// Returns the shell that asks for completions, if this process was started for that.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 pub(crate) fn completion_shell() -> Option<String> {
     std::env::var(completion::VARIABLE).ok().filter(|shell| !shell.is_empty())
 }
 
-/// The folder that this was started in.
+/// Returns the folder in which this process was started.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks where it runs")]
 pub(crate) fn current_directory() -> Result<PathBuf, CommandError> {
     std::env::current_dir().map_err(|source| {
@@ -206,7 +209,17 @@ pub(crate) fn current_directory() -> Result<PathBuf, CommandError> {
     })
 }
 
-/// The folder to work in: where this was started, or the one that was given.
+/// Returns the path of this program, for a line that starts it again.
+pub(crate) fn this_program() -> OsString {
+    std::env::current_exe().map_or_else(|_| "run".into(), PathBuf::into_os_string)
+}
+
+/// Returns the folder for files that nobody needs for long (`TMPDIR`).
+pub(crate) fn temporary_folder() -> PathBuf {
+    std::env::temp_dir()
+}
+
+/// Returns the folder to work in: the one given by `-C`, or the one in which this process was started.
 pub(crate) fn working_directory(global: &Global) -> Result<PathBuf, CommandError> {
     let current = current_directory()?;
     let Some(wanted) = &global.directory else { return Ok(current) };
@@ -216,15 +229,16 @@ pub(crate) fn working_directory(global: &Global) -> Result<PathBuf, CommandError
     })
 }
 
-/// Tells the user's configuration from one that lies in the checkout, by which whoever wrote the checkout could
-/// choose where toolchains come from, and which variables of the environment go there.
+/// Returns false, with a warning, if the configuration file lies in the checkout. With such a file, the
+/// author of the checkout could choose where toolchains come from and which variables of the environment are
+/// sent there.
 fn is_users(
     file: &Path,
     directory: &Path,
     environment: &BTreeMap<OsString, OsString>,
     printer: Printer,
 ) -> bool {
-    // Most users have none, and then nothing has to be looked for at every start.
+    // Most users have no such file. Then the checkout need not be searched for at every start.
     let missing = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
     if file.symlink_metadata().is_err_and(missing) {
         return true;
@@ -233,8 +247,8 @@ fn is_users(
     let held = checkout::holds(home, directory, file);
     if held && file.exists() {
         printer.warning(&format!(
-            "{} lies in the checkout, so it is not read: a checkout can't configure who builds it; \
-             put the store alone there with XDG_CACHE_HOME, and the configuration into $XDG_CONFIG_HOME/run/config.toml",
+            "{} is part of the checkout, so it is not read: a checkout must not configure the builds of its users; \
+             keep only the store there, with XDG_CACHE_HOME, and put the configuration into $XDG_CONFIG_HOME/run/config.toml",
             file.display()
         ));
     }
@@ -257,15 +271,17 @@ fn user_config(path: &Path) -> Result<UserConfig, CommandError> {
         }
     };
     toml::from_str(&text).map_err(|source| {
-        let mut error =
-            CommandError::usage(format!("{} is not a configuration of run", path.display()));
-        // It quotes the line that is wrong.
+        let mut error = CommandError::usage(format!(
+            "{} is not a valid configuration file of run",
+            path.display()
+        ));
+        // The cause quotes the line that is wrong.
         error.causes.push(rules::BrokenToml::from(source).to_string());
         error
     })
 }
 
-/// Who is to be told how: flags first, then NO_COLOR, CLICOLOR_FORCE and TERM=dumb.
+/// Decides how to print: flags count first, then NO_COLOR, CLICOLOR_FORCE and TERM=dumb.
 fn printer(global: &Global, environment: &BTreeMap<OsString, OsString>) -> Printer {
     let set = |name: &str| environment.get(OsStr::new(name)).is_some_and(|v| !v.is_empty());
     let dumb = environment.get(OsStr::new("TERM")).is_none_or(|term| term == "dumb");

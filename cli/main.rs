@@ -16,12 +16,13 @@ mod ui;
 
 use std::process::ExitCode;
 
+use arguments::EnterSandbox;
 use command_error::CommandError;
 
 fn main() -> ExitCode {
-    // First of all: this process may have been started as the sandbox's spawner.
+    // This comes first, because this process may have been started as the sandbox's spawner.
     sandbox::run_spawner_if_asked();
-    // Or as a worker, for what reads input that may be hostile.
+    // Or it may have been started as a worker, which reads input that may be hostile.
     rules::run_worker_if_asked();
     let code = run();
     match ui::take_error() {
@@ -34,9 +35,16 @@ fn main() -> ExitCode {
 }
 
 fn run() -> ExitCode {
-    // A shell may ask what could be typed.
+    // A shell may ask for completions.
     if let Some(shell) = config::completion_shell() {
         return ended(complete(&shell));
+    }
+    // The command line may be one that `--sandbox-debug` has printed.
+    if let Some(parsed) = EnterSandbox::parse_if_asked(std::env::args_os()) {
+        return match parsed {
+            Ok(arguments) => ended(commands::enter_sandbox(arguments)),
+            Err(error) => ui::usage(&error),
+        };
     }
     let arguments = match arguments::parse(std::env::args_os()) {
         Ok(arguments) => arguments,

@@ -1,8 +1,8 @@
-//! Ctrl-C: the first one ends the build in order, the second one at once.
+//! Handles Ctrl-C: the first one ends the build in order, the second one at once.
 //!
-//! The order has a second: what can't be interrupted by then (a disk that does not answer, a long file
-//! that is being hashed) is cut off. Whatever is written appears by one rename, and every process that
-//! was started dies with this one, so nothing but time is lost.
+//! An orderly end may take one second. Then whatever can't be interrupted (a disk that does not answer, a
+//! long file that is being hashed) is cut off. Files become visible by one rename, and all child processes
+//! die with this one, so nothing is lost except time.
 
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 use crate::command_error::CommandError;
 use crate::ui::Printer;
 
-/// What can be cancelled when the user wants it to stop.
+/// Returns a handle that is cancelled when the user stops the command by a signal.
 ///
 /// # Errors
 /// If the operating system refuses handlers, or a thread to wait in.
@@ -38,12 +38,13 @@ pub(crate) fn cancel_on_signal() -> Result<Cancel, CommandError> {
     Ok(cancel)
 }
 
-/// Ends this process if it has not ended by then.
+/// Ends this process after the grace period, if it still runs.
 fn cut_off_later() {
     let wait = || {
         std::thread::sleep(GRACE);
-        // Said by a thread that nobody waits for: whoever should read it may have stopped reading, and then
-        // another thread waits with standard error in its hand.
+        // A separate thread prints this, and nobody waits for it for long: the reader of standard error may
+        // have stopped reading, and another thread may hold the lock on standard error while it waits for
+        // that reader.
         let (said, is_said) = channel();
         let say = move || {
             Printer::plain().bad_status("Interrupted", "what was still at work is cut off");
@@ -62,7 +63,7 @@ fn cut_off_later() {
 /// How long a command may take to end in order.
 const GRACE: Duration = Duration::from_millis(900);
 
-/// How long it may take to say so.
+/// The time that printing the message may take.
 const SAYING: Duration = Duration::from_millis(50);
 
 /// The exit code of an interrupted command.

@@ -1,5 +1,5 @@
-//! Small input that is made to cost much: every bomb ends within limits and with an error that names it,
-//! and a signal ends `run` while one goes off.
+//! Tests small input that costs much time or memory (a *bomb*): each ends within limits and with an error
+//! that names it, and a signal ends `run` while it works on one.
 
 use std::path::Path;
 use std::process::Child;
@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use crate::configuration::prebuilt;
 use crate::harness::{Run, Workspace};
 
-/// Runs `run build` with so many MiB of memory for each process.
+/// Runs `run build` with a limit of memory for each process, in MiB.
 fn build_within(workspace: &Workspace, mebibytes: u64) -> Run {
     let script = format!("ulimit -d {} && exec \"$0\" \"$@\"", mebibytes << 10);
     workspace.run_through(&["sh", "-c", &script], &["build"])
 }
 
-/// A project whose ready-made component has this WIT.
+/// Makes a project whose ready-made component has this WIT.
 fn with_wit(wit: &str) -> Workspace {
     let workspace = prebuilt().file("wit/w.wit", wit);
     let component = "path = \"vendor/legacy.wasm\"\n";
@@ -26,7 +26,7 @@ fn with_wit(wit: &str) -> Workspace {
     workspace
 }
 
-/// Types that each name the one before twice; 22 of them stand for four million fields.
+/// Makes types each of which names the one before twice. 22 of them unfold to four million fields.
 fn doubling(length: usize) -> String {
     let mut text = "package a:b;\ninterface i {\nrecord r0 { a: u8, b: u8 }\n".to_owned();
     for number in 1..length {
@@ -36,7 +36,7 @@ fn doubling(length: usize) -> String {
     format!("{text}f: func(x: r{});\n}}\nworld w {{ export i; }}\n", length - 1)
 }
 
-/// Worlds that each include the one before: a parser needs minutes for so many.
+/// Makes worlds each of which includes the one before. A parser needs minutes for so many.
 fn slow_wit() -> String {
     let mut text = "package a:b;\nworld w0 { import f: func(); import g: func(); }\n".to_owned();
     for number in 1..100_000 {
@@ -45,7 +45,7 @@ fn slow_wit() -> String {
     text + "world w { include w99999; }\n"
 }
 
-/// A component of modules with a million types each: valid, and slow to validate.
+/// Makes a component of modules with a million types each. It is valid, and slow to validate.
 fn slow_component() -> Vec<u8> {
     let mut module = b"\0asm\x01\0\0\0".to_vec();
     let types = [leb(1_000_000), b"\x60\0\0".repeat(1_000_000)].concat();
@@ -74,7 +74,7 @@ fn types_that_unfold_to_millions_are_refused_at_their_place() {
     run.says("wit/w.wit:25:1: the types of function `f` unfold to 8388607 fields")
         .says("run.toml:8:");
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
-    // What people write fits.
+    // Ordinary WIT stays below the limit.
     let run = with_wit(&doubling(10)).run(["build"]).exits(1);
     run.says("the component does not fit world `a:b/w`");
 }
@@ -103,11 +103,11 @@ fn a_signal_ends_the_work_of_a_worker_within_a_second() {
         ends_at_once(&with_wit(&slow_wit()), signal, 8);
         ends_at_once(&prebuilt().file("vendor/legacy.wasm", slow_component()), signal, 8);
     }
-    // Nobody is left to end the worker: it dies with its parent.
+    // After SIGKILL nobody can end the worker; it dies with its parent.
     ends_at_once(&prebuilt().file("vendor/legacy.wasm", slow_component()), "-KILL", -1);
 }
 
-/// The reader of what is said has stopped reading.
+/// The reader of standard error has stopped reading.
 #[test]
 fn a_signal_ends_a_build_that_nobody_listens_to() {
     let mut components = String::new();
@@ -131,7 +131,7 @@ fn a_signal_ends_a_build_that_nobody_listens_to() {
     drop(pipe);
 }
 
-/// Builds, waits until a worker works, sends a signal, and looks at what is left a second later.
+/// Builds, waits until a worker works, sends a signal, and checks that everything has ended a second later.
 #[track_caller]
 fn ends_at_once(workspace: &Workspace, signal: &str, code: i32) {
     let child = workspace.spawn(&["build"]);
@@ -142,7 +142,7 @@ fn ends_at_once(workspace: &Workspace, signal: &str, code: i32) {
         std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
     assert!(killed.unwrap().success());
     let run = Run::of(child.wait_with_output().unwrap()).exits(code);
-    // A second, and what a busy machine adds to it.
+    // This is one second, and some time for a busy machine.
     assert!(sent.elapsed() < Duration::from_millis(1500), "{signal}: {:?}", sent.elapsed());
     while Path::new(&format!("/proc/{worker}/exe")).exists() {
         assert!(
@@ -154,7 +154,7 @@ fn ends_at_once(workspace: &Workspace, signal: &str, code: i32) {
     }
 }
 
-/// The process number of the worker of a build, once it has one.
+/// Waits until a build has a worker, and returns its process number.
 fn worker_of(child: &Child) -> String {
     let parent = child.id();
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -195,7 +195,7 @@ fn a_component_limits_the_work_on_its_wit() {
     let run = limit("timeout", "1s");
     run.says("its WIT can't be read: ran into its time limit of 1 s").says("`timeout`");
     assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
-    // The least that a worker has.
+    // This is the smallest limit of a worker.
     limit("memory", "1MiB").says("ran out of memory (its limit is 134217728 bytes)");
 }
 

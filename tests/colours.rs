@@ -1,8 +1,9 @@
-//! What compilers write, on a terminal and elsewhere.
+//! Tests the output of compilers on a terminal and elsewhere.
 
 use crate::harness::Workspace;
 
-/// A mistake in each language whose tools can colour: the file, what it says, and a part of the complaint.
+/// A mistake in each language whose tools print colours: the language, the file, its content, and a part of
+/// the message.
 const MISTAKES: [(&str, &str, &str, &str); 5] = [
     ("rust", "src/main.rs", "fn main() { missing(); }\n", "cannot find function `missing`"),
     ("javascript", "src/app.js", "import './missing.js';\n", "Could not resolve \"./missing.js\""),
@@ -22,14 +23,14 @@ fn new(language: &str) -> Workspace {
     workspace
 }
 
-/// A text without colours.
+/// Removes the colours of a text.
 fn plain(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |plain, part| plain + part.split_once('m').map_or("", |(_, text)| text))
 }
 
-/// The lines from the error on, as the lines before tell times; and without the summary.
+/// Returns the lines from the error on, without the summary. The lines before it contain times.
 fn complaint(stderr: &str) -> &str {
     let from = stderr.find("error: app:").or_else(|| stderr.find("error:\u{1b}[0m app:"));
     let complaint = &stderr[from.unwrap_or_else(|| panic!("{stderr}"))..];
@@ -50,7 +51,7 @@ fn the_colours_of_every_compiler_survive_where_colours_are_wanted() {
         let line = said.lines().find(|line| plain(line).contains(message));
         let line = line.unwrap_or_else(|| panic!("{language}: no {message:?} in\n{coloured}"));
         assert!(line.contains("\u{1b}["), "{language} says it without colour: {line:?}");
-        // The same message, stripped: in a file, and for programs.
+        // The same message has no colours in a file and for programs.
         let stripped = build(&[]);
         assert!(!stripped.stderr.contains('\u{1b}'), "{language}: {:?}", stripped.stderr);
         assert!(complaint(&stripped.stderr).contains(plain(line).trim()), "{}", stripped.stderr);
@@ -73,7 +74,7 @@ fn a_known_result_says_what_it_said_in_the_colours_of_who_asks() {
     assert!(first.ran().contains(&"app:compile"), "{}", first.stderr);
     let warning = "unused variable 'unused'";
     assert!(first.stderr.contains(warning) && !first.stderr.contains('\u{1b}'), "{}", first.stderr);
-    // One key, whoever watches: nothing runs, and the colours are there.
+    // The key does not depend on who watches, so nothing runs, but the colours are there.
     std::fs::remove_dir_all(workspace.path("app/.run")).unwrap();
     let second = build("always");
     assert!(!second.stderr.contains("Running"), "{}", second.stderr);
@@ -90,14 +91,14 @@ fn a_terminal_shows_how_far_the_build_is() {
     let unique = workspace.root().display();
     workspace
         .write("app/src/main.c", format!("// {unique}\nint main(void) {{ return missing; }}\n"));
-    // What comes after the script is the program and its arguments.
+    // The program and its arguments follow the script.
     let script = "script -qefc \"stty cols 70; $0 $*\" /dev/null";
     let run = workspace.run_through(&["sh", "-c", script], &["-C", "app", "build"]).exits(1);
     let shown = plain(&run.stdout.replace("\u{1b}[2K", ""));
     let figures = shown.lines().find(|line| line.contains(" actions, 1 running, "));
     let figures = figures.unwrap_or_else(|| panic!("no figures in\n{shown}\n{}", run.stderr));
     assert!(figures.contains('[') && figures.contains("/"), "{figures:?}");
-    // The compiler's words are in its colours.
+    // The compiler's message has its colours.
     let line = run.stdout.lines().find(|line| plain(line).contains("undeclared identifier"));
     assert!(line.unwrap().contains("\u{1b}["), "{}", run.stdout);
 }

@@ -1,4 +1,4 @@
-//! The command line: spellings, summaries, machine-readable output, clean and info.
+//! Tests the command line: spellings, summaries, machine-readable output, `clean` and `info`.
 
 use crate::configuration::prebuilt;
 use crate::harness::Workspace;
@@ -140,7 +140,7 @@ fn the_doctor_finds_a_machine_that_can_build() {
         line.contains("1 pinned for this machine, to be fetched when they are needed: rust"),
         "{line}"
     );
-    // A client that is not there is no reason to fail.
+    // A missing client is not a reason to fail.
     let run = workspace.env("PATH", "/nowhere").run(["doctor"]).ok();
     let npm = run.stdout.lines().find(|line| line.starts_with("npm ")).unwrap();
     assert!(npm.contains("limited") && npm.contains("not found"), "{npm}");

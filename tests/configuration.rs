@@ -1,10 +1,10 @@
-//! run.toml is wrong: every finding at once, with its place, and nothing is written.
+//! Tests errors in run.toml: all findings are printed at once with their places, and nothing is written.
 
 use crate::harness::Workspace;
 
 const PREBUILT: &[u8] = include_bytes!("../examples/polyglot/vendor/legacy.wasm");
 
-/// A project of one pre-built component, and an empty store: builds without any toolchain.
+/// Makes a project with one pre-built component and an empty store. It builds without any toolchain.
 pub(crate) fn prebuilt() -> Workspace {
     Workspace::new()
         .private_store()

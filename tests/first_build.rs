@@ -1,11 +1,12 @@
-//! The polyglot example: builds from a clone with one command, runs, and builds only what changed.
+//! Tests the polyglot example: it builds from a clone with one command, it runs, and later builds make only
+//! what changed.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::harness::Workspace;
+use crate::harness::{self, Workspace};
 
-/// The example, built with the shared store.
+/// Returns the example, built with the shared store.
 fn built() -> Workspace {
     Workspace::built("polyglot")
 }
@@ -24,9 +25,8 @@ fn every_component_is_valid_and_gives_the_right_answer() {
     }
     let asynchronous = tokio::runtime::Runtime::new().unwrap();
     asynchronous.block_on(async {
-        let runtime = runtime::Runtime::new().unwrap();
-        let load = |name| runtime.load(&component(name)).unwrap();
-        let legacy = load("legacy").run(&runtime::Command::default()).await.unwrap();
+        let load = |name| harness::load(&component(name));
+        let legacy = load("legacy").run(&runtime::CommandInput::default()).await.unwrap();
         let text = String::from_utf8(legacy.stdout).unwrap();
         assert_eq!(text, "Hello from a component that somebody else built!\n");
         check_calls(&load("calc"), &load("greeter")).await;
@@ -61,14 +61,14 @@ async fn check_zig_and_c(
     banner: &runtime::Loaded,
 ) {
     let sums = Some("demo:checksum/sums@0.1.0");
-    // The bytes of "123456789" and the check value of CRC-32.
+    // These are the bytes of "123456789", whose CRC-32 is the standard check value.
     let digits = "[49, 50, 51, 52, 53, 54, 55, 56, 57]";
     let sum = checksum.call(sums, "crc32", &[digits]).await.unwrap();
     assert_eq!(sum.as_deref(), Some("3421780262"));
     let order = Some("demo:sort/order@0.1.0");
     let sorted = sort.call(order, "sort", &["[3, -1, 2]"]).await.unwrap();
     assert_eq!(sorted.as_deref(), Some("[-1, 2, 3]"));
-    let frame = banner.run(&runtime::Command::default()).await.unwrap();
+    let frame = banner.run(&runtime::CommandInput::default()).await.unwrap();
     let text = String::from_utf8(frame.stdout).unwrap();
     assert_eq!(text, "+---------------+\n| Hello from C! |\n+---------------+\n");
 }
@@ -120,7 +120,7 @@ fn an_edit_runs_the_compile_and_the_finish_of_its_component() {
         &unique,
         &["shop:compile example.com/shop/catalogue", "shop:link", "shop:finish"],
     );
-    // Back again: the results are still known.
+    // The edit is undone, and the earlier results are still cached.
     check("components/api/src/lib.rs", &unique, "not found", &[]);
     let bytes = workspace.read("target/wasm/api.wasm");
     assert!(!String::from_utf8_lossy(&bytes).contains("edited in"));
@@ -152,7 +152,7 @@ fn wit_may_be_one_file_among_others_of_the_project() {
     workspace.write("wit/other.wit", "package demo:other;\n\nworld other {}\n");
     std::fs::remove_dir_all(workspace.path("components/calc/wit")).unwrap();
     workspace.replace("run.toml", "wit = \"components/calc/wit\"", "wit = \"wit/calc.wit\"");
-    // The bindings generator finds it where it looks by default, beside Cargo.toml.
+    // The bindings generator finds the WIT at its default place, beside Cargo.toml.
     workspace.run(["build", "-p", "calc"]).ok();
 }
 
@@ -178,18 +178,45 @@ fn what_fails_stops_its_dependents_only() {
     );
 }
 
-/// Status and body of a GET request.
+/// Sends a GET request, and returns the status and the body of the answer.
 pub(crate) fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let answer = ask(address, "GET", path, "", "");
+    (answer.status, answer.body)
+}
+
+/// The answer of an HTTP server.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// The header lines.
+    pub(crate) headers: String,
+    pub(crate) body: String,
+}
+
+/// Sends a request with these header lines in addition to the usual ones.
+pub(crate) fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\
+         {headers}\r\n{body}"
+    )
+    .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, if head.contains("chunked") { unchunked(body) } else { body.to_owned() })
+    let body = if head.contains("chunked") { unchunked(body) } else { body.to_owned() };
+    Answer { status, headers: head.to_owned(), body }
 }
 
-/// The body of a chunked answer (RFC 9112, section 7.1).
+/// Decodes the body of a chunked answer (RFC 9112, section 7.1).
 fn unchunked(mut body: &str) -> String {
     let mut text = String::new();
     while let Some((length, rest)) = body.split_once("\r\n") {

@@ -1,8 +1,8 @@
-//! A project in a folder of its own, and `run` started in it as a user would.
+//! Makes a project in a folder of its own, and starts `run` in it as a user would.
 //!
-//! The environment is cleared but for what registries' clients need; HOME is the workspace's own.
-//! Toolchains are large, so workspaces share one store unless a test asks for a private one.
-//! `KEEP_TEMP=1` keeps the folder and prints where it is.
+//! The environment is cleared, except variables that registries' clients need. HOME is the workspace's own.
+//! Toolchains are large, so workspaces share one store unless a test asks for a private one. `KEEP_TEMP=1`
+//! keeps the folder and prints where it is.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt as _;
@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use tempfile::TempDir;
 use wasmparser::{Parser, Payload};
 
-/// A project, a home folder, a store.
+/// A project with a home folder and a store.
 pub(crate) struct Workspace {
     root: TempDir,
     project: PathBuf,
@@ -24,7 +24,7 @@ pub(crate) struct Workspace {
     user: Option<u32>,
 }
 
-/// What a finished `run` printed, and how it ended.
+/// The output and the exit code of a finished `run`.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) code: i32,
@@ -32,12 +32,12 @@ pub(crate) struct Run {
     pub(crate) stderr: String,
 }
 
-/// Variables that registries' clients are configured by.
+/// The variables that configure registries' clients.
 const CLIENT_VARIABLES: [&str; 6] =
     ["PIP_", "SSL_CERT_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
 
 impl Workspace {
-    /// An empty project.
+    /// Makes an empty project.
     pub(crate) fn new() -> Self {
         let mut root = tempfile::Builder::new().prefix("run-test-").tempdir().unwrap();
         if variable("KEEP_TEMP").is_some() {
@@ -52,15 +52,24 @@ impl Workspace {
         Self { root, project, run_home, program, variables, user: None }
     }
 
-    /// A copy of one of the project's examples, without what an earlier build left in it.
+    /// Copies one of the examples of this repository, without the files of earlier builds.
     pub(crate) fn example(name: &str) -> Self {
         let this = Self::new();
         copy(&repository().join("examples").join(name), &this.project);
         this
     }
 
-    /// A copy of an example, built with the shared store. One test at a time builds: what the store
-    /// does not have yet is then made once, and the others find it.
+    /// Copies a folder of `tests/fixtures`, and adds the lock of the examples.
+    pub(crate) fn fixture(path: &str) -> Self {
+        let this = Self::new();
+        copy(&repository().join("tests/fixtures").join(path), &this.project);
+        let lock = repository().join("examples/polyglot/run.lock.toml");
+        std::fs::copy(lock, this.project.join("run.lock.toml")).unwrap();
+        this
+    }
+
+    /// Copies an example and builds it with the shared store. One test at a time builds, so everything that
+    /// the store lacks is made once, and the other tests find it.
     pub(crate) fn built(name: &str) -> Self {
         static ONE: Mutex<()> = Mutex::new(());
         let workspace = Self::example(name);
@@ -82,7 +91,7 @@ impl Workspace {
         std::fs::write(path, text).unwrap();
     }
 
-    /// Replaces text in a file of the project; it has to be there.
+    /// Replaces a text in a file of the project. The file must contain it.
     pub(crate) fn replace(&self, path: &str, from: &str, to: &str) {
         let text = self.read_text(path);
         assert!(text.contains(from), "{path} has no {from:?}");
@@ -101,17 +110,17 @@ impl Workspace {
         self.path(path).exists()
     }
 
-    /// A path in the project.
+    /// Returns a path in the project.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.project.join(path)
     }
 
-    /// The folder that holds project and home.
+    /// Returns the folder that contains project and home.
     pub(crate) fn root(&self) -> &Path {
         self.root.path()
     }
 
-    /// Where this workspace's store lies.
+    /// Returns the folder of this workspace's store.
     pub(crate) fn store(&self) -> PathBuf {
         self.run_home.join("store")
     }
@@ -122,26 +131,26 @@ impl Workspace {
         self
     }
 
-    /// Sets a variable.
+    /// Sets a variable of the environment.
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.variables.push((name.into(), value.as_ref().to_owned()));
         self
     }
 
-    /// Takes back what [`env`](Self::env) set.
+    /// Removes a variable that [`env`](Self::env) has set.
     pub(crate) fn without_env(mut self, name: &str) -> Self {
         self.variables.retain(|(set, _)| set != name);
         self
     }
 
-    /// Runs as another user, who owns the workspace and has a program and clients of their own:
-    /// what lies in this user's home is closed to them.
+    /// Runs as another user, who owns the workspace. They get copies of the program and the clients, because
+    /// they can't read this user's home.
     pub(crate) fn user(mut self, uid: u32) -> Self {
         let bin = self.root.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
         std::fs::copy(&self.program, bin.join("run")).unwrap();
         std::fs::copy(find("rustup"), bin.join("rustup")).unwrap();
-        // rustup under another name is that tool of the toolchain it is told.
+        // rustup under the name of a tool starts that tool of the chosen toolchain.
         for tool in ["cargo", "rustc"] {
             std::os::unix::fs::symlink("rustup", bin.join(tool)).unwrap();
         }
@@ -155,6 +164,13 @@ impl Workspace {
         chown(self.root.path(), uid);
         self.user = Some(uid);
         self
+    }
+
+    /// Gives all files of the workspace to the user as whom it runs, if that is another user.
+    pub(crate) fn give_away(&self) {
+        if let Some(uid) = self.user {
+            chown(self.root.path(), uid);
+        }
     }
 
     /// Starts `run` and waits for it.
@@ -174,6 +190,13 @@ impl Workspace {
         all.extend(arguments);
         let output = self.command(Path::new(wrapper[0]), &all).output();
         Run::of(output.unwrap_or_else(|error| panic!("install `{}`: {error}", wrapper[0])))
+    }
+
+    /// Runs a line that a user types into a shell in the project's folder, where `run` is the program under test.
+    pub(crate) fn types(&self, line: &str) -> Run {
+        let folder = self.program.parent().unwrap().display();
+        let line = format!("PATH={folder}:$PATH; {line}");
+        Run::of(self.command(Path::new("/bin/sh"), &["-c", &line]).output().unwrap())
     }
 
     /// Starts `run` in a process group of its own and does not wait.
@@ -211,33 +234,39 @@ impl Run {
         }
     }
 
-    /// It succeeded.
+    /// Checks that it succeeded.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {
         self.exits(0)
     }
 
-    /// It ended with this exit code.
+    /// Checks that it ended with this exit code.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
-    /// It printed this on standard error.
+    /// Checks that it printed this text on standard error.
     #[track_caller]
     pub(crate) fn says(self, text: &str) -> Self {
         assert!(self.stderr.contains(text), "no {text:?} in stderr:\n{}", self.stderr);
         self
     }
 
-    /// The actions that ran, as `owner:step`, in the order in which they started.
+    /// Returns the actions that ran, as `owner:step`, in the order in which they started.
     pub(crate) fn ran(&self) -> Vec<&str> {
         self.stderr.lines().filter_map(|line| line.trim_start().strip_prefix("Running ")).collect()
     }
 }
 
-/// Calls a function of a component and gives its answer. Arguments and answer are texts in WAVE.
+/// Compiles a component with little optimisation, because one in JavaScript would take half a minute
+/// otherwise.
+pub(crate) fn load(component: &[u8]) -> runtime::Loaded {
+    runtime::Runtime::baseline().unwrap().load(component).unwrap()
+}
+
+/// Calls a function of a component and returns its answer. Arguments and answer are texts in WAVE.
 pub(crate) fn call(
     component: &[u8],
     interface: Option<&str>,
@@ -245,21 +274,21 @@ pub(crate) fn call(
     arguments: &[&str],
 ) -> Option<String> {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let loaded = runtime::Runtime::new().unwrap().load(component).unwrap();
+        let loaded = load(component);
         loaded.call(interface, function, arguments).await.unwrap()
     })
 }
 
-/// Runs a command without arguments and environment, and gives what it prints.
+/// Runs a command without arguments and environment, and returns its output.
 pub(crate) fn prints(component: &[u8]) -> String {
     let output = tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let loaded = runtime::Runtime::new().unwrap().load(component).unwrap();
-        loaded.run(&runtime::Command::default()).await.unwrap()
+        let loaded = load(component);
+        loaded.run(&runtime::CommandInput::default()).await.unwrap()
     });
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The names that a component imports, in its order.
+/// Returns the names that a component imports, in its order.
 pub(crate) fn imports(component: &[u8]) -> Vec<String> {
     outermost(component, |payload| match payload {
         Payload::ComponentImportSection(section) => {
@@ -269,7 +298,7 @@ pub(crate) fn imports(component: &[u8]) -> Vec<String> {
     })
 }
 
-/// The names that a component exports, in its order.
+/// Returns the names that a component exports, in its order.
 pub(crate) fn exports(component: &[u8]) -> Vec<String> {
     outermost(component, |payload| match payload {
         Payload::ComponentExportSection(section) => {
@@ -279,7 +308,7 @@ pub(crate) fn exports(component: &[u8]) -> Vec<String> {
     })
 }
 
-/// What `names` finds in the sections of a component, and not of those inside.
+/// Returns what `names` finds in the sections of a component, but not in those of nested components.
 fn outermost(component: &[u8], names: impl Fn(Payload<'_>) -> Vec<String>) -> Vec<String> {
     let mut depth = 0;
     let mut found = Vec::new();
@@ -294,12 +323,13 @@ fn outermost(component: &[u8], names: impl Fn(Payload<'_>) -> Vec<String>) -> Ve
     found
 }
 
-/// The folder of this repository.
+/// Returns the folder of this repository.
 pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Kept between test runs: what is in it is verified whenever it is used.
+/// Returns the folder of the shared store. It is kept between test runs, because its content is verified
+/// whenever it is used.
 fn shared_run_home() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("run-home")
 }
@@ -327,7 +357,7 @@ fn client_environment() -> Vec<(OsString, OsString)> {
     found
 }
 
-/// The program of this name in `PATH`.
+/// Returns the path of a program in `PATH`.
 fn find(name: &str) -> PathBuf {
     let path = variable("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|p| p.is_file());

@@ -1,8 +1,9 @@
-//! An action sees what run.toml declares and nothing else, and the message says what to do.
+//! Tests that an action sees only what run.toml declares, and that the message about a missing file says what
+//! to do.
 
 use crate::harness::{Run, Workspace};
 
-/// The quick start with another `main.rs`.
+/// Copies the example `hello` with another `main.rs`.
 fn hello(main: &str) -> Workspace {
     Workspace::example("hello").file("src/main.rs", main)
 }
@@ -27,13 +28,13 @@ fn an_undeclared_file_is_not_there_until_it_is_declared() {
     );
     workspace.replace("run.toml", "wit = \"wit\"", "wit = \"wit\"\ninputs = [\"data/words.txt\"]");
     workspace.run(["build"]).ok();
-    // What is declared is part of the key.
+    // A declared file is part of the key.
     workspace.write("data/words.txt", format!("changed in {}\n", workspace.root().display()));
     let run = workspace.run(["build"]).ok();
     assert_eq!(run.ran(), ["hello:compile", "hello:finish"]);
 }
 
-/// The message does not say which file is missing: the command is run once more, and watched.
+/// The tool does not say which file is missing, so the command is run once more and watched.
 #[test]
 fn a_file_that_the_tool_does_not_name_is_named() {
     let script = "fn main() { std::env::set_current_dir(\"data\").or_else(|_| \
@@ -50,11 +51,14 @@ fn a_file_that_the_tool_does_not_name_is_named() {
     workspace.write("build.rs", format!("fn main() {{ std::fs::read({path:?}).unwrap(); }}"));
     refused(
         &workspace,
-        &[&format!("`{}` is a file of this machine", path.display()), "run toolchain add"],
+        &[
+            &format!("`{}` is a file of this machine", path.display()),
+            "put a copy of it into the project",
+        ],
     );
 }
 
-/// It succeeds without the file, and would not be the same with it.
+/// The action succeeds without the file, but would give other bytes with it.
 #[test]
 fn what_an_action_looks_for_is_told_by_verify() {
     let script = "fn main() { if std::path::Path::new(\"settings.toml\").exists() { panic!(); } }";
@@ -113,7 +117,10 @@ fn a_build_script_has_no_network() {
 fn a_build_script_cannot_write_to_the_sources() {
     let workspace = hello("fn main() {}")
         .file("build.rs", "fn main() { std::fs::write(\"src/generated.rs\", \"\").unwrap(); }");
-    refused(&workspace, &["Read-only file system", "only /out and /tmp are writable"]);
+    refused(&workspace, &["Read-only file system", "(a build script writes to OUT_DIR)"]);
+    let path = "format!(\"{}/generated.rs\", std::env::var(\"OUT_DIR\").unwrap())";
+    workspace.replace("build.rs", "\"src/generated.rs\"", path);
+    workspace.run(["build"]).ok();
     assert!(!workspace.exists("src/generated.rs"));
 }
 
@@ -124,19 +131,19 @@ fn a_failure_shows_command_and_output_and_is_not_cached() {
         &workspace,
         &["hello:compile", "src/main.rs:1", "--sandbox-debug", "run build hello -v"],
     );
-    // The compiler has said what is wrong; who wants the command asks for it, and finds it at the end.
+    // The compiler has said what is wrong, so the command is shown only on request, at the end.
     assert!(!run.stderr.contains("command: /bin/sh"), "{}", run.stderr);
     let verbose = workspace.run(["build", "-v"]).exits(1).stderr;
     let (message, command) = (verbose.find("src/main.rs:1"), verbose.find("command: /bin/sh"));
     assert!(message.unwrap() < command.unwrap(), "{verbose}");
     assert!(run.stderr.contains("Failed"), "{}", run.stderr);
-    // It is run again, not remembered.
+    // The action runs again, because failures are not cached.
     assert_eq!(refused(&workspace, &[]).ran(), ["hello:compile"]);
     workspace.write("src/main.rs", "fn main() {}");
     workspace.run(["build"]).ok();
 }
 
-/// Its results are nobody else's, even where the bytes are the same.
+/// No other build uses its results, even if the bytes are the same.
 #[test]
 fn a_weaker_sandbox_is_chosen_by_flag_alone() {
     let main = format!("fn main() {{ print!(\"{}\"); }}", Workspace::new().root().display());
@@ -175,19 +182,41 @@ fn sandbox_debug_keeps_the_folder_and_says_how_to_enter() {
     let kept = run.stderr.lines().find_map(|line| line.split("sandbox is kept in ").nth(1));
     let kept = std::path::PathBuf::from(kept.unwrap_or_else(|| panic!("{}", run.stderr)));
     assert!(kept.is_dir());
-    let shell = run.stderr.lines().find_map(|line| line.split("enter it with: ").nth(1)).unwrap();
-    // The printed line works: in that shell the sources are where the action had them.
-    let mut child = std::process::Command::new("sh")
-        .args(["-c", shell])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let line = |label: &str| {
+        let line = run.stderr.lines().find_map(|line| line.split(label).nth(1));
+        line.unwrap_or_else(|| panic!("{}", run.stderr)).to_owned()
+    };
+    // The printed lines work in any environment. The shell finds the sources at the same paths as the action.
+    let shell = line("enter it with: ");
+    let entered = types(&shell, "busybox cat /src/src/main.rs; echo changed > /out/changed\n");
+    assert!(entered.ok().stdout.contains("syntax error"));
+    assert!(kept.join("out/changed").is_file());
+    let again = types(&line("run it again with: "), "");
+    let code = again.code;
+    again.exits(code).says("syntax error");
+    assert_ne!(code, 0);
+    // Another command may replace the shell, and its exit code is that of a shell.
+    let (sandbox, _) = shell.rsplit_once(" -- ").unwrap();
+    let instead = |command: &str| types(&format!("{sandbox} -- {command}"), "");
+    instead("busybox sh -c 'test \"$PWD\" = /src && exit 9'").exits(9);
+    instead("busybox sh -c 'kill -TERM $$'").exits(143);
+    instead("no-such-program").exits(2).says("can't run `no-such-program` in the sandbox");
+    types(&shell.replace("--cwd /src", "--cwd /nowhere"), "").exits(2).says("`/nowhere`");
+    types(&shell.replace("--cwd", "--cvd"), "").exits(2).says("--cvd");
+    std::fs::remove_dir_all(&kept).unwrap();
+    types(&shell, "").exits(36).says("can't prepare the writable folder");
+}
+
+/// Runs a line in a shell without an environment, with this input.
+fn types(line: &str, input: &str) -> Run {
     use std::io::Write as _;
-    child.stdin.take().unwrap().write_all(b"busybox cat /src/src/main.rs\nexit\n").unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(String::from_utf8_lossy(&output.stdout).contains("syntax error"));
-    std::fs::remove_dir_all(kept).unwrap();
+    use std::process::{Command, Stdio};
+    let mut shell = Command::new("sh");
+    shell.args(["-c", line]).env_clear().stdin(Stdio::piped());
+    let mut shell = shell.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A command that reads no input may have ended already.
+    let _ = shell.stdin.take().unwrap().write_all(input.as_bytes());
+    Run::of(shell.wait_with_output().unwrap())
 }
 
 #[test]
@@ -211,11 +240,13 @@ fn a_missing_lockfile_is_an_error_with_the_command_that_makes_it() {
 fn without_namespaces_it_refuses_and_says_how_to_enable_them() {
     let main = format!("fn main() {{ println!(\"{}\"); }}", std::process::id());
     let workspace = hello(&main);
-    // A user namespace in which no further ones may be made.
+    // This makes a user namespace in which no further ones may be made.
     let forbid = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"";
     let wrapper = ["unshare", "--user", "--map-root-user", "sh", "-c", forbid, "sh"];
     let run = workspace.run_through(&wrapper, &["build"]).exits(36);
     assert!(run.stderr.contains("can't run actions hermetically"), "{}", run.stderr);
-    assert!(run.stderr.contains("hint:"), "{}", run.stderr);
+    assert!(run.stderr.contains("or `--sandbox none`; see `run build --help`"), "{}", run.stderr);
     assert!(!workspace.exists("target/wasm/hello.wasm"));
+    workspace.run_through(&wrapper, &["build", "--sandbox", "none"]).ok();
+    assert!(workspace.run(["build", "--help"]).ok().stdout.contains("--sandbox"));
 }

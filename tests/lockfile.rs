@@ -1,4 +1,4 @@
-//! run.lock.toml: what it takes to build, and what happens when it does not fit.
+//! Tests run.lock.toml: a build needs it, and reports if it is incomplete or wrong.
 
 use crate::harness::Workspace;
 
@@ -33,7 +33,7 @@ fn a_build_without_a_lock_makes_one_and_syncing_again_changes_no_byte() {
     workspace.run(["build", "--frozen"]).ok();
 }
 
-/// One store is empty, and the other has what other tests have put there.
+/// One store is empty, and the other has the content of other tests.
 #[test]
 fn two_fresh_syncs_give_the_same_lock() {
     let stores = [Workspace::private_store, |workspace| workspace];
@@ -49,7 +49,7 @@ fn two_fresh_syncs_give_the_same_lock() {
 #[test]
 fn other_bytes_than_pinned_end_with_102_and_nothing_is_kept() {
     let workspace = Workspace::example("hello").private_store();
-    // The pin of one package is not what the registry has.
+    // The pin of one package differs from the package in the registry.
     let lock = workspace.read_text("run.lock.toml");
     let package = lock.find("file = \"busybox-static").expect("it is in the image");
     let at = package + lock[package..].find("sha256 = \"").unwrap() + "sha256 = \"".len();

@@ -1,9 +1,10 @@
-//! The integration tests: `run` as a user starts it, with real toolchains and real registries.
+//! The integration tests. They start `run` as a user does, with real toolchains and real registries.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "tests say where they keep what")]
 
 mod bombs;
+mod circles;
 mod clients;
 mod colours;
 mod command_line;
@@ -17,6 +18,7 @@ mod machine;
 mod microservice;
 mod new_project;
 mod outputs;
+mod remedies;
 mod reproducible;
 mod robust;
 mod sandbox_probes;

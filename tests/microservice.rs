@@ -1,4 +1,4 @@
-//! The full example of the configuration page: its run.toml as it stands there, with sources.
+//! Tests the full example of the configuration page, with its run.toml unchanged and with sources.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -37,7 +37,7 @@ fn every_service_is_valid_and_does_its_work() {
     });
 }
 
-/// It imports what its world names, and what Rust's standard library takes with it.
+/// Checks that a component imports what its world names, and what Rust's standard library needs.
 #[track_caller]
 fn check_imports(component: &[u8], world: &[&str]) {
     let imports = imports(component);
@@ -88,7 +88,7 @@ async fn check_worker(worker: runtime::Loaded) {
             ("GET", "http://pages.test/") => "",
             _ => return None,
         };
-        Some(runtime::Answer { status: 200, body: body.into() })
+        Some(runtime::OutgoingResponse { status: 200, body: body.into() })
     });
     let count = async |url: &str| {
         let jobs = Some("demo:worker/jobs");

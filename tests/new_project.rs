@@ -1,11 +1,11 @@
-//! The first hour: `run new` and `run init`, and what they make is built and answers.
+//! Tests `run new` and `run init`: the projects that they make are built and run.
 
 use std::net::SocketAddr;
 
 use crate::first_build::get;
-use crate::harness::Workspace;
+use crate::harness::{self, Workspace};
 
-/// What a greeting of each language calls it.
+/// The name of each language in its greeting.
 const LANGUAGES: [(&str, &str); 8] = [
     ("rust", "Rust"),
     ("python", "Python"),
@@ -19,14 +19,14 @@ const LANGUAGES: [(&str, &str); 8] = [
 
 const WORLDS: [&str; 3] = ["cli", "http", "lib"];
 
-/// A slip in a new project.
+/// A mistake in a new project.
 struct Slip {
     language: &'static str,
     world: &'static str,
     file: &'static str,
     right: &'static str,
     typed: &'static str,
-    /// The build says these of it.
+    /// The texts that the build prints about it.
     said: [&'static str; 2],
 }
 
@@ -38,7 +38,7 @@ const fn slip(
     Slip { language, world, file, right, typed, said }
 }
 
-/// A slip in each language, of which the build says how to mend it.
+/// A mistake in each language. The build says how to fix it.
 const SLIPS: [Slip; 8] = [
     slip(["rust", "cli", "src/main.rs"], ["println!", "prinln!"], ["src/main.rs:4:5", "println"]),
     slip(
@@ -74,8 +74,8 @@ const SLIPS: [Slip; 8] = [
     ),
 ];
 
-/// Whether a project is built here. One world of each language whose tools take their time over any source; each of the
-/// others, as they cost a second or share what is compiled.
+/// Returns true if this test builds the project. Of languages with slow tools it builds one world, and of the
+/// others every world, because they take a second or share compiled code.
 fn is_built(language: &str, world: &str) -> bool {
     match language {
         "python" | "typescript" => world == "http",
@@ -84,12 +84,13 @@ fn is_built(language: &str, world: &str) -> bool {
     }
 }
 
-/// Whether a component is run here. Those that hold an interpreter take long to compile, and the tests of the examples run such.
+/// Returns true if this test runs the component. Components with an interpreter take long to compile, and the
+/// tests of the examples run them.
 fn is_run(language: &str) -> bool {
     !matches!(language, "python" | "javascript" | "typescript")
 }
 
-/// A workspace in which `hello` is a new project.
+/// Makes a workspace with the new project `hello`.
 fn new(language: &str, world: &str) -> Workspace {
     let workspace = Workspace::new();
     let run = workspace.run(["new", "hello", "--language", language, "--world", world]).ok();
@@ -139,12 +140,12 @@ fn new_projects_of_every_language_build_and_answer() {
     }
 }
 
-/// It does what its world is for, and what its source says.
+/// Checks that a component does what its world and its source say.
 async fn check(component: &[u8], world: &str, greeting: &str, language: &str) {
-    let component = runtime::Runtime::new().unwrap().load(component).unwrap();
+    let component = harness::load(component);
     match world {
         "cli" => {
-            let ended = component.run(&runtime::Command::default()).await.unwrap();
+            let ended = component.run(&runtime::CommandInput::default()).await.unwrap();
             assert_eq!(
                 String::from_utf8(ended.stdout).unwrap(),
                 format!("{greeting} from {language}!\n")
@@ -165,7 +166,7 @@ async fn check(component: &[u8], world: &str, greeting: &str, language: &str) {
     }
 }
 
-/// Another project with the same toolchains is pinned on a machine that has no network, by the same lock.
+/// Checks that another project with the same toolchains gets the same lock on a machine without a network.
 fn check_second_project(language: &str, lock: &str) {
     let workspace = new(language, "lib");
     let offline = ["-C", "hello", "toolchain", "sync", "--offline"];
@@ -202,13 +203,13 @@ fn what_is_there_is_never_changed() {
         .exits(2)
         .says("`mine` is there already, and not empty")
         .says("init");
-    workspace.run(["new", "taken"]).exits(2).says("is no folder");
+    workspace.run(["new", "taken"]).exits(2).says("is not a folder");
     assert_eq!(std::fs::read_dir(workspace.path("mine")).unwrap().count(), 1);
-    // An empty folder is as good as none.
+    // An empty folder may be there already.
     std::fs::create_dir(workspace.path("empty")).unwrap();
     workspace.run(["new", "empty", "-l", "c++"]).ok();
     assert!(workspace.exists("empty/src/main.cpp"));
-    // In a folder that has something, what it has is kept.
+    // Files that the folder already has are kept.
     workspace.write("mine/.gitignore", "target\n");
     workspace.write("mine/src/main.c", "int main(void) { return 7; }\n");
     let run = workspace.run(["-C", "mine", "init", "--language", "c"]).ok();
@@ -228,20 +229,20 @@ fn a_name_that_is_none_is_told_with_what_to_type() {
     let workspace = Workspace::new();
     workspace.run(["new", "My App"]).exits(2).says("did you mean `my-app`?");
     workspace.run(["new", "fn"]).exits(2).says("rust has it for itself").says("my-fn");
-    workspace.run(["new", "a/b"]).exits(2).says("run -C a new b");
+    workspace.run(["new", "a/b"]).exits(2).says("mkdir -p a && run -C a new b");
     workspace.run(["new"]).exits(2).says("NAME");
     workspace.run(["new", "x", "--language", "pyton"]).exits(2).says("'python'");
     workspace.run(["new", "x", "--world", "htp"]).exits(2).says("'http'");
     let left: Vec<_> = std::fs::read_dir(workspace.path(".")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
-    // The language of a folder is that of the package in it, the name that of the folder.
+    // The language is that of the package in the folder, and the name is that of the folder.
     workspace.write("Web_Shop/go.mod", "module example.org/other\n\ngo 1.26\n");
     let init = ["-C", "Web_Shop", "init", "--world", "lib", "--message-format", "json"];
     let run = workspace.run(init).ok();
     let created: serde_json::Value = serde_json::from_str(run.stdout.trim()).unwrap();
     assert_eq!((&created["name"], &created["language"]), (&"web-shop".into(), &"go".into()));
     assert_eq!(created["kept"], serde_json::json!(["go.mod"]));
-    // Its module has another path than a new one would have.
+    // The existing module has another path than a new one would have.
     assert!(
         workspace
             .read_text("Web_Shop/main.go")

@@ -1,4 +1,5 @@
-//! Components that are gone from run.toml go from the output folder, and nothing else does.
+//! Tests that outputs of components that were removed from run.toml are removed from the output folder, and
+//! nothing else.
 
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use crate::harness::Workspace;
 
 const PROJECT: &str = "[project]\nname = \"p\"\nversion = \"0.1.0\"\n";
 
-/// A project of the components of these names.
+/// Writes a run.toml with components of these names.
 fn components(workspace: &Workspace, names: &[&str], rest: &str) {
     let component = |name: &&str| {
         format!("\n[[component]]\nname = \"{name}\"\npath = \"vendor/legacy.wasm\"\n")
@@ -103,8 +104,8 @@ fn clean_removes_what_former_builds_wrote() {
     assert_eq!(workspace.read_text("target/wasm/three.wasm"), "mine");
 }
 
-/// Without the journal it is not known who wrote a file: it stays. What bears the name of a component
-/// still goes with `run clean`, as a build would write over it without asking, too.
+/// Without the journal nobody knows who wrote a file, so it stays. `run clean` still removes a file with the
+/// name of a component, because a build would also overwrite it without asking.
 #[test]
 fn without_a_journal_only_the_names_in_run_toml_count() {
     let workspace = prebuilt();
@@ -118,7 +119,7 @@ fn without_a_journal_only_the_names_in_run_toml_count() {
     assert!(workspace.exists("target/wasm/two.wasm") && !workspace.exists("target/wasm/one.wasm"));
 }
 
-/// A journal may come with a checkout: nothing outside of the project is in its reach.
+/// A journal may come with a checkout, so it must not lead to anything outside of the project.
 #[test]
 fn a_journal_of_somebody_else_reaches_nothing_outside() {
     let workspace = prebuilt();

@@ -1,12 +1,13 @@
-//! Same inputs, same bytes: whatever the path, the user, the clock, the jobs and the cache.
+//! Tests that the same inputs give the same bytes, whatever the path, the user, the clock, the number of jobs
+//! and the cache.
 
-use crate::harness::{Workspace, repository};
+use crate::harness::{self, Workspace, repository};
 
 /// The components of the polyglot example: Rust, Python, Go, JavaScript, TypeScript, Zig and C.
 const ALL: [&str; 10] =
     ["api", "calc", "greeter", "report", "shop", "slug", "quote", "checksum", "sort", "banner"];
 
-/// Builds components.
+/// Returns the arguments of a build of these components.
 fn arguments<'a>(names: &[&'a str], jobs: &'a str) -> Vec<&'a str> {
     let components = names.iter().flat_map(|name| ["-p", name]);
     ["build", "-j", jobs].into_iter().chain(components).collect()
@@ -16,7 +17,7 @@ fn read(workspace: &Workspace, names: &[&str]) -> Vec<Vec<u8>> {
     names.iter().map(|name| workspace.read(&format!("target/wasm/{name}.wasm"))).collect()
 }
 
-/// Names every component that is not the same.
+/// Fails if components differ, and names all of them.
 #[track_caller]
 fn assert_same(one: &Workspace, other: &Workspace, names: &[&str], what: &str) {
     let both = read(one, names).into_iter().zip(read(other, names));
@@ -53,12 +54,13 @@ fn with_proc_macro(workspace: Workspace) -> Workspace {
 fn components_are_byte_identical_everywhere() {
     let first = Workspace::built("polyglot");
 
-    // From nothing: no result of an earlier build, one job, another path, another user, another clock.
+    // The other build is from nothing: no result of an earlier build, one job, another path, another user,
+    // another clock.
     let other = with_proc_macro(Workspace::example("polyglot")).private_store().user(54_321);
     other.run_through(&["faketime", "-f", "+400d"], &arguments(&ALL, "1")).ok();
     assert_same(&first, &other, &ALL, "another user, path, clock, store and -j1");
 
-    // Programs of the project that run in the build are compiled and run by any user.
+    // Any user can compile and run programs of the project that run in the build.
     let own = with_proc_macro(Workspace::new());
     for workspace in [&own, &other] {
         workspace.run(["-C", "own", "build", "--opt-level", "release"]).ok();
@@ -66,7 +68,7 @@ fn components_are_byte_identical_everywhere() {
     let same = own.read("own/target/wasm/app.wasm") == other.read("own/target/wasm/app.wasm");
     assert!(same, "a proc macro of the project");
 
-    // With the cache, from another path: nothing runs at all.
+    // With the cache and from another path, nothing runs at all.
     let cached = Workspace::example("polyglot");
     let run = cached.run_all(&arguments(&ALL, "2")).ok();
     assert_eq!(run.ran(), Vec::<&str>::new());
@@ -84,7 +86,7 @@ fn no_path_of_the_host_is_in_a_component() {
     }
 }
 
-/// What the tools see of chance is fixed; what a component sees when it runs is not.
+/// The tools see fixed random numbers, but a component gets real ones when it runs.
 #[test]
 fn chance_is_left_to_run_time() {
     let workspace = Workspace::example("polyglot");
@@ -110,7 +112,7 @@ fn chance_is_left_to_run_time() {
         ("slug", "demo:slug/text@0.1.0", "slug", 2),
     ] {
         let bytes = workspace.read(&format!("target/wasm/{component}.wasm"));
-        let loaded = runtime::Runtime::new().unwrap().load(&bytes).unwrap();
+        let loaded = harness::load(&bytes);
         // Each call has an instance of its own.
         let draw = || {
             let drawn = asynchronous.block_on(loaded.call(Some(interface), function, &["\"\""]));

@@ -1,4 +1,4 @@
-//! What goes wrong on real machines: kills, races, damaged files.
+//! Tests what goes wrong on real machines: killed processes, races, damaged files.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::configuration::prebuilt;
 use crate::harness::{Run, Workspace};
 
-/// How many times a build is killed.
+/// The number of times that a build is killed.
 const KILLS: u64 = 50;
 
 #[test]
@@ -22,7 +22,7 @@ fn a_killed_build_loses_nothing() {
     let length = before.elapsed();
     eprintln!("first build {:?}, an edit {length:?}", before - started);
     for round in 0..KILLS {
-        // Always something to compile, so that every moment of a build is met.
+        // There is always something to compile, so that a kill can happen at every stage of a build.
         workspace.write("src/main.rs", program(1000 + round));
         let mut child = workspace.spawn(&["build"]);
         std::thread::sleep(moment(round, length));
@@ -32,14 +32,15 @@ fn a_killed_build_loses_nothing() {
     let survivor = workspace.run(["build"]).ok();
     let bytes = workspace.read("target/wasm/hello.wasm");
     assert!(bytes.windows(10).any(|window| window == b"round 1049"), "{}", survivor.stderr);
-    // The right bytes: the same as a store that was never killed gives.
+    // The bytes are right: they are the same as with a store that no kill has touched.
     let clean = Workspace::example("hello").private_store();
     clean.write("src/main.rs", program(1000 + KILLS - 1));
     clean.run(["build"]).ok();
     assert!(clean.read("target/wasm/hello.wasm") == bytes);
 }
 
-/// Spread over the length of a build, the same in every run: a linear congruential sequence.
+/// Returns the moment of a kill. The moments are spread over the length of a build and are the same in every
+/// run (a linear congruential sequence).
 fn moment(round: u64, length: Duration) -> Duration {
     let mixed =
         round.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -87,7 +88,7 @@ fn a_flipped_byte_in_any_blob_is_noticed_and_repaired() {
             continue;
         }
         flip(&blob);
-        // Both ways in which a build may come to need it.
+        // A build may need the blob in two ways.
         std::fs::remove_file(workspace.path("target/wasm/legacy.wasm")).unwrap();
         workspace.run(["build"]).ok();
         assert!(workspace.read("target/wasm/legacy.wasm") == right, "{}", blob.display());
@@ -102,7 +103,7 @@ fn a_flipped_byte_in_any_blob_is_noticed_and_repaired() {
 fn a_flipped_byte_in_a_toolchain_is_noticed_and_repaired() {
     let workspace = Workspace::example("hello").private_store();
     workspace.run(["build"]).ok();
-    // The compiler itself: the largest blob that is executable.
+    // The largest executable blob is the compiler itself.
     let rustc = files(&workspace.store().join("cas"))
         .into_iter()
         .filter(|path| path.extension().is_some_and(|extension| extension == "x"))
@@ -110,7 +111,7 @@ fn a_flipped_byte_in_a_toolchain_is_noticed_and_repaired() {
         .unwrap();
     flip(&rustc);
     workspace.write("src/main.rs", "fn main() { println!(\"repaired\"); }\n");
-    workspace.run(["build"]).ok();
+    workspace.run(["build"]).ok().says("warning: a blob of the store was damaged and set aside, ");
     let bytes = workspace.read("target/wasm/hello.wasm");
     assert!(bytes.windows(8).any(|window| window == b"repaired"));
 }

@@ -1,7 +1,8 @@
-//! What a build script can reach from inside a real action: for each attempt what comes of it, as
-//! root and as an ordinary user, and as such a user without namespaces. `tests/fixtures/probes/attempts.rs` makes the attempts.
+//! Tests what a command can reach from inside a real action: the result of each attempt, as root, as an
+//! ordinary user, and as an ordinary user without namespaces. `tests/fixtures/probes/attempts.rs` makes the
+//! attempts.
 //!
-//! More on single calls, on limits and on outputs, in three identities: `sandbox/tests`.
+//! `sandbox/tests` has more tests of single calls, limits and outputs, in five identities.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +15,7 @@ use std::sync::OnceLock;
 
 use crate::harness::{Workspace, repository};
 
-/// An attempt, and what it comes to; with "or" where that depends on the kernel.
+/// Each attempt with its result. The result has "or" if it depends on the kernel.
 const PROBES: &[(&str, &str)] = &[
     // The host's files.
     ("absolute", "ENOENT"),
@@ -41,7 +42,7 @@ const PROBES: &[(&str, &str)] = &[
     ("terminal", "ENOENT"),
     ("kernel-core", "ENOENT or EACCES"),
     ("host-mounts", "false"),
-    // Writing to what is not its own.
+    // Writing to files that are not its own.
     ("write-input", "EACCES"),
     ("create-input", "EROFS"),
     ("remove-input", "EROFS"),
@@ -133,7 +134,7 @@ const PROBES: &[(&str, &str)] = &[
     ("kernel-log", "EPERM"),
     ("reboot", "EPERM"),
     ("swap", "EPERM"),
-    // What it is told of itself.
+    // What it sees of itself.
     ("user", "1000:1000"),
     ("umask", "022"),
     ("folder", "/src"),
@@ -147,14 +148,15 @@ const PROBES: &[(&str, &str)] = &[
     ("shell", "ENOENT"),
 ];
 
-/// What an attempt comes to where there are no namespaces, if that is something else.
+/// The results that are different without namespaces.
 const WEAK: &[(&str, &str)] = &[
-    // Other processes are not there at all, and all of `/proc` is read-only.
+    // Other processes are not visible at all, and all of `/proc` is read-only.
     ("init-root", "ENOENT"),
     ("init-cwd", "ENOENT"),
     ("init-environment", "ENOENT"),
     ("init-memory", "ENOENT"),
-    // What can't be read is not passed on, and a mark makes no translation.
+    // A call whose path can't be read is not made, and the mark alone does not make a call count as
+    // translated.
     ("unreadable-path", "EFAULT"),
     ("unreadable-input", "EFAULT"),
     ("marked-path", "ENOENT or EPERM"),
@@ -168,9 +170,9 @@ const WEAK: &[(&str, &str)] = &[
     ("pin-init", "ESRCH"),
     ("idle-init", "ESRCH"),
     ("nice-init", "ESRCH"),
-    // The kernel would send signals to it.
+    // The kernel would send signals to a process of the host.
     ("own-host", "EPERM"),
-    // There are no namespaces to be had.
+    // No namespaces can be made.
     ("new-user-namespace", "EPERM"),
     ("clone-namespace", "ENOSYS"),
     ("become-root", "EPERM"),
@@ -187,14 +189,14 @@ const WEAK: &[(&str, &str)] = &[
     ("vsock-socket", "EACCES"),
     ("crypto-socket", "EACCES"),
     ("raw-socket", "EACCES"),
-    // User, host and the names of all processes show.
+    // User, host and the names of all processes are visible.
     ("user", "54321:54321"),
     ("host-name", OF_THE_MACHINE),
     ("processes", "1"),
     ("no-new-privileges", OF_THE_MACHINE),
 ];
 
-/// An outcome that differs from machine to machine.
+/// The result of an attempt that differs from machine to machine.
 const OF_THE_MACHINE: &str = "…";
 
 #[test]
@@ -231,48 +233,58 @@ fn check(workspace: Workspace, sandbox: &str) {
     assert!(!processes().any(|name| name == "left-behind"), "a daemon outlives its action");
 }
 
-/// The names of all processes of the machine.
+/// Returns the names of all processes of the machine.
 fn processes() -> impl Iterator<Item = String> {
     let names = std::fs::read_dir("/proc").unwrap().flatten();
     let names = names.filter_map(|entry| std::fs::read_to_string(entry.path().join("comm")).ok());
     names.map(|name| name.trim().to_owned())
 }
 
-/// The program that makes an attempt, compiled at the first call. It is linked statically, to run in any image.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("attempts");
-        let status = Command::new("rustc")
-            .args([
-                "--edition",
-                "2024",
-                "-C",
-                "target-feature=+crt-static",
-                "-C",
-                "panic=abort",
-                "-o",
-            ])
-            .arg(&program)
-            .arg(repository().join("tests/fixtures/probes/attempts.rs"))
-            .status()
-            .unwrap();
-        assert!(status.success());
-        program
+/// Compiles a program of the fixture with the host's Rust, and returns its path.
+fn compile(name: &str, flags: &[&str]) -> PathBuf {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let source = repository().join(format!("tests/fixtures/probes/{name}.rs"));
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--edition", "2024", "-C", "panic=abort"]).args(flags).arg("-o");
+    assert!(rustc.arg(&program).arg(source).status().unwrap().success());
+    program
+}
+
+/// Returns the files of the toolchain that makes the attempts, with their places. They are compiled at the
+/// first call. The program of the attempts is the toolchain's shell, and one attempt needs a program that is
+/// linked dynamically.
+fn toolchain() -> &'static [(PathBuf, String)] {
+    static FILES: OnceLock<Vec<(PathBuf, String)>> = OnceLock::new();
+    FILES.get_or_init(|| {
+        let attempts = compile("attempts", &["-C", "target-feature=+crt-static"]);
+        let names = compile("names", &[]);
+        let needs = Command::new("ldd").arg(&names).output().unwrap();
+        let needs = String::from_utf8(needs.stdout).unwrap();
+        let libraries = needs.split_whitespace().filter(|word| word.starts_with('/'));
+        let mut files: Vec<(PathBuf, String)> =
+            libraries.map(|path| (path.into(), path.trim_start_matches('/').to_owned())).collect();
+        files.push((attempts, "usr/bin/sh".to_owned()));
+        files.push((names, "usr/bin/names".to_owned()));
+        files
     })
 }
 
-/// Makes every attempt, each in the compile action of a component of its own.
+/// Makes every attempt, each in the compile action of a component of its own, and returns the results.
 fn attempts(workspace: &Workspace, sandbox: &str) -> BTreeMap<String, String> {
-    let fixture = repository().join("tests/fixtures/probes");
-    for file in ["Cargo.toml", "Cargo.lock", "build.rs", "src/main.rs"] {
-        workspace.write(file, std::fs::read(fixture.join(file)).unwrap());
+    // The components are in Go for TinyGo, because their actions begin with a shell, and are isolated in the
+    // same way as all actions.
+    for (file, place) in toolchain() {
+        let place = workspace.path(&format!("vendor/image/{place}"));
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::copy(file, place).unwrap();
     }
-    std::fs::copy(program(), workspace.path("attempts")).unwrap();
-    let toolchains = repository().join("examples/hello/run.lock.toml");
-    workspace.write("run.lock.toml", std::fs::read(toolchains).unwrap());
+    workspace.write("vendor/image/usr/lib/data", "");
+    workspace.write("vendor/tinygo/targets/wasip2.json", "{}");
+    workspace.write("main.go", "package main\n");
+    workspace.write("go.mod", "module example.com/probes\n");
+    workspace.write("input.txt", "an input");
     workspace.write("sibling.txt", "not an input");
-    // What the host has, and the attempts are after.
+    // The attempts try to reach these things of the host.
     let secret = workspace.root().join("secret");
     std::fs::write(&secret, "secret").unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -288,8 +300,8 @@ fn attempts(workspace: &Workspace, sandbox: &str) -> BTreeMap<String, String> {
     for (probe, _) in PROBES {
         let _ = write!(
             manifest,
-            "\n[[component]]\nname = \"{probe}\"\nsource = \"src/main.rs\"\nlanguage = \"rust\"\n\
-             inputs = [\"attempts\"]\nenv = {{ PROBE = \"{probe}\", SECRET = \"{}\", PORT = \"{port}\", SOCKET = \"{name}\", \
+            "\n[[component]]\nname = \"{probe}\"\nsource = \"main.go\"\nlanguage = \"tinygo\"\n\
+             world = \"wasi:cli/command@0.2.4\"\ninputs = [\"input.txt\"]\nenv = {{ PROBE = \"{probe}\", SECRET = \"{}\", PORT = \"{port}\", SOCKET = \"{name}\", \
              PID = \"{}\" }}\n",
             secret.display(),
             std::process::id(),
@@ -299,16 +311,20 @@ fn attempts(workspace: &Workspace, sandbox: &str) -> BTreeMap<String, String> {
         }
     }
     workspace.write("run.toml", manifest);
+    workspace.give_away();
+    workspace.pin_image("tinygo-go", "1.25.5");
+    workspace.give_away();
+    workspace.run(["toolchain", "add", "tinygo@0.40.0", "--path", "vendor/tinygo"]).ok();
     let [first, again] = [(); 2].map(|()| {
         let run = workspace.run(["build", "--keep-going", "--sandbox", sandbox]).exits(1);
-        // Nothing of the build before was kept: every attempt is made again.
+        // No result of the build before was kept, so every attempt is made again.
         let made = run.ran().iter().filter(|action| action.ends_with(":compile")).count();
         assert_eq!(made, PROBES.len(), "{}", run.stderr);
         let found = run.stderr.lines().filter_map(|line| line.trim().split_once(": "));
         let owned = |(probe, outcome): (&str, &str)| (probe.to_owned(), outcome.to_owned());
         let found = found.map(owned).collect::<BTreeMap<String, String>>();
         let is_silent = |probe: &&(&str, &str)| !found.contains_key(probe.0);
-        // What has gone wrong instead is in what the build says.
+        // If an attempt has no result, the output of the build says why.
         let silent = PROBES.iter().find(is_silent).map(|(probe, _)| probe);
         assert_eq!(silent, None, "{}", run.stderr);
         found

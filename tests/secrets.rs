@@ -1,4 +1,4 @@
-//! Secrets in every shape and place: none of them is ever printed or kept.
+//! Tests secrets in every shape and place: none of them is ever printed or stored.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -6,15 +6,15 @@ use std::path::Path;
 use crate::configuration::prebuilt;
 use crate::harness::{Run, Workspace};
 
-/// What every secret of these tests begins with.
+/// The beginning of every secret in these tests.
 const MARK: &str = "zq7";
 
-/// The secret of a shape, with letters and digits as tokens have them.
+/// Returns the secret with this number. It has letters and digits, like a token.
 fn secret(number: usize) -> String {
     format!("{MARK}{number}aB3dE5fG7hJ9kL")
 }
 
-/// What is added to a valid run.toml and leaves it valid. `@` stands for a secret.
+/// Additions to a valid run.toml that leave it valid. `@` stands for a secret.
 const WHOLE: [&str; 24] = [
     "[registry]\nauth_token = \"@\"",
     "[registry]\nauth_token = '@'",
@@ -42,7 +42,7 @@ const WHOLE: [&str; 24] = [
     "[[component]]\nname = \"off\"\nsource = \"a.rs\"\nenabled = false\nenv = { API_TOKEN = \"@\" }",
 ];
 
-/// What is added to a valid run.toml and makes it wrong, in its form or its meaning.
+/// Additions to a valid run.toml that make it invalid, in its form or its meaning.
 const BROKEN: [&str; 38] = [
     "[registry]\nauth_token = \"@\n@\"",
     "[registry]\nauth_token = '@\n@'",
@@ -92,13 +92,13 @@ const COMMANDS: [&[&str]; 5] = [
     &["toolchain", "list"],
 ];
 
-/// A text with a secret in the place of each `@`; `@@` stands for one that an `@` follows.
+/// Puts a secret in the place of each `@`. `@@` stands for a secret with an `@` behind it.
 fn filled(text: &str, number: usize) -> String {
     let text = text.replace("@@", "@\u{1}");
     text.replace('@', &secret(number)).replace('\u{1}', "@")
 }
 
-/// A project with this added to its run.toml.
+/// Makes a project with this addition to its run.toml.
 fn with(shape: &str, number: usize) -> Workspace {
     let workspace = prebuilt();
     let text = workspace.read_text("run.toml");
@@ -130,8 +130,8 @@ fn no_secret_of_run_toml_is_printed_or_kept() {
     }
 }
 
-/// Variables by which clients, proxies and `run` itself are told secrets. `@` stands for one, `PORT` for
-/// one that nobody listens at.
+/// Variables that contain secrets for clients, proxies and `run` itself. `@` stands for a secret, and `PORT`
+/// for a port at which nobody listens.
 const VARIABLES: [(&str, &str); 12] = [
     ("RUN_AUTH_TOKEN", "@"),
     ("HTTP_PROXY", "http://me:@@127.0.0.1:PORT"),
@@ -147,7 +147,7 @@ const VARIABLES: [(&str, &str); 12] = [
     ("GOPROXY", "http://me:@@127.0.0.1:PORT/@"),
 ];
 
-/// Files of the home folder by which clients and `run` are told secrets.
+/// Files of the home folder that contain secrets for clients and `run`.
 const FILES: [(&str, &str); 5] = [
     (".npmrc", "//127.0.0.1:PORT/:_authToken=@\n_auth=@\n//127.0.0.1:PORT/:_password=\"@\"\n"),
     (".config/pip/pip.conf", "[global]\nextra-index-url = http://me:@@127.0.0.1:PORT/simple\n"),
@@ -158,7 +158,7 @@ const FILES: [(&str, &str); 5] = [
 
 #[test]
 fn no_secret_of_the_user_is_printed_or_kept() {
-    // Bound and let go again: whoever connects is refused.
+    // The port is bound and released again, so connections to it are refused.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let filled = |text: &str, number| filled(text, number).replace("PORT", &port);
     for example in ["hello", "polyglot"] {
@@ -221,7 +221,7 @@ fn a_broken_configuration_and_a_wrong_address_show_nothing() {
     nothing_shows(&workspace.run(["toolchain", "add", "mine", &url]), "toolchain add");
 }
 
-/// What a failed command is shown with: its environment, and the line that enters its sandbox.
+/// A failed command is shown with its environment and with the line that enters its sandbox.
 #[test]
 fn a_secret_is_hidden_however_a_command_line_quotes_it() {
     let workspace = Workspace::example("hello");

@@ -1,4 +1,4 @@
-//! What a shell gets of `run`: completions and manual pages.
+//! Tests completions and manual pages.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -7,11 +7,11 @@ use std::process::{Command, Output, Stdio};
 use crate::configuration::prebuilt;
 use crate::harness::Workspace;
 
-/// How each shell is asked to read a script without running it.
+/// The options with which each shell reads a script without running it.
 const SHELLS: [(&str, &[&str]); 3] =
     [("bash", &["bash", "-n"]), ("zsh", &["zsh", "-n"]), ("fish", &["fish", "--no-execute"])];
 
-/// What a program says, or nothing if the machine has no such program.
+/// Returns the output of a program, or `None` if the machine has no such program.
 fn said_by(mut command: Command) -> Option<Output> {
     match command.stdin(Stdio::null()).output() {
         Ok(output) => Some(output),
@@ -39,7 +39,7 @@ fn every_shell_accepts_its_script() {
     workspace.run(["completions", "tcsh"]).exits(2).says("bash");
 }
 
-/// What bash offers for a line whose last word is being typed.
+/// Returns the words that bash offers for a line whose last word is being typed.
 fn offered(workspace: &Workspace, line: &str) -> Vec<String> {
     let words: Vec<String> = line.split(' ').map(|word| format!("'{word}'")).collect();
     let last = words.len() - 1;
@@ -76,10 +76,12 @@ fn bash_completes_commands_flags_and_names_of_the_project() {
     check("run v2 build -p leg", &["legacy"]);
     check("run -C vendor info leg", &["legacy"]);
     check("run build --sandbox-d", &["--sandbox-debug"]);
+    // Nobody types the line of `--sandbox-debug`, so it is not offered.
+    check("run enter", &[""]);
     check("run toolchain sync --upgrade componentize", &["componentize-py"]);
     check("run new x --language type", &["typescript"]);
     check("run completions z", &["zsh"]);
-    // A file that is no configuration has no names, and breaks nothing.
+    // An invalid run.toml gives no names, and causes no error.
     workspace.write("run.toml", "[[component");
     check("run build --rel", &["--release"]);
 }
@@ -94,10 +96,14 @@ fn every_command_has_a_manual_page() {
         assert!(page.contains(".SH SYNOPSIS"), "{command}: {page}");
     }
     assert!(workspace.read_text("share/man1/run-build.1").contains("optimised"));
-    // Without a folder it is the first page, for a pipe.
+    assert!(!workspace.exists("share/man1/run-enter-sandbox.1"));
+    // Without a folder the main page is printed.
     let page = workspace.run(["man"]).ok().stdout;
     assert_eq!(page, workspace.read_text("share/man1/run.1"));
-    // Neither a home folder nor a project is needed, and a folder that can't be written is told.
+    let help = workspace.run(["--help"]).ok().stdout;
+    assert!(!page.contains("enter-sandbox") && !page.contains("enter\\-sandbox"), "{page}");
+    assert!(!help.contains("enter-sandbox"), "{help}");
+    // Neither a home folder nor a project is needed. If a folder can't be written, that is an error.
     let bare = workspace.env("RUN_HOME", "").env("HOME", "");
     bare.run(["man", "-q", "other"]).ok();
     std::fs::set_permissions(bare.path("other"), std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -1,4 +1,4 @@
-//! `run toolchain …` as a user types it: adding, listing, checking, removing.
+//! Tests `run toolchain …`: adding, listing, checking, removing.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::configuration::prebuilt;
 use crate::harness::{Workspace, repository};
 
-/// A project with a compiler of its own in `vendor`, packed like a release of it.
+/// Makes a project with its own compiler in `vendor`, packed like a release.
 fn with_archive() -> Workspace {
     let workspace = prebuilt().private_store();
     workspace.write("tool/bin/tinygo", "#!/bin/sh\n");
@@ -39,7 +39,7 @@ fn a_toolchain_of_ones_own_is_added_listed_and_removed() {
     {
         assert!(lock.contains(expected), "no {expected:?} in:\n{lock}");
     }
-    // No component needs it, and a sync, a pruning one too, leaves it alone.
+    // No component needs it, but a sync does not remove it, even with --prune.
     workspace.run(["toolchain", "sync", "--prune"]).ok();
     assert_eq!(workspace.read_text("run.lock.toml"), lock);
     let listed = workspace.run(["toolchain", "list"]).ok().stdout;
@@ -121,7 +121,7 @@ fn damage_is_found_named_and_set_aside() {
     workspace.run(["toolchain", "verify", "zig"]).exits(2).says("no toolchain `zig`");
 }
 
-/// The file of a blob in the store, found by its content.
+/// Finds the file of a blob in the store by its content.
 fn cas_file(workspace: &Workspace, content: &[u8]) -> std::path::PathBuf {
     let mut folders = vec![workspace.store().join("cas/blake3")];
     while let Some(folder) = folders.pop() {
@@ -150,7 +150,7 @@ fn the_pages_lock_is_a_choice_where_its_versions_are_needed() {
         run.says("componentize-py` 0.15.0").says("run toolchain sync --upgrade componentize-py");
     assert!(run.stderr.contains("known: "), "{}", run.stderr);
     assert_eq!(workspace.read_text("run.lock.toml"), text);
-    // Nobody needs it: it is accepted, and what has no effect is named.
+    // No component needs it, so it is accepted. The output names the version that has no effect.
     let workspace = prebuilt();
     workspace.write("run.lock.toml", text);
     let run = workspace.run(["toolchain", "sync"]).ok();

@@ -1,10 +1,10 @@
-//! `run verify`: what is the same each time is told from what is not, and how.
+//! Tests `run verify`: it finds the components that are not the same each time, and says how they differ.
 
 use std::fmt::Write as _;
 
 use crate::harness::Workspace;
 
-/// Build scripts that each leave one thing of the machine in the program that they belong to.
+/// Expressions for build scripts. Each of them writes one fact about the machine into the program.
 const LEAKS: [(&str, &str); 22] = [
     ("time", "std::time::SystemTime::now()"),
     ("path", "std::fs::read_to_string(\"/proc/self/mountinfo\")"),
@@ -42,7 +42,7 @@ const LEAKS: [(&str, &str); 22] = [
         let name = format!(\"/tmp/build-{number:x}\"); std::fs::create_dir(&name).unwrap(); name }",
     ),
     ("address", "Box::into_raw(Box::new(0_u8))"),
-    // More ways to the same.
+    // These are other ways to get the same facts.
     ("clock", "std::time::Instant::now()"),
     (
         "device",
@@ -56,12 +56,13 @@ const LEAKS: [(&str, &str); 22] = [
     ("thread", "std::thread::spawn(std::time::SystemTime::now).join().unwrap()"),
 ];
 
-/// A project with a component for each of these, and one without a leak.
-fn project() -> Workspace {
+/// Makes a project with components in Rust, each with the statements of its build script. They set `LEAK` for
+/// the program, which prints it.
+fn project(components: &[(&str, String)]) -> Workspace {
     let mut manifest = "[project]\nname = \"leaks\"\nversion = \"0.1.0\"\n".to_owned();
     let mut members = Vec::new();
     let mut workspace = Workspace::new();
-    for (name, value) in LEAKS.into_iter().chain([("none", "42")]) {
+    for (name, statements) in components {
         let _ = write!(
             manifest,
             "\n[[component]]\nname = \"{name}\"\nsource = \"{name}/src/main.rs\"\nlanguage = \"rust\"\n"
@@ -72,17 +73,14 @@ fn project() -> Workspace {
                 &format!("{name}/Cargo.toml"),
                 format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n"),
             )
-            .file(
-                &format!("{name}/build.rs"),
-                format!("fn main() {{ println!(\"cargo::rustc-env=LEAK={{:?}}\", {value}); }}\n"),
-            )
+            .file(&format!("{name}/build.rs"), format!("fn main() {{\n{statements}}}\n"))
             .file(
                 &format!("{name}/src/main.rs"),
                 "fn main() { println!(\"{}\", env!(\"LEAK\").trim()); }\n",
             );
     }
     let mut lock = "version = 4\n".to_owned();
-    let mut names: Vec<&str> = LEAKS.iter().map(|(name, _)| *name).chain(["none"]).collect();
+    let mut names: Vec<&str> = components.iter().map(|(name, _)| *name).collect();
     names.sort_unstable();
     for name in names {
         let _ = write!(lock, "\n[[package]]\nname = \"{name}\"\nversion = \"0.1.0\"\n");
@@ -99,9 +97,25 @@ fn project() -> Workspace {
         .file("Cargo.lock", lock)
 }
 
+/// Returns the statements of a build script that writes the values of some expressions into the program.
+fn leave(values: &[&str]) -> String {
+    let mut statements = "let mut all = String::new();\n".to_owned();
+    for value in values {
+        let _ = writeln!(statements, "all += &format!(\"{{:?}}\", {value});");
+    }
+    statements + "println!(\"cargo::rustc-env=LEAK={all}\");\n"
+}
+
+/// Makes `run.toml` ask for reproducible builds.
+fn make_reproducible(workspace: &Workspace) {
+    let manifest = workspace.read_text("run.toml");
+    workspace.write("run.toml", format!("{manifest}\n[build]\nreproducible = true\n"));
+}
+
 #[test]
 fn every_leak_is_caught_and_none_is_left_with_the_layer() {
-    let workspace = project();
+    let one = LEAKS.into_iter().chain([("none", "42")]);
+    let workspace = project(&one.map(|(name, value)| (name, leave(&[value]))).collect::<Vec<_>>());
     let run = workspace.run(["verify", "--message-format", "json"]).exits(104);
     let verdicts: Vec<serde_json::Value> = run
         .stdout
@@ -116,7 +130,7 @@ fn every_leak_is_caught_and_none_is_left_with_the_layer() {
         if name == "none" {
             continue;
         }
-        // The text lies in the program's data, but for a build id; both files are there.
+        // The text lies in the program's data, except for a build id. Both files have been kept.
         let place = if name == "build-id" { "build_id" } else { "data" };
         let places = verdict["differences"].as_array().unwrap();
         assert!(places.iter().any(|it| it["place"].as_str().unwrap().contains(place)), "{verdict}");
@@ -127,11 +141,13 @@ fn every_leak_is_caught_and_none_is_left_with_the_layer() {
     run.says("another path, user, host and locale, 1 day ahead")
         .says("kept: .run/verify/time.first.wasm, .run/verify/time.again.wasm");
 
-    // The determinism layer takes all of it away.
-    let manifest = workspace.read_text("run.toml");
-    workspace.write("run.toml", format!("{manifest}\n[build]\nreproducible = true\n"));
-    let run = workspace.run(["verify"]).ok();
-    run.says(&format!("Verified {} components are the same in three builds", LEAKS.len() + 1));
+    // The determinism layer hides all of these facts: a program with all of them together is the same each
+    // time.
+    let all = leave(&LEAKS.map(|(_, value)| value));
+    let workspace = project(&[("all", all)]);
+    workspace.run(["verify"]).exits(104).says("all");
+    make_reproducible(&workspace);
+    workspace.run(["verify"]).ok().says("Verified 1 component is the same in three builds");
 }
 
 #[test]
@@ -143,9 +159,8 @@ fn the_time_of_a_reproducible_build_is_that_of_the_last_commit() {
         let (_, rest) = text.split_once("tv_sec: ").unwrap();
         rest.split(',').next().unwrap().to_owned()
     };
-    let workspace = project();
-    let manifest = workspace.read_text("run.toml");
-    workspace.write("run.toml", format!("{manifest}\n[build]\nreproducible = true\n"));
+    let workspace = project(&[("time", leave(&["std::time::SystemTime::now()"]))]);
+    make_reproducible(&workspace);
     assert_eq!(time(&workspace), "315532800", "there is no commit");
     let git = |arguments: &[&str]| {
         let mut git = std::process::Command::new("git");
@@ -162,7 +177,7 @@ fn the_time_of_a_reproducible_build_is_that_of_the_last_commit() {
     git(&["add", "run.toml"]);
     git(&["commit", "-q", "-m", "first"]);
     assert_eq!(time(&workspace), "1234567890");
-    // A message that is longer than a pipe holds.
+    // This message does not fit into a pipe.
     workspace.write("message", "long\n".repeat(1 << 16));
     let message = workspace.path("message").display().to_string();
     git(&["commit", "-q", "--allow-empty", "-F", &message]);

@@ -1,6 +1,6 @@
-//! The same component by its language's own tool: a copy of the sources, bindings and packages in
-//! place, the tool's caches kept between builds. What a tool leaves as a core module is encoded by the
-//! library that `run` uses too.
+//! Builds the same component with its language's own tool, in a copy of the sources with bindings and
+//! packages in place. The tool's caches are kept between builds. If a tool makes a core module, the component
+//! is encoded by the library that `run` also uses.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,23 +15,24 @@ use wit_bindgen_core::{Files, WorldGenerator};
 
 /// A prepared copy of one component.
 pub(crate) struct Bare {
-    /// How a core module becomes a component, if the tool leaves one.
+    /// The step that makes a component of a core module, if the tool makes a core module.
     last: Option<Encode>,
     /// The copy of the project.
     folder: tempfile::TempDir,
-    /// Where the tool keeps what it wants to find again.
+    /// The folders of the tool's caches.
     caches: Vec<PathBuf>,
     steps: Vec<Command>,
 }
 
-/// The step after a tool that makes core modules: `wasm-tools component new`, in process.
+/// The step after a tool that makes core modules. It does the same as `wasm-tools component new`, in this
+/// process.
 struct Encode {
     module: PathBuf,
     resolve: Resolve,
     world: WorldId,
 }
 
-/// What the steps are made from.
+/// The values from which the steps are made.
 struct Place {
     /// The copy of the project.
     project: PathBuf,
@@ -77,13 +78,13 @@ impl Bare {
         self.folder.path()
     }
 
-    /// Builds with the caches as they are.
+    /// Builds with the present caches.
     pub(crate) fn build(&self) {
         for step in &self.steps {
             let mut command = Command::new(step.get_program());
             command.args(step.get_args()).stdin(Stdio::null()).stdout(Stdio::null());
             command.current_dir(step.get_current_dir().expect("every step has one"));
-            // What the running cargo sets leads rustc to cargo's own libraries.
+            // The variables that the running cargo sets would lead rustc to cargo's own libraries.
             for name in ["LD_LIBRARY_PATH", "RUSTUP_TOOLCHAIN", "RUST_BACKTRACE"] {
                 command.env_remove(name);
             }
@@ -101,7 +102,7 @@ impl Bare {
         }
     }
 
-    /// Builds without what earlier builds left.
+    /// Builds without caches and results of earlier builds.
     pub(crate) fn cold(&self) {
         self.caches.iter().for_each(|folder| super::remove(folder));
         self.build();
@@ -109,7 +110,7 @@ impl Bare {
 }
 
 impl Place {
-    /// The image of a toolchain, as files.
+    /// Returns the folder with the files of a toolchain's image.
     fn image(&self, toolchain: &str) -> PathBuf {
         let images = self.lock["image"].as_array().expect("the lock has images");
         let ours = |image: &&toml::Value| image["toolchain"].as_str() == Some(toolchain);
@@ -118,7 +119,7 @@ impl Place {
         self.store.materialise(&tree).expect("the first build has installed it")
     }
 
-    /// The completed WIT folder, parsed; it is written to `wit-complete` in the component.
+    /// Completes the WIT folder, writes it to `wit-complete` in the component, and returns it parsed.
     fn wit(&self) -> ResolvedWit {
         let request = Request {
             root: self.component.clone(),
@@ -133,7 +134,8 @@ impl Place {
         wit::resolve(&files).expect("the example's WIT parses")
     }
 
-    /// Generates bindings into a folder of the component, which is itself if that is empty.
+    /// Generates bindings into a folder of the component, or into the component's own folder if `folder` is
+    /// empty.
     fn bindings(&self, folder: &str, mut generator: Box<dyn WorldGenerator>) {
         let ResolvedWit { mut resolve, package } = self.wit();
         let world = wit::select_world(&resolve, package, None, self.name).expect("it has a world");
@@ -154,7 +156,7 @@ impl Place {
         fs::write(path, bytes).expect("it is ours");
     }
 
-    /// A command in the component's folder.
+    /// Makes a command that runs in the component's folder.
     fn command(&self, program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&self.component);
@@ -238,7 +240,8 @@ impl Place {
         command
     }
 
-    /// esbuild, then jco, with the features that the world has no interface for switched off.
+    /// Returns the commands of esbuild and then jco. Features for which the world has no interface are
+    /// switched off.
     fn javascript(&self, source: &str, without: &[&str]) -> Vec<Command> {
         self.wit();
         let install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];

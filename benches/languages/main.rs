@@ -1,10 +1,10 @@
-//! Each language's component as a developer meets it: built from nothing, built again, built after
-//! an edited line; against the bare tool with its own warm caches, on the same machine in turn.
+//! Builds a component of each language from nothing, again, and after an edit of one line, and compares with
+//! the bare tool with its own warm caches. Both run in turn on the same machine.
 //!
-//! `cargo bench -p run --bench languages [-- LANGUAGE …]`. The bare tools are those of the images
-//! that the example's lock pins, started without a sandbox, with the bindings and packages laid out
-//! beforehand: what `run` does beyond them — checking, stamping, the bindings — is in its figures, and
-//! not in theirs.
+//! `cargo bench -p run --bench languages [-- LANGUAGE …]`. The bare tools are those of the images that the
+//! example's lock pins. They run without a sandbox, with bindings and packages in place. So the figures of
+//! `run` include what it does in addition (checking, stamping, making bindings), and those of the tools
+//! don't.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -17,15 +17,15 @@ use std::process::{Command, Stdio};
 
 use bare::Bare;
 
-/// A component of examples/polyglot and a line of it to edit.
+/// A component of examples/polyglot, with a line to edit.
 struct Case {
     language: &'static str,
     component: &'static str,
     /// The file that is edited.
     file: &'static str,
-    /// A text in it, and what an edit makes of it: each number gives another program.
+    /// A text in it, and its replacement: each number gives another program.
     line: (&'static str, fn(usize) -> String),
-    /// How many pairs are measured: fewer where a build takes seconds.
+    /// The number of pairs to measure. It is smaller if a build takes seconds.
     rounds: usize,
 }
 
@@ -91,7 +91,7 @@ fn main() {
     }
 }
 
-/// A copy of the example, and a store of its own that later runs find again.
+/// A copy of the example, with a store of its own that later runs use again.
 struct Bench {
     folder: tempfile::TempDir,
     home: PathBuf,
@@ -118,7 +118,7 @@ impl Bench {
         let bare = Bare::prepare(case.language, case.component, &project, home);
         let build = || self.run(&["build", "-q", "-p", case.component]);
         let title = |what: &str| format!("{}: {what} ({})", case.language, case.component);
-        // The action cache is what makes a build warm; toolchains stay installed.
+        // Only the action cache makes a build warm. Toolchains stay installed.
         let cold = || {
             remove(&home.join("store/ac"));
             remove(&project.join(".run"));
@@ -155,7 +155,7 @@ impl Bench {
     }
 }
 
-/// One file, with another number in it each time.
+/// Edits of one file, which write another number each time.
 struct Edits {
     path: PathBuf,
     text: String,

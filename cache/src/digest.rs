@@ -1,7 +1,7 @@
-//! The name of some bytes: a digest function, its 32-byte hash and the size.
+//! A digest names some bytes by a digest function, its 32-byte hash of them, and their size.
 //!
-//! The size belongs to the identity, as in the Remote Execution API: it lets a reader notice a torn
-//! file by a `stat` and plan a transfer before it starts. The function is part of the value, so that
+//! The size belongs to the identity, as in the Remote Execution API: with it, a reader notices a truncated file by one
+//! `stat`, and can plan a transfer before it starts. The function is part of the value, so that
 //! digests of two functions can't be mixed up; the wire form ([`reapi::Digest`]) leaves it out.
 
 use std::fmt;
@@ -10,7 +10,7 @@ use std::str::FromStr;
 use crate::hasher::Hasher;
 use crate::reapi;
 
-/// The function that names bytes.
+/// A hash function that digests are made with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DigestFunction {
     /// BLAKE3 with its default 32-byte output.
@@ -21,10 +21,10 @@ pub enum DigestFunction {
 }
 
 impl DigestFunction {
-    /// Every function, in a fixed order.
+    /// Lists every function, in a fixed order.
     pub const ALL: [Self; 2] = [Self::Blake3, Self::Sha256];
 
-    /// The name in lower case, as the Remote Execution API writes it in resource names.
+    /// Returns the name in lower case, as the Remote Execution API writes it in resource names.
     pub fn name(self) -> &'static str {
         match self {
             Self::Blake3 => "blake3",
@@ -59,39 +59,39 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// A digest from its parts, as a store or a peer names it; nothing is hashed.
+    /// Makes a digest from its parts, as a store or a peer names it. Nothing is hashed.
     pub fn new(function: DigestFunction, hash: [u8; 32], size: u64) -> Self {
         Self { function, hash, size }
     }
 
-    /// The digest of `bytes`.
+    /// Computes the digest of `bytes`.
     pub fn of(function: DigestFunction, bytes: &[u8]) -> Self {
         let mut hasher = Hasher::new(function);
         hasher.update(bytes);
         hasher.finish()
     }
 
-    /// The digest of no bytes at all: also that of the empty `Directory` message.
+    /// Returns the digest of zero bytes, which is also the digest of the empty `Directory` message.
     pub fn empty(function: DigestFunction) -> Self {
         Self::of(function, &[])
     }
 
-    /// The function that made the hash.
+    /// Returns the function that made the hash.
     pub fn function(&self) -> DigestFunction {
         self.function
     }
 
-    /// The raw hash.
+    /// Returns the raw bytes of the hash.
     pub fn hash(&self) -> &[u8; 32] {
         &self.hash
     }
 
-    /// The size of the blob in bytes.
+    /// Returns the size of the blob in bytes.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The hash as 64 lower-case hexadecimal digits.
+    /// Returns the hash as 64 lower-case hexadecimal digits.
     pub fn hex(&self) -> String {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut hex = String::with_capacity(64);
@@ -102,7 +102,7 @@ impl Digest {
         hex
     }
 
-    /// The wire form; it does not say which function made the hash.
+    /// Converts the digest to its wire form, which does not say which function made the hash.
     ///
     /// # Panics
     /// Never for a digest of real bytes: sizes above `i64::MAX` don't exist.
@@ -111,7 +111,7 @@ impl Digest {
         reapi::Digest { hash: self.hex(), size_bytes }
     }
 
-    /// Reads the wire form, whose hash is known to be made by `function`.
+    /// Reads the wire form of a digest whose hash was made by `function`.
     pub fn from_reapi(
         function: DigestFunction,
         digest: &reapi::Digest,
@@ -145,10 +145,10 @@ impl FromStr for Digest {
     }
 }
 
-/// Why a text is not a digest.
+/// The reason why a text is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseDigestError {
-    /// The text as a whole has another form.
+    /// The text does not have the form `function:hash/size`.
     #[error("`{}` is not of the form `function:hash/size`", .0.escape_debug())]
     Form(String),
     /// The function is not one of [`DigestFunction::ALL`].
@@ -182,7 +182,7 @@ fn nibble(digit: u8) -> Option<u8> {
     }
 }
 
-/// One digest has one spelling: no sign, no leading zero.
+/// Reads a size. A digest has only one spelling, so signs and leading zeros are refused.
 fn parse_size(text: &str) -> Result<u64, ParseDigestError> {
     let size = text.parse::<u64>().ok().filter(|size| size.to_string() == text);
     size.ok_or_else(|| ParseDigestError::Size(text.to_owned()))

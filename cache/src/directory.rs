@@ -1,7 +1,7 @@
-//! Trees as canonical `Directory` messages, and back.
+//! Turns trees into canonical `Directory` messages, and reads such messages.
 //!
 //! Canonical means: children sorted by the bytes of their names (the order of a `BTreeMap`), fields
-//! in tag order, nothing unknown, no node properties. The digest of a directory is the digest of
+//! in tag order, no unknown fields, no node properties. The digest of a directory is the digest of
 //! its message, so equal trees have equal digests on every machine and in every implementation of
 //! the Remote Execution API.
 
@@ -17,8 +17,8 @@ use crate::tree::{Entry, MAX_DEPTH, Tree, TreeError, check_target, is_valid_name
 pub type EncodedDirectory = (Digest, Vec<u8>);
 
 impl Tree {
-    /// The digest of this directory, with every message to store for it, children first and the
-    /// root last. [`Entry::Subtree`]s are taken by their digests: their messages are stored.
+    /// Computes the digest of this directory. Returns it with every message that has to be stored for it, children first
+    /// and the root last. The messages of an [`Entry::Subtree`] are stored already, so only its digest is used.
     ///
     /// Fails if a digest in the tree was made by another function, or if a name, a link target or
     /// the depth is outside of what [`Tree::insert`] accepts.
@@ -26,15 +26,15 @@ impl Tree {
         &self,
         function: DigestFunction,
     ) -> Result<(Digest, Vec<EncodedDirectory>), TreeError> {
-        let mut encoder = Encoder { function, messages: Vec::new() };
+        let mut encoder = DirectoryEncoder { function, messages: Vec::new() };
         let digest = encoder.directory("", 0, self)?;
         Ok((digest, encoder.messages))
     }
 
     /// Reads one directory; its child directories become [`Entry::Subtree`].
     ///
-    /// Names that can't be on disk and duplicates are refused, whatever the peer says about them.
-    /// Node properties are ignored.
+    /// The message may come from an untrusted peer, so names that can't exist on disk, and names that occur twice, are
+    /// refused. Node properties are ignored.
     pub fn from_directory(
         function: DigestFunction,
         directory: &reapi::Directory,
@@ -64,12 +64,12 @@ impl Tree {
     }
 }
 
-struct Encoder {
+struct DirectoryEncoder {
     function: DigestFunction,
     messages: Vec<EncodedDirectory>,
 }
 
-impl Encoder {
+impl DirectoryEncoder {
     fn directory(&mut self, path: &str, depth: usize, tree: &Tree) -> Result<Digest, TreeError> {
         if depth > MAX_DEPTH {
             return Err(TreeError::TooDeep(path.to_owned()));

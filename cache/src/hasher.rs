@@ -1,9 +1,9 @@
-//! Hashing bytes and files with either digest function.
+//! Hashes bytes and files with either digest function.
 //!
-//! Files are read, never mapped: a mapped file that its owner truncates meanwhile kills the process
-//! with SIGBUS, and sources belong to a user with an editor. Reading costs nothing for it. Small
+//! Files are read, never mapped into memory: a process that reads a mapped file dies of SIGBUS if the file is truncated
+//! meanwhile, and an editor may do that to a source file at any time. Reading is no slower: small
 //! files go through one small buffer; large ones are read in blocks, and BLAKE3 hashes a block on
-//! all cores while the next one is being read, which is as fast as the mapping.
+//! all cores while the next one is being read, which is as fast as mapping the file.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,54 +14,55 @@ use sha2::Digest as _;
 use crate::digest::{Digest, DigestFunction};
 use crate::regular::open_regular;
 
-/// Below this many bytes at once, waking other threads costs more than they save.
+/// Pieces of at least this many bytes are hashed by several threads. For smaller ones, waking the threads costs more
+/// than they save.
 const WIDE: usize = 1 << 20;
-/// Files from this size on are read ahead of the hashing.
+/// Files of at least this size are read by one thread while another one hashes.
 const READ_AHEAD_FROM: u64 = 16 << 20;
 const SMALL_BLOCK: usize = 128 << 10;
 const LARGE_BLOCK: usize = 2 << 20;
 
-/// Takes bytes piece by piece and gives their [`Digest`].
+/// Takes bytes piece by piece and computes their [`Digest`].
 #[derive(Debug, Clone)]
 pub struct Hasher {
-    state: State,
+    state: HasherState,
     size: u64,
 }
 
 #[derive(Debug, Clone)]
-enum State {
-    /// Boxed: the state holds a stack of 54 chaining values.
+enum HasherState {
+    /// Boxed, because the hasher's state is large: it holds a stack of 54 chaining values.
     Blake3(Box<blake3::Hasher>),
     Sha256(sha2::Sha256),
 }
 
 impl Hasher {
-    /// Starts with no bytes.
+    /// Makes a hasher that has seen no bytes yet.
     pub fn new(function: DigestFunction) -> Self {
         let state = match function {
-            DigestFunction::Blake3 => State::Blake3(Box::default()),
-            DigestFunction::Sha256 => State::Sha256(sha2::Sha256::new()),
+            DigestFunction::Blake3 => HasherState::Blake3(Box::default()),
+            DigestFunction::Sha256 => HasherState::Sha256(sha2::Sha256::new()),
         };
         Self { state, size: 0 }
     }
 
-    /// Adds `bytes`. BLAKE3 takes a megabyte or more with the help of other threads.
+    /// Adds `bytes`. BLAKE3 uses several threads if there is a megabyte of them or more.
     pub fn update(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
         match &mut self.state {
-            State::Blake3(hasher) if bytes.len() >= WIDE => _ = hasher.update_rayon(bytes),
-            State::Blake3(hasher) => _ = hasher.update(bytes),
-            State::Sha256(hasher) => hasher.update(bytes),
+            HasherState::Blake3(hasher) if bytes.len() >= WIDE => _ = hasher.update_rayon(bytes),
+            HasherState::Blake3(hasher) => _ = hasher.update(bytes),
+            HasherState::Sha256(hasher) => hasher.update(bytes),
         }
     }
 
-    /// The digest of all bytes so far.
+    /// Returns the digest of all bytes that were added so far.
     pub fn finish(&self) -> Digest {
         match &self.state {
-            State::Blake3(hasher) => {
+            HasherState::Blake3(hasher) => {
                 Digest::new(DigestFunction::Blake3, *hasher.finalize().as_bytes(), self.size)
             }
-            State::Sha256(hasher) => {
+            HasherState::Sha256(hasher) => {
                 let hash = hasher.clone().finalize().into();
                 Digest::new(DigestFunction::Sha256, hash, self.size)
             }
@@ -69,14 +70,14 @@ impl Hasher {
     }
 }
 
-/// The digest of a file's content.
+/// Computes the digest of a file's content.
 ///
-/// If others write to the file meanwhile, this is the digest of the bytes that were read.
+/// If another process writes to the file meanwhile, the digest is that of the bytes that were read.
 pub fn digest_file(function: DigestFunction, path: &Path) -> io::Result<Digest> {
     digest_open_file(function, &open_regular(path)?)
 }
 
-/// The digest of what is left to read in `file`.
+/// Computes the digest of the bytes from the current position of `file` to its end.
 pub(crate) fn digest_open_file(function: DigestFunction, file: &File) -> io::Result<Digest> {
     let mut hasher = Hasher::new(function);
     for_each_block(file, |block| {
@@ -137,7 +138,7 @@ fn fill(mut file: &File, block: &mut [u8]) -> io::Result<usize> {
 mod tests {
     use super::*;
 
-    /// Every path through the reader gives the digest of the plain bytes.
+    /// Files of every size, on each path through the reader, get the digest of their plain bytes.
     #[test]
     fn files_of_all_sizes() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,11 +1,12 @@
 //! Content-addressed store and action cache.
 //!
-//! Knows bytes, their digests, trees of them, and the results of actions. Knows no action
-//! execution, no graph, no language, and never prints: what a caller should hear about is returned
-//! or can be asked for ([`DiskStore::take_quarantined`]).
+//! This crate knows bytes, their digests, trees of files, and the results of actions. It does not run actions, knows
+//! no graph and no language, and never prints: it returns what a caller should hear about, or keeps it until the
+//! caller asks ([`DiskStore::take_quarantined`]).
 //!
 //! - [`Digest`] names bytes, [`Tree`] names a directory; [`reapi`] has the wire format of both.
-//! - [`DiskStore`] keeps blobs, trees and results in one folder that many processes may share.
+//! - [`DiskStore`] keeps blobs, trees and results in one folder that many processes may share. Its [`ContentStore`] is the
+//!   part that all code may use: blobs, trees, scratch folders and memos.
 
 mod digest;
 mod directory;
@@ -21,8 +22,9 @@ pub use directory::EncodedDirectory;
 pub use hasher::{Hasher, digest_file};
 pub use regular::{open_regular, read_regular, read_regular_to_string};
 pub use store::{
-    BlobWriter, DiskStore, ExportError, FIXED_MTIME, Health, IngestError, MaterialiseError, OnDisk,
-    Quarantined, ScratchDir, StoreError, TreeHealth, Unusable, Which, is_full, remove_tree,
+    BlobWriter, Claim, ContentStore, DiskStore, FIXED_MTIME, Flaw, FolderIdentity, Health,
+    IngestError, MaterialiseError, Memo, Quarantined, ScratchDir, StoreError, StoreExportError,
+    TreeHealth, TreeOnDisk, UnusableEntry, is_out_of_space, remove_tree,
 };
 pub use threads::start_threads;
 pub use tree::{Entry, MAX_DEPTH, Tree, TreeError};

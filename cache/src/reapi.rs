@@ -1,11 +1,11 @@
-//! The messages of `build.bazel.remote.execution.v2` that a build needs, written by hand.
+//! The messages of `build.bazel.remote.execution.v2` that a build needs, written by hand as Rust types.
 //!
-//! They are derived here instead of generated, so that the crate builds without `protoc` and the
-//! reader sees all of the wire format in one place. Field numbers are those of
-//! `remote_execution.proto` (API 2.0 to 2.12); deprecated fields that nobody here writes are kept
-//! where a peer may still send them. The derived encoder writes fields in tag order and nothing it
-//! does not know, which is what the API calls canonical; sorting repeated fields is the duty of
-//! whoever builds a message (see [`crate::Tree`] and the `normalise` functions below).
+//! They are not generated from a `.proto` file, so that the crate builds without `protoc` and the
+//! reader sees the whole wire format in one place. Field numbers are those of
+//! `remote_execution.proto` (API 2.0 to 2.12). Deprecated fields, which this program never writes, are declared
+//! where a peer may still send them. The derived encoder writes fields in tag order and drops unknown
+//! fields, which is what the API calls canonical. The code that builds a message has to sort its repeated fields
+//! (see [`crate::Tree`] and the `normalise` functions below).
 
 /// Hash and size of a blob; the hash function is known from the context.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
@@ -18,16 +18,16 @@ pub struct Digest {
     pub size_bytes: i64,
 }
 
-/// All that determines the outcome of one execution; its digest is the action key.
+/// Everything that determines the outcome of one execution; the digest of this message is the action key.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Action {
     /// Digest of the [`Command`].
     #[prost(message, optional, tag = "1")]
     pub command_digest: Option<Digest>,
-    /// Digest of the [`Directory`] that is the whole world of the action.
+    /// Digest of the [`Directory`] that is the input root: the action sees no other files.
     #[prost(message, optional, tag = "2")]
     pub input_root_digest: Option<Digest>,
-    /// How long the command may run.
+    /// The time limit of the command.
     #[prost(message, optional, tag = "6")]
     pub timeout: Option<Duration>,
     /// The result must not be cached.
@@ -36,7 +36,7 @@ pub struct Action {
     /// Separates otherwise equal actions.
     #[prost(bytes = "vec", tag = "9")]
     pub salt: Vec<u8>,
-    /// What the executing machine must offer.
+    /// The properties that the executing machine must have.
     #[prost(message, optional, tag = "10")]
     pub platform: Option<Platform>,
 }
@@ -210,7 +210,7 @@ pub struct NodeProperty {
     pub value: String,
 }
 
-/// What an [`Action`] left behind.
+/// The result of an [`Action`].
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ActionResult {
     /// Output files.
@@ -234,7 +234,7 @@ pub struct ActionResult {
     /// Standard error, by digest.
     #[prost(message, optional, tag = "8")]
     pub stderr_digest: Option<Digest>,
-    /// How and when it ran; not part of any key.
+    /// Metadata about the execution, which is not part of any key.
     #[prost(message, optional, tag = "9")]
     pub execution_metadata: Option<ExecutedActionMetadata>,
     /// Superseded by `output_symlinks` in API 2.1.
@@ -310,37 +310,37 @@ pub struct Tree {
     pub children: Vec<Directory>,
 }
 
-/// How, where and when an action ran.
+/// Metadata about the execution of an action: the machine, and the times of each step.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ExecutedActionMetadata {
     /// Name of the executing worker.
     #[prost(string, tag = "1")]
     pub worker: String,
-    /// When the action was queued.
+    /// The time at which the action was queued.
     #[prost(message, optional, tag = "2")]
     pub queued_timestamp: Option<Timestamp>,
-    /// When the worker took it.
+    /// The time at which the worker took it.
     #[prost(message, optional, tag = "3")]
     pub worker_start_timestamp: Option<Timestamp>,
-    /// When the worker was done with it.
+    /// The time at which the worker was done with it.
     #[prost(message, optional, tag = "4")]
     pub worker_completed_timestamp: Option<Timestamp>,
-    /// When staging of the inputs began.
+    /// The time at which staging of the inputs began.
     #[prost(message, optional, tag = "5")]
     pub input_fetch_start_timestamp: Option<Timestamp>,
-    /// When staging of the inputs ended.
+    /// The time at which staging of the inputs ended.
     #[prost(message, optional, tag = "6")]
     pub input_fetch_completed_timestamp: Option<Timestamp>,
-    /// When the command began.
+    /// The time at which the command began.
     #[prost(message, optional, tag = "7")]
     pub execution_start_timestamp: Option<Timestamp>,
-    /// When the command ended.
+    /// The time at which the command ended.
     #[prost(message, optional, tag = "8")]
     pub execution_completed_timestamp: Option<Timestamp>,
-    /// When collecting of the outputs began.
+    /// The time at which collecting of the outputs began.
     #[prost(message, optional, tag = "9")]
     pub output_upload_start_timestamp: Option<Timestamp>,
-    /// When collecting of the outputs ended.
+    /// The time at which collecting of the outputs ended.
     #[prost(message, optional, tag = "10")]
     pub output_upload_completed_timestamp: Option<Timestamp>,
     /// Details that only the executing worker knows.

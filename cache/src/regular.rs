@@ -1,9 +1,10 @@
-//! Reading a file that has to be a regular one.
+//! Reads files, and refuses whatever is not a regular file.
 //!
-//! In the place of a file that is to be read there may be anything: a FIFO, whose reader waits for a
-//! writer, a socket, a terminal or another device. So nothing is opened before its kind is known, it is
-//! opened without waiting, and its kind is asked again of what was opened. What is none is an error
-//! that says so. How much is read is limited, as a file may have any length, or none that it tells.
+//! A path that should name a file may name anything: a FIFO, which makes its reader wait for a
+//! writer, a socket, a terminal or another device. So the kind is checked before anything is opened, the path is
+//! opened without blocking, and the kind of the opened file is checked again. Anything but a regular file is an
+//! error that names its kind. The number of bytes read is limited, because a file may be huge, and some files report
+//! no length at all.
 
 use std::fs::{File, FileType};
 use std::io::{self, Read as _};
@@ -12,37 +13,37 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
-/// Names what is in the place of a regular file.
+/// Says what the path names instead of a regular file.
 #[derive(Debug, thiserror::Error)]
 #[error("it is {0} and not a regular file")]
 struct NotRegular(&'static str);
 
-/// Opens a regular file for reading, through symbolic links. Never waits.
+/// Opens a regular file for reading. Symbolic links are followed, and the call never blocks.
 ///
 /// # Errors
-/// If there is none, it can't be opened, or it is something else: a folder, a FIFO, a device.
+/// If the file is missing, can't be opened, or is something else: a folder, a FIFO, a device.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     open(path, OFlags::empty())
 }
 
-/// Reads a regular file of at most `most` bytes, through symbolic links. Never waits.
+/// Reads a regular file of at most `most` bytes. Symbolic links are followed, and the call never blocks.
 ///
 /// # Errors
-/// As [`open_regular`]; also if it is longer.
+/// As [`open_regular`]; also if the file is longer.
 pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     read(&open_regular(path)?, most)
 }
 
-/// Reads a regular file of at most `most` bytes of UTF-8 text, through symbolic links. Never waits.
+/// Reads a regular file of at most `most` bytes of UTF-8 text. Symbolic links are followed, and the call never blocks.
 ///
 /// # Errors
-/// As [`read_regular`]; also if it is not UTF-8.
+/// As [`read_regular`]; also if the file is not UTF-8.
 pub fn read_regular_to_string(path: &Path, most: u64) -> io::Result<String> {
     let bytes = read_regular(path, most)?;
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// Reads a regular file of at most `most` bytes that no symbolic link may stand in for. Never waits.
+/// Reads a regular file of at most `most` bytes, and refuses a symbolic link in its place. The call never blocks.
 pub(crate) fn read_own(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     read(&open(path, OFlags::NOFOLLOW)?, most)
 }
@@ -53,7 +54,7 @@ fn read(file: &File, most: u64) -> io::Result<Vec<u8>> {
         return Err(too_long(length, most));
     }
     let mut bytes = Vec::new();
-    // It may grow while it is read.
+    // The file may grow while it is read.
     let length = file.take(most + 1).read_to_end(&mut bytes)?;
     let length = u64::try_from(length).unwrap_or(u64::MAX);
     if length > most { Err(too_long(length, most)) } else { Ok(bytes) }
@@ -66,7 +67,7 @@ fn too_long(length: u64, most: u64) -> io::Error {
 }
 
 fn open(path: &Path, flags: OFlags) -> io::Result<File> {
-    // To open some devices is to start them, so a look comes first.
+    // Opening some devices starts them, so the kind is checked before.
     let metadata = match flags.contains(OFlags::NOFOLLOW) {
         true => std::fs::symlink_metadata(path)?,
         false => std::fs::metadata(path)?,

@@ -1,6 +1,6 @@
-//! A directory tree in memory: names, digests, links; no bytes.
+//! A directory tree in memory: it holds names, digests and link targets, but no content.
 //!
-//! This is what the rest of the program computes with. [`Tree::digest`] turns it into the canonical
+//! The rest of the program computes with this type. [`Tree::digest`] turns it into the canonical
 //! `Directory` messages of the Remote Execution API (in the module `directory`). Times, owners and
 //! permission bits other than "executable" don't exist here, so they can't leak into a key.
 
@@ -9,7 +9,7 @@ use std::collections::btree_map::Entry as Slot;
 
 use crate::digest::{Digest, DigestFunction, ParseDigestError};
 
-/// The deepest nesting of directories, so that no walk can exhaust stack or descriptors.
+/// The deepest nesting of directories that is accepted, so that no walk can exhaust the stack or the descriptors.
 pub const MAX_DEPTH: usize = 128;
 
 /// The longest name that Linux file systems hold, in bytes.
@@ -41,11 +41,11 @@ pub enum Entry {
     },
     /// A directory held in memory.
     Directory(Tree),
-    /// A directory whose message is stored already, by the digest of that message.
+    /// A directory whose message is in the store already, named by the digest of that message.
     Subtree(Digest),
 }
 
-/// Why a tree can't be built, merged or read.
+/// The reason why a tree can't be built, merged or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TreeError {
     /// The path is empty, absolute, not normalised, or a name in it can't exist on disk.
@@ -57,24 +57,24 @@ pub enum TreeError {
     /// A symbolic link with an empty or overlong target, or with a NUL in it.
     #[error("the symbolic link `{}` has no usable target", .0.escape_debug())]
     Target(String),
-    /// Something is there already.
+    /// The tree has an entry at this path already.
     #[error("`{}` is in the tree already", .0.escape_debug())]
     Duplicate(String),
     /// A parent of the path is a file or a symbolic link.
     #[error("`{}` is not a directory", .0.escape_debug())]
     NotADirectory(String),
-    /// A parent of the path is [`Entry::Subtree`], whose content is not at hand.
+    /// A parent of the path is an [`Entry::Subtree`], whose content is not in memory.
     #[error("`{}` is a stored directory, it has to be loaded before it can change", .0.escape_debug())]
     Stored(String),
-    /// Two trees disagree.
+    /// Two trees that are merged have different entries at the same path.
     #[error("`{}` differs between the trees to merge", .0.escape_debug())]
     Conflict(String),
     /// A digest in the tree was made by another function than the tree's.
     #[error("`{}` has the digest {digest}, but the tree is made of {function} digests", .path.escape_debug())]
     Function {
-        /// Where in the tree.
+        /// The path in the tree.
         path: String,
-        /// The odd one out.
+        /// The digest that was made by the other function.
         digest: Digest,
         /// The tree's function.
         function: DigestFunction,
@@ -85,9 +85,9 @@ pub enum TreeError {
     /// A `Directory` message with a child whose digest is malformed.
     #[error("`{}` has a malformed digest", .path.escape_debug())]
     Digest {
-        /// Where in the tree.
+        /// The path in the tree.
         path: String,
-        /// What is wrong with it.
+        /// The error in the digest.
         source: ParseDigestError,
     },
 }
@@ -114,7 +114,7 @@ impl Tree {
         Ok(())
     }
 
-    /// The entry at `path`, unless there is none or it lies inside an [`Entry::Subtree`].
+    /// Returns the entry at `path`; `None` if the tree has none there, or if the path leads into an [`Entry::Subtree`].
     pub fn get(&self, path: &str) -> Option<&Entry> {
         match path.split_once('/') {
             None => self.entries.get(path),
@@ -125,8 +125,8 @@ impl Tree {
         }
     }
 
-    /// Adds everything of `other`. Directories are united; anything else that both trees have at
-    /// one path must be the same, or the path is reported as [`TreeError::Conflict`].
+    /// Adds all entries of `other`. Directories are merged. If both trees have another entry at the same path, the two
+    /// must be equal; if they are not, the path is reported as [`TreeError::Conflict`].
     pub fn merge(&mut self, other: Self) -> Result<(), TreeError> {
         self.merge_at("", other)
     }
@@ -148,7 +148,7 @@ impl Tree {
         Ok(())
     }
 
-    /// The directory at the end of `names`, created as needed.
+    /// Returns the directory at the end of `names`, and creates the directories that are missing.
     fn descend(&mut self, names: &[&str]) -> Result<&mut Self, TreeError> {
         let mut tree = self;
         for (depth, name) in names.iter().enumerate() {
@@ -163,7 +163,7 @@ impl Tree {
     }
 }
 
-/// Whether `name` can be one segment of a path on disk.
+/// Tells if `name` can be one segment of a path on disk.
 pub(crate) fn is_valid_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && name.len() <= MAX_NAME && !name.contains(['/', '\0'])
 }
@@ -180,7 +180,7 @@ pub(crate) fn check_target(path: &str, entry: &Entry) -> Result<(), TreeError> {
     }
 }
 
-/// `name` below `parent`, where the root is the empty path.
+/// Joins `name` to the path of its `parent`; the root has the empty path.
 pub(crate) fn join(parent: &str, name: &str) -> String {
     if parent.is_empty() { name.to_owned() } else { format!("{parent}/{name}") }
 }

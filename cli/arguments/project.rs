@@ -11,11 +11,11 @@ the first build, which writes run.lock.toml.
 Examples:
     run new hello                              a program in Rust
     run new shop --language go --world http    a service in Go
-    run new --list                             what there is";
+    run new --list                             all languages and worlds";
 
 pub(super) const INIT_EXAMPLES: &str = "\
-What the folder has already stays as it is, and is listed. The project is called like the folder, and its
-language is the one of the package that is there, if there is one.
+Files that are already in the folder are not changed, but listed. The project gets the name of the folder. If the
+folder has a package of some language, this is the language of the project.
 
 Examples:
     run init
@@ -29,7 +29,7 @@ pub(crate) struct New {
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) kind: Kind,
-    /// Show the languages and worlds that there are projects for.
+    /// List the languages and worlds for which there are projects.
     #[arg(long, conflicts_with_all = ["name", "language", "world"])]
     pub(crate) list: bool,
 }
@@ -44,18 +44,18 @@ pub(crate) struct Init {
     pub(crate) kind: Kind,
 }
 
-/// Says which kind of project to make.
+/// The kind of project to make.
 #[derive(Debug, Args)]
 pub(crate) struct Kind {
     /// The language of the component [default: rust].
     #[arg(short, long, value_name = "LANGUAGE", value_parser = languages(), ignore_case = true)]
     pub(crate) language: Option<Language>,
-    /// What the component is to the world.
+    /// The kind of component.
     #[arg(short, long, value_enum, value_name = "WORLD", ignore_case = true, default_value_t = World::Cli)]
     pub(crate) world: World,
 }
 
-/// What a component is to the world.
+/// The kind of a component, which decides about its WIT world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum World {
     /// A program that runs and ends (wasi:cli/command).
@@ -70,7 +70,7 @@ pub(crate) enum World {
 }
 
 impl World {
-    /// What it is called on the command line.
+    /// Returns the name of the kind on the command line.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Cli => "cli",
@@ -80,7 +80,7 @@ impl World {
     }
 }
 
-/// The languages by their names, and by what people write instead.
+/// Parses a language by its name or by one of its other names.
 fn languages() -> impl clap::builder::TypedValueParser<Value = Language> {
     let value = |language: Language| {
         PossibleValue::new(language.as_str()).aliases(language.nicknames().iter().copied())

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum, ValueHint};
 
 pub(super) const COMPLETIONS_HELP: &str = "\
-The script asks the `run` in PATH what fits, so it knows the components of the project too.
+The script asks the `run` in PATH for the words that fit, so it also completes the components of the project.
 
 Examples:
     source <(run completions bash)       in ~/.bashrc
@@ -25,7 +25,7 @@ pub(crate) struct Completions {
     pub(crate) shell: Shell,
 }
 
-/// A shell that there are completions for.
+/// A shell for which there are completions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Shell {
     Bash,
@@ -34,7 +34,7 @@ pub(crate) enum Shell {
 }
 
 impl Shell {
-    /// What it is called.
+    /// Returns the name of the shell.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Bash => "bash",
@@ -52,7 +52,7 @@ Examples:
 /// Arguments of `run man`.
 #[derive(Debug, Args)]
 pub(crate) struct Man {
-    /// The folder to write a page for each command to; it is created. Without it, the page of `run` is printed.
+    /// The folder for the pages of all commands; it is created. Without DIR, the page of `run` is printed.
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) folder: Option<PathBuf>,
 }

@@ -1,32 +1,30 @@
-//! `run clean`: removes what `run build` wrote into the project. Caches stay, and so does what somebody
-//! has changed since.
+//! `run clean`: removes the files that `run build` wrote into the project. Caches stay, and so do files that
+//! somebody has changed since.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use engine::{Fate, Former, Outputs};
+use engine::{Fate, FormerOutput, OutputJournal};
 
-use super::build;
-use super::session::Session;
+use super::{report, start};
 use crate::command_error::CommandError;
 use crate::config::Config;
 
 /// Runs `run clean`.
 pub(crate) fn run(config: &Config) -> Result<ExitCode, CommandError> {
-    let session = Session::open(config)?;
-    session.refuse_linked_folder()?;
+    let project = start::project(config)?;
+    project.refuse_linked_folder()?;
     let mut removed = 0;
     let mut changed = BTreeSet::new();
-    // Also of components that are gone from run.toml, and in former output folders.
-    for Former { path, fate } in build::former(&mut Outputs::open(&session.folder), &changed)? {
-        let shown = path.strip_prefix(&session.folder).unwrap_or(&path).display();
+    // This includes files of components that are no longer in run.toml, and files in former output folders.
+    let former =
+        project.remove_former(&mut OutputJournal::open(&project.folder), &BTreeSet::new())?;
+    for FormerOutput { path, fate } in former {
+        let shown = report::shown(&project, &path);
         match fate {
-            Fate::Removed => {
-                removed += 1;
-                build::remove_empty_folders(&session.folder, &path);
-            }
+            Fate::Removed => removed += 1,
             Fate::Changed => {
                 config.printer.warning(&format!(
                     "`{shown}` stays, as somebody has changed it since it was written"
@@ -39,17 +37,17 @@ pub(crate) fn run(config: &Config) -> Result<ExitCode, CommandError> {
             }
         }
     }
-    // Without a journal, or one that was lost, what has the name of a component is known by that.
-    let folder = session.manifest.output_dir();
-    for component in &session.manifest.components {
+    // If the journal has been lost, outputs are recognised by the names of components.
+    let folder = project.manifest.output_dir();
+    for component in &project.manifest.components {
         let path = folder.join(format!("{}.wasm", component.name.as_str()));
         if !changed.contains(&path) && remove_file(&path)? {
             removed += 1;
-            build::remove_empty_folders(&session.folder, &path);
+            project.remove_empty_folders(&path);
         }
     }
-    removed += usize::from(remove_file(&session.private_folder().join("state"))?);
-    remove_if_empty(&session.private_folder());
+    removed += usize::from(remove_file(&project.private_folder().join("state"))?);
+    remove_if_empty(&project.private_folder());
     config.printer.status("Removed", &format!("{removed} files"));
     Ok(ExitCode::SUCCESS)
 }
@@ -65,7 +63,7 @@ fn remove_file(path: &Path) -> Result<bool, CommandError> {
     }
 }
 
-/// A folder in which something else lies stays.
+/// Removes a folder if it is empty.
 fn remove_if_empty(folder: &Path) {
     let _ = std::fs::remove_dir(folder);
 }

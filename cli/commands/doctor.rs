@@ -1,4 +1,4 @@
-//! `run doctor`: what this machine has of what builds need.
+//! `run doctor`: checks if this machine has what builds need.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,7 +7,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use cache::DiskStore;
 use rules::manifest::find_project;
-use rules::toolchain::{Presence, host_platform};
+use rules::platform::host_platform;
+use rules::toolchain::Presence;
 use rustix::fs::{ioctl_ficlone, statvfs};
 use sandbox::{
     Cancel, Determinism, Isolation, Limits, Mount, MountSource, Outcome, Sandbox, SandboxError,
@@ -15,32 +16,32 @@ use sandbox::{
 };
 use serde_json::json;
 
-use super::session::{self, Session};
+use super::start;
 use crate::command_error::{CommandError, Kind};
 use crate::config::Config;
 use crate::ui;
 
-/// One thing that was looked at.
+/// The result of one check.
 struct Check {
     name: &'static str,
     state: State,
     text: String,
 }
 
-/// What came of it.
+/// The state that a check has found.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// It is there.
+    /// The machine has it.
     Good,
-    /// It isn't, and something is slower, or only some projects need it.
+    /// The machine lacks it, but that only makes something slower, or only some projects need it.
     Limited,
-    /// It isn't, and nothing can be built.
+    /// The machine lacks it, and nothing can be built.
     Bad,
 }
 
 /// Runs `run doctor`.
 pub(crate) fn run(config: &Config) -> Result<ExitCode, CommandError> {
-    let store = session::store(config)?;
+    let store = start::store(config)?;
     let mut checks = sandbox_checks(&store);
     checks.push(kernel());
     checks.extend(store_checks(&store));
@@ -111,7 +112,7 @@ fn sandbox_checks(store: &DiskStore) -> Vec<Check> {
     ]
 }
 
-/// What `--sandbox` offers besides, and what stands against it.
+/// Describes for each weaker sandbox whether it works here, or why not.
 fn weaker(store: &DiskStore) -> String {
     let offer = |isolation: Isolation| {
         let name = isolation.name();
@@ -126,10 +127,15 @@ fn weaker(store: &DiskStore) -> String {
                 format!("`--sandbox {name}` works")
             }
             Ok(Some(Ok(outcome))) => {
-                format!("`--sandbox {name}` doesn't: a command ended with {:?}", outcome.status)
+                format!(
+                    "`--sandbox {name}` doesn't work: a command ended with {:?}",
+                    outcome.status
+                )
             }
-            Ok(Some(Err(error))) => format!("`--sandbox {name}` doesn't: {}", with_causes(&error)),
-            Err(error) => format!("`--sandbox {name}` doesn't: {}", error.cause),
+            Ok(Some(Err(error))) => {
+                format!("`--sandbox {name}` doesn't work: {}", with_causes(&error))
+            }
+            Err(error) => format!("`--sandbox {name}` doesn't work: {}", error.cause),
         }
     };
     [Isolation::Weak, Isolation::None].map(offer).join("; ")
@@ -140,7 +146,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Runs this machine's own `true` in the sandbox.
+/// Runs this machine's own `true` in the sandbox. Returns `None` if the machine has no such program.
 fn run_true(
     sandbox: &Sandbox,
     determinism: Option<Determinism>,
@@ -171,7 +177,7 @@ fn run_true(
     Some(sandbox.run(&spec, &Cancel::new()))
 }
 
-/// From this version on, the determinism layer stays on one processor.
+/// The first version of Linux with which the determinism layer stays on one processor.
 const FAST_NOTIFICATION: (u32, u32) = (6, 6);
 
 fn kernel() -> Check {
@@ -188,7 +194,7 @@ fn kernel() -> Check {
     }
 }
 
-/// How the limits of components are enforced.
+/// Says how the limits of components are enforced.
 fn limits(sandbox: &Sandbox) -> Check {
     let text = match sandbox.has_groups() {
         true => "memory and processes by cgroups, timeout by signal, CPUs by affinity",
@@ -200,7 +206,7 @@ fn limits(sandbox: &Sandbox) -> Check {
     Check::new("limits", State::Good, text)
 }
 
-/// Below this, installing a few toolchains may fail.
+/// The free space in bytes below which installing a few toolchains may fail.
 const ROOM: u64 = 4_000_000_000;
 
 fn store_checks(store: &DiskStore) -> Vec<Check> {
@@ -229,12 +235,12 @@ fn can_share_blocks(folder: &Path) -> std::io::Result<bool> {
     Ok(ioctl_ficlone(&other, &one).is_ok())
 }
 
-/// The toolchains of the project, if there is one here.
+/// Checks the toolchains of the project, if there is one here.
 fn toolchains(config: &Config, store: &DiskStore) -> Result<Option<Check>, CommandError> {
     if find_project(&config.directory).is_err() {
         return Ok(None);
     }
-    let lock = Session::open(config)?.lock()?.unwrap_or_default();
+    let lock = start::project(config)?.lock()?.unwrap_or_default();
     let pinned = lock
         .inventory(store)
         .map_err(|error| CommandError::from_error(Kind::Environment, &error))?;
@@ -278,7 +284,7 @@ impl Client {
         let (program, arguments) = self.command.split_first().expect("a command has a program");
         let arguments: Vec<OsString> = arguments.iter().map(Into::into).collect();
         let mut command = Command::new(program);
-        // Clients and what stands in their place look for configuration in the folder where they run.
+        // Clients, and wrappers in their place, look for configuration in the folder where they run.
         command.current_dir("/");
         let output = command.args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output();
         let version = output.ok().filter(|output| output.status.success());

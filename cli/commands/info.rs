@@ -1,17 +1,17 @@
-//! `run info`: the project as it is understood.
+//! `run info`: shows how `run` understands the project.
 //!
-//! One description, shown as text or as JSON: what a person reads and what a program reads can't
-//! drift apart.
+//! There is one description, which is shown as text or as JSON. So the two forms always say the same.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use cache::DiskStore;
+use project::Project;
 use rules::manifest::{Component, Dependencies, DependencySource, Manifest, Origin};
 use rules::toolchain::Lock;
 use serde_json::{Map, Value, json};
 
-use super::session::{self, Session};
+use super::start;
 use crate::arguments::Info as Arguments;
 use crate::command_error::CommandError;
 use crate::config::Config;
@@ -19,18 +19,18 @@ use crate::ui;
 
 /// Runs `run info`.
 pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, CommandError> {
-    let session = Session::open(config)?;
-    let selection = session::selection(&session, &arguments.names)?;
+    let project = start::project(config)?;
+    let selection = start::selection(&project, &arguments.names)?;
     if !selection.is_everything() {
-        let components = selection.components(&session.manifest).map(component);
+        let components = selection.components(&project.manifest).map(component);
         let description = json!({ "components": components.collect::<Vec<_>>() });
         print(config, &ui::mask::json(&description), String::new());
         return Ok(ExitCode::SUCCESS);
     }
-    let store = session::store(config)?;
-    let lock = session.lock()?;
-    let description = ui::mask::json(&describe(&session, &store, lock.as_ref()));
-    print(config, &description, headline(&session.manifest));
+    let store = start::store(config)?;
+    let lock = project.lock()?;
+    let description = ui::mask::json(&describe(&project, &store, lock.as_ref()));
+    print(config, &description, headline(&project.manifest));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -45,12 +45,12 @@ fn headline(manifest: &Manifest) -> String {
     format!("{} {}\n\n", manifest.project.name.value, manifest.project.version.value)
 }
 
-fn describe(session: &Session, store: &DiskStore, lock: Option<&Lock>) -> Value {
-    let manifest = &session.manifest;
+fn describe(project: &Project, store: &DiskStore, lock: Option<&Lock>) -> Value {
+    let manifest = &project.manifest;
     let registry = &manifest.registry;
     let dev = &manifest.dev;
     json!({
-        "project": project(session),
+        "project": identity(project),
         "components": manifest.components.iter().map(component).collect::<Vec<_>>(),
         "dependencies": dependencies(&manifest.dependencies),
         "dev_dependencies": dependencies(&manifest.dev_dependencies),
@@ -87,12 +87,13 @@ fn describe(session: &Session, store: &DiskStore, lock: Option<&Lock>) -> Value 
     })
 }
 
-fn project(session: &Session) -> Value {
-    let project = &session.manifest.project;
+fn identity(project: &Project) -> Value {
+    let folder = project.folder.display().to_string();
+    let project = &project.manifest.project;
     let mut value = json!({
         "name": project.name.value.to_string(),
         "version": project.version.value.to_string(),
-        "folder": session.folder.display().to_string(),
+        "folder": folder,
     });
     if let Some(description) = &project.description {
         value["description"] = description.value.clone().into();
@@ -137,6 +138,9 @@ fn component(component: &Component) -> Value {
             value[key] = list.into();
         }
     }
+    if let Some(compiler) = &component.compiler {
+        value["compiler"] = compiler.value.to_string().into();
+    }
     if !component.features.default.value {
         value["default_features"] = false.into();
     }
@@ -165,7 +169,7 @@ fn deploy(manifest: &Manifest) -> Value {
             value["provider"] = provider.value.clone().into();
         }
         if !profile.options.is_empty() {
-            // The names only: an option may hold a credential.
+            // Only the names are shown, because an option may hold a credential.
             value["options"] = profile.options.keys().cloned().collect();
         }
         (name.to_string(), value)
@@ -185,7 +189,7 @@ fn toolchains(lock: Option<&Lock>) -> Value {
     Value::Object(entries.collect())
 }
 
-/// A description as indented text: a heading per section, a line per entry.
+/// Formats a description as indented text, with a heading per section and a line per entry.
 fn text(description: &Value) -> String {
     let mut text = String::new();
     for (section, value) in description.as_object().into_iter().flatten() {
@@ -211,7 +215,7 @@ fn text(description: &Value) -> String {
     text + "\n"
 }
 
-/// A component: its name, then what it has.
+/// Writes a component: its name, and then a line for each of its properties.
 fn entry(text: &mut String, item: &Value) {
     let name = item["name"].as_str().unwrap_or_default();
     let _ = writeln!(text, "  {name}");

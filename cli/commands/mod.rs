@@ -1,15 +1,20 @@
-//! One file per command: validate, call the libraries, print.
+//! The commands, one file for each. A command validates, calls the libraries and prints.
+//!
+//! Three files serve several commands: `start` opens project and store, `prepare` makes a builder of the
+//! arguments, and `report` prints the result of a build.
 
 mod build;
 mod clean;
 mod doctor;
+mod enter_sandbox;
 mod info;
 mod new;
-mod session;
+mod prepare;
+mod report;
 mod shell;
+mod start;
 mod toolchain;
 mod verify;
-mod workshop;
 
 use std::process::ExitCode;
 
@@ -17,7 +22,9 @@ use crate::arguments::{Arguments, Command};
 use crate::command_error::CommandError;
 use crate::config::Config;
 
-/// Runs the command that was asked for.
+pub(crate) use enter_sandbox::run as enter_sandbox;
+
+/// Runs the given command.
 pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, CommandError> {
     match &arguments.command {
         Command::Build(build) => build::run(build, config),
@@ -34,7 +41,8 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
     }
 }
 
-/// Runs the command that was asked for, if it is one that needs nothing of the user's.
+/// Runs the given command if it needs neither a project nor a home folder. Returns `None` for all other
+/// commands.
 pub(crate) fn run_anywhere(arguments: &Arguments) -> Option<Result<ExitCode, CommandError>> {
     match &arguments.command {
         Command::Completions(completions) => Some(shell::completions(completions)),

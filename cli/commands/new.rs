@@ -1,7 +1,7 @@
-//! `run new` and `run init`: a project that builds at once, in a new folder or in the current one.
+//! `run new` and `run init`: make a project that can be built at once, in a new folder or in the current one.
 //!
-//! Nothing that is there is changed, and nothing of git is touched: a repository around the project stays as it is,
-//! and none is made.
+//! Existing files are not changed. git is not used: no repository is made, and one around the project is not
+//! changed.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::template::{File, Template, Unsuitable};
 use crate::ui;
 
-/// Files by which a package of a language is known.
+/// The files that show in which language an existing package is written.
 const MARKS: [(&str, &str); 8] = [
     ("Cargo.toml", "rust"),
     ("go.mod", "go"),
@@ -35,13 +35,13 @@ pub(crate) fn run(arguments: &New, config: &Config) -> Result<ExitCode, CommandE
         list(config);
         return Ok(ExitCode::SUCCESS);
     };
-    let name = new_name(name)?;
+    let name = new_name(name, &config.directory)?;
     let folder = config.directory.join(name.as_str());
     let template = template(&arguments.kind, None);
     let files = named(&template, &name)?;
     let created = prepare(&folder, name.as_str())?;
     if let Err(error) = write_all(&folder, &files) {
-        // A half of a project would be in the way of the next try.
+        // Half a project would be in the way of the next try.
         let _ = match created {
             true => cache::remove_tree(&folder),
             false => files.iter().try_for_each(|file| fs::remove_file(folder.join(&file.path))),
@@ -76,12 +76,12 @@ pub(crate) fn init(arguments: &Init, config: &Config) -> Result<ExitCode, Comman
     Ok(ExitCode::SUCCESS)
 }
 
-/// Adapts what is about to be written to a file of the folder that stays.
+/// Adapts the files that are about to be written to an existing file of the folder.
 fn adapt(missing: &mut Vec<File>, kept: &File, folder: &Path, name: &ComponentName) {
     match kept.path.as_str() {
-        // It is the lock of the other manifest.
+        // The template's Cargo.lock belongs to the template's Cargo.toml, which is not written.
         "Cargo.toml" => missing.retain(|file| file.path != "Cargo.lock"),
-        // Packages of the module are imported by its path.
+        // Packages of the module are imported by the module's path, which is that of the existing go.mod.
         "go.mod" => {
             let text = fs::read_to_string(folder.join(&kept.path)).unwrap_or_default();
             let theirs = text.lines().find_map(|line| line.strip_prefix("module "));
@@ -96,7 +96,7 @@ fn adapt(missing: &mut Vec<File>, kept: &File, folder: &Path, name: &ComponentNa
     }
 }
 
-/// Shows what projects there are.
+/// Lists the languages and worlds for which there are projects.
 fn list(config: &Config) {
     if config.printer.json {
         for template in Template::all() {
@@ -121,7 +121,7 @@ fn list(config: &Config) {
     config.printer.result(&ui::table(&rows));
 }
 
-/// What a project is, in a few words.
+/// Describes a kind of project in a few words.
 const fn about(world: World) -> &'static str {
     match world {
         World::Cli => "a program that runs and ends: wasi:cli/command",
@@ -141,18 +141,31 @@ fn template(kind: &Kind, folder: Option<&Path>) -> Template {
     Template::of(language, kind.world)
 }
 
-/// The name that `run new` was given, which may have been meant as a path.
-fn new_name(text: &str) -> Result<ComponentName, CommandError> {
+/// Parses the name that `run new` was given. If it is a path instead, the error has a hint with the right
+/// command for `directory`.
+fn new_name(text: &str, directory: &Path) -> Result<ComponentName, CommandError> {
     let path = Path::new(text);
     match (path.parent().filter(|above| !above.as_os_str().is_empty()), path.file_name()) {
         (_, None) if !text.is_empty() => {
-            Err(CommandError::usage(format!("`{text}` is a folder and no name"))
-                .hint("`run init` makes a project of the current folder"))
+            let folder = match text {
+                "." => String::new(),
+                _ => format!("-C {} ", engine::quote(text)),
+            };
+            Err(CommandError::usage(format!("`{text}` is a folder and not a name"))
+                .hint(format!("`run {folder}init` makes a project of it")))
         }
         (Some(above), Some(name)) => {
-            let (above, name) = (above.display(), name.to_string_lossy());
-            Err(CommandError::usage(format!("`{text}` is a path and no name"))
-                .hint(format!("`run -C {above} new {name}` makes the project there")))
+            let name = name.to_string_lossy();
+            let name =
+                ComponentName::like(&name).map_or(name.into_owned(), |name| name.to_string());
+            let folder = engine::quote(&above.to_string_lossy());
+            let make = match directory.join(above).is_dir() {
+                true => String::new(),
+                false => format!("mkdir -p {folder} && "),
+            };
+            let name = engine::quote(&name);
+            Err(CommandError::usage(format!("`{text}` is a path and not a name"))
+                .hint(format!("`{make}run -C {folder} new {name}` makes the project there")))
         }
         _ => parsed(text),
     }
@@ -166,14 +179,14 @@ fn parsed(text: &str) -> Result<ComponentName, CommandError> {
     })
 }
 
-/// The name of a folder as that of a component.
+/// Makes the name of a folder into that of a component.
 fn name_of(folder: &Path) -> Result<ComponentName, CommandError> {
     let text = folder.file_name().unwrap_or_default().to_string_lossy();
     ComponentName::like(&text).ok_or_else(|| {
         CommandError::usage(format!(
-            "`{text}`, the name of this folder, makes no name of a component"
+            "`{text}`, the name of this folder, can't be made into the name of a component"
         ))
-        .hint("give one: `run init --name hello`")
+        .hint("give a name: `run init --name hello`")
     })
 }
 
@@ -184,14 +197,14 @@ fn named(template: &Template, name: &ComponentName) -> Result<Vec<File>, Command
                 format!("`{name}` cannot be the name of a {language} project: {language} has it for itself")
             }
             Unsuitable::Taken => {
-                format!("`{name}` cannot be the name of this project: it is built with a package that is called so")
+                format!("`{name}` cannot be the name of this project: it is built with a package of this name")
             }
         };
         CommandError::usage(error).hint(format!("choose another, such as `my-{name}`"))
     })
 }
 
-/// Makes the folder of a new project; whether it was not there before.
+/// Creates the folder of a new project. Returns false if there was an empty folder already.
 fn prepare(folder: &Path, shown: &str) -> Result<bool, CommandError> {
     match fs::create_dir(folder) {
         Ok(()) => return Ok(true),
@@ -202,7 +215,7 @@ fn prepare(folder: &Path, shown: &str) -> Result<bool, CommandError> {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
             return Err(CommandError::usage(format!(
-                "`{shown}` is there already, and is no folder"
+                "`{shown}` is there already, and is not a folder"
             )));
         }
         Err(source) => return Err(cannot("read", folder).caused_by(&source)),
@@ -218,7 +231,7 @@ fn prepare(folder: &Path, shown: &str) -> Result<bool, CommandError> {
     }
 }
 
-/// Writes files that are not there yet.
+/// Writes files, which must not exist yet.
 fn write_all(folder: &Path, files: &[File]) -> Result<(), CommandError> {
     for File { path, text } in files {
         let path = folder.join(path);
@@ -241,7 +254,7 @@ struct Created<'a> {
     name: &'a ComponentName,
     folder: &'a PathBuf,
     written: &'a [File],
-    /// Files of the template that the folder had already.
+    /// The files of the template that the folder already had.
     kept: &'a [File],
 }
 
@@ -270,7 +283,7 @@ impl Created<'_> {
             config.printer.status("Wrote", &file.path);
         }
         for file in self.kept {
-            config.printer.status("Kept", &format!("{}, as it was there", file.path));
+            config.printer.status("Kept", &format!("{}, which was there already", file.path));
         }
         self.tell_what_to_ignore(config);
         if config.printer.verbosity >= 0 {
@@ -278,7 +291,7 @@ impl Created<'_> {
         }
     }
 
-    /// Says which lines a .gitignore that was there lacks.
+    /// Warns of lines that an existing .gitignore lacks.
     fn tell_what_to_ignore(&self, config: &Config) {
         let Some(ours) = self.kept.iter().find(|file| file.path == ".gitignore") else { return };
         let theirs = fs::read_to_string(self.folder.join(&ours.path)).unwrap_or_default();
@@ -290,11 +303,11 @@ impl Created<'_> {
             let lines = lacks.join("` and `");
             config
                 .printer
-                .warning(&format!("`.gitignore` lacks `{lines}`, which `run build` makes"));
+                .warning(&format!("`.gitignore` lacks `{lines}`, which `run build` creates"));
         }
     }
 
-    /// The next commands.
+    /// Returns the commands that the user may run next.
     fn next(&self, in_new_folder: bool) -> String {
         let wasm = format!("target/wasm/{}.wasm", self.name);
         let enter = match in_new_folder {
@@ -324,15 +337,20 @@ mod tests {
     #[test]
     fn what_is_no_name_is_told_with_what_to_type() {
         let check = |text: &str, message: &str, hint: &str| {
-            let error = new_name(text).unwrap_err();
+            let error = new_name(text, Path::new("/")).unwrap_err();
             assert!(error.message.contains(message), "{error:?}");
             assert!(error.hints.iter().any(|known| known.contains(hint)), "{error:?}");
         };
         check("My_App", "`My_App` cannot be the name of a component", "did you mean `my-app`?");
-        check("services/api", "is a path and no name", "`run -C services new api`");
-        check("/tmp/api", "is a path and no name", "`run -C /tmp new api`");
-        check(".", "is a folder and no name", "run init");
-        check("..", "is a folder and no name", "run init");
+        check(
+            "services/api",
+            "is a path and not a name",
+            "`mkdir -p services && run -C services new api`",
+        );
+        check("/tmp/api", "is a path and not a name", "`run -C /tmp new api`");
+        check("/tmp/My App", "is a path and not a name", "`run -C /tmp new my-app`");
+        check(".", "is a folder and not a name", "`run init`");
+        check("..", "is a folder and not a name", "`run -C .. init`");
         check("", "component name is empty", "expected some text");
         check(&"a".repeat(65), "65 characters long", "at most 64");
         check("1st", "cannot be the name", "starting with a letter");

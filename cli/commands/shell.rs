@@ -1,6 +1,6 @@
-//! `run completions` and `run man`: what a package of `run` installs beside the program.
+//! `run completions` and `run man`: print what a package of `run` installs beside the program.
 //!
-//! They need neither a project nor a home folder, as packages are built without.
+//! They need neither a project nor a home folder, because packages are built without them.
 
 use std::path::Path;
 use std::process::ExitCode;

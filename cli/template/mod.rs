@@ -1,8 +1,10 @@
-//! What `run new` writes: the projects in `projects/`, which are called `new-project` until they get a name here.
+//! Holds the projects that `run new` writes. In `projects/` they are called `new-project`; here they get
+//! their names.
 //!
-//! They are files like those of any project, so that they can be read and mended where they lie. What is the same in
-//! all worlds of a language lies in the language's folder, the rest in a folder for each world below it; the WIT is the
-//! world's, whatever the language. `gitignore` has no dot there, as it is not meant for this repository.
+//! They are files like those of any project, so they can be read and edited in place. Files that are the same
+//! in all worlds of a language lie in the language's folder, and the others in a folder for each world below
+//! it. The WIT depends on the world only. `gitignore` has no dot there, because it is not meant for this
+//! repository.
 
 mod name;
 mod table;

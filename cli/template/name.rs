@@ -1,15 +1,15 @@
-//! Giving a template its name, in paths and texts, as each language spells it.
+//! Gives a template its name, in paths and texts, in the spelling of each language.
 
 use rules::manifest::{ComponentName, Language};
 
 use super::File;
 
-/// What templates are called.
+/// The name of every template.
 const NAME: &str = "new-project";
-/// The same as an identifier.
+/// The same name as an identifier.
 const IDENTIFIER: &str = "new_project";
 
-/// Words that WIT reads as a name only behind a `%`.
+/// The keywords of WIT, which are names only behind a `%`.
 const OF_WIT: [&str; 43] = [
     "as",
     "async",
@@ -56,7 +56,7 @@ const OF_WIT: [&str; 43] = [
     "world",
 ];
 
-/// Words that cannot name a package or a module of Rust: its keywords, and folders that Cargo makes.
+/// The words that cannot name a package or a module in Rust: keywords, and folders that Cargo makes.
 const OF_RUST: [&str; 55] = [
     "abstract",
     "as",
@@ -115,16 +115,16 @@ const OF_RUST: [&str; 55] = [
     "yield",
 ];
 
-/// Why a name does not do for a project.
+/// The reasons why a project can't have a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unsuitable {
-    /// The language has the name for itself.
+    /// The language reserves the name.
     Reserved(Language),
     /// The project is built with a package of that name.
     Taken,
 }
 
-/// Whether a name does for a project in a language.
+/// Returns an error if the language reserves the name.
 pub(super) fn check(language: Language, name: &ComponentName) -> Result<(), Unsuitable> {
     match language.as_str() {
         "rust" if OF_RUST.contains(&name.as_str()) => Err(Unsuitable::Reserved(language)),
@@ -132,7 +132,7 @@ pub(super) fn check(language: Language, name: &ComponentName) -> Result<(), Unsu
     }
 }
 
-/// A file of a template under a name.
+/// Makes a file of a template into one of a project with this name.
 pub(super) fn named((path, text): (&str, &str), name: &ComponentName) -> Result<File, Unsuitable> {
     let replaced = |text: &str| {
         let identifier = name.as_str().replace('-', "_");
@@ -149,7 +149,7 @@ pub(super) fn named((path, text): (&str, &str), name: &ComponentName) -> Result<
     Ok(File { path, text })
 }
 
-/// A Cargo.lock in which the project's own package has its name: Cargo wants packages ordered by name.
+/// Makes a Cargo.lock in which the project's own package has this name. Cargo wants packages ordered by name.
 fn lockfile(text: &str, name: &ComponentName) -> Result<String, Unsuitable> {
     let line = |name: &str| format!("name = \"{name}\"\n");
     if text.contains(&line(name.as_str())) {
@@ -226,7 +226,7 @@ mod tests {
             assert!(names.is_sorted(), "{names:?}");
             assert!(lock.contains(&format!("\n[[package]]\nname = \"{name}\"\n")), "{lock}");
         }
-        // What it has besides is as Cargo wrote it.
+        // Everything else is as Cargo wrote it.
         let original = include_str!("projects/rust/http/Cargo.lock");
         assert_eq!(lockfile(original, &NAME.parse().unwrap()), Err(Unsuitable::Taken));
         let there_and_back = lockfile(original, &"zz".parse().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! The table of all templates, whose files are embedded.
+//! Lists all templates, whose files are embedded in the program.
 
 use rules::manifest::{ComponentName, Language};
 
@@ -7,23 +7,23 @@ use crate::arguments::World;
 
 /// The projects of one language.
 struct Set {
-    /// The language, as run.toml calls it.
+    /// The name of the language in run.toml.
     language: &'static str,
-    /// What all of them have.
+    /// The files that all of them have.
     shared: &'static [Text],
-    /// What each of them has beside.
+    /// The other files of each of them.
     worlds: [(World, &'static [Text]); 3],
 }
 
-/// A path in a template, and what the file says.
+/// The path of a file in a template, and its content.
 type Text = (&'static str, &'static str);
 
-/// A project of one component that has no name yet.
+/// A project with one component, which has no name yet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Template {
     /// The language of its component.
     pub(crate) language: Language,
-    /// What its component is to the world.
+    /// The kind of its component.
     pub(crate) world: World,
     texts: [&'static [Text]; 3],
 }
@@ -33,11 +33,11 @@ pub(crate) struct Template {
 pub(crate) struct File {
     /// Its path in the project.
     pub(crate) path: String,
-    /// What it says.
+    /// Its content.
     pub(crate) text: String,
 }
 
-/// Embeds files of a folder of `projects`.
+/// Embeds files from a folder below `projects`.
 macro_rules! texts {
     ($folder:literal: $($path:literal),+) => {
         &[$(($path, include_str!(concat!("projects/", $folder, "/", $path)))),+]
@@ -128,7 +128,7 @@ static SETS: [Set; 8] = [
     },
 ];
 
-/// The WIT of a world: the same file in every language.
+/// Returns the WIT of a world, which is the same in every language.
 fn wit(world: World) -> &'static [Text] {
     match world {
         World::Cli => &[("wit/world.wit", include_str!("projects/wit/cli.wit"))],
@@ -138,7 +138,7 @@ fn wit(world: World) -> &'static [Text] {
 }
 
 impl Template {
-    /// All templates, in the order of the documentation.
+    /// Returns all templates, in the order of the documentation.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         SETS.iter().flat_map(|set| {
             let language = set.language.parse().expect("a test parses the languages' names");
@@ -150,16 +150,16 @@ impl Template {
         })
     }
 
-    /// The template of a language and a world.
+    /// Returns the template of a language and a world.
     pub(crate) fn of(language: Language, world: World) -> Self {
         let found = Self::all().find(|one| (one.language, one.world) == (language, world));
         found.expect("a test looks for a template of every language and world")
     }
 
-    /// The files of the project under a name, ordered by path.
+    /// Returns the files of the project with this name, ordered by path.
     ///
     /// # Errors
-    /// The name can't be one in this language.
+    /// If the project can't have this name in this language.
     pub(crate) fn named(&self, name: &ComponentName) -> Result<Vec<File>, Unsuitable> {
         name::check(self.language, name)?;
         let texts = self.texts.iter().copied().flatten();
@@ -169,7 +169,7 @@ impl Template {
         Ok(files)
     }
 
-    /// The path of its main source file.
+    /// Returns the path of its main source file.
     pub(crate) fn source(&self) -> &'static str {
         let run_toml = self.texts[1].iter().find(|(path, _)| *path == "run.toml");
         let lines = run_toml.map_or("", |(_, text)| text).lines();

@@ -1,7 +1,7 @@
-//! Live lines by what they are about, all drawn again by one thread.
+//! Keeps the live lines of a command, and redraws them from one thread.
 //!
-//! The library would start a thread for each line, and panic where the system gives none. Here a line
-//! without a thread moves when its progress does, and else stands still.
+//! The library would start a thread for each line, and panic if the system can't start one. Here, if there is
+//! no thread, a line is redrawn only when its progress changes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 
-/// How often a live line is drawn again.
+/// The time after which live lines are redrawn.
 const TICK: Duration = Duration::from_millis(120);
 
 type Lines<K> = Mutex<BTreeMap<K, ProgressBar>>;
 
-/// The live lines of one command.
+/// The live lines of one command, each under the key of its subject.
 pub(super) struct Bars<K> {
     lines: Arc<Lines<K>>,
     ticking: Once,
@@ -29,7 +29,7 @@ impl<K: Ord + Send + 'static> Bars<K> {
         lock(&self.lines)
     }
 
-    /// The line of this key, which is made and moves from now on if there was none.
+    /// Returns the line of this key. If there is none, it is made and redrawn from now on.
     pub(super) fn get_or_make(&self, key: K, make: impl FnOnce() -> ProgressBar) -> ProgressBar {
         let bar = self.lock().entry(key).or_insert_with(make).clone();
         self.ticking.call_once(|| self.tick());
@@ -45,7 +45,7 @@ impl<K: Ord + Send + 'static> Bars<K> {
                 std::thread::sleep(TICK);
             }
         };
-        // Without a thread nothing is lost but movement.
+        // Without a thread the lines only stop moving.
         let _ = std::thread::Builder::new().name("progress".to_owned()).spawn(tick);
     }
 }

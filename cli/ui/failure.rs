@@ -1,14 +1,18 @@
-//! A failed action, with all that a person needs to understand and repeat it.
+//! Formats the report on a failed action, with everything that a user needs to understand and repeat the
+//! failure.
 
 use std::fmt::Write as _;
 
-use engine::{CommandReport, Failure};
+use engine::{CommandReport, Failure, KeptSandbox};
+use sandbox::Spec;
 
 use super::printer::{Printer, Style};
+use crate::arguments::line_to_enter_sandbox;
+use crate::config;
 
-/// The whole report on one failure.
+/// Returns the whole report on one failure.
 ///
-/// `component` is the one that the action belongs to, if it serves a single one.
+/// `component` is the component of the action, unless several components share the action.
 pub(crate) fn failure(
     printer: &Printer,
     failure: &Failure,
@@ -28,9 +32,10 @@ pub(crate) fn failure(
     match &failure.kept {
         Some(kept) => {
             let _ = writeln!(text, "{note} its sandbox is kept in {}", kept.folder.display());
-            let _ = writeln!(text, "{note} run it again with: {}", kept.again);
-            if let Some(shell) = &kept.shell {
-                let _ = writeln!(text, "{note} enter it with: {shell}");
+            let _ = writeln!(text, "{note} run it again with: {}", line(kept, &kept.spec));
+            if let Some(shell) = kept.shell {
+                let spec = Spec { argv: vec![shell.into()], ..kept.spec.clone() };
+                let _ = writeln!(text, "{note} enter it with: {}", line(kept, &spec));
             }
         }
         None if failure.command.is_some() => {
@@ -39,7 +44,8 @@ pub(crate) fn failure(
         }
         None => {}
     }
-    // A tool's message says what is wrong; how it was called matters to few. Without a message it is all there is.
+    // A tool's message says what is wrong, so most users need not see the command. Without a message, the
+    // command is all that can be shown.
     match &failure.command {
         Some(shown) if said.is_empty() || printer.verbosity >= 1 => {
             command(&mut text, shown, printer.verbosity >= 1);
@@ -52,7 +58,12 @@ pub(crate) fn failure(
     text
 }
 
-/// What the tool wrote, as it wrote it; both streams are told apart if it used both.
+/// Returns the line that runs a command in a kept sandbox.
+fn line(kept: &KeptSandbox, spec: &Spec) -> String {
+    line_to_enter_sandbox(&config::this_program(), kept.isolation, spec)
+}
+
+/// Returns the output of the tool as it is. If the tool wrote to both streams, a heading separates them.
 fn output(printer: &Printer, failure: &Failure) -> String {
     let [stdout, stderr] =
         [&failure.stdout, &failure.stderr].map(|bytes| printer.output(bytes).trim_end().to_owned());
@@ -120,7 +131,7 @@ mod tests {
         let [line, folder, env] = command;
         let told = [headline, "a.c:1: wrong", "hint: declare it", DEBUG, line, folder, env];
         check(Printer { verbosity: 1, ..plain }, &coloured, &told);
-        // A tool that says nothing leaves only its command.
+        // If a tool says nothing, its command is shown.
         let told = [headline, "hint: declare it", DEBUG, line, folder];
         check(plain, &failed("", "\n"), &told);
     }

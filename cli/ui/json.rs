@@ -1,8 +1,9 @@
-//! Results for programs: one JSON object a line on standard output, told apart by `event`.
+//! Prints results for programs: one JSON object per line on standard output. The key `event` says what kind
+//! of object it is.
 
 use std::time::Duration;
 
-use engine::{Event, Failure, Finish, Hit, Label, Progress, Summary};
+use engine::{ActionEnd, Event, Failure, Hit, Label, Progress, Summary};
 use rules::wasm::{Change, Difference};
 use sandbox::Isolation;
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ pub(crate) fn emit(value: &Value) {
     stdout::write(&format!("{}\n", mask::json(value)));
 }
 
-/// A build event.
+/// Returns the object for a build event.
 pub(crate) fn event(event: &Event) -> Value {
     match event {
         Event::BuildStarted { actions } => json!({"event": "build_started", "actions": actions}),
@@ -35,8 +36,8 @@ pub(crate) fn event(event: &Event) -> Value {
     }
 }
 
-/// The end of a command that builds: its components, where they lie, and how their actions were kept
-/// apart from the machine.
+/// Returns the object for the end of a command that builds: its components with their paths, and how their
+/// actions were isolated from the machine.
 pub(crate) fn build_finished(
     outputs: &[(String, String)],
     isolation: Isolation,
@@ -48,17 +49,18 @@ pub(crate) fn build_finished(
     json!({"event": "result", "success": success, "sandbox": sandbox, "components": components})
 }
 
-/// A file that is made no longer: removed, or left as it was changed since.
+/// Returns the object for a file that is no longer made. It was removed, or it was left because it has been
+/// changed.
 pub(crate) fn removed(path: &str, removed: bool) -> Value {
     json!({"event": if removed { "removed" } else { "left" }, "path": path})
 }
 
-/// What an action looked for and did not see, although the project has it.
+/// Returns the object for a file of the project that an action looked for and did not see.
 pub(crate) fn looked_for(advice: &str) -> Value {
     json!({"event": "looked_for", "text": advice})
 }
 
-/// What came of the comparison of one component.
+/// Returns the object for the comparison of one component.
 pub(crate) fn verified(component: &str, differences: &[Difference], kept: &[String]) -> Value {
     let differences: Vec<Value> = differences.iter().map(difference).collect();
     json!({
@@ -86,7 +88,8 @@ fn difference(difference: &Difference) -> Value {
     value
 }
 
-/// An error or warning about a configuration file, as it is printed for people.
+/// Returns the object for errors or warnings about a configuration file, with the text that is printed for
+/// people.
 pub(crate) fn diagnostic(rendered: &str) -> Value {
     json!({"event": "diagnostic", "rendered": rendered})
 }
@@ -103,22 +106,23 @@ fn progressed(label: &Label, progress: &Progress) -> Value {
     value
 }
 
-fn finished(finish: &Finish) -> Value {
+fn finished(finish: &ActionEnd) -> Value {
     match finish {
-        Finish::Hit(hit) => json!({"outcome": "hit", "cache": match hit {
+        ActionEnd::Hit(hit) => json!({"outcome": "hit", "cache": match hit {
             Hit::State => "state",
             Hit::Local => "local",
+            Hit::Remote => "remote",
             Hit::Pinned => "pinned",
         }}),
-        Finish::Ran(usage) => json!({
+        ActionEnd::Ran(usage) => json!({
             "outcome": "ran",
             "wall_ms": millis(usage.wall),
             "cpu_ms": millis(usage.cpu),
             "max_rss_bytes": usage.max_rss,
         }),
-        Finish::Failed(failure) => failed(failure),
-        Finish::Skipped { because } => json!({"outcome": "skipped", "because": name(because)}),
-        Finish::Cancelled => json!({"outcome": "cancelled"}),
+        ActionEnd::Failed(failure) => failed(failure),
+        ActionEnd::Skipped { because } => json!({"outcome": "skipped", "because": name(because)}),
+        ActionEnd::Cancelled => json!({"outcome": "cancelled"}),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Keeps secrets out of everything that is printed, whoever wrote it.
 //!
-//! What is secret is known from the environment and from run.toml. It is kept for the whole process, as
-//! standard output and standard error are the process's, too: no line may go around it.
+//! The secrets are known from the environment, from run.toml, and from the configuration files of registries'
+//! clients. They are kept in a static variable, because standard output and standard error belong to the
+//! whole process, too, and every line has to pass through here.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,20 +16,21 @@ use serde_json::Value;
 
 static KNOWN: RwLock<Option<Known>> = RwLock::new(None);
 
-/// A variable's value that is shorter is no secret: `true`, `basic`.
+/// The shortest value of a variable that counts as a secret, in bytes. Shorter ones are words such as `true`
+/// and `basic`.
 const SHORTEST: usize = 8;
 
-/// So many bytes of a client's configuration are looked through.
+/// The number of bytes of a client's configuration file that are searched for secrets.
 const LONGEST_FILE: u64 = 1 << 20;
 
-/// Remembers the secrets of the environment: values of variables that name one, and what of addresses in
-/// any variable is secret (proxies, indexes).
+/// Remembers the secrets of the environment: the values of variables whose name says so, and the secret parts
+/// of addresses in any variable (proxies, indexes).
 pub(crate) fn learn_environment(environment: &BTreeMap<OsString, OsString>) {
     let mut known = Known::default();
     for (name, value) in environment {
         let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
         let is_token = name == "RUN_AUTH_TOKEN";
-        // A path is where a secret lies, not the secret.
+        // A path says where a secret lies; it is not the secret.
         let is_secret =
             redact::names_a_secret(&name) && value.len() >= SHORTEST && !value.starts_with('/');
         if is_token || is_secret {
@@ -39,8 +41,8 @@ pub(crate) fn learn_environment(environment: &BTreeMap<OsString, OsString>) {
     learn(&known);
 }
 
-/// Remembers the secrets of the files by which clients of registries are configured: a registry may echo what it
-/// was sent, and the client says it on. What can't be read has none.
+/// Remembers the secrets in the configuration files of registries' clients, because a registry may echo them,
+/// and the client may print that. A file that can't be read is skipped.
 pub(crate) fn learn_files(files: impl IntoIterator<Item = PathBuf>) {
     let mut secrets = Known::default();
     for file in files {
@@ -59,13 +61,14 @@ pub(crate) fn learn(secrets: &Known) {
     known.get_or_insert_default().merge(secrets);
 }
 
-/// A text of ours, which may quote addresses and what clients of registries said.
+/// Returns a text of this program without secrets. It may quote addresses and messages of registries'
+/// clients.
 pub(crate) fn text(text: &str) -> String {
     without_commands(&known(&redact::mask(text)))
 }
 
-/// A text without what a terminal would take for a command, but for colours: names of files and what servers say
-/// are quoted in it.
+/// Escapes the control characters of a text, except those of colours. The text may quote names of files and
+/// messages of servers, which must not control the terminal.
 fn without_commands(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -75,7 +78,7 @@ fn without_commands(text: &str) -> String {
         let color = color(behind);
         match behind.chars().next() {
             _ if color > 0 => shown.push_str(&behind[..color]),
-            // The end of a line on other systems.
+            // This is the end of a line on other systems.
             Some('\r') if behind[1..].starts_with('\n') => {}
             Some(char) => shown.extend(char.escape_default()),
             None => {}
@@ -86,19 +89,21 @@ fn without_commands(text: &str) -> String {
     shown + rest
 }
 
-/// The length of the colour (ECMA-48, section 8.3.117, SGR) that a text starts with; 0 if it starts with none.
+/// Returns the length of the colour (ECMA-48, section 8.3.117, SGR) at the start of a text, or 0 if there is
+/// none.
 fn color(text: &str) -> usize {
     let Some(rest) = text.strip_prefix("\u{1b}[") else { return 0 };
     let digits = rest.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(rest.len());
     if rest[digits..].starts_with('m') { 2 + digits + 1 } else { 0 }
 }
 
-/// The output of a tool in a sandbox: it may quote source code, so it keeps all but what is known.
+/// Returns the output of a sandboxed tool without secrets. It may quote source code, so only known secrets
+/// are removed.
 pub(crate) fn output(text: &str) -> Cow<'_, str> {
     known(text)
 }
 
-/// Every text in a JSON value.
+/// Removes secrets from every text in a JSON value.
 pub(crate) fn json(value: &Value) -> Value {
     match value {
         Value::String(text) => self::text(text).into(),

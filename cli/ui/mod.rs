@@ -1,6 +1,6 @@
-//! What the user sees: status and errors on standard error, results on standard output.
+//! Prints everything that the user sees: status and errors on standard error, results on standard output.
 //!
-//! Colour is never the only carrier of a meaning, and nothing moves unless a terminal is there.
+//! No information is in colours alone, and only a terminal gets lines that move.
 
 mod bars;
 mod failure;
@@ -23,16 +23,16 @@ pub(crate) use stdout::take_error;
 pub(crate) use sync::SyncProgress;
 pub(crate) use table::{size, table};
 
-/// Prints what clap has to say: help on standard output with exit 0, an error with exit 2.
+/// Prints a message of clap: help on standard output with exit code 0, or an error with exit code 2.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    // An argument that it quotes may be an address with a token.
+    // The message may quote an argument that is an address with a token.
     let shown = error.to_string();
     if mask::text(&shown) != shown {
         Printer::plain().line(shown.trim_end());
         return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
     }
     let printed = error.print();
-    // Of standard error nobody is left to tell.
+    // If standard error can't be written, nobody can be told.
     if !error.use_stderr() {
         stdout::note(printed);
     }

@@ -1,6 +1,6 @@
-//! Tells in one line, above those of what runs, how far a command is.
+//! Makes the line that says how far a command is. It stands above the lines of running actions.
 //!
-//! The figures are kept here, and the line is a function of them, of the time and of the width of the terminal.
+//! The figures are kept here. The line is a function of the figures, the time and the width of the terminal.
 
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
@@ -10,18 +10,18 @@ use std::time::Duration;
 use super::printer::duration;
 use super::table::size;
 
-/// The narrowest and the widest bar that is worth drawing.
+/// The smallest and the largest width of the bar, in columns.
 const BAR: [usize; 2] = [10, 30];
 
-/// The figures of a command that goes on; `K` names what it does.
+/// The figures of a running command. `K` is the name of one piece of its work.
 #[derive(Debug)]
 pub(super) struct Overall<K> {
-    /// The name of what is counted, in the plural.
+    /// The name of the pieces that are counted, in the plural.
     unit: &'static str,
     total: usize,
     done: usize,
     running: BTreeSet<K>,
-    /// Each has fetched so many bytes of files that are complete, and of the one that is on its way.
+    /// The bytes that each piece has fetched: of complete files, and of the file that is being fetched.
     fetched: BTreeMap<K, (u64, u64)>,
 }
 
@@ -30,7 +30,7 @@ impl<K: Ord + Clone> Overall<K> {
         Self { unit, total: 0, done: 0, running: BTreeSet::new(), fetched: BTreeMap::new() }
     }
 
-    /// So many are needed, as far as is known now.
+    /// Sets the number of pieces that are needed, as far as it is known now.
     pub(super) fn expect(&mut self, total: usize) {
         self.total = total;
     }
@@ -39,13 +39,13 @@ impl<K: Ord + Clone> Overall<K> {
         self.running.insert(key);
     }
 
-    /// Bytes of a file have come in, `done` so far.
+    /// Notes that `done` bytes of a file have been fetched so far.
     pub(super) fn fetched(&mut self, key: &K, done: u64) {
         match self.fetched.entry(key.clone()) {
             Entry::Vacant(entry) => drop(entry.insert((0, done))),
             Entry::Occupied(mut entry) => {
                 let (complete, current) = entry.get_mut();
-                // The next file begins at nothing.
+                // A smaller number means that the next file has begun.
                 if done < *current {
                     *complete += *current;
                 }
@@ -59,7 +59,7 @@ impl<K: Ord + Clone> Overall<K> {
         self.running.remove(key);
     }
 
-    /// The line, in `width` columns at most.
+    /// Returns the line, in at most `width` columns.
     pub(super) fn line(&self, elapsed: Duration, width: usize) -> String {
         let total = self.total.max(self.done);
         let count = format!("{}/{total} {}", self.done, self.unit);
@@ -69,7 +69,7 @@ impl<K: Ord + Clone> Overall<K> {
         if fetched > 0 {
             parts.push(format!("{} fetched", size(fetched)));
         }
-        // What matters least goes first where there is no room.
+        // If there is not enough room, the least important part is left out first.
         while parts.len() > 1 && text(&count, &parts).len() > width {
             parts.pop();
         }
@@ -86,7 +86,7 @@ fn text(count: &str, parts: &[String]) -> String {
     format!("{count}, {}", parts.join(", "))
 }
 
-/// A bar of `width` characters, `=` as far as it is.
+/// Returns a bar of `width` characters, which is filled with `=` in proportion to `done`.
 fn bar(done: usize, total: usize, width: usize) -> String {
     let filled = (done * width).checked_div(total).unwrap_or_default();
     let mut bar = String::new();
@@ -95,7 +95,7 @@ fn bar(done: usize, total: usize, width: usize) -> String {
     bar
 }
 
-/// Whole seconds: tenths would only flicker.
+/// Formats a time in whole seconds, because tenths would only flicker.
 fn seconds(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..60 => format!("{seconds} s"),
@@ -116,13 +116,13 @@ mod tests {
     fn building() -> Overall<Label> {
         let mut overall = Overall::new("actions");
         overall.expect(10);
-        // More may turn out to be needed.
+        // The number may grow later.
         overall.expect(12);
         for step in ["fetch", "compile", "check"] {
             overall.started(label(step));
         }
         overall.finished(&label("check"));
-        // A result that is known is done without having been started.
+        // An action with a cached result is finished without having been started.
         overall.finished(&label("known"));
         overall.finished(&label("known too"));
         for done in [1_000_000, 4_000_000, 500_000, 2_000_000] {

@@ -1,4 +1,4 @@
-//! Lines for people: status, warnings, errors.
+//! Prints lines for people: status, warnings, errors.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -8,16 +8,16 @@ use std::time::Duration;
 use super::{mask, stdout};
 use crate::command_error::{CommandError, Kind};
 
-/// How to print, as flags, environment and terminal have it.
+/// The way in which to print, as flags, environment and terminal decide it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Printer {
-    /// Whether to colour.
+    /// True if text is coloured.
     pub(crate) color: bool,
-    /// Whether standard error is a terminal on which lines may move.
+    /// True if standard error is a terminal on which live lines may be drawn.
     pub(crate) live: bool,
-    /// Whether results go to standard output as JSON.
+    /// True if results are printed as JSON.
     pub(crate) json: bool,
-    /// -1 quiet, 0 normal, 1 each action, 2 each command line.
+    /// How much is printed: -1 is only errors, 0 is normal, and 1 or more is also each action.
     pub(crate) verbosity: i8,
 }
 
@@ -31,12 +31,12 @@ pub(crate) enum Style {
 }
 
 impl Printer {
-    /// Before anything is known: no colour, no movement.
+    /// Returns the printer to use before the flags are known: without colour and without live lines.
     pub(crate) const fn plain() -> Self {
         Self { color: false, live: false, json: false, verbosity: 0 }
     }
 
-    /// `text` in a style, if colours are on.
+    /// Returns `text` in a style if colours are on.
     pub(crate) fn styled(&self, style: Style, text: &str) -> String {
         let code = match style {
             Style::Good => "1;32",
@@ -47,7 +47,7 @@ impl Printer {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    /// A status line with a right-aligned verb, as cargo prints them.
+    /// Returns a status line with a right-aligned verb, as cargo prints them.
     pub(crate) fn status_line(&self, style: Style, verb: &str, text: &str) -> String {
         // Pad before colouring: escape codes have no width.
         format!("{} {text}", self.styled(style, &format!("{verb:>12}")))
@@ -60,7 +60,7 @@ impl Printer {
         }
     }
 
-    /// Prints a status line of something that went wrong, unless quiet.
+    /// Prints a status line about something that went wrong, unless quiet.
     pub(crate) fn bad_status(&self, verb: &str, text: &str) {
         if self.verbosity >= 0 {
             self.line(&self.status_line(Style::Bad, verb, text));
@@ -72,14 +72,15 @@ impl Printer {
         self.line(&format!("{} {text}", self.styled(Style::Warn, "warning:")));
     }
 
-    /// The output of a tool as it may be printed: with its colours if colours are on, and without secrets.
+    /// Returns the output of a tool without secrets, and with its colours only if colours are on.
     pub(crate) fn output(&self, bytes: &[u8]) -> String {
         let text = String::from_utf8_lossy(bytes);
         let plain = engine::plain(&text);
         let masked = mask::output(&plain);
         if self.color {
             let coloured = mask::output(&engine::coloured(&text)).into_owned();
-            // A colour that begins inside of a secret must not keep it from being found.
+            // A colour that begins inside a secret would keep the secret from being found. Then the plain
+            // text is used.
             if engine::plain(&coloured) == masked {
                 return coloured;
             }
@@ -98,7 +99,7 @@ impl Printer {
         stdout::write(&mask::text(text));
     }
 
-    /// Prints on standard output what a shell or another program reads, to which every character matters.
+    /// Prints text on standard output for a shell or another program, for which every character matters.
     pub(crate) fn verbatim(&self, text: &str) {
         stdout::write(&mask::output(text));
     }
@@ -125,7 +126,7 @@ impl Printer {
     }
 }
 
-/// A length of time with the unit that fits it.
+/// Formats a length of time with a suitable unit.
 pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if seconds < 1.0 {

@@ -1,11 +1,12 @@
-//! The progress of a build: on a terminal a live line for all of it and one per running action, plain lines elsewhere.
+//! Shows the progress of a build. On a terminal there is a live line for the whole build and one for each
+//! running action, and elsewhere there are plain lines.
 //!
-//! State apart from drawing: which actions run is kept here, how lines move is indicatif's.
+//! This file keeps which actions run, and the library indicatif draws the lines.
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use engine::{Event, Events, Finish, Hit, Label, Messages, Progress as Step};
+use engine::{ActionEnd, Event, Events, Hit, Label, Messages, Progress as Step};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::bars::Bars;
@@ -21,7 +22,7 @@ pub(crate) struct Progress {
     running: Bars<Line>,
 }
 
-/// A live line is about one of these. The whole build comes first.
+/// The subject of a live line. The whole build comes first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Line {
     Build,
@@ -29,7 +30,7 @@ enum Line {
 }
 
 impl Progress {
-    /// Progress as the printer wants it shown.
+    /// Makes a progress that is shown in the way of the printer.
     pub(crate) fn new(printer: Printer) -> Self {
         let target =
             if printer.live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -38,7 +39,7 @@ impl Progress {
         Self { printer, lines, overall, running: Bars::new() }
     }
 
-    /// Takes all live lines off the screen.
+    /// Removes all live lines from the screen.
     pub(crate) fn clear(&self) {
         self.running.lock().clear();
         // A terminal that is gone has nothing to clear.
@@ -52,7 +53,7 @@ impl Progress {
         });
     }
 
-    /// Prints what a tool wrote.
+    /// Prints the output of a tool.
     fn print_output(&self, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.print(&self.printer.output(bytes));
@@ -106,12 +107,12 @@ impl Progress {
         }
     }
 
-    fn finished(&self, label: &Label, finish: &Finish, messages: &Messages) {
+    fn finished(&self, label: &Label, finish: &ActionEnd, messages: &Messages) {
         self.overall().finished(label);
         if let Some(bar) = self.running.lock().remove(&Line::Action(label.clone())) {
             bar.finish_and_clear();
         }
-        // Tools warn on standard error; on standard output they chat.
+        // Tools print warnings on standard error. What they print on standard output is less important.
         if self.printer.verbosity >= 1 {
             self.print_output(&messages.stdout);
         }
@@ -122,10 +123,10 @@ impl Progress {
             return;
         }
         match finish {
-            Finish::Hit(hit) => {
+            ActionEnd::Hit(hit) => {
                 self.print_line(Style::Note, "Hit", &format!("{label} ({})", where_found(*hit)));
             }
-            Finish::Ran(usage) => self.print_line(
+            ActionEnd::Ran(usage) => self.print_line(
                 Style::Good,
                 "Ran",
                 &format!(
@@ -135,11 +136,11 @@ impl Progress {
                     usage.max_rss >> 20
                 ),
             ),
-            Finish::Failed(_) => self.print_line(Style::Bad, "Failed", &label.to_string()),
-            Finish::Skipped { because } => {
+            ActionEnd::Failed(_) => self.print_line(Style::Bad, "Failed", &label.to_string()),
+            ActionEnd::Skipped { because } => {
                 self.print_line(Style::Warn, "Skipped", &format!("{label}: it needs {because}"));
             }
-            Finish::Cancelled => self.print_line(Style::Warn, "Stopped", &label.to_string()),
+            ActionEnd::Cancelled => self.print_line(Style::Warn, "Stopped", &label.to_string()),
         }
     }
 }
@@ -167,16 +168,18 @@ fn where_found(hit: Hit) -> &'static str {
     match hit {
         Hit::State => "unchanged since the last build",
         Hit::Local => "local cache",
+        Hit::Remote => "remote cache",
         Hit::Pinned => "pinned",
     }
 }
 
-/// The line of the whole command, above all others.
+/// Makes the line of the whole command, which stands above all others.
 pub(super) fn overall<K>(lines: &MultiProgress, figures: &Arc<Mutex<Overall<K>>>) -> ProgressBar
 where
     K: Ord + Clone + Send + 'static,
 {
-    /// Before the line: the spinner, a space, and a column in which no terminal wraps.
+    /// The columns that the line can't use: the spinner, a space, and one that keeps terminals from wrapping
+    /// the line.
     const TAKEN: usize = 3;
     let figures = Arc::clone(figures);
     let line = move |state: &ProgressState, to: &mut dyn std::fmt::Write| {
@@ -190,13 +193,13 @@ where
     lines.insert(0, ProgressBar::new_spinner().with_style(style))
 }
 
-/// A line without a known length.
+/// The style of a line whose length is not known.
 pub(super) fn spinner() -> ProgressStyle {
     ProgressStyle::with_template("{spinner:.green} {prefix:.bold} {elapsed} {wide_msg}")
         .expect("the template is well formed")
 }
 
-/// A line that fills up with bytes.
+/// The style of a line that shows the number of bytes.
 pub(super) fn bytes() -> ProgressStyle {
     ProgressStyle::with_template(
         "{spinner:.green} {prefix:.bold} {bytes}/{total_bytes} [{bar:24}] {eta} {wide_msg}",

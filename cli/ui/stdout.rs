@@ -1,21 +1,21 @@
-//! Standard output, and whether what was written to it got there.
+//! Writes to standard output, and remembers if that failed.
 //!
-//! A result that is lost must not look like success: somebody who writes to a file on a full disk has
-//! to hear of it. A reader that goes away, as `head` does, has what it wanted.
+//! A lost result must not look like success: a user who writes to a file on a full disk has to be told. If a
+//! reader closes the pipe, as `head` does, that is no error, because it has what it wanted.
 
 use std::io::{self, Write as _};
 use std::sync::{Mutex, PoisonError};
 
-/// The first error, since nobody can be told in the middle of a result.
+/// The first error. It is reported at the end of the process and not in the middle of a result.
 static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 
-/// Writes to standard output, at once and whole.
+/// Writes a text to standard output and flushes it.
 pub(crate) fn write(text: &str) {
     let mut stdout = io::stdout().lock();
     note(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
 }
 
-/// Keeps in mind that something could not be written.
+/// Remembers the error if something could not be written.
 pub(super) fn note(written: io::Result<()>) {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -26,7 +26,7 @@ pub(super) fn note(written: io::Result<()>) {
     }
 }
 
-/// The first error of this process, if there was one.
+/// Returns the first error of this process, if there was one.
 pub(crate) fn take_error() -> Option<io::Error> {
     FAILED.lock().unwrap_or_else(PoisonError::into_inner).take()
 }

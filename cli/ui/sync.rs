@@ -1,9 +1,10 @@
-//! The progress of fetching toolchains: on a terminal a live line for all of it and one per package, plain lines elsewhere.
+//! Shows the progress of a sync. On a terminal there is a live line for the whole sync and one for each
+//! package, and elsewhere there are plain lines.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
-use rules::toolchain::{Event, Events};
+use rules::package::{Event, Events};
 use sandbox::Cancel;
 
 use super::bars::Bars;
@@ -20,7 +21,7 @@ pub(crate) struct SyncProgress {
     cancel: Cancel,
 }
 
-/// A live line is about one of these. The whole sync comes first.
+/// The subject of a live line. The whole sync comes first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Line {
     Sync,
@@ -28,7 +29,7 @@ enum Line {
 }
 
 impl SyncProgress {
-    /// Progress as the printer wants it shown; `cancel` ends the sync.
+    /// Makes a progress that is shown in the way of the printer. `cancel` ends the sync.
     pub(crate) fn new(printer: Printer, cancel: Cancel) -> Self {
         let target =
             if printer.live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -37,7 +38,7 @@ impl SyncProgress {
         Self { printer, lines, overall, bars: Bars::new(), cancel }
     }
 
-    /// Takes all live lines off the screen.
+    /// Removes all live lines from the screen.
     pub(crate) fn clear(&self) {
         self.bars.lock().clear();
         // A terminal that is gone has nothing to clear.
@@ -50,7 +51,8 @@ impl SyncProgress {
         }
     }
 
-    /// Says what matters to those who want to know more: a toolchain may have a hundred packages.
+    /// Prints a detail if the user wants to know more. A toolchain may have a hundred packages, so this is
+    /// not the default.
     fn detail(&self, style: Style, verb: &str, text: &str) {
         if self.printer.verbosity > 0 {
             self.say(style, verb, text);

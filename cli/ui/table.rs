@@ -1,6 +1,7 @@
-//! Plain columns: aligned by spaces, no lines, no colour; for eyes and for `awk`.
+//! Formats tables as plain columns, aligned by spaces, without lines and colours, so that people and `awk`
+//! can read them.
 
-/// Rows as aligned columns, the first row being the heading.
+/// Formats rows as aligned columns. The first row is the heading.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {
@@ -15,7 +16,7 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     rows.iter().map(line).collect()
 }
 
-/// A number of bytes with the unit that fits it.
+/// Formats a number of bytes with a suitable unit.
 pub(crate) fn size(bytes: u64) -> String {
     let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
     match units.into_iter().find(|(_, unit)| bytes >= *unit) {

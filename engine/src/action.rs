@@ -1,7 +1,7 @@
-//! What an action is: its work, its inputs and its declared outputs.
+//! Defines an action: its work, its inputs and its declared outputs.
 //!
-//! An action is a value. It knows neither where it will run nor whether it has to run at all; both
-//! are the scheduler's business. Everything in it except the label feeds the action key (see
+//! An action is a value. It knows neither where it will run nor if it has to run at all; the scheduler
+//! decides both. Everything in it except the label and the pin feeds the action key (see
 //! [`crate::key`]).
 
 use std::collections::BTreeMap;
@@ -16,33 +16,33 @@ use crate::{ActionId, Builtin, Label};
 /// One step of a build.
 #[derive(Clone, Debug)]
 pub struct Action {
-    /// Its name, unique in the graph.
+    /// The name of the action, unique in the graph.
     pub label: Label,
-    /// What is done.
+    /// The work that the action does.
     pub work: Work,
-    /// What it may see. Nothing else exists for it.
+    /// Everything that the action may see. Nothing else exists for it.
     pub inputs: Vec<Input>,
-    /// What it promises to leave: paths below its output folder, each a file or a folder.
+    /// The declared outputs: paths below the output folder, each of a file or a folder.
     ///
-    /// A promised output that is not there when the work is done fails the action; what else lies
+    /// The action fails if one of them is missing when the work is done. Everything else
     /// in the folder is dropped.
     pub outputs: Vec<String>,
-    /// The digest of the tree that is its only output, if that is known in advance.
+    /// The digest of the tree that is the action's only output, if that is known in advance.
     ///
-    /// Dependents are keyed with it at once. The action runs only if a dependent really executes
-    /// and the store lacks the tree; any other result is a failure
+    /// The keys of dependents are computed with this digest at once. The action runs only if a dependent has to run
+    /// and the store lacks the tree. If it then gives another tree, it fails
     /// ([`FailureKind::PinMismatch`](crate::FailureKind::PinMismatch)).
     pub pinned: Option<Digest>,
 }
 
 impl Action {
-    /// An action that runs a command in the sandbox.
+    /// Makes an action that runs a command in the sandbox.
     #[must_use]
     pub const fn process(label: Label, process: Process) -> Self {
         Self::new(label, Work::Process(process))
     }
 
-    /// An action that runs in this process.
+    /// Makes an action that runs in this process.
     #[must_use]
     pub fn builtin(label: Label, builtin: impl Builtin + 'static) -> Self {
         Self::new(label, Work::Builtin(Arc::new(builtin)))
@@ -74,7 +74,7 @@ impl Action {
     }
 }
 
-/// What an action does.
+/// The work of an action.
 #[derive(Clone)]
 pub enum Work {
     /// Runs a command in the sandbox.
@@ -84,7 +84,7 @@ pub enum Work {
 }
 
 impl Work {
-    /// Whether it may use the network. Processes never may.
+    /// Tells if the work may use the network. Commands in the sandbox never may.
     #[must_use]
     pub fn needs_network(&self) -> bool {
         match self {
@@ -93,7 +93,7 @@ impl Work {
         }
     }
 
-    /// Who does it, as its result says: for a process, by which means that was kept apart.
+    /// Names who does the work, as the result's metadata says it. For a command this is the kind of sandbox.
     pub(crate) fn worker(&self) -> &'static str {
         match self {
             Self::Process(process) => process.isolation.view(),
@@ -121,60 +121,60 @@ pub struct Process {
     pub env: BTreeMap<String, String>,
     /// The working directory below the root, such as `src`; the root itself if empty.
     pub cwd: String,
-    /// What it may use up. Exceeding a limit fails the action.
+    /// The resources that the command may use. The action fails if it exceeds a limit.
     pub limits: Limits,
-    /// Whether what differs from run to run is hidden from it, and how. Costs a few microseconds for
-    /// each look at a clock or a file's times.
+    /// The settings of the determinism layer, which hides from the command what differs from run to run; `None` runs it
+    /// without the layer. The layer costs a few microseconds for each look at a clock or a file's times.
     pub determinism: Option<Determinism>,
-    /// The declared output that what it writes to standard output becomes, a file. Without one that
+    /// The declared output, a file, to which the command's standard output is written. If there is none, standard output
     /// is a message to the user.
     pub stdout: Option<String>,
-    /// By which means it is kept apart from the machine.
+    /// The kind of sandbox that isolates the command from the machine.
     pub isolation: Isolation,
 }
 
-/// One thing an action may see.
+/// A tree or file that an action may see.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// Where it stands below the root: `src`, `deps/vendor`, `tmp/target`.
+    /// The path below the root at which the action sees it: `src`, `deps/vendor`, `tmp/target`.
     ///
-    /// If empty, it has to be a tree, and its top-level entries stand at the root: a toolchain
-    /// image. Several such trees are merged. For a builtin this is merely the input's name.
+    /// If the path is empty, the input has to be a tree, and its top-level entries stand at the root; a toolchain
+    /// image is such a tree. Several such trees are merged. For a builtin, this is only the input's name.
     pub at: String,
-    /// What stands there.
+    /// The source of the content.
     pub from: Source,
-    /// Whether it may be written to.
+    /// The kind of access that the action has.
     pub access: Access,
 }
 
 impl Input {
-    /// A read-only input at a path below the root.
+    /// Makes a read-only input at a path below the root.
     pub fn new(at: impl Into<String>, from: Source) -> Self {
         Self { at: at.into(), from, access: Access::ReadOnly }
     }
 
-    /// A tree whose top-level entries stand at the root.
+    /// Makes an input of a tree whose top-level entries stand at the root.
     #[must_use]
     pub const fn root(from: Source) -> Self {
         Self { at: String::new(), from, access: Access::ReadOnly }
     }
 
-    /// A tree that the action may write to; what it writes is dropped afterwards.
+    /// Makes an input of a tree that the action may write to. Its changes are dropped afterwards.
     pub fn scratch(at: impl Into<String>, from: Source) -> Self {
         Self { at: at.into(), from, access: Access::Scratch }
     }
 }
 
-/// Where an input comes from.
+/// The source of an input's content.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// A tree whose blobs were put into the store by the caller, such as [`crate::Sources`].
+    /// A tree whose blobs the caller has put into the store, as [`crate::Sources`] does.
     Tree(Digest),
-    /// A file, put into the store by the caller.
+    /// A file that the caller has put into the store.
     File {
         /// The digest of its bytes.
         digest: Digest,
-        /// Whether it is executable.
+        /// Tells if the file is executable.
         executable: bool,
     },
     /// A declared output of another action.
@@ -187,17 +187,17 @@ pub enum Source {
 }
 
 impl Source {
-    /// The output `path` of `action`.
+    /// Names the output `path` of `action` as a source.
     pub fn output(action: ActionId, path: impl Into<String>) -> Self {
         Self::Output { action, path: path.into() }
     }
 }
 
-/// Whether an action may write to an input.
+/// The kind of access that an action has to an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Writes fail.
     ReadOnly,
-    /// Writes go to an overlay that is thrown away; the input itself never changes.
+    /// Writes go to an overlay, which is thrown away; the input itself never changes.
     Scratch,
 }

@@ -1,26 +1,26 @@
-//! What an input or an output is once it is known: a tree or a file, by digest.
+//! The content of an input or an output, named by its digest: a tree or a file.
 
 use cache::Digest;
 
 /// The content of an input or of a declared output.
 ///
-/// Only the digest is held. The bytes lie in the store, or are brought back by running their
-/// producer again.
+/// Only the digest is held here. The bytes lie in the store; if the store has lost them, the action that made them
+/// runs again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Artifact {
-    /// A folder, by the digest of its `Directory` message.
+    /// A folder, named by the digest of its `Directory` message.
     Tree(Digest),
     /// One file.
     File {
         /// The digest of its bytes.
         digest: Digest,
-        /// Whether it is executable. Part of what it is: it has another blob on disk.
+        /// Tells if the file is executable. An executable artifact and another one with the same bytes are not equal.
         executable: bool,
     },
 }
 
 impl Artifact {
-    /// The digest of the bytes, or of the tree's root `Directory` message.
+    /// Returns the digest of the file's bytes, or of the tree's root `Directory` message.
     #[must_use]
     pub const fn digest(&self) -> &Digest {
         match self {

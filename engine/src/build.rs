@@ -1,4 +1,4 @@
-//! One build: what is asked for, under which conditions, and what came of it.
+//! Defines a build: the request with its targets and options, and the outcome.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,116 +8,124 @@ use cache::DiskStore;
 use sandbox::{Cancel, Determinism, Unsupported, View};
 
 use crate::{
-    ActionId, Artifact, Events, Export, ExportError, Failure, Graph, Label, State, StateError,
-    Summary,
+    ActionId, ActionKey, Artifact, Events, Export, ExportError, Failure, Graph, Label, Remote,
+    State, StateError, Summary,
 };
 
-/// Everything a build needs. [`Build::run`] does it.
-pub struct Build<'a> {
-    /// The actions.
+/// Everything that a build needs. [`BuildRequest::run`] does the build.
+pub struct BuildRequest<'a> {
+    /// The graph of all actions.
     pub graph: &'a Graph,
-    /// Which of them are asked for. What they don't need is left alone.
+    /// The actions whose results are wanted. An action that no target needs does not run.
     pub targets: &'a [Target],
-    /// Outputs to be written to where the user looks for them. Their actions are targets, too.
+    /// The outputs that are written to the user's folders. Their actions are targets, too.
     pub exports: &'a [Export],
-    /// The conditions.
+    /// The options of the build.
     pub options: Options,
-    /// Where blobs, trees and results lie.
+    /// The store that holds blobs, trees and results.
     pub store: &'a DiskStore,
-    /// What is remembered of this project. Saved when the build ends, however it ends.
+    /// The incremental state of this project. It is saved when the build ends, also when the build fails.
     pub state: &'a mut State,
-    /// Receives what happens.
+    /// A cache beyond this machine. It is asked for results that the store lacks, and gets the results that are made.
+    pub remote: Option<Arc<dyn Remote>>,
+    /// Tells if a tool's message says that a file is missing. A command that fails with such a message is run once
+    /// more, to find out which file that is.
+    pub says_missing: fn(&str) -> bool,
+    /// Receives the events of the build.
     pub events: Arc<dyn Events>,
-    /// Stops the build when cancelled: running actions are killed.
+    /// Stops the build when it is cancelled; running actions are killed then.
     pub cancel: Cancel,
 }
 
-/// An action that is asked for.
+/// An action whose result is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// Which.
+    /// The action.
     pub action: ActionId,
-    /// Whether its outputs have to be in the store at the end. If not, it is enough that they are
-    /// known by digest.
+    /// Tells if the blobs of its outputs have to be in the store at the end. If not, it is enough to know
+    /// their digests.
     pub present: bool,
 }
 
-/// The conditions of a build. None of them feeds a key.
+/// The options of a build. None of them feeds a key.
 ///
-/// With [`Options::anew`], nothing is taken from the caches but what was fetched, as that is pinned, and
-/// no result goes into them: it is known to the outcome alone.
+/// With [`Options::anew`], the build takes nothing from the caches but fetched files, whose checksums are pinned. Its
+/// results do not go into the caches either; they are in the outcome only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How many actions run at once, at least 1. With 1, nothing runs beside anything else, and the
-    /// order of everything is the same in every build.
+    /// The number of actions that may run at once, at least 1. With 1, actions run one after the other, and always in the
+    /// same order.
     pub jobs: usize,
-    /// How many builtins that need the network run at once, at least 1. They don't count as jobs.
+    /// The number of builtins that may use the network at once, at least 1. They don't count as jobs.
     pub downloads: usize,
-    /// Whether to go on with what does not depend on a failed action.
+    /// Goes on after a failure with the actions that do not depend on the failed one.
     pub keep_going: bool,
-    /// Whether actions that need the network fail instead of running.
+    /// Makes actions that need the network fail instead of running.
     pub offline: bool,
-    /// Whether to keep the sandbox folder of a failed command.
+    /// Keeps the sandbox folder of a failed command.
     pub keep_sandbox: bool,
-    /// Whether to run again what has a result, and under which other conditions.
-    pub anew: Option<Arc<Anew>>,
+    /// Runs all actions again, also those with a known result, and shows their commands these conditions.
+    pub anew: Option<Arc<RerunConditions>>,
 }
 
-/// What commands see of the machine in a build that runs [anew](Options::anew): two builds with two of
-/// these see two different machines. A command whose action has a determinism layer sees none of it.
+/// The properties of the machine that commands see in a build that runs [anew](Options::anew). With two different
+/// values, the commands of two builds see two different machines. A command whose action has the determinism layer sees
+/// none of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Anew {
-    /// Chance, clocks, files and processors.
+pub struct RerunConditions {
+    /// The random numbers, clocks, file times and processors that the commands see.
     pub determinism: Determinism,
-    /// User, host and process numbers.
+    /// The user, the host name and the process numbers that the commands see.
     pub view: View,
-    /// Variables that are added to the environment or have another value.
+    /// Environment variables that are added or replaced.
     pub env: BTreeMap<String, String>,
 }
 
-/// What came of a build.
+/// The outcome of a build.
 #[derive(Debug)]
 pub struct Outcome {
-    /// How it ended.
+    /// The way in which the build ended.
     pub status: Status,
     /// The failures, in the order in which they happened.
     pub failures: Vec<Failure>,
-    /// Of commands that ran under the determinism layer, and of all in a build that runs
-    /// [anew](Options::anew): what they looked for and did not find, as absolute paths inside the
-    /// sandbox.
+    /// The files that commands looked for and did not find, as absolute paths inside the
+    /// sandbox. They are known of commands that ran under the determinism layer, and of all commands in a build that runs
+    /// [anew](Options::anew).
     pub missing: Vec<(Label, Vec<PathBuf>)>,
-    /// What was not started because of a failure, and because of which.
+    /// The actions that were not started because another one failed. Each comes with the label of the failed one.
     pub skipped: Vec<(Label, Label)>,
-    /// What became of each of [`Build::exports`], in that order. `None`: its action gave nothing.
+    /// The fate of each of [`BuildRequest::exports`], in the same order. It is `None` if the action of the export has no
+    /// result.
     pub exports: Vec<Option<Exported>>,
-    /// The build in figures.
+    /// The figures of the build.
     pub summary: Summary,
-    /// The state could not be written; the next build is slower for it, nothing else.
+    /// The error that kept the state from being written. It only makes the next build slower.
     pub state_error: Option<StateError>,
     pub(crate) artifacts: Vec<Option<Vec<(String, Artifact)>>>,
+    pub(crate) keys: Vec<Option<ActionKey>>,
 }
 
-/// How a build ended.
+/// The way in which a build ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// All targets are there.
+    /// All targets have their results.
     Succeeded,
     /// At least one action failed.
     Failed,
-    /// It was cancelled.
+    /// The build was cancelled.
     Interrupted,
 }
 
-/// What became of an export.
+/// The fate of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exported {
-    /// It was written.
+    /// The file was written.
     Written,
-    /// It was already there, untouched since an earlier build wrote it.
+    /// The file was already there, unchanged since an earlier build wrote it.
     Untouched,
 }
 
-/// Why a build could not be done at all. No action is to blame.
+/// The reason why a build could not be done at all, although no action is at fault.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// An action has to run, and this machine has no sandbox for it.
@@ -129,7 +137,7 @@ pub enum BuildError {
     /// The store can't be read.
     #[error("can't use the store")]
     Store(#[from] cache::StoreError),
-    /// What is going to be exported can't be noted.
+    /// The journal of exported files can't be written.
     #[error(transparent)]
     State(#[from] StateError),
     /// The threads that run actions can't be started.
@@ -138,13 +146,13 @@ pub enum BuildError {
 }
 
 impl Target {
-    /// Asks for the result by digest.
+    /// Asks for the digests of the result.
     #[must_use]
     pub const fn known(action: ActionId) -> Self {
         Self { action, present: false }
     }
 
-    /// Asks for the result, and that its blobs are in the store.
+    /// Asks for the result with its blobs in the store.
     #[must_use]
     pub const fn present(action: ActionId) -> Self {
         Self { action, present: true }
@@ -152,7 +160,14 @@ impl Target {
 }
 
 impl Outcome {
-    /// The declared output `path` of `action`, if the action has a result.
+    /// Returns the key under which the result of `action` was found or made, if it has one. A pinned action that nobody
+    /// needed has a result and no key.
+    #[must_use]
+    pub fn key(&self, action: ActionId) -> Option<ActionKey> {
+        self.keys.get(action.index()).copied().flatten()
+    }
+
+    /// Returns the declared output `path` of `action`, if the action has a result.
     #[must_use]
     pub fn artifact(&self, action: ActionId, path: &str) -> Option<Artifact> {
         let outputs = self.artifacts.get(action.index())?.as_ref()?;
@@ -160,7 +175,7 @@ impl Outcome {
     }
 }
 
-impl Build<'_> {
+impl BuildRequest<'_> {
     /// Does the build, and blocks until it is over.
     ///
     /// Failed actions are part of the outcome, not an error.

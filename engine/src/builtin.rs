@@ -1,8 +1,8 @@
-//! Work that is done by this program itself: fetching, unpacking, merging, checking.
+//! Builtins: actions whose work this program does itself, such as fetching, unpacking, merging and checking.
 //!
-//! A builtin is an action like any other: keyed, cached, scheduled and cut off. It is trusted to
-//! look at nothing but its context; what else it depends on belongs into [`Builtin::arguments`]
-//! or, if its code changes, into [`Builtin::version`].
+//! A builtin is an action like any other: it has a key, is cached, and is skipped if its result is known. It is trusted
+//! to look at nothing but its context. Everything else that its result depends on has to be in [`Builtin::arguments`],
+//! and a change of its code changes its [`Builtin::version`].
 
 use std::fmt;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use crate::BuiltinContext;
 
 /// Code of this program that runs as an action.
 pub trait Builtin: Send + Sync {
-    /// Which builtin it is. Part of the key.
+    /// Returns the name of the builtin, which is part of the key.
     fn name(&self) -> &str;
 
-    /// The version of its behaviour; changed whenever the same inputs give other bytes. Part of
-    /// the key.
+    /// Returns the version of the builtin's behaviour, which is part of the key. It is changed whenever the same inputs
+    /// give other bytes.
     fn version(&self) -> &str;
 
-    /// Everything besides the inputs that decides about the result. Part of the key.
+    /// Returns everything besides the inputs that the result depends on. All of it is part of the key.
     fn arguments(&self) -> Vec<String>;
 
-    /// Whether it reads from the network. Such a builtin is refused in an offline build, and its
-    /// waiting does not take a job's place from work that needs a processor.
+    /// Tells if the builtin reads from the network. Such a builtin is refused in an offline build. It mostly waits, so it
+    /// does not count as one of the jobs that need a processor.
     fn needs_network(&self) -> bool {
         false
     }
@@ -38,13 +38,13 @@ pub trait Builtin: Send + Sync {
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError>;
 }
 
-/// Why a builtin did not do its work.
+/// The reason why a builtin did not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum BuiltinError {
-    /// What it was given is wrong, and stays so: the user has to change something.
+    /// Its inputs or arguments are wrong. The user has to change something.
     #[error("{0}")]
     Failed(Report),
-    /// Bytes from outside are not the ones that were pinned.
+    /// Fetched bytes do not have the pinned checksum.
     #[error("{0}")]
     Mismatch(Report),
     /// The machine or the network is at fault: trying again may help.
@@ -53,13 +53,13 @@ pub enum BuiltinError {
     /// The store lacks a blob. Its producer is run again, then this action.
     #[error("the store lacks {0}")]
     Missing(Digest),
-    /// It took longer than it may.
+    /// It exceeded its time limit.
     #[error("ran into its time limit of {} s", .0.as_secs_f64())]
     TimedOut(Duration),
-    /// It wanted more memory than it may have, in bytes.
+    /// It exceeded its memory limit, which is given in bytes.
     #[error("ran out of memory (its limit is {0} bytes)")]
     OutOfMemory(u64),
-    /// The process that did the work broke down: a bug of this program.
+    /// The process that did the work panicked, which is a bug of this program.
     #[error("panicked: {0}")]
     Panicked(String),
     /// It stopped because [`BuiltinContext::cancelled`] said so.
@@ -68,17 +68,17 @@ pub enum BuiltinError {
 }
 
 impl BuiltinError {
-    /// The input is wrong.
+    /// Makes the error [`BuiltinError::Failed`] of an error and its causes.
     pub fn failed(error: &dyn std::error::Error) -> Self {
         Self::Failed(Report::of(error))
     }
 
-    /// The bytes are not the pinned ones.
+    /// Makes the error [`BuiltinError::Mismatch`] of an error and its causes.
     pub fn mismatch(error: &dyn std::error::Error) -> Self {
         Self::Mismatch(Report::of(error))
     }
 
-    /// The machine or the network is at fault.
+    /// Makes the error [`BuiltinError::Infrastructure`] of an error and its causes.
     pub fn infrastructure(error: &dyn std::error::Error) -> Self {
         Self::Infrastructure(Report::of(error))
     }
@@ -115,7 +115,7 @@ impl From<WorkerError> for BuiltinError {
     }
 }
 
-/// An error and its causes, as text: what a failure report prints and an event carries.
+/// An error and its causes as text, for failure reports and events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The error itself.
@@ -125,16 +125,16 @@ pub struct Report {
 }
 
 impl Report {
-    /// Takes down an error with all its sources.
+    /// Makes a report of an error with all its sources.
     #[must_use]
     pub fn of(error: &dyn std::error::Error) -> Self {
         let causes = std::iter::successors(error.source(), |cause| cause.source());
         Self { message: error.to_string(), causes: causes.map(ToString::to_string).collect() }
     }
 
-    /// Whether the work failed since there is no room on a file system.
+    /// Tells if the work failed because a file system is full.
     ///
-    /// Told by the words that the standard library has for it: a report may come from another process.
+    /// This is recognised by the text of the standard library's error, because a report may come from another process.
     #[must_use]
     pub fn is_for_want_of_room(&self) -> bool {
         const NO_SPACE: &str = "(os error 28)";
@@ -142,7 +142,7 @@ impl Report {
         self.ends_with(&[NO_SPACE, NO_QUOTA])
     }
 
-    /// Whether the work failed since the system gave no process or thread, or no memory for one.
+    /// Tells if the work failed because the system refused to start a process or thread, or had no memory for one.
     #[must_use]
     pub fn is_for_want_of_processes(&self) -> bool {
         const LIMIT_REACHED: &str = "(os error 11)";
@@ -155,7 +155,7 @@ impl Report {
         says(&self.message) || self.causes.iter().any(says)
     }
 
-    /// An error without causes.
+    /// Makes a report of an error without causes.
     pub fn text(message: impl Into<String>) -> Self {
         Self { message: message.into(), causes: Vec::new() }
     }

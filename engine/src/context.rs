@@ -1,19 +1,19 @@
-//! What a builtin may use while it runs: its inputs, the store, a place for its outputs, and a way
-//! to say how far it is. It can't see the graph, the state or other actions.
+//! The context that a builtin gets when it runs: its inputs, the store, a folder for its outputs, and a way
+//! to report progress. A builtin can't see the graph, the state or other actions.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use cache::{DiskStore, ScratchDir};
+use cache::{ContentStore, ScratchDir};
 use sandbox::Cancel;
 
 use crate::{Artifact, BuiltinError, Event, Events, Label, Progress};
 
-/// The world of one run of a builtin.
+/// Everything that one run of a builtin may use.
 pub struct BuiltinContext {
     label: Label,
-    store: DiskStore,
+    store: ContentStore,
     inputs: Vec<(String, Artifact)>,
     events: Arc<dyn Events>,
     cancel: Cancel,
@@ -25,7 +25,7 @@ pub struct BuiltinContext {
 impl BuiltinContext {
     pub(crate) const fn new(
         label: Label,
-        store: DiskStore,
+        store: ContentStore,
         inputs: Vec<(String, Artifact)>,
         events: Arc<dyn Events>,
         cancel: Cancel,
@@ -35,37 +35,37 @@ impl BuiltinContext {
         Self { label, store, inputs, events, cancel, out: OnceLock::new(), produced, notes }
     }
 
-    /// The name of the action that runs. For messages only: it is not part of the key.
+    /// Returns the label of the action. It may be used in messages only, because it is not part of the key.
     #[must_use]
     pub const fn label(&self) -> &Label {
         &self.label
     }
 
-    /// The store that inputs are read from and outputs are put into.
+    /// Returns the content of the store, from which inputs are read and into which outputs are put.
     #[must_use]
-    pub const fn store(&self) -> &DiskStore {
+    pub const fn store(&self) -> &ContentStore {
         &self.store
     }
 
-    /// All inputs by name, in the order in which the action declares them.
+    /// Lists all inputs with their names, in the order in which the action declares them.
     pub fn inputs(&self) -> impl Iterator<Item = (&str, Artifact)> {
         self.inputs.iter().map(|(at, artifact)| (at.as_str(), *artifact))
     }
 
-    /// The input of this name.
+    /// Returns the input of this name.
     ///
     /// # Panics
-    /// If the action declares no such input. The action fails then.
+    /// If the action declares no such input. The panic makes the action fail.
     #[must_use]
     pub fn input(&self, at: &str) -> Artifact {
         let found = self.inputs.iter().find(|(name, _)| name == at);
         found.unwrap_or_else(|| panic!("BUG: {} has no input `{at}`", self.label)).1
     }
 
-    /// The input on disk, read-only: a materialised tree or the blob of a file.
+    /// Returns the path of an input on disk: of a materialised tree, or of a file's blob. It must not be written to.
     ///
     /// # Errors
-    /// [`BuiltinError::Missing`] if the store lacks something of it.
+    /// [`BuiltinError::Missing`] if the store lacks one of its blobs.
     pub fn path(&self, at: &str) -> Result<PathBuf, BuiltinError> {
         match self.input(at) {
             Artifact::Tree(tree) => Ok(self.store.materialise(&tree)?),
@@ -75,22 +75,22 @@ impl BuiltinContext {
         }
     }
 
-    /// The bytes of a file input.
+    /// Returns the bytes of an input that is a file.
     ///
     /// # Errors
-    /// [`BuiltinError::Missing`] if the store lacks them.
+    /// [`BuiltinError::Missing`] if the store lacks its blob.
     pub fn read(&self, at: &str) -> Result<Vec<u8>, BuiltinError> {
         let digest = *self.input(at).digest();
         self.store.get(&digest)?.ok_or(BuiltinError::Missing(digest))
     }
 
-    /// The empty private folder below which declared outputs may be written.
+    /// Returns the private folder below which declared outputs may be written. It is empty at first.
     ///
     /// # Errors
-    /// If it can't be made.
+    /// If the folder can't be made.
     pub fn out(&self) -> Result<&Path, BuiltinError> {
         if self.out.get().is_none() {
-            // Two threads of one builtin may both get here; the second folder is dropped again.
+            // If two threads of one builtin get here, the second folder is dropped again.
             let _ = self.out.set(self.store.scratch()?);
         }
         Ok(self.out.get().expect("was just set").path())
@@ -103,7 +103,7 @@ impl BuiltinContext {
         produced.insert(output.to_owned(), artifact);
     }
 
-    /// Notes a line for the user, such as a warning. It becomes part of the result and is shown
+    /// Adds a line for the user, such as a warning. It becomes part of the result and is shown
     /// again on a hit.
     pub fn note(&self, line: &str) {
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,30 +111,30 @@ impl BuiltinContext {
         notes.push(b'\n');
     }
 
-    /// Says how far the work is, in bytes.
+    /// Reports progress in bytes.
     pub fn progress(&self, done: u64, total: Option<u64>) {
         self.tell(Progress::Bytes { done, total });
     }
 
-    /// Says what is being done now.
+    /// Reports progress as a text that says what is being done now.
     pub fn status(&self, text: impl Into<String>) {
         self.tell(Progress::Text(text.into()));
     }
 
-    /// Whether the build was cancelled. A builtin that takes long asks now and then, and returns
+    /// Tells if the build was cancelled. A builtin that takes long asks now and then, and then returns
     /// [`BuiltinError::Cancelled`].
     #[must_use]
     pub fn cancelled(&self) -> bool {
         self.cancel.is_cancelled()
     }
 
-    /// What stops the build: for work that a builtin hands to another process.
+    /// Returns the handle by which the build is cancelled. A builtin passes it on to work in another process.
     #[must_use]
     pub const fn cancel(&self) -> &Cancel {
         &self.cancel
     }
 
-    /// What the builtin left: the outputs it named, the folder it wrote to, its notes.
+    /// Returns the results of the builtin: the outputs that it named, the folder that it wrote to, and its notes.
     pub(crate) fn into_parts(self) -> (BTreeMap<String, Artifact>, Option<ScratchDir>, Vec<u8>) {
         let produced = self.produced.into_inner().unwrap_or_else(PoisonError::into_inner);
         let notes = self.notes.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! What a build tells while it goes on. Plain data: the command line draws or serialises it.
+//! The events that a build reports while it goes on. They are plain data, which the command line prints or serialises.
 
 use std::time::Duration;
 
@@ -6,76 +6,76 @@ use crate::{Failure, Label};
 
 /// Receives the events of a build, from several threads at once.
 ///
-/// Called on the way of the build: an implementation that draws hands the event on and returns.
+/// The build waits for each call, so an implementation should pass the event on and return at once.
 pub trait Events: Send + Sync {
     /// Takes one event.
     fn event(&self, event: Event);
 }
 
-/// One thing that happened.
+/// An event of a build.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The build begins.
     BuildStarted {
-        /// How many actions the targets need, as far as is known now.
+        /// The number of actions that the targets need, as far as it is known now.
         actions: usize,
     },
-    /// More actions are needed than was known: a pinned result has to be made after all.
+    /// More actions are needed than was known, because a pinned result has to be made.
     MoreActions {
         /// The new total.
         actions: usize,
     },
-    /// An action was missed by every cache and runs now. Hits give no such event. An action that
-    /// finds an input lost starts again once that is back.
+    /// No cache has the action's result, so it runs now. A hit gives no such event. An action that
+    /// finds an input lost starts again after the input was restored.
     Started {
-        /// Which.
+        /// The label of the action.
         label: Label,
     },
-    /// A running action tells how far it is.
+    /// A running action reports its progress.
     Progress {
-        /// Which.
+        /// The label of the action.
         label: Label,
-        /// How far.
+        /// The progress.
         progress: Progress,
     },
-    /// An action has come to its end. An action whose blobs got lost may end more than once.
+    /// An action has ended. An action whose blobs the store has lost may run, and end, more than once.
     Finished {
-        /// Which.
+        /// The label of the action.
         label: Label,
-        /// How.
-        finish: Finish,
-        /// What it wrote to stdout and stderr; replayed on a hit, so that a compiler's warnings
-        /// stay visible. Empty if the action did not end well: the failure has it then.
+        /// The way in which the action ended.
+        finish: ActionEnd,
+        /// The text that the action wrote to stdout and stderr. A hit repeats it, so that a compiler's warnings
+        /// stay visible. It is empty if the action failed; the failure has the text then.
         messages: Messages,
     },
     /// The build is over.
     BuildFinished(Summary),
 }
 
-/// How far an action is.
+/// The progress of a running action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// In bytes.
+    /// The progress in bytes.
     Bytes {
-        /// So far.
+        /// The number of bytes so far.
         done: u64,
-        /// In all, if that is known.
+        /// The total number of bytes, if it is known.
         total: Option<u64>,
     },
-    /// In words: what is being done now.
+    /// A text that says what is being done now.
     Text(String),
 }
 
-/// How an action ended.
+/// The way in which an action ended.
 #[derive(Clone, Debug)]
-pub enum Finish {
-    /// The result was known.
+pub enum ActionEnd {
+    /// The result was known, so the action did not run.
     Hit(Hit),
     /// It ran and succeeded.
     Ran(Usage),
     /// It failed. The same report is in the build's outcome.
     Failed(Box<Failure>),
-    /// It was not started because something it needs failed.
+    /// It was not started because an action that it needs failed.
     Skipped {
         /// The action that failed.
         because: Label,
@@ -84,18 +84,20 @@ pub enum Finish {
     Cancelled,
 }
 
-/// Where a known result was found.
+/// The place where a known result was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hit {
-    /// In the project's incremental state: nothing has changed since the last build.
+    /// The result was in the project's incremental state: nothing has changed since the last build.
     State,
-    /// In the local action cache.
+    /// The result was in the local action cache.
     Local,
-    /// Pinned in advance, and not needed itself.
+    /// The result was in the cache beyond this machine.
+    Remote,
+    /// The result is pinned, and its blobs were not needed.
     Pinned,
 }
 
-/// What an action used up.
+/// The resources that an action used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Time from start to end, staging and collecting included.
@@ -106,7 +108,7 @@ pub struct Usage {
     pub max_rss: u64,
 }
 
-/// What an action wrote.
+/// The text that an action wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Messages {
     /// Standard output.
@@ -116,31 +118,31 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// Whether there is nothing to show.
+    /// Tells if both texts are empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.stdout.is_empty() && self.stderr.is_empty()
     }
 }
 
-/// The build in figures.
+/// The figures of a build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Actions that the targets needed.
+    /// The number of actions that the targets needed.
     pub actions: usize,
-    /// Of these: the result was known.
+    /// The number of these actions whose result was known.
     pub hits: usize,
-    /// Of these: ran and succeeded.
+    /// The number of these actions that ran and succeeded.
     pub ran: usize,
-    /// Of these: failed.
+    /// The number of these actions that failed.
     pub failed: usize,
-    /// Of these: not started because of a failure.
+    /// The number of these actions that were not started because of a failure.
     pub skipped: usize,
-    /// Of these: stopped or not started because of a cancellation.
+    /// The number of these actions that were stopped, or not started, because the build was cancelled.
     pub cancelled: usize,
     /// Time from start to end.
     pub wall: Duration,
-    /// The chain of actions that ran and took the longest: no number of jobs makes the build
+    /// The chain of dependent actions that took the longest in this build. More jobs could not have made the build
     /// faster than this.
     pub critical_path: Vec<(Label, Duration)>,
 }

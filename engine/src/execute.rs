@@ -1,7 +1,7 @@
-//! Running one action: from digests to digests.
+//! Runs one action: takes the digests of its inputs and returns the digests of its outputs.
 //!
-//! An executor stages the inputs, has the work done, collects the outputs into the store and writes
-//! the result into the action cache, in this order: a result is never visible before its blobs are.
+//! An executor stages the inputs, does the work, collects the outputs into the store and writes
+//! the result into the action cache, in this order, so that a result is never visible before its blobs are.
 //! It knows nothing of other actions. A failed action leaves nothing behind but its report.
 
 mod builtin;
@@ -12,15 +12,18 @@ mod stage;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use cache::{Digest, DiskStore, ScratchDir, StoreError};
+use cache::{Claim, Digest, DiskStore, ScratchDir, StoreError, reapi};
 use sandbox::{Cancel, Isolation, Sandbox, Unsupported};
 
 use crate::failure::{Failure, FailureKind};
 use crate::key::Keyed;
 use crate::success::Success;
-use crate::{Action, Anew, Artifact, Build, Events, Messages, Report, Usage, Work};
+use crate::{
+    Action, Artifact, BuildRequest, Event, Events, Messages, Progress, Report, RerunConditions,
+    Usage, Work,
+};
 
 /// Runs actions. Cheap to clone; the clones share their sandboxes, which are started when the first
 /// command needs them.
@@ -30,20 +33,21 @@ pub(crate) struct Executor {
     events: Arc<dyn Events>,
     cancel: Cancel,
     keep_sandbox: bool,
-    anew: Option<Arc<Anew>>,
+    anew: Option<Arc<RerunConditions>>,
+    says_missing: fn(&str) -> bool,
     sandboxes: Arc<Sandboxes>,
 }
 
-/// The sandboxes of a build, by [`Isolation`].
-type Sandboxes = [OnceLock<Workplace>; Isolation::ALL.len()];
+/// The sandboxes of a build, one for each [`Isolation`].
+type Sandboxes = [OnceLock<RunningSandbox>; Isolation::ALL.len()];
 
-/// A sandbox that runs, and the folder that it may use.
-struct Workplace {
+/// A started sandbox and the folder that it may use.
+struct RunningSandbox {
     sandbox: Sandbox,
     _folder: ScratchDir,
 }
 
-/// One action to be run.
+/// An action that is to be run.
 pub(crate) struct Job {
     pub(crate) action: Arc<Action>,
     /// The content of each of the action's inputs.
@@ -51,32 +55,47 @@ pub(crate) struct Job {
     pub(crate) keyed: Keyed,
 }
 
-/// An action that succeeded. Its result is in the action cache.
-pub(crate) struct Kept {
+/// The result of an action that ran and succeeded. It is in the action cache.
+pub(crate) struct Executed {
     pub(crate) keyed: Keyed,
     pub(crate) success: Success,
     pub(crate) messages: Messages,
     pub(crate) usage: Usage,
     /// See [`Outcome::missing`](crate::Outcome::missing).
     pub(crate) missing: Vec<PathBuf>,
+    /// The message that went into the action cache, if one did.
+    pub(crate) result: Option<reapi::ActionResult>,
 }
 
-/// Why an action did not succeed.
-pub(crate) enum Stop {
-    /// It failed.
+/// The reason why the execution of an action ended without a result of its own.
+pub(crate) enum Unfinished {
+    /// The action failed.
     Failed(Box<Failure>),
-    /// The store lacks `digest`, and more or less of these inputs.
+    /// The action found the blob `digest` missing. `inputs` are the inputs of which the store lacks at least one blob.
     Missing { inputs: Vec<usize>, digest: Digest },
-    /// It was stopped.
+    /// Another process has made the result in the meantime.
+    MadeElsewhere(Box<(Keyed, Success)>),
+    /// The action was cancelled.
     Cancelled,
-    /// There is no sandbox for it on this machine.
+    /// This machine has no sandbox for the action.
     Unsupported(Unsupported),
-    /// The system gives no more threads.
+    /// The system refuses to start another thread.
     Threads(io::Error),
 }
 
-/// What the work itself gave, before it is kept.
-struct Done {
+/// The outcome of waiting for the claim to a result.
+enum ClaimOutcome {
+    /// This process has to make the result. It has no claim if the store could not give one, or if none is needed.
+    Claimed(Option<Claim>),
+    /// Another process has made the result.
+    MadeElsewhere(Success),
+}
+
+/// The time after which a process that waits for the result of another process looks again.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// The output of the work, before the result is stored.
+struct WorkOutput {
     outputs: Vec<(String, Artifact)>,
     messages: Messages,
     usage: Usage,
@@ -84,19 +103,26 @@ struct Done {
 }
 
 impl Executor {
-    pub(crate) fn new(build: &Build<'_>) -> Self {
+    pub(crate) fn new(build: &BuildRequest<'_>) -> Self {
         Self {
             store: build.store.clone(),
             events: Arc::clone(&build.events),
             cancel: build.cancel.clone(),
             keep_sandbox: build.options.keep_sandbox,
             anew: build.options.anew.clone(),
+            says_missing: build.says_missing,
             sandboxes: Arc::default(),
         }
     }
 
-    /// Runs an action to its end. Blocks; every process of it is dead on return.
-    pub(crate) fn execute(&self, job: Job) -> Result<Kept, Stop> {
+    /// Runs an action and blocks until it has ended. On return, all its processes are dead.
+    pub(crate) fn execute(&self, job: Job) -> Result<Executed, Unfinished> {
+        let _claim = match self.claim(&job)? {
+            ClaimOutcome::Claimed(claim) => claim,
+            ClaimOutcome::MadeElsewhere(success) => {
+                return Err(Unfinished::MadeElsewhere(Box::new((job.keyed, success))));
+            }
+        };
         let begin = Instant::now();
         let mut done = match &job.action.work {
             Work::Process(process) => self.process(&job, process)?,
@@ -106,8 +132,49 @@ impl Executor {
         self.keep(job, done)
     }
 
-    /// What an action wrote, as far as the store still has it: messages that got lost are not worth
-    /// a new run.
+    /// Claims the action's result. If another process makes the same result, waits until that one has ended.
+    fn claim(&self, job: &Job) -> Result<ClaimOutcome, Unfinished> {
+        if self.anew.is_some() {
+            return Ok(ClaimOutcome::Claimed(None));
+        }
+        let key = &job.keyed.key.0;
+        let mut has_waited = false;
+        loop {
+            match self.store.claim(key) {
+                Ok(None) => {}
+                Ok(claim) if has_waited => {
+                    return Ok(self
+                        .known(job)
+                        .map_or(ClaimOutcome::Claimed(claim), ClaimOutcome::MadeElsewhere));
+                }
+                Ok(claim) => return Ok(ClaimOutcome::Claimed(claim)),
+                // The work itself reports the store's error, if it needs the part of the store that has it.
+                Err(_) => return Ok(ClaimOutcome::Claimed(None)),
+            }
+            if self.cancel.is_cancelled() {
+                return Err(Unfinished::Cancelled);
+            }
+            if !has_waited {
+                has_waited = true;
+                let progress =
+                    Progress::Text("another build on this machine is making it".to_owned());
+                self.events.event(Event::Progress { label: job.action.label.clone(), progress });
+            }
+            std::thread::sleep(PATIENCE);
+        }
+    }
+
+    /// Returns the result that the action cache has, if the store has all its blobs.
+    fn known(&self, job: &Job) -> Option<Success> {
+        let success = Success::cached(&self.store, &job.action, &job.keyed.key.0)?;
+        let is_there = |(_, artifact): &(String, Artifact)| {
+            is_complete(&self.store, artifact).unwrap_or(false)
+        };
+        success.outputs.iter().all(is_there).then_some(success)
+    }
+
+    /// Returns the text that an action wrote, as far as the store still has it. An action is not run again
+    /// for lost messages.
     pub(crate) fn messages(&self, success: &Success) -> Messages {
         let read = |digest: &Option<Digest>| {
             let bytes = digest.and_then(|digest| self.store.get(&digest).ok().flatten());
@@ -117,8 +184,8 @@ impl Executor {
     }
 
     /// Checks a result against the pin and writes it into the action cache.
-    fn keep(&self, job: Job, done: Done) -> Result<Kept, Stop> {
-        let Done { outputs, messages, usage, missing } = done;
+    fn keep(&self, job: Job, done: WorkOutput) -> Result<Executed, Unfinished> {
+        let WorkOutput { outputs, messages, usage, missing } = done;
         if let (Some(expected), [(_, artifact)]) = (job.action.pinned, outputs.as_slice())
             && *artifact != Artifact::Tree(expected)
         {
@@ -135,38 +202,39 @@ impl Executor {
                 self.store.put(message)?;
             }
             if self.anew.is_some() && !job.action.work.needs_network() {
-                return Ok(success);
+                return Ok((success, None));
             }
             let result = success.to_result(&self.store, usage.wall, job.action.work.worker())?;
             self.store.put_action_result(&job.keyed.key.0, &result)?;
-            Ok(success)
+            Ok((success, Some(result)))
         };
-        let success = keep().map_err(|error: StoreError| infrastructure(&job.action, &error))?;
-        Ok(Kept { keyed: job.keyed, success, messages, usage, missing })
+        let (success, result) =
+            keep().map_err(|error: StoreError| infrastructure(&job.action, &error))?;
+        Ok(Executed { keyed: job.keyed, success, messages, usage, missing, result })
     }
 
-    /// Stores what was written, if anything was.
+    /// Stores the text that an action wrote, unless it is empty.
     fn put(&self, bytes: &[u8]) -> Result<Option<Digest>, StoreError> {
         if bytes.is_empty() { Ok(None) } else { self.store.put(bytes).map(Some) }
     }
 
-    /// The end of an action that found `digest` missing: of which inputs the store lacks something.
-    fn missing(&self, job: &Job, digest: Digest) -> Stop {
+    /// Finds out of which inputs the store lacks a blob, after the action found `digest` missing.
+    fn missing(&self, job: &Job, digest: Digest) -> Unfinished {
         let incomplete = |input: &Artifact| !is_complete(&self.store, input).unwrap_or(false);
         let inputs = (0..job.inputs.len()).filter(|at| incomplete(&job.inputs[*at])).collect();
-        Stop::Missing { inputs, digest }
+        Unfinished::Missing { inputs, digest }
     }
 }
 
-fn failed(action: &Action, kind: FailureKind) -> Stop {
-    Stop::Failed(Box::new(Failure::new(action.label.clone(), kind)))
+fn failed(action: &Action, kind: FailureKind) -> Unfinished {
+    Unfinished::Failed(Box::new(Failure::new(action.label.clone(), kind)))
 }
 
-fn infrastructure(action: &Action, error: &dyn std::error::Error) -> Stop {
+fn infrastructure(action: &Action, error: &dyn std::error::Error) -> Unfinished {
     failed(action, FailureKind::Infrastructure(Report::of(error)))
 }
 
-/// Whether the store has every blob of an artifact, by a glance at each.
+/// Tells if the store has every blob of an artifact, by a `stat` of each.
 pub(crate) fn is_complete(store: &DiskStore, artifact: &Artifact) -> Result<bool, StoreError> {
     match artifact {
         Artifact::File { digest, .. } => Ok(store.contains(digest)),

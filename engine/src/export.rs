@@ -1,5 +1,5 @@
-//! Outputs in the user's own folder: written when they differ from what the build gave, and
-//! otherwise left alone after a single `lstat`.
+//! Exports outputs: writes them to the user's folders if they differ from the result of the build. A file that is as
+//! it was exported costs a single `lstat`.
 
 use std::fs;
 use std::io;
@@ -11,18 +11,18 @@ use crate::clock;
 use crate::stat::{Moment, Stat};
 use crate::{ActionId, Label};
 
-/// An output file that the user wants to have somewhere.
+/// An output file that is written to a path that the user wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {
     /// The action that makes it.
     pub action: ActionId,
-    /// Which of its declared outputs it is. It has to be a file.
+    /// The declared output of that action. It has to be a file.
     pub output: String,
-    /// The absolute path it is written to. Folders above it are made as needed.
+    /// The absolute path to which the file is written. Missing folders above it are made.
     pub to: PathBuf,
 }
 
-/// Why an output could not be exported.
+/// The reason why an output could not be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The action does not declare such an output.
@@ -30,7 +30,7 @@ pub enum ExportError {
     Undeclared {
         /// The action.
         label: Label,
-        /// What was asked for.
+        /// The path of the output.
         output: String,
     },
     /// The output is a folder.
@@ -38,58 +38,60 @@ pub enum ExportError {
     Folder {
         /// The action.
         label: Label,
-        /// What was asked for.
+        /// The path of the output.
         output: String,
     },
-    /// It could not be written.
+    /// The file could not be written.
     #[error("can't write `{}`", .to.display())]
     Write {
-        /// Where to.
+        /// The path of the file.
         to: PathBuf,
-        /// Why.
-        source: cache::ExportError,
+        /// The error of the store.
+        source: cache::StoreExportError,
     },
-    /// It was written and could not be found again.
+    /// The file was written, but its stat can't be read.
     #[error("can't look at `{}`", .to.display())]
     Look {
-        /// Which file.
+        /// The path of the file.
         to: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// What an exported file looked like when it was last known to be right.
+/// The stat that an exported file had when its content was last known to be right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExportRecord {
     pub(crate) stat: Stat,
     pub(crate) digest: Digest,
     pub(crate) executable: bool,
-    /// Whether the stat proves the content, in another session too.
+    /// Tells if the stat proves the content in later builds, too.
     pub(crate) settled: bool,
 }
 
 impl ExportRecord {
-    /// Whether the file at `path` is as it was exported, by one `lstat`.
+    /// Tells by one `lstat` if the file at `path` is as it was exported.
     #[must_use]
     pub fn is_untouched(&self, path: &Path) -> bool {
         fs::symlink_metadata(path).is_ok_and(|metadata| Stat::of(&metadata) == self.stat)
     }
 
-    /// What was exported.
+    /// Returns the digest of the blob that was exported.
     #[must_use]
     pub const fn digest(&self) -> &Digest {
         &self.digest
     }
 }
 
-/// Writes a blob to `to` unless it is there, and says what the file looks like now.
+/// Writes a blob to `to` unless the file has that content already. Returns whether it was written, and the record of
+/// the file.
 pub(crate) fn write(
     store: &DiskStore,
-    (digest, executable): (Digest, bool),
+    digest: Digest,
+    executable: bool,
     to: &Path,
 ) -> Result<(bool, ExportRecord), ExportError> {
-    // Taken before the store compares what is there: later writes can't hide before it.
+    // The time is read before the store compares the file, so that a later write has a later time.
     let moment = to.parent().and_then(|folder| clock::now(folder).ok()).unwrap_or(Moment::NEVER);
     let written = store
         .export_file(&digest, executable, to)

@@ -1,54 +1,39 @@
-//! Why an action failed, with everything that a person needs to understand and reproduce it.
+//! The report on a failed action, with everything that a person needs to understand and reproduce the failure.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use cache::{Digest, DiskStore};
+use sandbox::{Isolation, Spec};
 
 use crate::{Label, Report};
 
 /// The report on one failed action.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// Which action.
+    /// The label of the action.
     pub label: Label,
-    /// What went wrong.
+    /// The way in which the action failed.
     pub kind: FailureKind,
-    /// The command that ran, if it was one and got that far.
+    /// The command, if the action had one and this program tried to start it.
     pub command: Option<CommandReport>,
-    /// What the action wrote to standard output, or its first part.
+    /// The action's standard output, or its first part.
     pub stdout: Vec<u8>,
-    /// What the action wrote to standard error, or its first part.
+    /// The action's standard error, or its first part.
     pub stderr: Vec<u8>,
-    /// Whether there was more on standard output or standard error than is kept.
+    /// Tells if standard output or standard error had more bytes than are kept here.
     pub truncated: bool,
-    /// Files that the command looked for and that were not there, as absolute paths inside its
-    /// sandbox. Known of commands under the determinism layer, and of those whose message says that
-    /// a file is missing: they are run once more, and watched.
+    /// The files that the command looked for and did not find, as absolute paths inside its
+    /// sandbox. They are known if the command ran under the determinism layer. Another command runs once more under
+    /// it, if it exited within a minute and its message says that a file is missing.
     pub missing: Vec<PathBuf>,
-    /// The folder that was kept, if the build was told to keep it.
+    /// The sandbox of the action, if the build was told to keep it.
     pub kept: Option<KeptSandbox>,
 }
 
-/// Whether a text, or a line of one, that a tool wrote says that a file is not there.
-#[must_use]
-pub fn says_missing(text: &str) -> bool {
-    const SIGNS: [&str; 7] = [
-        "no such file",
-        "os error 2)",
-        "enoent",
-        "filenotfound",
-        "file not found",
-        "does not exist",
-        "modulenotfounderror",
-    ];
-    let text = text.to_lowercase();
-    SIGNS.iter().any(|sign| text.contains(sign))
-}
-
 impl Failure {
-    /// A failure without a command or output to show.
+    /// Makes a failure that has no command and no output to show.
     pub(crate) const fn new(label: Label, kind: FailureKind) -> Self {
         Self {
             label,
@@ -63,7 +48,7 @@ impl Failure {
     }
 }
 
-/// A command, as it has to be printed.
+/// A command in the form in which it is printed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandReport {
     /// The program and its arguments.
@@ -75,95 +60,99 @@ pub struct CommandReport {
 }
 
 impl CommandReport {
-    /// The command line, quoted so that a POSIX shell reads it back.
+    /// Returns the command line, quoted so that a POSIX shell reads the same words.
     #[must_use]
     pub fn shell(&self) -> String {
         self.argv.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
     }
 }
 
-/// The sandbox of a failed action, kept for a look.
+/// The sandbox of a failed action, which was kept so that the user can look at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptSandbox {
-    /// The folder with the action's writable places (`out`, scratch layers). It is the user's now.
+    /// The folder with everything that the action could write to (`out`, overlays of writable inputs). It belongs to the
+    /// user now, and is not swept.
     pub folder: PathBuf,
-    /// A shell line that runs the command again in the same sandbox.
-    pub again: String,
-    /// A shell line that starts a shell there instead, if there is one.
-    pub shell: Option<String>,
+    /// The command that failed, with its writable places in that folder.
+    pub spec: Spec,
+    /// The means by which it was kept apart from the machine.
+    pub isolation: Isolation,
+    /// The path of a shell in the sandbox, if there is one.
+    pub shell: Option<&'static str>,
 }
 
-/// What went wrong.
+/// The way in which an action failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FailureKind {
-    /// The command could not be started: no such program or working directory.
+    /// The command could not be started, because its specification is invalid, or because its program or working
+    /// directory can't be used.
     #[error("{0}")]
     NotRun(Report),
-    /// The command said no.
+    /// The command exited with this status, which is not 0.
     #[error("exited with status {0}")]
     Exited(i32),
-    /// The command was killed by a signal that is not ours.
+    /// The command was killed by a signal that this program did not send.
     #[error("was killed by signal {0}")]
     Signalled(i32),
-    /// The command took longer than it may.
+    /// The command exceeded its time limit.
     #[error("ran into its time limit of {} s", .0.as_secs_f64())]
     TimedOut(Duration),
-    /// The command took more memory than it may.
+    /// The command exceeded its memory limit, or the machine ran out of memory.
     #[error("ran out of memory{}", .0.map_or_else(String::new, |limit| format!(" (its limit is {limit} bytes)")))]
     OutOfMemory(Option<u64>),
-    /// The work succeeded but did not leave what it promised.
+    /// The work succeeded but did not make this declared output.
     #[error("left no `{0}`, which it declares as an output")]
     MissingOutput(String),
-    /// What it left can't be kept: a device, a link out of the tree, an unreadable file.
+    /// An output can't be stored. For example, it is a device, a link out of the tree, or an unreadable file.
     #[error("left an output that can't be kept: {0}")]
     BadOutput(Report),
-    /// A builtin said no.
+    /// A builtin failed because of its inputs or arguments.
     #[error("{0}")]
     Builtin(Report),
-    /// A builtin panicked: a bug of this program.
+    /// A builtin panicked, which is a bug of this program.
     #[error("panicked: {0}")]
     Panicked(String),
-    /// Bytes are not the ones that were pinned.
+    /// Fetched bytes do not have the pinned checksum.
     #[error("{0}")]
     Mismatch(Report),
-    /// A pinned action gave another result.
+    /// A pinned action gave another tree than the pinned one.
     #[error("gave {actual}, but {expected} is pinned")]
     PinMismatch {
-        /// What is pinned.
+        /// The pinned tree.
         expected: Digest,
-        /// What came out.
+        /// The tree that the action gave.
         actual: Digest,
     },
-    /// It needs the network, and the build is offline.
+    /// The action needs the network, and the build is offline.
     #[error("needs the network, and this build is offline")]
     Offline,
-    /// Two inputs can't stand in one root.
+    /// Two inputs can't stand in the same root.
     #[error("its inputs don't fit together: {0}")]
     Inputs(Report),
-    /// A source file is not what it was when the build began.
+    /// A source file has changed since the build began.
     #[error("`{0}` was changed during the build")]
     SourceChanged(PathBuf),
-    /// The store lacks an input that nothing in the graph makes.
+    /// The store lacks an input that no action in the graph makes.
     #[error("the store lacks {0}, and no action makes it")]
     Lost(Digest),
     /// The store lost the same input again and again.
     #[error("the store keeps losing the results of `{0}`")]
     Vanishing(Label),
-    /// There was no room left on a file system that the action is written to.
+    /// The file system of the store, to which the action writes, is full.
     #[error("found no room left on the file system of the store `{}` ({because})", .store.display())]
     NoRoom {
-        /// The store's folder, where the outputs of commands lie, too.
+        /// The store's folder, in which commands also write their outputs.
         store: PathBuf,
-        /// How the action ended, as a fragment.
+        /// The way in which the action failed, as a fragment of a sentence.
         because: String,
     },
-    /// The machine is at fault, not the action: a failed network, a store that can't be read.
+    /// The machine is at fault and not the action: the network failed, or the store can't be read.
     #[error("{0}")]
     Infrastructure(Report),
 }
 
 impl FailureKind {
-    /// Whether the machine is at fault and not the action: trying again may help.
+    /// Tells if the machine is at fault and not the action, so that trying again may help.
     #[must_use]
     pub const fn is_infrastructure(&self) -> bool {
         matches!(
@@ -172,13 +161,13 @@ impl FailureKind {
         )
     }
 
-    /// Whether the system gave no process or thread for the work.
+    /// Tells if the system refused to start a process or thread for the work.
     #[must_use]
     pub fn is_for_want_of_processes(&self) -> bool {
         matches!(self, Self::Infrastructure(report) if report.is_for_want_of_processes())
     }
 
-    /// The same failure, told as want of room if that is what it was.
+    /// Returns [`FailureKind::NoRoom`] if the failure is an error about a full file system, and the same failure otherwise.
     pub(crate) fn or_no_room(self, store: &DiskStore) -> Self {
         match &self {
             Self::NotRun(report)
@@ -193,12 +182,12 @@ impl FailureKind {
         }
     }
 
-    /// The same for a command that ran: it may fail in any way where it finds no room. To write to a
-    /// mapped file is to be killed by a signal then.
+    /// Does the same for a command that ran. A command on a full file system may fail in any way: it may be killed by a
+    /// signal when it writes to a mapped file. So the free space of the file system decides.
     pub(crate) fn or_no_room_for_command(self, store: &DiskStore) -> Self {
         match &self {
             Self::Exited(_) | Self::Signalled(_) | Self::MissingOutput(_) | Self::BadOutput(_)
-                if store.has_no_room() =>
+                if store.is_out_of_space() =>
             {
                 Self::NoRoom { store: store.root().to_owned(), because: self.to_string() }
             }
@@ -206,7 +195,7 @@ impl FailureKind {
         }
     }
 
-    /// Whether bytes were not the pinned ones.
+    /// Tells if fetched bytes or a tree differ from the pinned ones.
     #[must_use]
     pub const fn is_mismatch(&self) -> bool {
         matches!(self, Self::Mismatch(_) | Self::PinMismatch { .. })

@@ -1,8 +1,8 @@
 //! The graph of actions.
 //!
-//! An action can only name actions that are already there, so a cycle cannot be written down, and
-//! the order of insertion is a topological order: it is the one order everything else follows, from
-//! the schedule to the events. The graph knows nothing of keys, caches or whether anything runs.
+//! An action can only refer to actions that were added before it. So the graph has no cycles, and
+//! the order of insertion is a topological order, which everything else follows, from
+//! the schedule to the events. The graph knows nothing of keys and caches, or of what has to run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::{Access, Action, Input, Label, Source, Work};
 
-/// An action of one [`Graph`]. Ordered as the actions were added.
+/// Identifies an action of one [`Graph`]. Ids are ordered as the actions were added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActionId(NodeIndex);
 
@@ -22,17 +22,17 @@ impl ActionId {
     }
 }
 
-/// The actions of a build and which of them needs which.
+/// The actions of a build, and the dependencies between them.
 #[derive(Debug, Default)]
 pub struct Graph {
     nodes: DiGraph<Arc<Action>, ()>,
     labels: BTreeMap<Label, ActionId>,
 }
 
-/// Why an action can't be added. Each names the action's label.
+/// The reason why an action can't be added to the graph. Each variant has the action's label.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GraphError {
-    /// Labels name actions in messages and in the state, so they are unique.
+    /// Another action has this label. Labels name actions in messages and in the state, so they have to be unique.
     #[error("there are two actions `{0}`")]
     Duplicate(Label),
     /// An input comes from an action of another graph.
@@ -58,7 +58,7 @@ pub enum GraphError {
         label: Label,
         /// The path.
         path: String,
-        /// What it was to be.
+        /// The role that it was to have, such as an output.
         role: &'static str,
     },
     /// One input or output stands inside another.
@@ -66,18 +66,18 @@ pub enum GraphError {
     Overlap {
         /// The action.
         label: Label,
-        /// The one inside.
+        /// The path that lies inside the other one.
         inner: String,
-        /// The one around it, or the same path.
+        /// The outer path, which may be the same.
         outer: String,
     },
-    /// A pinned action has another number of outputs than one.
+    /// A pinned action does not declare exactly one output.
     #[error("`{label}` is pinned, so it has to declare exactly one output")]
     PinnedOutputs {
         /// The action.
         label: Label,
     },
-    /// An action declares nothing that could be kept.
+    /// An action declares no output, so nothing of it could be stored.
     #[error("`{label}` declares no output")]
     NoOutput {
         /// The action.
@@ -86,7 +86,7 @@ pub enum GraphError {
 }
 
 impl Graph {
-    /// A graph without actions.
+    /// Makes a graph without actions.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -95,7 +95,7 @@ impl Graph {
     /// Adds an action after everything it needs.
     ///
     /// # Errors
-    /// If its paths make no sense or it needs what is not there; the graph is unchanged then.
+    /// If a path of the action is invalid, or it needs an output that does not exist. The graph is unchanged then.
     pub fn add(&mut self, action: Action) -> Result<ActionId, GraphError> {
         self.check(&action)?;
         let producers = self.producers(&action)?;
@@ -108,19 +108,19 @@ impl Graph {
         Ok(id)
     }
 
-    /// How many actions there are.
+    /// Returns the number of actions.
     #[must_use]
     pub fn len(&self) -> usize {
         self.nodes.node_count()
     }
 
-    /// Whether there are none.
+    /// Tells if the graph has no actions.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The action of this graph with this id.
+    /// Returns the action with this id.
     ///
     /// # Panics
     /// If the id comes from another, larger graph.
@@ -129,30 +129,30 @@ impl Graph {
         &self.nodes[id.0]
     }
 
-    /// The action with this label.
+    /// Finds the action with this label.
     #[must_use]
     pub fn find(&self, label: &Label) -> Option<ActionId> {
         self.labels.get(label).copied()
     }
 
-    /// All actions, each after everything it needs.
+    /// Lists all actions, each after the actions that it needs.
     pub fn actions(&self) -> impl Iterator<Item = (ActionId, &Arc<Action>)> {
         self.nodes.node_indices().map(|index| (ActionId(index), &self.nodes[index]))
     }
 
-    /// The actions that `id` needs directly, in the order they were added.
+    /// Lists the actions that `id` needs directly, in the order in which they were added.
     #[must_use]
     pub fn dependencies(&self, id: ActionId) -> Vec<ActionId> {
         self.neighbours(id, Direction::Incoming)
     }
 
-    /// The actions that need `id` directly, in the order they were added.
+    /// Lists the actions that need `id` directly, in the order in which they were added.
     #[must_use]
     pub fn dependents(&self, id: ActionId) -> Vec<ActionId> {
         self.neighbours(id, Direction::Outgoing)
     }
 
-    /// There is one edge at most between two actions, so that no neighbour comes twice.
+    /// Lists the neighbours of an action. Two actions have at most one edge between them, so no neighbour occurs twice.
     fn neighbours(&self, id: ActionId, direction: Direction) -> Vec<ActionId> {
         let found = self.nodes.neighbors_directed(id.0, direction);
         let mut found: Vec<ActionId> = found.map(ActionId).collect();
@@ -181,7 +181,7 @@ impl Graph {
         }
     }
 
-    /// The actions that `action` needs, checked.
+    /// Finds the actions that `action` needs, and checks that they declare the outputs that it uses.
     fn producers(&self, action: &Action) -> Result<BTreeSet<ActionId>, GraphError> {
         let mut producers = BTreeSet::new();
         for input in &action.inputs {
@@ -216,7 +216,8 @@ fn check_outputs(action: &Action) -> Result<(), GraphError> {
     check_apart(label, action.outputs.iter().map(String::as_str).collect())
 }
 
-/// The inputs of a process become mounts: no mount may hide another one or the sandbox's own.
+/// Checks the paths of a command's inputs. They become mounts, and no mount may hide another one or one of the
+/// sandbox.
 fn check_places(label: &Label, inputs: &[Input]) -> Result<(), GraphError> {
     for Input { at, access, .. } in inputs {
         match (at.as_str(), access) {
@@ -232,7 +233,7 @@ fn check_places(label: &Label, inputs: &[Input]) -> Result<(), GraphError> {
     )
 }
 
-/// The inputs of a builtin are looked up by name.
+/// Checks the names of a builtin's inputs, by which the builtin looks them up.
 fn check_names(label: &Label, inputs: &[Input]) -> Result<(), GraphError> {
     let mut seen = BTreeSet::new();
     for Input { at, access, .. } in inputs {
@@ -249,7 +250,7 @@ fn check_names(label: &Label, inputs: &[Input]) -> Result<(), GraphError> {
 
 /// Refuses paths that are equal or lie inside one another.
 fn check_apart(label: &Label, mut paths: Vec<&str>) -> Result<(), GraphError> {
-    // By components, so that a folder is followed at once by what lies in it.
+    // The paths are sorted by their components, so that a folder is directly followed by the paths inside it.
     paths.sort_by(|a, b| a.split('/').cmp(b.split('/')));
     let inside = |outer: &str, inner: &str| {
         inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -264,13 +265,13 @@ fn check_apart(label: &Label, mut paths: Vec<&str>) -> Result<(), GraphError> {
     }
 }
 
-/// Whether a path is relative, UTF-8, without empty components, `.` and `..`.
+/// Tells if a path is relative, and has no empty components, `.` or `..`.
 fn is_plain(path: &str) -> bool {
     let fine = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\0');
     path.split('/').all(fine)
 }
 
-/// Whether the sandbox, or the key, has something of its own there.
+/// Tells if the sandbox or the key uses this path itself.
 fn is_reserved(path: &str) -> bool {
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
     match first {

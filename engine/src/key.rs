@@ -4,30 +4,30 @@
 //! |---|---|---|
 //! | command line | yes | decides what is done |
 //! | environment as declared | yes, sorted by name | the command can read it |
-//! | input trees, toolchain trees | yes, by digest | the command can read them, and nothing else |
+//! | input trees, toolchain trees | yes, by digest | these are all that the command can read |
 //! | where an input stands | yes | paths end up in outputs |
 //! | working directory | yes | paths end up in outputs |
 //! | operating system and processor | yes, for processes | native tools give other bytes elsewhere |
 //! | sandbox mode | yes, for processes | a weaker sandbox may let other things in |
-//! | output paths, the one of them that standard output becomes | yes, sorted and unique | what is not declared is not collected |
-//! | determinism layer, its epoch and seed | yes, for processes that have it | decide what the command sees |
-//! | timeout and limits | yes | a result may depend on what was allowed |
-//! | writable places | yes | what can be written can be read back |
+//! | output paths, and which of them receives standard output | yes, sorted and unique | what is not declared is not collected |
+//! | determinism layer, its version and all its settings | yes, for processes that have it | they decide what the command sees |
+//! | timeout and limits | yes, for processes | a result may depend on what was allowed |
+//! | writable places | yes, for processes | what can be written can be read back |
 //! | builtin name, version, arguments | yes | decide what is done |
-//! | [`RULES`] | yes, as the salt | the engine itself stages and collects |
+//! | [`RULES`] | yes, as the salt | the engine's own staging and collecting shape the result, too |
 //! | time, user, host, checkout path | no | the same sources give the same bytes everywhere |
-//! | number of jobs, order of the schedule | no | same |
+//! | number of jobs, order of the schedule | no | they do not change the result |
 //! | mtime, owner and mode bits of inputs | no | the sandbox shows fixed ones; only "executable" counts |
-//! | label, pin | no | names and expectations; equal work shares one result |
+//! | label, pin | no | they name the work, or say what is expected of it |
 //!
-//! [`visit`] is the only function that knows what feeds a key. `Encoder` turns what it is told
-//! into messages; anything else that wants to know why a key is what it is visits the same way.
+//! [`visit`] is the only function that knows what feeds a key. `MessageEncoder` is a visitor that builds the messages. Other
+//! code that wants to explain a key can use a visitor of its own.
 //!
 //! The input root in the key is the root of the sandbox with one difference: a tree whose entries
-//! stand at the root is keyed as a whole, as `.image/0`, `.image/1`, …, and not by its entries. So a
-//! key can be computed while the store knows nothing of a pinned toolchain image but its digest.
-//! The command's working directory is the root, as output paths are relative to it; the directory
-//! that the command itself starts in is the property `cwd`.
+//! stand at the root is written as one entry (`.image/0`, `.image/1`, …) and not as the entries that it has. So a
+//! key can be computed when the store does not have a pinned toolchain image and only its digest is known.
+//! The working directory in the `Command` message is the root, because output paths are relative to it. The directory
+//! in which the command starts is the property `cwd`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -38,40 +38,41 @@ use sandbox::{Determinism, Limits};
 
 use crate::{Access, Action, Artifact, Process, Work};
 
-/// The version of everything in this crate that decides about an action's result: how inputs are
-/// staged, outputs collected and keys made. Raised when any of that changes.
+/// The version of everything in this crate that an action's result depends on: staging inputs,
+/// collecting outputs and computing keys. It is raised when any of that changes.
 pub const RULES: u32 = 1;
 
 /// The folder of the keyed input root that holds the trees whose entries stand at the root.
 pub(crate) const IMAGES: &str = ".image";
 
-/// Asks a worker for the digest of an output folder's root besides its `Tree` message.
+/// Asks the executing machine for the root digest of each output folder in addition to its `Tree` message.
 const TREE_AND_DIRECTORY: i32 = 2;
 
-/// The digest of an `Action` message: names the result of an action before it has run.
+/// The digest of an `Action` message. It names the result of an action before the action has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActionKey(pub Digest);
 
-/// Is told everything that feeds a key, in a fixed order: each group sorted as the messages are.
+/// Visits everything that feeds a key, in a fixed order. Arguments and inputs come in the order of the
+/// action; variables, properties and outputs are sorted.
 pub trait KeyVisitor {
-    /// The engine's own version, [`RULES`].
+    /// Takes the engine's own version, [`RULES`].
     fn rules(&mut self, version: u32);
-    /// The next word of the command line.
+    /// Takes the next word of the command line.
     fn argument(&mut self, argument: &str);
-    /// A variable of the environment.
+    /// Takes a variable of the environment.
     fn variable(&mut self, name: &str, value: &str);
-    /// A property of the platform.
+    /// Takes a property of the platform.
     fn property(&mut self, name: &str, value: &str);
-    /// A declared output, relative to the root.
+    /// Takes the path of a declared output, relative to the root.
     fn output(&mut self, path: &str);
-    /// An input and where it stands in the keyed input root.
+    /// Takes an input, with its path in the input root of the key.
     fn input(&mut self, path: &str, content: Artifact);
-    /// How long the command may take.
+    /// Takes the time limit of the command.
     fn timeout(&mut self, timeout: Duration);
 }
 
-/// Tells `visitor` everything that feeds the key of `action`, whose inputs are `inputs` (one for
-/// each of [`Action::inputs`], in that order).
+/// Calls `visitor` with everything that feeds the key of `action`. `inputs` has the content of each
+/// of [`Action::inputs`], in that order.
 pub fn visit(action: &Action, inputs: &[Artifact], visitor: &mut dyn KeyVisitor) {
     visitor.rules(RULES);
     match &action.work {
@@ -111,9 +112,9 @@ fn visit_process(action: &Action, process: &Process, visitor: &mut dyn KeyVisito
     }
 }
 
-/// The limits as properties; the timeout has a field of its own in the message.
+/// Returns the limits as properties. The timeout is not among them, because the message has a field for it.
 fn limit_properties(limits: &Limits) -> BTreeMap<&'static str, String> {
-    // Every field by name: a new limit has to be thought of here.
+    // Every field is named here, so that a new limit can't be forgotten.
     let Limits { timeout: _, memory, processes, tmp_bytes, file_size, open_files, cpus } = limits;
     let unlimited = |limit: &Option<u64>| limit.map_or_else(String::new, |limit| limit.to_string());
     BTreeMap::from([
@@ -126,7 +127,7 @@ fn limit_properties(limits: &Limits) -> BTreeMap<&'static str, String> {
     ])
 }
 
-/// The writable inputs, one a line.
+/// Lists the paths of the writable inputs, one per line.
 fn scratch_paths(action: &Action) -> String {
     let writable = action.inputs.iter().filter(|input| input.access == Access::Scratch);
     let paths: BTreeSet<&str> = writable.map(|input| input.at.as_str()).collect();
@@ -145,33 +146,33 @@ fn visit_inputs(action: &Action, inputs: &[Artifact], visitor: &mut dyn KeyVisit
     }
 }
 
-/// A key with the messages it names.
+/// A key with the messages that it is the digest of.
 #[derive(Clone, Debug)]
 pub struct Keyed {
     /// The digest of the `Action` message.
     pub key: ActionKey,
-    /// The encoded `Action`, `Command` and the `Directory` messages of the input root that no
-    /// input brings along, each with its digest.
+    /// The encoded messages, each with its digest: the `Action`, the `Command`, and the `Directory` messages of the input
+    /// root that are not part of an input.
     pub messages: Vec<(Digest, Vec<u8>)>,
 }
 
-/// Computes the key of `action`, whose inputs are `inputs`.
+/// Computes the key of `action`, whose inputs have the content `inputs`.
 ///
 /// # Errors
-/// If two inputs claim the same place, or a digest was made by another function.
+/// If two inputs have the same path, or a digest was made by another function.
 pub fn key(
     function: DigestFunction,
     action: &Action,
     inputs: &[Artifact],
 ) -> Result<Keyed, TreeError> {
-    let mut encoder = Encoder::default();
+    let mut encoder = MessageEncoder::default();
     visit(action, inputs, &mut encoder);
     encoder.finish(function)
 }
 
 /// Builds the messages of the Remote Execution API.
 #[derive(Default)]
-struct Encoder {
+struct MessageEncoder {
     command: reapi::Command,
     platform: reapi::Platform,
     root: Tree,
@@ -180,7 +181,7 @@ struct Encoder {
     error: Option<TreeError>,
 }
 
-impl KeyVisitor for Encoder {
+impl KeyVisitor for MessageEncoder {
     fn rules(&mut self, version: u32) {
         self.salt = format!("run engine {version}").into_bytes();
     }
@@ -220,7 +221,7 @@ impl KeyVisitor for Encoder {
     }
 }
 
-impl Encoder {
+impl MessageEncoder {
     fn finish(self, function: DigestFunction) -> Result<Keyed, TreeError> {
         if let Some(error) = self.error {
             return Err(error);

@@ -1,14 +1,14 @@
-//! The name of an action: who owns it and which step of the owner's work it is.
+//! The label of an action, which consists of its owner and its step.
 //!
-//! Labels are for people, for messages and for the incremental state. They never feed a key:
+//! Labels are used in messages and in the incremental state. They never feed a key, so
 //! two components with the same sources and the same command share one cached result.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-/// A unique name of one action in a graph, such as `api:compile`.
+/// The unique name of an action in a graph, such as `api:compile`.
 ///
-/// Cheap to clone. Ordered by owner, then by step.
+/// Labels are cheap to clone, and ordered by owner, then by step.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label {
     owner: Arc<str>,
@@ -16,18 +16,18 @@ pub struct Label {
 }
 
 impl Label {
-    /// Names the `step` of `owner`'s work: `Label::new("api", "compile")`.
+    /// Makes the label of a `step` of `owner`'s work: `Label::new("api", "compile")`.
     pub fn new(owner: impl Into<Arc<str>>, step: impl Into<Arc<str>>) -> Self {
         Self { owner: owner.into(), step: step.into() }
     }
 
-    /// Whose work it is: a component, a toolchain, a dependency.
+    /// Returns the owner: a component, a toolchain, or a dependency.
     #[must_use]
     pub fn owner(&self) -> &str {
         &self.owner
     }
 
-    /// Which part of the owner's work it is: `fetch`, `compile`, `finish`.
+    /// Returns the step, which is a part of the owner's work: `fetch`, `compile`, `finish`.
     #[must_use]
     pub fn step(&self) -> &str {
         &self.step
@@ -36,7 +36,7 @@ impl Label {
 
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A file's name may hold line breaks, and what a terminal takes for a command.
+        // The name of a file may contain line breaks, and control sequences of terminals.
         for part in [&*self.owner, ":", &*self.step] {
             for char in part.chars() {
                 match char.is_control() {

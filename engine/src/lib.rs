@@ -1,12 +1,12 @@
 //! Action graph, keys, scheduler and incremental state.
 //!
-//! The engine is told *what* could be done ([`Graph`] of [`Action`]s) and what is wanted of it
-//! ([`Build`]); it finds out what has to be done, does it, and tells what happens ([`Event`]). An
-//! action is a command in the sandbox or a [`Builtin`]; its result is named in advance by its
-//! [`key`] and kept in the action cache. Results flow as digests, and bytes move only when
+//! The caller gives the engine a [`Graph`] of [`Action`]s that could run, and a [`BuildRequest`] that says which results
+//! it wants. The engine finds out which actions have to run, runs them, and reports what happens as [`Event`]s. An
+//! action is a command in the sandbox or a [`Builtin`]. Its [`key`] names its result before it has run, and the result
+//! is kept in the action cache under that key. Results are passed on as digests; bytes move only when
 //! something needs them.
 //!
-//! It knows no language, no manifest and no registry, and it does not print.
+//! The engine knows no language, no manifest and no registry, and it does not print.
 
 mod action;
 mod artifact;
@@ -22,6 +22,7 @@ mod graph;
 pub mod key;
 mod label;
 mod outputs;
+mod remote;
 mod schedule;
 mod source;
 mod stat;
@@ -33,16 +34,19 @@ mod terminal;
 
 pub use action::{Access, Action, Input, Process, Source, Work};
 pub use artifact::Artifact;
-pub use build::{Anew, Build, BuildError, Exported, Options, Outcome, Status, Target};
+pub use build::{
+    BuildError, BuildRequest, Exported, Options, Outcome, RerunConditions, Status, Target,
+};
 pub use builtin::{Builtin, BuiltinError, Report};
 pub use context::BuiltinContext;
-pub use event::{Event, Events, Finish, Hit, Messages, Progress, Summary, Usage};
+pub use event::{ActionEnd, Event, Events, Hit, Messages, Progress, Summary, Usage};
 pub use export::{Export, ExportError, ExportRecord};
-pub use failure::{CommandReport, Failure, FailureKind, KeptSandbox, quote, says_missing};
+pub use failure::{CommandReport, Failure, FailureKind, KeptSandbox, quote};
 pub use graph::{ActionId, Graph, GraphError};
 pub use key::ActionKey;
 pub use label::Label;
-pub use outputs::{Fate, Former, Outputs};
+pub use outputs::{Fate, FormerOutput, OutputJournal};
+pub use remote::Remote;
 pub use source::{SourceError, SourceFile, Sources};
 pub use state::{State, StateError};
 pub use terminal::{coloured, plain};

@@ -1,19 +1,19 @@
-//! Which files earlier builds wrote into the user's folders, so that those which are made no longer can
-//! be taken away again.
+//! The journal of the files that builds have written into the user's folders. With it, files that are no longer
+//! made can be removed.
 //!
-//! They are kept in a journal of their own, beside the incremental state: that one is void with another
-//! store or another version, this must not be. A line is a digest and a path. It is appended *before* the
-//! file is written, all lines of a build at once, so neither a crash nor another build that writes at the
-//! same time can leave a file that nobody knows of. A line too many does no harm, as a file is removed
-//! only if it has a digest that was noted for its path: whatever else stands there is the user's.
+//! The journal is apart from the incremental state, because the state is void with another
+//! store or another version of this program, and the journal must stay valid. A line is a digest and a path. It is
+//! appended *before* the file is written, all lines of a build at once, so neither a crash nor another build that writes
+//! at the same time can leave a file that is not in the journal. A superfluous line does no harm, because a file is
+//! removed only if it has a digest that the journal has for its path: any other file belongs to the user.
 //!
-//! Paths are below the project's folder, so the journal of a copied project does not speak of the files
-//! of the other one. It may also come with a checkout, so what it names is removed only inside of the
-//! project, and not through a symbolic link to elsewhere. Whoever loses the journal loses that knowledge:
-//! then files of former builds are left alone.
+//! Paths are relative to the project's folder, so the journal of a copied project does not name the files
+//! of the original. A hostile checkout may contain a journal, so files are removed only inside of the
+//! project, and not through a symbolic link that leads out of it. If the journal is lost,
+//! files of earlier builds are left alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -23,52 +23,55 @@ use std::time::Duration;
 use cache::Digest;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 
-/// How long another process may take that changes the journal, and how often it is asked. Nobody
-/// needs more than an instant, unless it was stopped.
-const PATIENCE: (Duration, u32) = (Duration::from_millis(5), 40);
+/// The time between two attempts to lock the journal while another process changes it.
+const LOCK_RETRY: Duration = Duration::from_millis(5);
 
-/// How many digests of a file are needed: the one it has, and the one it is about to get. More than that
-/// only matter if as many builds write at once.
+/// The number of attempts to lock the journal. A change takes an instant, so a process that holds the lock for longer
+/// was stopped, and is not waited for.
+const LOCK_ATTEMPTS: u32 = 40;
+
+/// The number of digests that are kept for a file. Two are needed: the one that it has, and the one that it is about to
+/// get. More of them matter only if several builds write the file at once.
 const NEEDED: usize = 4;
 
-/// Bytes of the journal. A longer one is not of our making, and counts as lost.
+/// The largest size of the journal in bytes. This program writes no longer one, so a longer one counts as lost.
 const LONGEST: u64 = 64 << 20;
 
-/// The files that builds of one project wrote.
+/// The files that builds of one project have written.
 #[derive(Debug)]
-pub struct Outputs {
+pub struct OutputJournal {
     journal: PathBuf,
     /// The project's folder.
     base: PathBuf,
-    /// The digests that each file was written with, the last one last, by its path below the base.
-    written: BTreeMap<PathBuf, Vec<Digest>>,
-    /// How many lines the journal has.
+    /// For each file, by the [`key`] of its path below the base: the digests with which it was written, the newest last.
+    written: BTreeMap<OsString, Vec<Digest>>,
+    /// The number of lines in the journal.
     lines: usize,
 }
 
-/// A file that builds wrote once and make no longer.
+/// A file that an earlier build has written, and that is no longer made.
 #[derive(Debug)]
-pub struct Former {
+pub struct FormerOutput {
     /// The absolute path.
     pub path: PathBuf,
-    /// What became of it.
+    /// The fate of the file.
     pub fate: Fate,
 }
 
-/// What became of a file that is made no longer.
+/// The fate of a file that is no longer made.
 #[derive(Debug)]
 pub enum Fate {
-    /// It was removed.
+    /// The file was removed.
     Removed,
-    /// Somebody has changed or exchanged it since; it is left alone and will not be asked for again.
+    /// The file was changed or replaced since it was written. It is left alone, and its lines leave the journal.
     Changed,
-    /// It could not be removed. The next build tries again.
+    /// The file could not be removed. The next build tries again.
     Stuck(io::Error),
 }
 
-impl Outputs {
-    /// Reads the journal `.run/outputs` of the project in the folder `base`. A line that can't be read is
-    /// left out, and so is all of it.
+impl OutputJournal {
+    /// Reads the journal `.run/outputs` of the project in the folder `base`. Invalid lines are skipped, and a journal that
+    /// can't be read counts as empty.
     #[must_use]
     pub fn open(base: &Path) -> Self {
         Self::read(base.join(".run/outputs"), base.to_owned())
@@ -84,9 +87,9 @@ impl Outputs {
         this
     }
 
-    /// A digest counts from the last time that it was noted.
+    /// Adds the newest digest of a file. A digest that was there already moves to the end.
     fn note(&mut self, path: &Path, digest: Digest) {
-        let digests = self.written.entry(path.to_owned()).or_default();
+        let digests = self.written.entry(key(path)).or_default();
         digests.retain(|known| *known != digest);
         digests.push(digest);
         if digests.len() > NEEDED {
@@ -98,7 +101,7 @@ impl Outputs {
         &self.journal
     }
 
-    /// Notes files that are about to be written.
+    /// Adds files that are about to be written to the journal.
     pub(crate) fn expect<'a>(
         &mut self,
         files: impl IntoIterator<Item = (&'a Path, Digest)>,
@@ -106,8 +109,9 @@ impl Outputs {
         let mut lines = Vec::new();
         for (path, digest) in files {
             let Ok(path) = path.strip_prefix(&self.base) else { continue };
-            // A path with a line break makes two lines, neither of which names it: it is forgotten.
-            if self.written.get(path).and_then(|digests| digests.last()) != Some(&digest) {
+            // A path with a line break would make two lines, neither of which names the file. So such a file is not
+            // remembered.
+            if self.written.get(&key(path)).and_then(|digests| digests.last()) != Some(&digest) {
                 lines.extend(line(path, &digest));
                 self.note(path, digest);
                 self.lines += 1;
@@ -116,7 +120,7 @@ impl Outputs {
         if lines.is_empty() {
             return Ok(());
         }
-        let _turn = self.turn()?;
+        let _lock = self.lock_journal()?;
         if self.lines > 2 * NEEDED * self.written.len() + 100 {
             let mut now = Self::read(self.journal.clone(), self.base.clone());
             files_of(&lines).for_each(|(path, digest)| now.note(&path, digest));
@@ -133,46 +137,50 @@ impl Outputs {
         journal.write_all(&lines)
     }
 
-    /// Removes what was written once, is not among `current`, and is still as it was written.
+    /// Removes the files of earlier builds that are not among `current` and are still as they were written.
     ///
     /// # Errors
-    /// If the journal can't be written. What was removed is removed.
-    pub fn remove_former(&mut self, current: &BTreeSet<PathBuf>) -> io::Result<Vec<Former>> {
-        let former = self.written.keys().filter(|path| !current.contains(&self.base.join(path)));
-        let former: Vec<PathBuf> = former.cloned().collect();
+    /// If the journal can't be written. Files may have been removed before that.
+    pub fn remove_former(&mut self, current: &BTreeSet<PathBuf>) -> io::Result<Vec<FormerOutput>> {
+        let current = current.iter().filter_map(|path| path.strip_prefix(&self.base).ok());
+        let current: BTreeSet<OsString> = current.map(key).collect();
+        let former = self.written.keys().filter(|path| !current.contains(*path));
+        let former: Vec<OsString> = former.cloned().collect();
         let mut found = Vec::new();
         for path in &former {
-            match self.remove(path, &self.written[path]) {
+            match self.remove(Path::new(path), &self.written[path]) {
                 Ok(None) => {}
                 Ok(Some(fate)) => found.push((path, fate)),
                 Err(error) => found.push((path, Fate::Stuck(error))),
             }
         }
         let stuck = found.iter().filter(|(_, fate)| matches!(fate, Fate::Stuck(_)));
-        let stuck: BTreeSet<&PathBuf> = stuck.map(|(path, _)| *path).collect();
-        let gone: BTreeSet<&PathBuf> = former.iter().filter(|path| !stuck.contains(path)).collect();
+        let stuck: BTreeSet<&OsString> = stuck.map(|(path, _)| *path).collect();
+        let gone: BTreeSet<&OsString> =
+            former.iter().filter(|path| !stuck.contains(path)).collect();
         if !gone.is_empty() {
             self.forget(&gone)?;
             self.written.retain(|path, _| !gone.contains(path));
         }
         let found =
-            found.into_iter().map(|(path, fate)| Former { path: self.base.join(path), fate });
+            found.into_iter().map(|(path, fate)| FormerOutput { path: self.base.join(path), fate });
         Ok(found.collect())
     }
 
-    /// Takes lines out of the journal as it is now: others may have added to it.
-    fn forget(&self, gone: &BTreeSet<&PathBuf>) -> io::Result<()> {
-        let _turn = self.turn()?;
+    /// Removes the lines of these files from the journal. Reads the journal again before, because other builds may have
+    /// added lines.
+    fn forget(&self, gone: &BTreeSet<&OsString>) -> io::Result<()> {
+        let _lock = self.lock_journal()?;
         let mut now = Self::read(self.journal.clone(), self.base.clone());
         now.written.retain(|path, _| !gone.contains(path));
         now.write()
     }
 
-    /// Writes the journal anew, with what is needed of each file.
+    /// Writes the whole journal, with the digests that are kept for each file.
     fn write(&self) -> io::Result<()> {
         let mut lines = Vec::new();
         for (path, digests) in &self.written {
-            digests.iter().for_each(|digest| lines.extend(line(path, digest)));
+            digests.iter().for_each(|digest| lines.extend(line(Path::new(path), digest)));
         }
         if lines.is_empty() {
             return match fs::remove_file(&self.journal) {
@@ -187,7 +195,7 @@ impl Outputs {
         Ok(())
     }
 
-    /// Removes a file if it has one of these digests; `None` if it is not there.
+    /// Removes a file if it has one of these digests. Returns `None` if the file does not exist.
     fn remove(&self, path: &Path, digests: &[Digest]) -> io::Result<Option<Fate>> {
         let path = self.base.join(path);
         let metadata = match fs::symlink_metadata(&path) {
@@ -207,22 +215,21 @@ impl Outputs {
         Ok(Some(Fate::Changed))
     }
 
-    /// Whether a path lies in the project, without symbolic links that lead out of it.
+    /// Tells if a path lies in the project when symbolic links are followed.
     fn is_inside(&self, path: &Path) -> io::Result<bool> {
         let folder = fs::canonicalize(path.parent().unwrap_or(&self.base))?;
         Ok(folder.starts_with(fs::canonicalize(&self.base)?))
     }
 
-    /// Has this process change the journal alone, as long as what is returned is held. A process that
-    /// was stopped in its turn does not hold others up for long.
-    fn turn(&self) -> io::Result<File> {
+    /// Locks the journal, so that only this process changes it until the returned file is dropped. Gives up after a moment
+    /// and goes on without the lock, so that a stopped process that holds it does not stop others.
+    fn lock_journal(&self) -> io::Result<File> {
         let folder = self.journal.parent().unwrap_or(Path::new("."));
         let folder = File::open(folder)?;
-        let (pause, times) = PATIENCE;
-        for _ in 0..times {
+        for _ in 0..LOCK_ATTEMPTS {
             match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive) {
-                Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(pause),
-                // A file system without locks has no turns.
+                Err(rustix::io::Errno::WOULDBLOCK) => std::thread::sleep(LOCK_RETRY),
+                // The lock was taken, or the file system has no locks.
                 _ => break,
             }
         }
@@ -230,11 +237,17 @@ impl Outputs {
     }
 }
 
+/// Returns the one spelling of a path, so that paths can be compared byte by byte. That takes a fraction of comparing
+/// them part by part.
+fn key(path: &Path) -> OsString {
+    path.components().collect::<PathBuf>().into_os_string()
+}
+
 fn line(path: &Path, digest: &Digest) -> Vec<u8> {
     [digest.to_string().as_bytes(), b" ", path.as_os_str().as_bytes(), b"\n"].concat()
 }
 
-/// What a journal says. Lines that can't be read are left out.
+/// Reads the lines of a journal. Invalid lines are skipped.
 fn files_of(lines: &[u8]) -> impl Iterator<Item = (PathBuf, Digest)> {
     lines.split(|byte| *byte == b'\n').filter_map(read_line)
 }
@@ -257,10 +270,10 @@ mod tests {
 
     use super::*;
 
-    /// A project whose files are their own digests' content.
-    struct Project(tempfile::TempDir);
+    /// A project with a journal in a temporary folder.
+    struct JournalProject(tempfile::TempDir);
 
-    impl Project {
+    impl JournalProject {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             fs::create_dir(folder.path().join(".run")).unwrap();
@@ -273,23 +286,23 @@ mod tests {
 
         fn expect(&self, name: &str, content: &str) {
             let digest = Digest::of(DigestFunction::Blake3, content.as_bytes());
-            let mut outputs = Outputs::open(self.0.path());
+            let mut outputs = OutputJournal::open(self.0.path());
             outputs.expect([(self.path(name).as_path(), digest)]).unwrap();
         }
 
-        /// What becomes of everything.
+        /// Removes all files that the journal knows, and returns their fates as text.
         fn remove(&self) -> String {
-            let found = Outputs::open(self.0.path()).remove_former(&BTreeSet::new()).unwrap();
+            let found = OutputJournal::open(self.0.path()).remove_former(&BTreeSet::new()).unwrap();
             let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
             let fates =
-                found.iter().map(|Former { path, fate }| format!("{} {fate:?}", name(path)));
+                found.iter().map(|FormerOutput { path, fate }| format!("{} {fate:?}", name(path)));
             fates.collect::<Vec<_>>().join(", ")
         }
     }
 
     #[test]
     fn only_what_has_a_noted_digest_is_removed() {
-        let project = Project::new();
+        let project = JournalProject::new();
         for (name, noted, content) in [("a", "1", "1"), ("b", "1", "2"), ("c", "12", "21")] {
             project.expect(name, noted);
             fs::write(project.path(name), content).unwrap();
@@ -302,8 +315,25 @@ mod tests {
     }
 
     #[test]
+    fn a_path_may_be_spelt_in_another_way() {
+        let project = JournalProject::new();
+        fs::create_dir(project.path("d")).unwrap();
+        for name in ["d//a", "d/./a", "d/a"] {
+            project.expect(name, "1");
+            fs::write(project.path("d/a"), "1").unwrap();
+            let mut outputs = OutputJournal::open(project.0.path());
+            for current in ["d/a", "d//a", "./d/a"] {
+                let current = BTreeSet::from([project.path(current)]);
+                let found = outputs.remove_former(&current).unwrap();
+                assert!(found.is_empty(), "{name} {current:?}: {found:?}");
+            }
+        }
+        assert_eq!(project.remove(), "a Removed");
+    }
+
+    #[test]
     fn a_file_that_was_not_written_yet_has_its_former_digest() {
-        let project = Project::new();
+        let project = JournalProject::new();
         fs::write(project.path("a"), "1").unwrap();
         for content in ["1", "2", "1", "3"] {
             project.expect("a", content);
@@ -313,7 +343,7 @@ mod tests {
 
     #[test]
     fn the_journal_does_not_grow_with_the_builds() {
-        let project = Project::new();
+        let project = JournalProject::new();
         let mut longest = 0;
         for round in 0..1000 {
             project.expect("a", &round.to_string());
@@ -327,13 +357,13 @@ mod tests {
 
     #[test]
     fn a_journal_that_is_no_file_is_an_error_and_never_waited_for() {
-        let project = Project::new();
+        let project = JournalProject::new();
         let journal = project.path(".run/outputs");
         rustix::fs::mknodat(rustix::fs::CWD, &journal, rustix::fs::FileType::Fifo, Mode::RWXU, 0)
             .unwrap();
         assert_eq!(project.remove(), "");
         let digest = Digest::of(DigestFunction::Blake3, b"");
-        let mut outputs = Outputs::open(project.0.path());
+        let mut outputs = OutputJournal::open(project.0.path());
         assert!(outputs.expect([(project.path("a").as_path(), digest)]).is_err());
     }
 }

@@ -1,17 +1,21 @@
 //! The scheduler: one loop that owns the state of a build.
 //!
-//! The loop looks ready actions up, starts queued ones, and takes the ends of running ones one by
-//! one; [`nodes`] says what each of these means for the other actions, [`workers`] runs them. Only
-//! a started action costs more than arithmetic: a build with nothing to do starts no thread and
+//! The loop looks up ready actions in the caches, starts queued ones, and handles the end of running ones, one by
+//! one. [`nodes`] decides what each of these means for the other actions, and [`workers`] runs the actions. Only
+//! an action that is started costs much time: a build with nothing to do starts no thread and
 //! opens no blob.
 //!
-//! Results are digests, so a result can be known while its blobs are gone: evicted, damaged, or
-//! never made as they were pinned. That is found out when something needs the blobs. Then their
-//! producer is run again in the same build, and what it needs if that is gone, too; dependents are
-//! keyed again if it gives something else this time.
+//! The loop never waits for a cache beyond this machine. Threads ask such a [`Remote`](crate::Remote) for the results of all ready
+//! actions at once, so that round trips overlap, and upload results while the build goes on.
+//!
+//! Results are digests, so a result can be known while its blobs are missing: evicted, damaged, or
+//! never made because the result is pinned. This is found out when an action needs the blobs. Then their
+//! producer runs again in the same build, and so do the actions that make its own inputs, if those are missing too. If
+//! it gives another result this time, the keys of its dependents are computed again.
 
 mod deliver;
 mod ledger;
+mod lookup;
 mod nodes;
 mod recover;
 mod workers;
@@ -21,18 +25,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::build::{Build, BuildError, Exported, Outcome, Status};
-use crate::event::{Event, Finish, Hit, Messages, Summary};
-use crate::execute::{Executor, Job, Kept, Stop};
+use crate::build::{BuildError, BuildRequest, Exported, Outcome, Status};
+use crate::event::{ActionEnd, Event, Hit, Messages, Summary};
+use crate::execute::{Executed, Executor, Job, Unfinished};
 use crate::failure::{Failure, FailureKind};
-use crate::key::{self, Keyed};
+use crate::key::Keyed;
 use crate::success::Success;
 use crate::{Action, ActionId, ActionKey, Artifact, Input, Report, Source, StateError};
 use ledger::Ledger;
 use nodes::{Nodes, Notice, Phase};
-use workers::{End, Workers};
+use workers::{Lane, TaskEnd, Workers};
 
-pub(crate) fn run(build: Build<'_>) -> Result<Outcome, BuildError> {
+pub(crate) fn run(build: BuildRequest<'_>) -> Result<Outcome, BuildError> {
     let begin = Instant::now();
     let mut scheduler = Scheduler::new(build);
     let ended = scheduler.run();
@@ -46,35 +50,37 @@ pub(crate) fn run(build: Build<'_>) -> Result<Outcome, BuildError> {
 }
 
 struct Scheduler<'a> {
-    build: Build<'a>,
+    build: BuildRequest<'a>,
     nodes: Nodes<'a>,
     executor: Executor,
     workers: Workers,
-    /// The keys of queued actions, by id.
+    /// The keys of actions that the remote is asked for, and of queued actions, by id.
     keyed: Vec<Option<Keyed>>,
+    /// The keys of the actions that have a result, by id.
+    keys: Vec<Option<ActionKey>>,
     /// The keys of running actions.
     running: BTreeMap<ActionId, ActionKey>,
-    /// The same keys. No two running actions have the same.
+    /// The keys of running actions as a set. No two of them have the same key.
     running_keys: BTreeSet<ActionKey>,
-    /// Actions that were queued, by their keys; some may have left the queue.
+    /// The actions that were queued, by their keys. Some may have left the queue since.
     alike: BTreeMap<ActionKey, BTreeSet<ActionId>>,
-    /// How often something was taken again for an action, by id.
+    /// The number of times that lost sources were taken from the checkout again for an action, by id.
     repairs: Vec<u32>,
     ledger: Ledger,
     failures: Vec<(ActionId, Failure)>,
     skipped: Vec<(ActionId, ActionId)>,
     /// See [`Outcome::missing`].
     missing: Vec<(ActionId, Vec<PathBuf>)>,
-    /// By place in [`Build::exports`].
+    /// The fate of each export, in the order of [`BuildRequest::exports`].
     exported: Vec<Option<Exported>>,
-    /// How many actions the events have spoken of.
+    /// The number of actions that the events have announced.
     announced: usize,
-    /// Why the build can't go on although no action is to blame.
+    /// The error for which the build can't go on although no action is at fault.
     fatal: Option<BuildError>,
 }
 
 impl<'a> Scheduler<'a> {
-    fn new(build: Build<'a>) -> Self {
+    fn new(build: BuildRequest<'a>) -> Self {
         let actions = build.graph.len();
         let executor = Executor::new(&build);
         Self {
@@ -82,6 +88,7 @@ impl<'a> Scheduler<'a> {
             executor,
             workers: Workers::new(build.options.jobs, build.options.downloads),
             keyed: vec![None; actions],
+            keys: vec![None; actions],
             running: BTreeMap::new(),
             running_keys: BTreeSet::new(),
             alike: BTreeMap::new(),
@@ -109,11 +116,11 @@ impl<'a> Scheduler<'a> {
             self.look_up_ready();
             self.start_queued();
             if self.goes_on() && self.nodes.first_ready().is_some() {
-                // What was to start lacked something that can be made at once.
+                // An action that was to start lacked an input, and the action that makes it is ready.
                 continue;
             }
             match self.workers.next() {
-                Some((id, end)) => self.ended(id, end),
+                Some((id, end)) => self.take(id, end),
                 None if self.goes_on() && self.nodes.unpark_all() => {}
                 None if !self.is_stopped() && self.deliver()? => {}
                 None => return Ok(()),
@@ -121,57 +128,32 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// Whether the build as a whole has come to an end that nothing can change.
+    /// Tells if the build has to end now, because of a fatal error or because it was cancelled.
     fn is_stopped(&self) -> bool {
         self.fatal.is_some() || self.build.cancel.is_cancelled()
     }
 
-    /// Whether actions may be looked up and started.
+    /// Tells if actions may still be looked up and started.
     fn goes_on(&self) -> bool {
         !self.is_stopped() && (self.failures.is_empty() || self.build.options.keep_going)
     }
 
-    fn look_up_ready(&mut self) {
-        while let Some(id) = self.nodes.first_ready().filter(|_| self.goes_on()) {
-            self.look_up(id);
+    fn queue(&mut self, id: ActionId, key: ActionKey) {
+        self.alike.entry(key).or_default().insert(id);
+        self.nodes.queue(id);
+    }
+
+    /// Handles the end of a task.
+    fn take(&mut self, id: ActionId, end: TaskEnd) {
+        match end {
+            TaskEnd::Executed(end) => self.ended(id, *end),
+            TaskEnd::Answered(answer) => self.answered(id, answer),
+            TaskEnd::Fetched(is_whole) => self.nodes.fetched(id, is_whole),
+            TaskEnd::Uploaded => {}
         }
     }
 
-    /// Computes the key of a ready action and asks the caches for its result.
-    fn look_up(&mut self, id: ActionId) {
-        let action = self.action(id);
-        let keyed = match key::key(self.build.store.function(), &action, &self.inputs(id)) {
-            Ok(keyed) => keyed,
-            Err(error) => {
-                return self.fail(id, FailureKind::Inputs(Report::of(&error)));
-            }
-        };
-        let known = if self.nodes.is_forced(id) { None } else { self.known(&action, &keyed) };
-        if let Some((success, hit)) = known {
-            let messages = self.executor.messages(&success);
-            self.succeed(id, &keyed, success);
-            self.tell_finished(id, Finish::Hit(hit), messages);
-        } else {
-            self.alike.entry(keyed.key).or_default().insert(id);
-            self.keyed[id.index()] = Some(keyed);
-            self.nodes.queue(id);
-        }
-    }
-
-    /// What the caches know of a key.
-    fn known(&mut self, action: &Action, keyed: &Keyed) -> Option<(Success, Hit)> {
-        if self.build.options.anew.is_some() && !action.work.needs_network() {
-            return None;
-        }
-        if let Some(success) = self.build.state.result(&action.label, keyed.key) {
-            return Some((success.clone(), Hit::State));
-        }
-        let store = self.build.store;
-        let result = store.action_result(&keyed.key.0)?;
-        Some((Success::from_result(store.function(), action, &result)?, Hit::Local))
-    }
-
-    /// Starts queued actions as long as there is room.
+    /// Starts queued actions as long as there are free places.
     fn start_queued(&mut self) {
         while self.goes_on()
             && let Some(id) = self.next_to_start()
@@ -180,13 +162,13 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// The first queued action that there is room for. One that is equal to a running action is
-    /// passed over: that one's result is worth waiting for.
+    /// Returns the first queued action for which there is a free place. An action with the same key as a running one is
+    /// passed over, because it can use the result of that one.
     fn next_to_start(&mut self) -> Option<ActionId> {
         loop {
-            let lanes = [false, true].into_iter();
-            let free = lanes.filter(|network| self.workers.has_room(*network));
-            let id = free.filter_map(|network| self.nodes.first_queued(network)).min()?;
+            let lanes = [(Lane::Job, false), (Lane::Download, true)].into_iter();
+            let free = lanes.filter(|(lane, _)| self.workers.has_room(*lane));
+            let id = free.filter_map(|(_, network)| self.nodes.first_queued(network)).min()?;
             if self.key(id).is_none_or(|key| !self.running_keys.contains(&key)) {
                 return Some(id);
             }
@@ -194,7 +176,7 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// The key of a queued action.
+    /// Returns the key of a queued action.
     fn key(&self, id: ActionId) -> Option<ActionKey> {
         self.keyed[id.index()].as_ref().map(|keyed| keyed.key)
     }
@@ -218,8 +200,10 @@ impl<'a> Scheduler<'a> {
         self.running.insert(id, key);
         self.running_keys.insert(key);
         let (executor, job) = (self.executor.clone(), Job { action, inputs, keyed });
-        if let Err(error) = self.workers.start(id, network, move || executor.execute(job)) {
-            // What runs already comes to its end first.
+        let lane = if network { Lane::Download } else { Lane::Job };
+        let run = move || TaskEnd::Executed(Box::new(executor.execute(job)));
+        if let Err(error) = self.workers.start(id, lane, run) {
+            // The actions that run already end before the build does.
             self.running.remove(&id);
             self.running_keys.remove(&key);
             self.fatal.get_or_insert(BuildError::Threads(error));
@@ -227,15 +211,15 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// The inputs that are not in the store, by a glance at their first blobs: spares starting what
-    /// would find out at once.
+    /// Returns the inputs whose first blob is not in the store. With this quick check, an action is not started only to
+    /// find that out.
     fn absent(&self, inputs: &[Artifact]) -> Vec<usize> {
         let store = self.build.store;
         (0..inputs.len()).filter(|at| !store.contains(inputs[*at].digest())).collect()
     }
 
-    /// Takes the end of a running action.
-    fn ended(&mut self, id: ActionId, end: End) {
+    /// Handles the end of a running action.
+    fn ended(&mut self, id: ActionId, end: Result<Executed, Unfinished>) {
         let key = self.running.remove(&id).expect("a running action has a key");
         self.running_keys.remove(&key);
         if self.nodes.is_stale(id) {
@@ -243,27 +227,37 @@ impl<'a> Scheduler<'a> {
             return self.wake_equal(key);
         }
         match end {
-            Ok(Kept { keyed, success, messages, usage, missing }) => {
+            Ok(Executed { keyed, success, messages, usage, missing, result }) => {
                 if !missing.is_empty() {
                     self.missing.push((id, missing));
                 }
                 self.ledger.ran(id, usage.wall);
                 self.succeed(id, &keyed, success);
-                self.tell_finished(id, Finish::Ran(usage), messages);
+                if let Some(result) = result {
+                    self.offer(id, keyed.key, result);
+                }
+                self.tell_finished(id, ActionEnd::Ran(usage), messages);
                 return self.look_up_equals(key);
             }
-            Err(Stop::Failed(failure)) => self.failed(id, failure),
-            Err(Stop::Missing { inputs, digest }) => self.lost(id, &inputs, digest),
-            Err(Stop::Cancelled) if self.build.cancel.is_cancelled() => self.nodes.again(id),
-            Err(Stop::Cancelled) => {
-                let report = Report::text("stopped although nobody asked for it");
+            Err(Unfinished::MadeElsewhere(made)) => {
+                let (keyed, success) = *made;
+                self.hit(id, &keyed, success, Hit::Local);
+                return self.look_up_equals(key);
+            }
+            Err(Unfinished::Failed(failure)) => self.failed(id, failure),
+            Err(Unfinished::Missing { inputs, digest }) => self.lost(id, &inputs, digest),
+            Err(Unfinished::Cancelled) if self.build.cancel.is_cancelled() => self.nodes.again(id),
+            Err(Unfinished::Cancelled) => {
+                let report = Report::text(
+                    "stopped as if it were cancelled, but the build was not cancelled",
+                );
                 self.fail(id, FailureKind::Builtin(report));
             }
-            Err(Stop::Unsupported(unsupported)) => {
+            Err(Unfinished::Unsupported(unsupported)) => {
                 self.fatal.get_or_insert(BuildError::Unsupported(unsupported));
                 self.nodes.again(id);
             }
-            Err(Stop::Threads(error)) => {
+            Err(Unfinished::Threads(error)) => {
                 self.fatal.get_or_insert(BuildError::Threads(error));
                 self.nodes.again(id);
             }
@@ -271,16 +265,7 @@ impl<'a> Scheduler<'a> {
         self.wake_equal(key);
     }
 
-    /// Has queued actions looked up again whose result is known by now.
-    fn look_up_equals(&mut self, key: ActionKey) {
-        for id in self.alike.remove(&key).into_iter().flatten() {
-            if self.is_queued_with(id, key) {
-                self.nodes.again(id);
-            }
-        }
-    }
-
-    /// Lets the first action start that waited for the end of an equal one, which gave no result.
+    /// Lets the first action with this key start, because the equal action that it waited for gave no result.
     fn wake_equal(&mut self, key: ActionKey) {
         while let Some(id) = self.alike.get(&key).and_then(|alike| alike.first().copied()) {
             if self.is_queued_with(id, key) {
@@ -297,6 +282,7 @@ impl<'a> Scheduler<'a> {
     fn succeed(&mut self, id: ActionId, keyed: &Keyed, success: Success) {
         let label = &self.build.graph.action(id).label;
         self.build.state.record(label, keyed.key, &success);
+        self.keys[id.index()] = Some(keyed.key);
         self.nodes.done(id, success);
     }
 
@@ -309,11 +295,14 @@ impl<'a> Scheduler<'a> {
         failure.kind = failure.kind.or_no_room(self.build.store);
         self.failures.push((id, Failure::clone(&failure)));
         self.nodes.failed(id);
-        self.tell_finished(id, Finish::Failed(failure), Messages::default());
+        self.tell_finished(id, ActionEnd::Failed(failure), Messages::default());
     }
 
-    /// Accounts for everything that was not started.
+    /// Waits for uploads to the remote, and ends the actions that were not started.
     fn finish(&mut self) {
+        while let Some((id, end)) = self.workers.next_upload() {
+            self.take(id, end);
+        }
         let failed = self.failures.first().map(|(id, _)| *id);
         self.nodes.end(failed.filter(|_| !self.is_stopped()));
         self.tell_notices();
@@ -346,6 +335,7 @@ impl<'a> Scheduler<'a> {
             summary,
             state_error,
             artifacts,
+            keys: self.keys,
         })
     }
 
@@ -353,7 +343,7 @@ impl<'a> Scheduler<'a> {
         Arc::clone(self.build.graph.action(id))
     }
 
-    /// The content of an action's inputs, all of whose producers have a result.
+    /// Returns the content of an action's inputs, whose producers all have a result.
     fn inputs(&self, id: ActionId) -> Vec<Artifact> {
         let content = |input: &Input| match &input.from {
             Source::Tree(digest) => Artifact::Tree(*digest),
@@ -368,7 +358,7 @@ impl<'a> Scheduler<'a> {
         self.build.graph.action(id).inputs.iter().map(content).collect()
     }
 
-    /// Passes on what happened to actions that nothing was done to.
+    /// Reports what happened to actions that were neither looked up nor started.
     fn tell_notices(&mut self) {
         if self.nodes.wanted() > self.announced {
             self.announced = self.nodes.wanted();
@@ -376,18 +366,18 @@ impl<'a> Scheduler<'a> {
         }
         for notice in self.nodes.take_notices() {
             let (id, finish) = match notice {
-                Notice::Pinned(id) => (id, Finish::Hit(Hit::Pinned)),
-                Notice::Cancelled(id) => (id, Finish::Cancelled),
+                Notice::Pinned(id) => (id, ActionEnd::Hit(Hit::Pinned)),
+                Notice::Cancelled(id) => (id, ActionEnd::Cancelled),
                 Notice::Skipped { id, because } => {
                     self.skipped.push((id, because));
-                    (id, Finish::Skipped { because: self.action(because).label.clone() })
+                    (id, ActionEnd::Skipped { because: self.action(because).label.clone() })
                 }
             };
             self.tell_finished(id, finish, Messages::default());
         }
     }
 
-    fn tell_finished(&self, id: ActionId, finish: Finish, messages: Messages) {
+    fn tell_finished(&self, id: ActionId, finish: ActionEnd, messages: Messages) {
         let label = self.action(id).label.clone();
         self.tell(Event::Finished { label, finish, messages });
     }

@@ -1,9 +1,9 @@
-//! Source files: from a checkout to tree digests, without reading what has not changed.
+//! Takes source files from a checkout into the store, without reading the files that have not changed.
 //!
-//! Files go into the store while they are hashed, and actions see the stored tree and never the
-//! checkout. So an editor that saves in the middle of a build can make the build fail at worst; it
-//! can't put wrong bytes under a right key. A blob that the store lost is taken from the checkout
-//! again, if the file there still has those bytes.
+//! Files are stored while they are hashed, and actions see the stored tree and never the
+//! checkout. So an editor that saves a file in the middle of a build can at worst make the build fail; it
+//! can't put wrong bytes under a right key. If the store has lost a blob, it is taken from the checkout
+//! again, provided that the file still has the same bytes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,17 +15,18 @@ use cache::{Digest, DiskStore, Entry, StoreError, Tree, TreeError};
 use rayon::prelude::*;
 
 use crate::Artifact;
-use crate::clock::{Clocks, Stamped};
+use crate::clock::{FileSystemClocks, Stamped};
 use crate::stat::Stat;
-use crate::stat_cache::{Known, StatCache};
+use crate::stat_cache::{FileContent, StatCache};
 
-/// From how many files on several threads look at them; below, starting threads takes longer.
+/// The number of files from which on several threads read their stats. For fewer files, starting the threads takes
+/// longer.
 const PARALLEL_STATS: usize = 256;
 
-/// The same for files to be hashed.
+/// The number of files from which on several threads hash them.
 const PARALLEL_HASHES: usize = 2;
 
-/// How often a file that changes while it is read is read again.
+/// The number of attempts to read a file that changes while it is read.
 const ATTEMPTS: usize = 3;
 
 /// One file of a checkout and its place in a tree.
@@ -37,7 +38,7 @@ pub struct SourceFile {
     pub file: PathBuf,
 }
 
-/// Why source files could not be taken.
+/// The reason why source files could not be taken into the store.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The file is missing or can't be read.
@@ -45,30 +46,38 @@ pub enum SourceError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// It is a folder, a FIFO, a socket or a device, or a symlink to one.
+    /// The path is a folder, a FIFO, a socket or a device, or a symlink to one.
     #[error("`{}` is not a file", .0.display())]
     NotAFile(PathBuf),
+    /// The file has more bytes than it may have.
+    #[error("`{}` has {length} bytes", .path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes it has.
+        length: u64,
+    },
     /// A symlink leads out of the folder that the files have to lie in.
     #[error("the symlink `{}` leads to `{}`, outside of the project", .link.display(), .target.display())]
     Escapes {
         /// The symlink.
         link: PathBuf,
-        /// The path without symlinks that it leads to.
+        /// The path that it leads to, in which all symlinks are resolved.
         target: PathBuf,
     },
-    /// The file was written to each time it was being read.
+    /// The file was changed each time that it was read.
     #[error("`{}` keeps changing while it is read", .0.display())]
     Unstable(PathBuf),
-    /// The file does not have the bytes any more with which the build began.
+    /// The file no longer has the bytes with which the build began.
     #[error("`{}` was changed during the build", .0.display())]
     Changed(PathBuf),
-    /// Two files claim one place in the tree, or a place is no plain relative path.
-    #[error("the source files make no tree")]
+    /// Two files have the same path in the tree, or a path is not a plain relative one.
+    #[error("can't put the source files into one tree")]
     Tree(#[from] TreeError),
-    /// The store can't take them.
+    /// The store failed.
     #[error("can't put the source files into the store")]
     Store(#[from] StoreError),
 }
@@ -77,29 +86,29 @@ pub enum SourceError {
 #[derive(Debug)]
 pub struct Sources {
     store: DiskStore,
-    clocks: Clocks,
+    clocks: FileSystemClocks,
     stats: StatCache,
-    /// What was taken in this session, to be able to take it again.
-    taken: BTreeMap<Digest, Taken>,
+    /// The origin of every artifact that was taken by this process, so that it can be taken again.
+    taken: BTreeMap<Digest, CheckoutOrigin>,
 }
 
-/// Where an artifact came from.
+/// The origin of an artifact in the checkout.
 #[derive(Debug)]
-enum Taken {
+enum CheckoutOrigin {
     File(PathBuf),
     Tree { tree: Tree, files: Vec<(Digest, PathBuf)> },
 }
 
-/// A source file that was looked at.
-struct Seen {
-    looked: Looked,
+/// A source file whose stat was read.
+struct SourceFacts {
+    facts: FileFacts,
     /// The file's own path, if the source is a symlink to it.
     real: Option<PathBuf>,
 }
 
-/// A file as `stat` describes it.
+/// The facts about a file that `stat` shows.
 #[derive(Clone, Copy)]
-struct Looked {
+struct FileFacts {
     stat: Stat,
     /// The device that it lies on.
     device: u64,
@@ -107,32 +116,32 @@ struct Looked {
 }
 
 impl Sources {
-    /// `home` is a folder that may be written to.
+    /// Makes the sources of a project. `home` is a folder that may be written to.
     pub(crate) const fn new(store: DiskStore, home: PathBuf, stats: StatCache) -> Self {
-        Self { store, clocks: Clocks::new(home), stats, taken: BTreeMap::new() }
+        Self { store, clocks: FileSystemClocks::new(home), stats, taken: BTreeMap::new() }
     }
 
     pub(crate) const fn stats(&mut self) -> &mut StatCache {
         &mut self.stats
     }
 
-    /// The tree of these files. Files that are new or have changed are put into the store.
+    /// Returns the tree of these files. Files that are new or have changed are put into the store.
     ///
-    /// Only contents, names and executable bits count. A symlink is followed: in the tree stands the
-    /// file that it leads to. A tool may see only a part of the tree, and a link could lead out of that.
+    /// Only contents, names and executable bits count. A symlink is followed, and the tree has the
+    /// file that it leads to, because a tool may see only a part of the tree, and a link could lead out of that part.
     ///
     /// # Errors
-    /// If a file can't be read or is none, or two files claim one place.
+    /// If a file can't be read or is not a regular file, or two files have the same path in the tree.
     pub fn tree(&mut self, files: &[SourceFile]) -> Result<Digest, SourceError> {
         self.tree_of(files, Tree::default(), None)
     }
 
-    /// The tree of these files and of `rest`, whose blobs the caller has put into the store. Symlinks
+    /// Returns the tree of these files and of `rest`, whose blobs the caller has put into the store. Symlinks
     /// have to lead to files in the folder `within`, a path without symlinks.
     ///
     /// # Errors
-    /// As [`tree`](Self::tree); also if a symlink leads out of `within`, or if a file and something of
-    /// `rest` claim one place.
+    /// As [`tree`](Self::tree); also if a symlink leads out of `within`, or if a file and an entry of
+    /// `rest` have the same path.
     pub fn tree_with(
         &mut self,
         files: &[SourceFile],
@@ -152,7 +161,9 @@ impl Sources {
         let (contents, all_known) = self.contents(files, &seen)?;
         let mut tree = Tree::default();
         let mut origins = Vec::with_capacity(files.len());
-        for ((source, seen), Known { digest, executable }) in files.iter().zip(seen).zip(contents) {
+        for ((source, seen), FileContent { digest, executable }) in
+            files.iter().zip(seen).zip(contents)
+        {
             origins.push((digest, seen.real.unwrap_or_else(|| source.file.clone())));
             tree.insert(&source.path, Entry::File { digest, executable })?;
         }
@@ -162,37 +173,40 @@ impl Sources {
             self.store.put_tree(&tree)?;
             self.stats.add_tree(digest);
         }
-        self.taken.insert(digest, Taken::Tree { tree, files: origins });
+        self.taken.insert(digest, CheckoutOrigin::Tree { tree, files: origins });
         Ok(digest)
     }
 
-    /// One file by itself. A symlink is followed: it is the file that is meant.
+    /// Returns a single file as an artifact. A symlink is followed.
     ///
     /// # Errors
-    /// If it can't be read or is no file.
-    pub fn file(&mut self, path: &Path) -> Result<Artifact, SourceError> {
+    /// If it can't be read, is no file, or has more bytes than `longest`.
+    pub fn file(&mut self, path: &Path, longest: u64) -> Result<Artifact, SourceError> {
         let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
-        let Some(looked) = regular(&metadata) else {
+        if metadata.len() > longest && metadata.is_file() {
+            return Err(SourceError::TooLong { path: path.to_owned(), length: metadata.len() });
+        }
+        let Some(facts) = regular(&metadata) else {
             return Err(SourceError::NotAFile(path.to_owned()));
         };
-        let known = match self.stats.get(path, &looked.stat) {
+        let known = match self.stats.get(path, &facts.stat) {
             Some(known) => known,
-            None => self.hash(&[(path, looked)])?[0],
+            None => self.hash(&[(path, facts)])?[0],
         };
-        self.taken.insert(known.digest, Taken::File(path.to_owned()));
+        self.taken.insert(known.digest, CheckoutOrigin::File(path.to_owned()));
         Ok(Artifact::File { digest: known.digest, executable: known.executable })
     }
 
-    /// Brings back what the store lost of an artifact that was taken in this session. `false` if
-    /// it was not.
+    /// Restores the blobs that the store has lost of an artifact that was taken by this process. Returns `false` if
+    /// the artifact does not come from the checkout.
     ///
     /// # Errors
-    /// [`SourceError::Changed`] if the checkout has other bytes by now.
+    /// [`SourceError::Changed`] if the file in the checkout has other bytes by now.
     pub(crate) fn repair(&self, digest: &Digest) -> Result<bool, SourceError> {
         match self.taken.get(digest) {
             None => return Ok(false),
-            Some(Taken::File(path)) => self.retake(digest, path)?,
-            Some(Taken::Tree { tree, files }) => {
+            Some(CheckoutOrigin::File(path)) => self.retake(digest, path)?,
+            Some(CheckoutOrigin::Tree { tree, files }) => {
                 for (digest, path) in files {
                     self.retake(digest, path)?;
                 }
@@ -209,19 +223,19 @@ impl Sources {
         Err(SourceError::Changed(path.to_owned()))
     }
 
-    /// The content of each file, and whether all of it was known.
+    /// Returns the content of each file, and `true` if all of them were known without reading.
     fn contents(
         &mut self,
         files: &[SourceFile],
-        seen: &[Seen],
-    ) -> Result<(Vec<Known>, bool), SourceError> {
+        seen: &[SourceFacts],
+    ) -> Result<(Vec<FileContent>, bool), SourceError> {
         let mut contents = vec![None; files.len()];
         let (mut unknown, mut places) = (Vec::new(), Vec::new());
         for (place, (source, seen)) in files.iter().zip(seen).enumerate() {
             let path = seen.real.as_deref().unwrap_or(&source.file);
-            contents[place] = self.stats.get(path, &seen.looked.stat);
+            contents[place] = self.stats.get(path, &seen.facts.stat);
             if contents[place].is_none() {
-                unknown.push((path, seen.looked));
+                unknown.push((path, seen.facts));
                 places.push(place);
             }
         }
@@ -233,46 +247,47 @@ impl Sources {
     }
 
     /// Puts files into the store, and remembers those whose stats can be trusted next time.
-    fn hash(&mut self, files: &[(&Path, Looked)]) -> Result<Vec<Known>, SourceError> {
+    fn hash(&mut self, files: &[(&Path, FileFacts)]) -> Result<Vec<FileContent>, SourceError> {
         if files.is_empty() {
             return Ok(Vec::new());
         }
-        let stamped = |&(path, ref looked): &(_, Looked)| {
-            let Looked { device, stat, .. } = *looked;
+        let stamped = |&(path, ref facts): &(_, FileFacts)| {
+            let FileFacts { device, stat, .. } = *facts;
             Stamped { path, device, stat }
         };
-        // Before anything is read.
+        // The clocks are read before any of the files.
         let moments = self.clocks.now(files.iter().map(stamped));
         let store = &self.store;
-        let hashed = each(files, PARALLEL_HASHES, |file| take(store, *file))?;
-        for ((path, _), (looked, known)) in files.iter().zip(&hashed) {
-            let moment = moments.get(&looked.device);
-            if moment.is_some_and(|moment| looked.stat.is_settled(*moment)) {
-                self.stats.insert(path, looked.stat, *known);
+        let hashed = each(files, PARALLEL_HASHES, |(path, facts)| take(store, path, *facts))?;
+        for ((path, _), (facts, known)) in files.iter().zip(&hashed) {
+            let moment = moments.get(&facts.device);
+            if moment.is_some_and(|moment| facts.stat.is_settled(*moment)) {
+                self.stats.insert(path, facts.stat, *known);
             }
         }
         Ok(hashed.into_iter().map(|(_, known)| known).collect())
     }
 }
 
-/// Puts one file into the store such that the bytes belong to the stat that is returned.
+/// Puts one file into the store, and makes sure that the stored bytes belong to the stat that is returned.
 fn take(
     store: &DiskStore,
-    (path, mut looked): (&Path, Looked),
-) -> Result<(Looked, Known), SourceError> {
+    path: &Path,
+    mut facts: FileFacts,
+) -> Result<(FileFacts, FileContent), SourceError> {
     for _ in 0..ATTEMPTS {
         let digest = store.put_file(path)?;
         let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
-        let after = Looked::of(&metadata);
-        if after.stat == looked.stat && digest.size() == looked.stat.size {
-            return Ok((looked, Known { digest, executable: looked.executable }));
+        let after = FileFacts::of(&metadata);
+        if after.stat == facts.stat && digest.size() == facts.stat.size {
+            return Ok((facts, FileContent { digest, executable: facts.executable }));
         }
-        looked = after;
+        facts = after;
     }
     Err(SourceError::Unstable(path.to_owned()))
 }
 
-fn look_at(source: &SourceFile, within: Option<&Path>) -> Result<Seen, SourceError> {
+fn look_at(source: &SourceFile, within: Option<&Path>) -> Result<SourceFacts, SourceError> {
     let path = &source.file;
     let failed = |error| unreadable(path, error);
     let mut metadata = fs::symlink_metadata(path).map_err(failed)?;
@@ -285,15 +300,15 @@ fn look_at(source: &SourceFile, within: Option<&Path>) -> Result<Seen, SourceErr
         metadata = fs::metadata(&target).map_err(failed)?;
         real = Some(target);
     }
-    let looked = regular(&metadata).ok_or_else(|| SourceError::NotAFile(path.clone()))?;
-    Ok(Seen { looked, real })
+    let facts = regular(&metadata).ok_or_else(|| SourceError::NotAFile(path.clone()))?;
+    Ok(SourceFacts { facts, real })
 }
 
-fn regular(metadata: &fs::Metadata) -> Option<Looked> {
-    metadata.is_file().then(|| Looked::of(metadata))
+fn regular(metadata: &fs::Metadata) -> Option<FileFacts> {
+    metadata.is_file().then(|| FileFacts::of(metadata))
 }
 
-impl Looked {
+impl FileFacts {
     fn of(metadata: &fs::Metadata) -> Self {
         let (stat, executable) = (Stat::of(metadata), is_executable(metadata));
         Self { stat, device: metadata.dev(), executable }
@@ -309,8 +324,8 @@ fn unreadable(path: &Path, source: io::Error) -> SourceError {
     SourceError::Read { path: path.to_owned(), source }
 }
 
-/// Maps every item, on several threads if there are at least `parallel`. The first error in the
-/// order of the items is the one returned, whichever came first in time.
+/// Maps every item, on several threads if there are at least `parallel` items. Returns the first error in the
+/// order of the items, even if another one came first in time.
 fn each<T: Sync, R: Send>(
     items: &[T],
     parallel: usize,

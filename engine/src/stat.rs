@@ -1,28 +1,27 @@
-//! What one `lstat` says about a file, and from when on that can be trusted.
+//! The stat of a file, and the rule that decides if it proves that the file's content is unchanged.
 //!
-//! A file whose size, times and inode are what they were when it was hashed has the same content,
-//! with one exception: a write in the same tick of the file system's clock as the hashing may leave
-//! them all alike. So a stat is remembered only if it is clearly older than the moment at which
-//! reading began, and that moment is taken from the clock that stamps the file, not from ours (see
-//! [`clock`](crate::clock)): no skew between machines or mounts can fool it, and no coarse tick. Two
-//! stamps of one clock are rounded alike, so if they differ, the clock has ticked between them.
+//! A file whose size, times and inode are the same as when it was hashed has the same content,
+//! with one exception: a write in the same tick of the file system's clock as the hashing may change none of
+//! them. So a stat is remembered only if it is clearly older than the moment at which
+//! reading began. That moment is read from the clock that stamps the file and not from the clock of this process (see
+//! [`clock`](crate::clock)), so clocks that differ between machines or mounts do no harm, and coarse ticks don't either:
+//! two stamps of one clock are rounded alike, so if they differ, the clock has ticked between them.
 //!
-//! Both times of a file count. The change time can't be set by `touch`, `tar` or `rsync`, which set the
-//! other one back; but some file systems have only one of them.
+//! Both times of a file count. `touch`, `tar` and `rsync` can set the modification time back, but not the change time;
+//! yet some file systems have only one of the two.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 
-/// The coarsest tick of a file system's clock that is expected, in nanoseconds (Linux at 100 Hz,
-/// doubled).
+/// The longest tick that a file system's clock is expected to have, in nanoseconds (twice that of Linux at 100 Hz).
 pub(crate) const TICK: i64 = 20_000_000;
 
-/// The coarsest stamps that any file system has, in nanoseconds (FAT).
+/// The coarsest unit of time stamps of any file system (FAT), in nanoseconds.
 pub(crate) const COARSEST: i64 = 2_000_000_000;
 
 const SECOND: i64 = 1_000_000_000;
 
-/// Size, times and inode of a file: changes whenever the content may have changed.
+/// The size, times and inode of a file. At least one of them changes when the content does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
     pub(crate) size: u64,
@@ -41,16 +40,15 @@ impl Stat {
         }
     }
 
-    /// Whether a file with this stat, read after `moment`, can't have been changed since without
-    /// the stat showing it.
+    /// Tells if this stat will show every later change of the file, whose reading began at `moment`.
     pub(crate) const fn is_settled(&self, moment: Moment) -> bool {
-        // A client of a network may date what was just written by a finer clock than the server keeps.
+        // The client of a network file system may show a finer time for a new file than the server will keep.
         let is_coarse = self.mtime % SECOND == 0 && self.ctime % SECOND == 0;
         let margin = if is_coarse { COARSEST + TICK } else { TICK };
         self.newest() < moment.0.saturating_sub(margin)
     }
 
-    /// The later of its times.
+    /// Returns the later one of the two times.
     pub(crate) const fn newest(&self) -> i64 {
         if self.mtime > self.ctime { self.mtime } else { self.ctime }
     }
@@ -61,11 +59,12 @@ impl Stat {
 pub(crate) struct Moment(pub(crate) i64);
 
 impl Moment {
-    /// Before every file: nothing counts as settled.
+    /// A moment before every time stamp, so that no stat counts as settled.
     pub(crate) const NEVER: Self = Self(i64::MIN);
 }
 
-/// Times out of range are pinned to its ends: they are only ever compared.
+/// Adds up a time in nanoseconds. A time out of range becomes the nearest one in range, which is enough because times
+/// are only compared.
 const fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
 }

@@ -1,9 +1,8 @@
-//! What is remembered of a project from one build to the next.
+//! The incremental state: everything that is remembered of a project from one build to the next.
 //!
-//! Nothing in it is needed for a right build: it only saves reading sources, looking into the
+//! A correct build needs nothing of it. It only saves reading sources, looking into the
 //! action cache and writing outputs again. So a state that is missing, broken, or made with another
-//! store is an empty one and no error; and of two builds at once the one that ends last decides
-//! what is remembered.
+//! store counts as empty and is no error. If two builds run at once, the state of the one that ends last is kept.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,12 +17,13 @@ use crate::key::ActionKey;
 use crate::stat_cache::StatCache;
 use crate::state_file::{ActionMessage, ExportMessage, FileMessage, StateMessage, TreeMessage};
 use crate::success::Success;
-use crate::{ExportError, Exported, Label, Outputs, Sources};
+use crate::{ExportError, Exported, Label, OutputJournal, Sources};
 
-/// Bytes of the file: enough for a million sources. A longer one is not of our making, and counts as lost.
+/// The largest size of the file in bytes, enough for a million sources. This program writes no longer one, so a longer
+/// one counts as lost.
 const LONGEST: u64 = 512 << 20;
 
-/// For how many saves the result of an action is kept that nobody asks for.
+/// The number of saves for which an unused result of an action is kept.
 const KEEP: u32 = 32;
 
 /// The incremental state of one project.
@@ -32,66 +32,66 @@ pub struct State {
     file: PathBuf,
     store: DiskStore,
     sources: Sources,
-    actions: BTreeMap<Label, Record>,
+    actions: BTreeMap<Label, LastResult>,
     exports: BTreeMap<Vec<u8>, ExportRecord>,
-    outputs: Outputs,
+    outputs: OutputJournal,
     changed: bool,
 }
 
 /// The last result of an action.
 #[derive(Debug)]
-struct Record {
+struct LastResult {
     key: ActionKey,
     success: Success,
     age: u32,
 }
 
-/// A file of the state could not be written.
+/// The error that a file of the state could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("can't write `{}`", .path.display())]
 pub struct StateError {
     /// The file.
     pub path: PathBuf,
-    /// What the operating system says.
+    /// The error of the operating system.
     pub source: io::Error,
 }
 
 impl State {
-    /// Reads the state of a project from `file`, usually `.run/state`. Its folder has to exist. Best it
-    /// lies on the file system of the sources: then it is there that the time is read off a new file.
+    /// Reads the state of a project from `file`, usually `.run/state`. Its folder has to exist. It should
+    /// lie on the file system of the sources, whose clock is then read by a new file in this folder.
     #[must_use]
     pub fn open(store: &DiskStore, file: &Path) -> Self {
-        // Whatever is there instead of a state, it is none.
+        // If the path is anything but a readable file, there is no state.
         let bytes = cache::read_regular(file, LONGEST).ok();
         let message = bytes.and_then(|bytes| StateMessage::from_bytes(&bytes));
         let ours = message.filter(|message| message.store == identity(store));
         Self::read(store, file, ours.unwrap_or_default())
     }
 
-    /// The project's source files.
+    /// Returns the project's source files.
     pub const fn sources(&mut self) -> &mut Sources {
         &mut self.sources
     }
 
-    /// The files that builds have exported, known beyond the state itself.
-    pub const fn outputs(&mut self) -> &mut Outputs {
+    /// Returns the journal of the files that builds have exported, which outlives the state.
+    pub const fn outputs(&mut self) -> &mut OutputJournal {
         &mut self.outputs
     }
 
-    /// Notes files that are about to be exported.
+    /// Adds files that are about to be exported to the journal.
     pub(crate) fn expect_exports(&mut self, files: &[(&Path, Digest)]) -> Result<(), StateError> {
         let noted = self.outputs.expect(files.iter().copied());
         noted.map_err(|source| StateError { path: self.outputs.journal().to_owned(), source })
     }
 
-    /// What is known of the file that was exported to `to`.
+    /// Returns the record of the file that was exported to `to`.
     #[must_use]
     pub fn exported(&self, to: &Path) -> Option<&ExportRecord> {
         self.exports.get(to.as_os_str().as_bytes())
     }
 
-    /// Writes a blob to `to`, unless it is there as an earlier export left it. A file that was
-    /// overwritten, or is unknown, is compared and repaired.
+    /// Writes a blob to `to`, unless the file is as an earlier export left it. A file that was
+    /// changed, or is unknown, is compared with the blob, and replaced if it differs.
     ///
     /// # Errors
     /// If the store lacks the blob or the file can't be written.
@@ -107,14 +107,14 @@ impl State {
         if self.exported(to).is_some_and(same) {
             return Ok(Exported::Untouched);
         }
-        let (written, record) = export::write(&self.store, (*digest, executable), to)?;
+        let (written, record) = export::write(&self.store, *digest, executable, to)?;
         self.exports.insert(to.as_os_str().as_bytes().to_vec(), record);
         self.changed = true;
         Ok(if written { Exported::Written } else { Exported::Untouched })
     }
 
-    /// Writes the state to its file, if there is anything new in it. A reader sees the old state or
-    /// the new one.
+    /// Writes the state to its file, if there is anything new in it. The file is replaced atomically, so a reader sees
+    /// either the old state or the new one.
     ///
     /// # Errors
     /// If the file can't be written.
@@ -130,7 +130,7 @@ impl State {
         Ok(())
     }
 
-    /// The result that `label` gave with this key, if that was its last one.
+    /// Returns the last result of the action `label`, if it had this key.
     pub(crate) fn result(&mut self, label: &Label, key: ActionKey) -> Option<&Success> {
         let record = self.actions.get_mut(label)?;
         record.age = 0;
@@ -141,7 +141,7 @@ impl State {
         if self.result(label, key) == Some(success) {
             return;
         }
-        self.actions.insert(label.clone(), Record { key, success: success.clone(), age: 0 });
+        self.actions.insert(label.clone(), LastResult { key, success: success.clone(), age: 0 });
         self.changed = true;
     }
 
@@ -154,12 +154,12 @@ impl State {
         let actions = message.actions.into_iter().filter_map(|action| {
             let age = action.age;
             let (label, key, success) = action.read(function)?;
-            Some((label, Record { key: ActionKey(key), success, age }))
+            Some((label, LastResult { key: ActionKey(key), success, age }))
         });
         let exports = message.exports.into_iter().map(|export| export.read(function));
         Self {
             file: file.to_owned(),
-            outputs: Outputs::read(file.with_file_name("outputs"), base),
+            outputs: OutputJournal::read(file.with_file_name("outputs"), base),
             store: store.clone(),
             sources: Sources::new(store.clone(), folder, StatCache::new(files, trees)),
             actions: actions.collect(),
@@ -179,7 +179,7 @@ impl State {
             files,
             trees,
             actions: actions
-                .map(|(label, Record { key, success, age })| {
+                .map(|(label, LastResult { key, success, age })| {
                     ActionMessage::new(label, &key.0, success, age + 1)
                 })
                 .collect(),
@@ -188,12 +188,12 @@ impl State {
     }
 }
 
-/// Which store, and which digests of it, a state speaks of.
+/// Returns a text that identifies the store, and the digest function, that a state refers to.
 fn identity(store: &DiskStore) -> String {
     format!("{} {}", store.id(), store.function())
 }
 
-/// Replaces a file as a whole.
+/// Replaces a file atomically.
 fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;

@@ -1,15 +1,15 @@
-//! The form of the incremental state on disk.
+//! The format of the incremental state on disk.
 //!
-//! A line that names the version, the BLAKE3 hash of the rest, and one protobuf message. A file of
-//! another version, of another store, or with a wrong hash is no state at all; what is in it can
-//! always be found out again.
+//! The file has a line that names the version, the BLAKE3 hash of the rest, and one protobuf message. A file of
+//! another version, of another store, or with a wrong hash counts as missing, because everything in it can
+//! be found out again.
 
 use cache::{Digest, DigestFunction};
 use prost::Message as _;
 
 use crate::export::ExportRecord;
 use crate::stat::Stat;
-use crate::stat_cache::{Known, Remembered};
+use crate::stat_cache::{FileContent, RememberedFile};
 use crate::success::Success;
 use crate::{Artifact, Label};
 
@@ -19,10 +19,10 @@ const MAGIC: &[u8] = b"run state 1\n";
 /// The length of the hash after the first line.
 const HASH: usize = 32;
 
-/// Everything that is remembered.
+/// The whole incremental state.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct StateMessage {
-    /// The store whose digests these are.
+    /// The store that the digests refer to.
     #[prost(string, tag = "1")]
     pub(crate) store: String,
     #[prost(message, repeated, tag = "2")]
@@ -35,7 +35,7 @@ pub(crate) struct StateMessage {
     pub(crate) exports: Vec<ExportMessage>,
 }
 
-/// A hash, in four words so that reading it allocates nothing, and a size. The function is that of
+/// A digest. The hash is stored in four numbers, so that reading it allocates nothing. The digest function is that of
 /// the store.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub(crate) struct DigestMessage {
@@ -118,7 +118,7 @@ pub(crate) struct OutputMessage {
     kind: i32,
 }
 
-/// What an output is.
+/// The kind of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, prost::Enumeration)]
 #[repr(i32)]
 enum OutputKind {
@@ -147,7 +147,7 @@ impl StateMessage {
         [MAGIC, digest.hash(), &body].concat()
     }
 
-    /// `None` if the bytes are not a whole state of this version.
+    /// Reads a state. Returns `None` if the bytes are not a complete state of this version.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (hash, body) = bytes.strip_prefix(MAGIC)?.split_at_checked(HASH)?;
         if Digest::of(DigestFunction::Blake3, body).hash() != hash {
@@ -186,19 +186,20 @@ impl StatMessage {
 }
 
 impl FileMessage {
-    pub(crate) fn new(path: &[u8], file: &Remembered) -> Self {
+    pub(crate) fn new(path: &[u8], file: &RememberedFile) -> Self {
         Self {
             path: path.to_vec(),
             stat: StatMessage::new(&file.stat),
-            digest: DigestMessage::new(&file.known.digest),
-            executable: file.known.executable,
+            digest: DigestMessage::new(&file.content.digest),
+            executable: file.content.executable,
             age: file.age,
         }
     }
 
-    pub(crate) fn read(self, function: DigestFunction) -> (Vec<u8>, Remembered) {
-        let known = Known { digest: self.digest.read(function), executable: self.executable };
-        (self.path, Remembered { stat: self.stat.read(), known, age: self.age })
+    pub(crate) fn read(self, function: DigestFunction) -> (Vec<u8>, RememberedFile) {
+        let content =
+            FileContent { digest: self.digest.read(function), executable: self.executable };
+        (self.path, RememberedFile { stat: self.stat.read(), content, age: self.age })
     }
 }
 
@@ -218,14 +219,18 @@ impl ActionMessage {
             owner: label.owner().to_owned(),
             step: label.step().to_owned(),
             key: DigestMessage::new(key),
-            outputs: success.outputs.iter().map(OutputMessage::new).collect(),
+            outputs: success
+                .outputs
+                .iter()
+                .map(|(path, artifact)| OutputMessage::new(path, artifact))
+                .collect(),
             stdout: success.stdout.as_ref().map(DigestMessage::new),
             stderr: success.stderr.as_ref().map(DigestMessage::new),
             age,
         }
     }
 
-    /// `None` if an output is of a kind that this version does not know.
+    /// Reads the last result of an action. Returns `None` if an output has a kind that this version does not know.
     pub(crate) fn read(self, function: DigestFunction) -> Option<(Label, Digest, Success)> {
         let digest = |message: DigestMessage| message.read(function);
         let outputs = self.outputs.into_iter().map(|output| output.read(function));
@@ -239,14 +244,14 @@ impl ActionMessage {
 }
 
 impl OutputMessage {
-    fn new((path, artifact): &(String, Artifact)) -> Self {
+    fn new(path: &str, artifact: &Artifact) -> Self {
         let kind = match artifact {
             Artifact::Tree(_) => OutputKind::Tree,
             Artifact::File { executable: false, .. } => OutputKind::File,
             Artifact::File { executable: true, .. } => OutputKind::Executable,
         };
         let digest = DigestMessage::new(artifact.digest());
-        Self { path: path.clone(), digest, kind: kind.into() }
+        Self { path: path.to_owned(), digest, kind: kind.into() }
     }
 
     fn read(self, function: DigestFunction) -> Option<(String, Artifact)> {

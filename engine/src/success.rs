@@ -1,4 +1,4 @@
-//! What is kept of an action that succeeded, and its form on the wire.
+//! The result of an action that succeeded, and its form as an `ActionResult` message.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -8,22 +8,22 @@ use prost::Message as _;
 
 use crate::{Action, Artifact};
 
-/// The folder below the root that outputs are collected from; paths on the wire start with it.
+/// The folder below the root from which outputs are collected. The paths in messages start with it.
 pub(crate) const OUT: &str = "out";
 
-/// The result of an action that succeeded: digests only.
+/// The result of an action that succeeded. It has only digests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Success {
-    /// One for each of the action's declared outputs, in that order.
+    /// The action's declared outputs, in the order of their declaration.
     pub(crate) outputs: Vec<(String, Artifact)>,
-    /// What was written to standard output, if anything.
+    /// The text on standard output, unless that was empty.
     pub(crate) stdout: Option<Digest>,
-    /// What was written to standard error, if anything.
+    /// The text on standard error, unless that was empty.
     pub(crate) stderr: Option<Digest>,
 }
 
 impl Success {
-    /// What is known of a pinned action that has not run.
+    /// Returns the result that is known of a pinned action without running it.
     pub(crate) fn pinned(action: &Action, tree: Digest) -> Self {
         let outputs = action.outputs.iter().map(|path| (path.clone(), Artifact::Tree(tree)));
         Self { outputs: outputs.collect(), stdout: None, stderr: None }
@@ -33,8 +33,13 @@ impl Success {
         self.outputs.iter().find(|(name, _)| name == path).map(|(_, artifact)| *artifact)
     }
 
-    /// Reads a cached result. `None` if it is no success or lacks something the action declares:
-    /// then it is of no use.
+    /// Looks an action up in the action cache of a store.
+    pub(crate) fn cached(store: &DiskStore, action: &Action, key: &Digest) -> Option<Self> {
+        Self::from_result(store.function(), action, &store.action_result(key)?)
+    }
+
+    /// Reads a cached result. Returns `None` if it can't be used, because the action failed or because a declared output is
+    /// missing in it.
     pub(crate) fn from_result(
         function: DigestFunction,
         action: &Action,
@@ -54,8 +59,8 @@ impl Success {
         })
     }
 
-    /// The form in which it goes into the action cache. Stores the `Tree` messages that go with
-    /// output folders.
+    /// Converts the result to the message that goes into the action cache. Stores the `Tree` message of each
+    /// output folder.
     pub(crate) fn to_result(
         &self,
         store: &DiskStore,
@@ -91,7 +96,8 @@ impl Success {
     }
 }
 
-/// How long it took, and by which means it was kept apart; nothing about who, where and when.
+/// Makes the metadata of a result: the time that the action took, and the kind of sandbox. User, machine and date are
+/// left out.
 fn metadata(wall: Duration, worker: &str) -> reapi::ExecutedActionMetadata {
     let seconds = i64::try_from(wall.as_secs()).unwrap_or(i64::MAX);
     let nanos = i32::try_from(wall.subsec_nanos()).expect("below a thousand million");
@@ -112,7 +118,7 @@ fn find(function: DigestFunction, result: &reapi::ActionResult, path: &str) -> O
     read(folder.root_directory_digest.as_ref()).map(Artifact::Tree)
 }
 
-/// `Some(None)` if there is no digest, `None` if there is one that can't be read.
+/// Reads a digest that may be absent. Returns `Some(None)` if it is absent, and `None` if it is invalid.
 #[expect(clippy::option_option, reason = "absent and unreadable are different things here")]
 fn optional(function: DigestFunction, digest: Option<&reapi::Digest>) -> Option<Option<Digest>> {
     match digest {
@@ -121,7 +127,7 @@ fn optional(function: DigestFunction, digest: Option<&reapi::Digest>) -> Option<
     }
 }
 
-/// Stores the `Tree` message of a stored directory: every directory once, parents first.
+/// Stores the `Tree` message of a stored directory. The message has every directory once, parents first.
 fn store_tree_message(store: &DiskStore, root: &Digest) -> Result<Digest, StoreError> {
     let mut directories = Vec::new();
     let mut queue = VecDeque::from([*root]);
@@ -181,7 +187,7 @@ mod tests {
         Action::builtin(Label::new("c", "a"), Nothing).output("file").output("d/tree")
     }
 
-    /// A success of [`action`], with a tree of three directories, two of them equal.
+    /// Makes a result of [`action`] with a tree of three directories, two of which are equal.
     fn success(store: &DiskStore) -> Success {
         let digest = store.put(b"x").unwrap();
         let mut tree = Tree::default();

@@ -1,8 +1,9 @@
-//! What tools write for terminals, made fit to be read and to be shown.
+//! Removes control sequences from the messages of tools.
 //!
-//! Tools are always asked for colours, so that an action has one key whoever watches it. What they write is kept as it
-//! is; who reads it takes the [`plain`] text, who shows it on a terminal the [`coloured`] one. A tool runs code of the
-//! checkout, and a terminal can be told worse things than colours: so nothing but colours passes.
+//! Tools are always asked for colours, so that the key of an action does not depend on the user's terminal. Their
+//! messages are stored as they are. Code that reads a message takes the [`plain`] text, and code that shows it on a
+//! terminal takes the [`coloured`] one. A tool runs code of the checkout, and control sequences can make a terminal do
+//! harmful things, so only colours pass.
 //!
 //! Control sequences are those of ECMA-48: `ESC [` up to a letter, and strings from `ESC ]` (or `P`, `X`, `^`, `_`) to
 //! their terminator.
@@ -13,18 +14,18 @@ use std::str::Chars;
 const ESCAPE: char = '\u{1b}';
 /// `ESC [` in one character.
 const CONTROL: char = '\u{9b}';
-/// Ends a string, besides `ESC \`, on most terminals.
+/// The character that ends a string on most terminals, as `ESC \` does on all.
 const BELL: char = '\u{7}';
-/// Undoes all colours and weights.
+/// The sequence that resets all colours and weights.
 const RESET: &str = "\u{1b}[0m";
 
-/// A text without control sequences and control characters; line ends and tabs stay.
+/// Returns the text without control sequences and control characters. Line ends and tabs stay.
 #[must_use]
 pub fn plain(text: &str) -> String {
     kept(text, false)
 }
 
-/// A text in which colours and weights are the only control sequences, and which leaves none of them behind.
+/// Returns the text with colours and weights as the only control sequences. They are reset at the end of the text.
 #[must_use]
 pub fn coloured(text: &str) -> String {
     let mut shown = kept(text, true);
@@ -40,13 +41,13 @@ fn kept(text: &str, with_colours: bool) -> String {
     while let Some(char) = chars.next() {
         match char {
             '\n' | '\t' => kept.push(char),
-            // It begins the line anew: what a tool counts up becomes lines.
+            // A carriage return overwrites the line on a terminal. A counter that a tool updates this way becomes lines.
             '\r' if chars.peek().is_some_and(|next| *next != '\n') => kept.push('\n'),
             ESCAPE => match chars.next() {
                 Some('[') => sequence(&mut chars, with_colours, &mut kept),
                 Some(']' | 'P' | 'X' | '^' | '_') => skip_string(&mut chars),
                 Some(' '..='/') => {
-                    // Intermediate characters, then a final one.
+                    // The sequence has intermediate characters, then a final one.
                     while chars.next_if(|c| (' '..='/').contains(c)).is_some() {}
                     chars.next_if(|c| ('0'..='~').contains(c));
                 }
@@ -60,7 +61,7 @@ fn kept(text: &str, with_colours: bool) -> String {
     kept
 }
 
-/// Reads a sequence from its parameters on, and keeps it if it is to be kept and selects a graphic rendition.
+/// Reads a control sequence from its parameters on. Keeps it if colours are wanted and the sequence selects one.
 fn sequence(chars: &mut Peekable<Chars<'_>>, with_colours: bool, kept: &mut String) {
     let mut parameters = String::new();
     while let Some(char) = chars.next_if(|c| (' '..='?').contains(c)) {
@@ -75,7 +76,7 @@ fn sequence(chars: &mut Peekable<Chars<'_>>, with_colours: bool, kept: &mut Stri
     }
 }
 
-/// Reads a string with its terminator: the title of a window, the address of a link.
+/// Skips a string with its terminator, such as the title of a window or the address of a link.
 fn skip_string(chars: &mut Peekable<Chars<'_>>) {
     while let Some(char) = chars.next() {
         match char {

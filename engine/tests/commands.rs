@@ -1,4 +1,4 @@
-//! Commands in the real sandbox, with a shell and a few tools of this machine as their image.
+//! Stories of commands in the real sandbox. Their image has a shell and a few tools of this machine.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use cache::{Digest, DiskStore, Entry, Tree};
+use cache::{ContentStore, Digest, Entry, Tree};
 use engine::{Action, Artifact, FailureKind, Graph, Input, Process, Source, Status};
 
 use crate::harness::{Workspace, files_of, id, label, sh, shell};
@@ -32,12 +32,12 @@ crate::tests![
     warnings_are_shown_again,
 ];
 
-/// What the stories need of this machine.
+/// The tools of this machine that the stories need.
 const TOOLS: [&str; 11] =
     ["sh", "cat", "cp", "ls", "mkdir", "sleep", "ln", "mkfifo", "chmod", "mv", "env"];
 
-/// A shell and some tools of this machine with their libraries, as a toolchain image.
-fn image(store: &DiskStore) -> Input {
+/// Makes a toolchain image of a shell and some tools of this machine, with their libraries.
+fn image(store: &ContentStore) -> Input {
     Input::root(Source::Tree(image_of(store, &tools())))
 }
 
@@ -45,8 +45,8 @@ pub(crate) fn tools() -> Vec<PathBuf> {
     TOOLS.iter().map(|tool| Path::new("/usr/bin").join(tool)).collect()
 }
 
-/// A tree with these programs in `usr/bin` and their libraries where they look for them.
-pub(crate) fn image_of(store: &DiskStore, programs: &[PathBuf]) -> Digest {
+/// Makes a tree with these programs in `usr/bin`, and with their libraries where the programs look for them.
+pub(crate) fn image_of(store: &ContentStore, programs: &[PathBuf]) -> Digest {
     let mut files = BTreeMap::new();
     for program in programs {
         assert!(program.exists(), "this test needs `{}`", program.display());
@@ -68,12 +68,12 @@ pub(crate) fn image_of(store: &DiskStore, programs: &[PathBuf]) -> Digest {
     store.put_tree(&tree).unwrap()
 }
 
-/// The file name without the hash that cargo gives to test programs.
+/// Returns the file name without the hash that cargo adds to the names of test programs.
 fn name_of(program: &Path) -> &str {
     program.file_name().unwrap().to_str().unwrap().split('-').next().unwrap()
 }
 
-/// What the dynamic loader would load.
+/// Lists the files that the dynamic loader would load for the program.
 fn libraries(program: &Path) -> Vec<PathBuf> {
     let output = Command::new("ldd").arg(program).output().expect("this test needs `ldd`");
     let text = String::from_utf8(output.stdout).unwrap();
@@ -81,7 +81,7 @@ fn libraries(program: &Path) -> Vec<PathBuf> {
     words.map(PathBuf::from).collect()
 }
 
-/// The path in a tree where `/lib` is a link to `/usr/lib`.
+/// Returns the path that the file has in a tree in which `/lib` is a link to `/usr/lib`.
 fn merged(file: &Path) -> String {
     let path = file.to_str().unwrap();
     if path.starts_with("/usr/") { path[1..].to_owned() } else { format!("usr{path}") }
@@ -146,7 +146,7 @@ fn standard_output_can_be_an_output() {
     assert_eq!(fs::read_to_string(&to).unwrap(), "said\n");
     let Some(Artifact::File { digest, .. }) = ran.ok().artifact(said, "o") else { panic!() };
     assert_eq!(workspace.store.get(&digest).unwrap().unwrap(), b"said\n");
-    // Of a command that fails it is no message.
+    // If the command fails, this standard output is not shown as a message.
     let mut graph = Graph::new();
     let process =
         Process { stdout: Some("o".to_owned()), ..sh("echo said; echo told >&2; exit 1") };
@@ -185,7 +185,7 @@ fn inputs_stand_where_they_are_declared() {
     let files = files_of(&workspace.path("src"));
     let mut state = workspace.state();
     let tree = state.sources().tree(&files).unwrap();
-    let file = state.sources().file(&files[0].file).unwrap();
+    let file = state.sources().file(&files[0].file, u64::MAX).unwrap();
     let Artifact::File { digest, executable } = file else { panic!() };
     let mut process = sh("cat d/a.txt /deps/one/d/a.txt /single.txt > /out/o && env >> /out/o");
     process.cwd = "work".to_owned();
@@ -223,7 +223,7 @@ fn a_writable_input_stays_as_it_was() {
     assert_eq!(workspace.text(ran.artifact(&graph, "b")), "lib.a\nlib");
 }
 
-/// The command begins before its trees are checked.
+/// The command starts before its trees are checked, so the run with a changed tree must not count.
 fn what_a_touched_tree_gives_does_not_count() {
     let workspace = Workspace::new();
     let words = |text: &str| {
@@ -234,7 +234,7 @@ fn what_a_touched_tree_gives_does_not_count() {
     };
     let tree = words("right");
     let build = |line: &str| {
-        // A process that has checked nothing yet.
+        // Opens the store as a process that has not checked anything yet.
         let workspace = Workspace::at(workspace.folder());
         let mut graph = Graph::new();
         let inputs = [image(&workspace.store), Input::new("in", Source::Tree(tree))];
@@ -244,7 +244,7 @@ fn what_a_touched_tree_gives_does_not_count() {
         workspace.text(ran.artifact(&graph, "use"))
     };
     assert_eq!(build("cat /in/word > /out/o"), "right");
-    // Other bytes, and none at all, so that the command fails: neither is seen in the end.
+    // The file gets other bytes, and then none at all, so that the command fails. Neither shows in the end.
     let path = workspace.store.materialise(&tree).unwrap().join("word");
     for (number, touch) in [Some("wrong"), None].into_iter().enumerate() {
         fs::remove_file(&path).unwrap();
@@ -354,7 +354,10 @@ fn inputs_that_do_not_fit_together() {
         vec![base(), Input::new("usr", file.clone())],
         "both an input and a toolchain image have `usr`",
     );
-    check(vec![Input::root(file.clone())], "a file can't be the root");
+    check(
+        vec![Input::root(file.clone())],
+        "an input at the root is a file, and only a tree can stand there",
+    );
     check(
         vec![base(), Input::scratch("f", file)],
         "`f` is a file, and only a folder can be a writable input",
@@ -374,14 +377,16 @@ fn a_failed_sandbox_can_be_kept() {
     let ran = workspace.build(&graph).of(&["a"]).options(|o| o.keep_sandbox = true).run();
     let kept = ran.ok().failures[0].kept.as_ref().unwrap();
     assert_eq!(fs::read_to_string(kept.folder.join("out/half")).unwrap(), "half\n");
-    let again = Command::new("/bin/sh").args(["-c", &kept.again]).status().unwrap();
-    assert_eq!(again.code(), Some(1), "the same command in the same sandbox");
-    let shell = format!("echo 'cat /out/half' | {}", kept.shell.as_ref().unwrap());
-    let output = Command::new("/bin/sh").args(["-c", &shell]).output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "half\n");
+    let sandbox = sandbox::Sandbox::start_with(kept.isolation, &kept.folder).unwrap();
+    let run = |spec: &sandbox::Spec| sandbox.run(spec, &sandbox::Cancel::new()).unwrap();
+    let again = run(&kept.spec).status;
+    assert_eq!(again, sandbox::Status::Exited(1), "the same command in the same sandbox");
+    let argv = vec![kept.shell.unwrap().into(), "-c".into(), "cat /out/half".into()];
+    let shell = run(&sandbox::Spec { argv, ..kept.spec.clone() });
+    assert_eq!(String::from_utf8(shell.stdout).unwrap(), "half\n");
 }
 
-/// A store in the memory, with little room.
+/// A small file system in memory, for a store.
 struct Small(PathBuf);
 
 impl Drop for Small {
@@ -400,7 +405,7 @@ fn a_command_that_fills_the_store_found_no_room_however_it_ends() {
     assert!(mounted.success(), "this test mounts, so it has to be root");
     let _small = Small(store.clone());
     let workspace = Workspace::at(folder.path());
-    // What a write to a mapped file is when there is no room, as linkers have it: signal 7.
+    // Signal 7 is what a linker gets when it writes to a mapped file and the file system is full.
     for (line, because) in [
         ("cat /dev/zero > /out/o", "exited with status 1"),
         ("cat /dev/zero > /out/o; kill -BUS $$", "was killed by signal 7"),
@@ -411,8 +416,9 @@ fn a_command_that_fills_the_store_found_no_room_however_it_ends() {
             format!("found no room left on the file system of the store `{}`", store.display());
         assert_eq!(ran.failure(), format!("a: {told} ({because})"));
     }
-    // With room, all of these are the command's own affair. What a command left goes in the background.
-    while workspace.store.has_no_room() {
+    // With free space, all of these are ordinary failures of the command. Its files are removed in the background, so
+    // this waits until there is space.
+    while workspace.store.is_out_of_space() {
         std::thread::sleep(Duration::from_millis(10));
     }
     let ran = workspace.build(&only(&workspace, "kill -BUS $$")).of(&["a"]).run();
@@ -436,7 +442,7 @@ fn a_cancelled_command_is_killed() {
     assert!(begin.elapsed() < Duration::from_secs(20), "it did not wait for the command");
 }
 
-/// Each of them starts a process that would outlive it.
+/// Each command starts a process that would outlive it.
 fn a_thousand_commands_leave_nothing_behind() {
     let workspace = Workspace::new();
     let mut graph = Graph::new();

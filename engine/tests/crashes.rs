@@ -1,4 +1,4 @@
-//! Builds that are killed, and builds at the same time.
+//! Stories of builds that are killed, and of builds that run at the same time.
 
 use std::fs;
 use std::path::Path;
@@ -24,8 +24,8 @@ const BUILD: &str = "--build";
 /// The argument that makes this program run one command in a folder.
 const COMMAND: &str = "--command";
 
-/// The project of these stories: commands and builtins, two wide and four deep. Each command takes
-/// at least `pause` seconds.
+/// Makes the project of these stories: commands and builtins, four steps that depend on each other with two actions
+/// each. Each command takes at least `pause` seconds.
 fn project(last: &str, pause: &str) -> Graph {
     let mut graph = Graph::new();
     builtin(&mut graph, "image", [], |cx: &BuiltinContext| {
@@ -46,7 +46,7 @@ fn project(last: &str, pause: &str) -> Graph {
 const ACTIONS: usize = 7;
 const RIGHT: &str = "end[one two threea1\na2\n][one two threeb1\nb2\n]";
 
-/// Plays a part of these stories in a process of its own, if the arguments say so.
+/// Plays the part of another process of these stories, if the arguments ask for it.
 pub(crate) fn play(arguments: &[String]) -> Option<ExitCode> {
     match arguments {
         [role, folder] if role == BUILD => Some(build(folder.as_ref())),
@@ -64,7 +64,7 @@ fn build(folder: &Path) -> ExitCode {
     if ran.ok().failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Runs one command, and says whether there was a sandbox for it.
+/// Runs one command, and tells by the exit code if there was a sandbox for it.
 fn command(folder: &Path) -> ExitCode {
     let workspace = Workspace::at(folder);
     let mut graph = Graph::new();
@@ -79,7 +79,7 @@ fn command(folder: &Path) -> ExitCode {
     }
 }
 
-/// Inside the sandbox there can be no sandbox: the one machine without it that is always at hand.
+/// Inside the sandbox no other sandbox can be started, so this is a machine without a sandbox.
 fn without_a_sandbox_nothing_runs() {
     let workspace = Workspace::new();
     let program = std::env::current_exe().unwrap();
@@ -110,7 +110,7 @@ fn after_kill_9_the_next_build_is_right() {
     let took = begin.elapsed();
     for round in 1..=8_u32 {
         let workspace = Workspace::new();
-        // Killed again and again, each time a bit later, on what the one before has left.
+        // Each build is killed a bit later than the one before it, and starts with the store that that one has left.
         for kill in 0..3_u32 {
             let mut child = start(&workspace);
             std::thread::sleep(took * (round + kill) / 10);
@@ -148,11 +148,11 @@ fn a_damaged_blob_of_any_kind_is_repaired() {
     for (round, blob) in blobs.iter().enumerate() {
         damage(&blob.file, false);
         let last = format!("end {round}");
-        // Forgotten, so that the commands run: whatever is damaged is needed by one of them.
+        // The results are removed, so that the commands run. One of them needs the damaged blob.
         fs::remove_dir_all(workspace.store.root().join("ac")).unwrap();
         workspace.forget_state();
         let graph = project(&last, "0");
-        // As another process would: this one has checked its trees already.
+        // Opens the store as another process would, because this one has checked its trees already.
         let workspace = Workspace::at(workspace.folder());
         let ran = workspace.build(&graph).of(&["end"]).options(|o| o.jobs = 2).run();
         assert!(ran.ok().failures.is_empty(), "{}: {:?}", blob.path, ran.ok().failures);

@@ -1,4 +1,4 @@
-//! Outputs in the user's own folder.
+//! Stories of outputs in the user's own folder.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -38,7 +38,7 @@ fn an_untouched_file_is_left_alone() {
         assert_eq!(exported(&workspace, &graph), Exported::Untouched);
     }
     assert_eq!(to.metadata().unwrap().ino(), inode);
-    // Old enough to be trusted: from now on a stat is all it takes.
+    // After this time, the stat of the file can be trusted, so it is not read again.
     std::thread::sleep(Duration::from_millis(30));
     assert_eq!(exported(&workspace, &graph), Exported::Untouched);
     let state = workspace.state();

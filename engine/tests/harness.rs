@@ -1,4 +1,4 @@
-//! A project with a store, builtins made of closures, and builds whose events are kept.
+//! The harness of the stories: a project with a store, builtins made of closures, and builds whose events are recorded.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex};
 
 use cache::{Digest, DigestFunction, DiskStore};
 use engine::{
-    Action, ActionId, Artifact, Build, BuildError, Builtin, BuiltinContext, BuiltinError, Event,
-    Events, Export, Finish, Graph, Hit, Input, Label, Options, Outcome, Process, Source,
-    SourceFile, State, Target,
+    Action, ActionEnd, ActionId, Artifact, BuildError, BuildRequest, Builtin, BuiltinContext,
+    BuiltinError, Event, Events, Export, Graph, Hit, Input, Label, Options, Outcome, Process,
+    Remote, Source, SourceFile, State, Target,
 };
 use sandbox::{Cancel, Isolation, Limits};
 
-/// One job, stop at the first failure.
+/// The options of the stories: one job, and a stop at the first failure.
 pub(crate) const OPTIONS: Options = Options {
     jobs: 1,
     downloads: 1,
@@ -39,7 +39,7 @@ impl Workspace {
         Self { _temporary: Some(temporary), ..workspace }
     }
 
-    /// The one that another process has made.
+    /// Opens the workspace that another process has made.
     pub(crate) fn at(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), store: open_store(folder), _temporary: None }
     }
@@ -67,12 +67,12 @@ impl Workspace {
         fs::remove_file(self.path(".run/state")).unwrap();
     }
 
-    /// The text of a file in the store.
+    /// Returns the text of a file in the store.
     pub(crate) fn text(&self, artifact: Artifact) -> String {
         String::from_utf8(self.store.get(artifact.digest()).unwrap().unwrap()).unwrap()
     }
 
-    /// Takes a blob out of the store, and every tree that has been put on disk.
+    /// Removes a blob from the store, and every tree that was put on disk.
     pub(crate) fn lose(&self, digest: &Digest) {
         let mut found = 0;
         for path in self.blob_files(digest) {
@@ -85,7 +85,7 @@ impl Workspace {
         fs::create_dir_all(trees.join(digest.function().name())).unwrap();
     }
 
-    /// The files that a blob is kept in.
+    /// Lists the files in which the store keeps a blob.
     pub(crate) fn blob_files(&self, digest: &Digest) -> Vec<PathBuf> {
         let hex = digest.hex();
         let plain =
@@ -94,14 +94,15 @@ impl Workspace {
         [plain, executable].into_iter().filter(|path| path.exists()).collect()
     }
 
-    pub(crate) fn build<'a>(&'a self, graph: &'a Graph) -> Request<'a> {
-        Request {
+    pub(crate) fn build<'a>(&'a self, graph: &'a Graph) -> TestBuild<'a> {
+        TestBuild {
             workspace: self,
             graph,
             targets: Vec::new(),
             exports: Vec::new(),
             options: OPTIONS,
             cancel: Cancel::new(),
+            remote: None,
         }
     }
 }
@@ -111,29 +112,36 @@ pub(crate) fn open_store(folder: &Path) -> DiskStore {
 }
 
 /// A build that has not been started.
-pub(crate) struct Request<'a> {
+pub(crate) struct TestBuild<'a> {
     workspace: &'a Workspace,
     graph: &'a Graph,
     targets: Vec<Target>,
     exports: Vec<Export>,
     pub(crate) options: Options,
     pub(crate) cancel: Cancel,
+    remote: Option<Arc<dyn Remote>>,
 }
 
-impl Request<'_> {
+impl TestBuild<'_> {
     /// Asks for actions by name.
     pub(crate) fn of(mut self, names: &[&str]) -> Self {
         self.targets.extend(names.iter().map(|name| Target::known(id(self.graph, name))));
         self
     }
 
-    /// Asks for an action with its blobs.
+    /// Gives the build a cache beyond this machine.
+    pub(crate) fn remote(mut self, remote: Arc<dyn Remote>) -> Self {
+        self.remote = Some(remote);
+        self
+    }
+
+    /// Asks for an action whose blobs have to be in the store at the end.
     pub(crate) fn present(mut self, name: &str) -> Self {
         self.targets.push(Target::present(id(self.graph, name)));
         self
     }
 
-    /// Asks for output `o` of an action in a file.
+    /// Asks for an export of the output `o` of an action.
     pub(crate) fn export(mut self, name: &str, to: &Path) -> Self {
         let (action, output) = (id(self.graph, name), "o".to_owned());
         self.exports.push(Export { action, output, to: to.to_owned() });
@@ -156,14 +164,16 @@ impl Request<'_> {
     }
 
     pub(crate) fn run_with(self, state: &mut State) -> Ran {
-        let log = Arc::new(Log::default());
-        let build = Build {
+        let log = Arc::new(RecordedEvents::default());
+        let build = BuildRequest {
             graph: self.graph,
             targets: &self.targets,
             exports: &self.exports,
             options: self.options,
             store: &self.workspace.store,
             state,
+            remote: self.remote,
+            says_missing: |text| text.to_lowercase().contains("no such file"),
             events: log.clone(),
             cancel: self.cancel,
         };
@@ -183,25 +193,26 @@ impl Ran {
         self.outcome.as_ref().unwrap()
     }
 
-    /// How actions ended, in order: `a ran, b hit state`.
+    /// Returns the ways in which actions ended, in order: `a ran, b known`.
     pub(crate) fn ends(&self) -> String {
         let end = |event: &Event| {
             let Event::Finished { label, finish, .. } = event else { return None };
             let how = match finish {
-                Finish::Hit(Hit::State) => "known".to_owned(),
-                Finish::Hit(Hit::Local) => "cached".to_owned(),
-                Finish::Hit(Hit::Pinned) => "pinned".to_owned(),
-                Finish::Ran(_) => "ran".to_owned(),
-                Finish::Failed(_) => "failed".to_owned(),
-                Finish::Skipped { because } => format!("skipped for {}", because.owner()),
-                Finish::Cancelled => "cancelled".to_owned(),
+                ActionEnd::Hit(Hit::State) => "known".to_owned(),
+                ActionEnd::Hit(Hit::Local) => "cached".to_owned(),
+                ActionEnd::Hit(Hit::Remote) => "remote".to_owned(),
+                ActionEnd::Hit(Hit::Pinned) => "pinned".to_owned(),
+                ActionEnd::Ran(_) => "ran".to_owned(),
+                ActionEnd::Failed(_) => "failed".to_owned(),
+                ActionEnd::Skipped { because } => format!("skipped for {}", because.owner()),
+                ActionEnd::Cancelled => "cancelled".to_owned(),
             };
             Some(format!("{} {how}", label.owner()))
         };
         self.events.iter().filter_map(end).collect::<Vec<_>>().join(", ")
     }
 
-    /// Which actions started, in order.
+    /// Returns the names of the actions that started, in order.
     pub(crate) fn starts(&self) -> String {
         let start = |event: &Event| match event {
             Event::Started { label } => Some(label.owner().to_owned()),
@@ -210,7 +221,7 @@ impl Ran {
         self.events.iter().filter_map(start).collect::<Vec<_>>().join(" ")
     }
 
-    /// The only failure, as `label: what went wrong`.
+    /// Returns the only failure as a text: the name of the action and the error.
     pub(crate) fn failure(&self) -> String {
         let [failure] = self.ok().failures.as_slice() else {
             panic!("not one failure: {:?}", self.ok().failures)
@@ -218,16 +229,16 @@ impl Ran {
         format!("{}: {}", failure.label.owner(), failure.kind)
     }
 
-    /// Output `o` of an action.
+    /// Returns the output `o` of an action.
     pub(crate) fn artifact(&self, graph: &Graph, name: &str) -> Artifact {
         self.ok().artifact(id(graph, name), "o").unwrap()
     }
 }
 
 #[derive(Default)]
-struct Log(Mutex<Vec<Event>>);
+struct RecordedEvents(Mutex<Vec<Event>>);
 
-impl Events for Log {
+impl Events for RecordedEvents {
     fn event(&self, event: Event) {
         self.0.lock().unwrap().push(event);
     }
@@ -266,7 +277,7 @@ impl Builtin for Closure {
 
 /// Adds the action `name` with the output `o`, which needs the outputs `o` of others.
 ///
-/// `text` stands for what the closure captures: it feeds the key.
+/// `text` stands for the values that the closure captures, so it feeds the key.
 pub(crate) fn closure(
     graph: &mut Graph,
     name: &str,
@@ -278,7 +289,7 @@ pub(crate) fn closure(
     graph.add(needing(graph, Action::builtin(label(name), closure), needs)).unwrap()
 }
 
-/// The same for work that needs the network.
+/// Adds such an action whose work needs the network.
 pub(crate) fn download(
     graph: &mut Graph,
     name: &str,
@@ -290,13 +301,13 @@ pub(crate) fn download(
     graph.add(Action::builtin(label(name), closure).output("o")).unwrap()
 }
 
-/// Adds an action whose output is `text` with the outputs of what it needs in brackets.
+/// Adds an action whose output is `text`, followed by the outputs of the actions that it needs in brackets.
 pub(crate) fn join(graph: &mut Graph, name: &str, text: &str, needs: &[&str]) -> ActionId {
     let own = text.to_owned();
     closure(graph, name, (text, needs), move |cx| write_joined(cx, &own))
 }
 
-/// Adds the action `name` over any inputs, with the output `o`.
+/// Adds the action `name` with any inputs and the output `o`.
 pub(crate) fn builtin(
     graph: &mut Graph,
     name: &str,
@@ -309,7 +320,7 @@ pub(crate) fn builtin(
     graph.add(action.output("o")).unwrap()
 }
 
-/// Writes `text` and the inputs in brackets to the output `o`.
+/// Writes `text`, and the inputs in brackets, to the output `o`.
 pub(crate) fn write_joined(cx: &BuiltinContext, text: &str) -> Result<(), BuiltinError> {
     let mut joined = text.to_owned();
     let names: Vec<String> = cx.inputs().map(|(name, _)| name.to_owned()).collect();
@@ -320,7 +331,7 @@ pub(crate) fn write_joined(cx: &BuiltinContext, text: &str) -> Result<(), Builti
     Ok(())
 }
 
-/// Adds an action that runs a shell line over `image` at the root, with the output `o`.
+/// Adds an action that runs a shell line with `image` at the root, and has the output `o`.
 pub(crate) fn shell(
     graph: &mut Graph,
     name: &str,
@@ -357,7 +368,7 @@ pub(crate) fn id(graph: &Graph, name: &str) -> ActionId {
     graph.find(&label(name)).unwrap_or_else(|| panic!("no action {name}"))
 }
 
-/// Every file below `folder`, with its path in it.
+/// Lists every file below `folder`, with its path in the folder.
 pub(crate) fn files_of(folder: &Path) -> Vec<SourceFile> {
     let mut files = Vec::new();
     let mut folders = vec![(String::new(), folder.to_owned())];

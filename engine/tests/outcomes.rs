@@ -1,4 +1,4 @@
-//! How actions and builds end when they don't end well.
+//! Stories of actions and builds that fail or are cancelled.
 
 use std::io;
 
@@ -20,7 +20,7 @@ crate::tests![
     progress_is_passed_on,
 ];
 
-/// `a` fails; `b` needs it, `c` needs `b`; `d` and `e` don't need it.
+/// Makes a graph in which `a` fails. `b` needs `a`, and `c` needs `b`; `d` and `e` don't need `a`.
 fn broken() -> Graph {
     let mut graph = Graph::new();
     closure(&mut graph, "a", ("", &[]), |_| Err(BuiltinError::Failed(Report::text("no"))));
@@ -79,7 +79,12 @@ fn every_way_a_builtin_fails() {
     check(|_| Err(BuiltinError::failed(&io::Error::other("inner"))), "inner", false, false);
     check(|_| Err(BuiltinError::infrastructure(&io::Error::other("net"))), "net", true, false);
     check(|_| Err(BuiltinError::mismatch(&io::Error::other("sum"))), "sum", false, true);
-    check(|_| Err(BuiltinError::Cancelled), "stopped although nobody asked for it", false, false);
+    check(
+        |_| Err(BuiltinError::Cancelled),
+        "stopped as if it were cancelled, but the build was not cancelled",
+        false,
+        false,
+    );
     check(
         |cx| {
             std::os::unix::fs::symlink("/etc/passwd", cx.out()?.join("o")).unwrap();

@@ -1,4 +1,5 @@
-//! Blobs that are gone come back in the same build, and pinned results are made only if needed.
+//! Stories of missing blobs, which are made again in the same build, and of pinned results, which are made only if
+//! they are needed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -29,7 +30,7 @@ crate::tests![
     a_pinned_target_is_fetched_if_asked_for,
 ];
 
-/// `c` needs `b`, which needs `a`.
+/// Makes a graph in which `c` needs `b`, which needs `a`.
 fn chain(last: &str) -> Graph {
     let mut graph = Graph::new();
     join(&mut graph, "a", "a", &[]);
@@ -76,7 +77,7 @@ fn lost_inputs_are_made_again_all_the_way_down() {
     assert_eq!(ran.starts(), "a b c");
 }
 
-/// `tree` makes a folder `o` with `d/f`, `use` reads it.
+/// Makes a graph in which `tree` makes a folder `o` with the file `d/f`, and `use` reads it.
 fn tree_and_use(text: &str) -> Graph {
     let mut graph = Graph::new();
     closure(&mut graph, "tree", ("", &[]), |cx| {
@@ -116,7 +117,7 @@ fn a_damaged_blob_is_made_again() {
     assert_eq!(workspace.store.take_quarantined().len(), 1);
 }
 
-/// Flips a bit, with or without a trace of it in the file's time.
+/// Flips a bit of a file. If `silently`, the file's time does not show it.
 pub(crate) fn damage(file: &Path, silently: bool) {
     let metadata = file.metadata().unwrap();
     let mut bytes = fs::read(file).unwrap();
@@ -135,7 +136,7 @@ pub(crate) fn damage(file: &Path, silently: bool) {
 
 fn other_bytes_than_before_reach_every_dependent() {
     let workspace = Workspace::new();
-    // Not deterministic: every run gives another result.
+    // This action is not deterministic: every run gives another result.
     let runs = Arc::new(AtomicU32::new(0));
     let graph = |last: &str| {
         let mut graph = Graph::new();
@@ -158,11 +159,11 @@ fn other_bytes_than_before_reach_every_dependent() {
     assert_eq!(text, "b[e[run 1]][2[run 1]]", "no result is made of both runs");
 }
 
-/// `slow` runs with a result of `odd` that is lost and made again, otherwise, while it runs.
+/// `slow` runs with a result of `odd`. While it runs, that result is lost, and `odd` runs again and gives another one.
 fn what_runs_with_an_old_result_runs_again() {
     let workspace = Workspace::new();
     let (runs, root) = (Arc::new(AtomicU32::new(0)), workspace.folder().to_owned());
-    // Twice: when both run, and when the blob is gone.
+    // The barrier is reached twice: when both run, and when the blob is gone.
     let both = Arc::new(Barrier::new(2));
     let mut graph = Graph::new();
     let odd_runs = Arc::clone(&runs);
@@ -179,7 +180,7 @@ fn what_runs_with_an_old_result_runs_again() {
             while slow_runs.load(Ordering::SeqCst) < 2 {
                 std::thread::yield_now();
             }
-            // Long enough for the new result to be known.
+            // After this time, the new result is known.
             std::thread::sleep(Duration::from_millis(50));
             fs::write(cx.out()?.join("o"), "old").unwrap();
             return Ok(());
@@ -236,12 +237,12 @@ fn what_is_lost_is_made_again_while_others_run() {
     workspace.build(&graph("1")).of(&["a"]).run();
     let graph = graph("2");
     let ran = workspace.build(&graph).of(&["slow", "late"]).options(|o| o.jobs = 2).run();
-    // `slow` ends only because `a` was made while it ran.
+    // `slow` ends only if `a` is made while it runs.
     assert_eq!(ran.starts(), "slow gate a late");
     assert_eq!(ran.ok().summary.ran, 4);
 }
 
-/// Takes a blob away, as another process that needs room might.
+/// Removes a blob, as another process that needs space might.
 fn evict(root: &Path, digest: &Digest) {
     let hex = digest.hex();
     fs::remove_file(root.join("store/cas/blake3").join(&hex[..2]).join(&hex)).unwrap();
@@ -291,7 +292,8 @@ fn a_lost_input_that_nothing_makes_is_an_error() {
     assert_eq!(ran.failure(), format!("a: the store lacks {digest}, and no action makes it"));
 }
 
-/// `fetch` gives bytes, `image` is pinned and makes a tree of them, `use` uses the tree.
+/// Makes a graph in which `fetch` gives bytes, `image`, which may be pinned, makes a tree of them, and `use` uses the
+/// tree.
 fn pinned(workspace: &Workspace, content: &'static str, pin: Option<Digest>, text: &str) -> Graph {
     let mut graph = Graph::new();
     join(&mut graph, "fetch", content, &[]);
@@ -305,7 +307,7 @@ fn pinned(workspace: &Workspace, content: &'static str, pin: Option<Digest>, tex
     let input = Input::new("fetch", Source::output(id(&graph, "fetch"), "o"));
     let mut plain = graph;
     builtin(&mut plain, "image", [input], image);
-    // The same graph again, with a pin.
+    // This is the same graph with a pin.
     let mut graph = Graph::new();
     for (_, action) in plain.actions() {
         let mut action = Action::clone(action);
@@ -322,7 +324,7 @@ fn pinned(workspace: &Workspace, content: &'static str, pin: Option<Digest>, tex
     graph
 }
 
-/// The digest of the tree that `image` makes of `content`.
+/// Returns the digest of the tree that `image` makes of `content`.
 fn tree_of(workspace: &Workspace, content: &str) -> Digest {
     let digest = blob(workspace, content);
     let mut tree = Tree::default();

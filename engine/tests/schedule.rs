@@ -1,5 +1,6 @@
-//! What runs, what does not, and in which order.
+//! Stories of the schedule: which actions run, which do not, and in which order.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
@@ -13,6 +14,7 @@ crate::tests![
     nothing_runs_twice,
     results_are_shared_by_key,
     equal_actions_run_once,
+    two_builds_at_once_make_a_result_once,
     equal_results_cut_the_build_short,
     one_job_is_one_order,
     jobs_run_at_once,
@@ -21,7 +23,7 @@ crate::tests![
     the_critical_path_is_the_longest_chain,
 ];
 
-/// `top` needs `left` and `right`, which need `base`; `other` stands apart.
+/// Makes a graph in which `top` needs `left` and `right`, which both need `base`. `other` needs nothing.
 fn diamond(base: &str) -> Graph {
     let mut graph = Graph::new();
     join(&mut graph, "base", base, &[]);
@@ -81,9 +83,54 @@ fn equal_actions_run_once() {
     }
 }
 
+/// Builds twice at once, as two processes would that share nothing but the folder of the store.
+fn two_builds_at_once_make_a_result_once() {
+    let first = Workspace::new();
+    let made = Arc::new(AtomicUsize::new(0));
+    let (begun, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let graph = |blocks: bool| {
+        let (made, begun, go_on) = (Arc::clone(&made), Arc::clone(&begun), Arc::clone(&go_on));
+        let mut graph = Graph::new();
+        closure(&mut graph, "layer", ("same", &[]), move |cx| {
+            made.fetch_add(1, Ordering::SeqCst);
+            if blocks {
+                begun.wait();
+                go_on.wait();
+            }
+            write_joined(cx, "x")
+        });
+        graph
+    };
+    std::thread::scope(|scope| {
+        let maker = scope.spawn(|| first.build(&graph(true)).of(&["layer"]).run().ends());
+        begun.wait();
+        let waiter = scope.spawn(|| {
+            Workspace::at(first.folder()).build(&graph(false)).of(&["layer"]).run().ends()
+        });
+        // If a build is stopped while it waits for another one, the other one goes on.
+        let stopped = scope.spawn(|| {
+            let (second, graph) = (Workspace::at(first.folder()), graph(false));
+            let request = second.build(&graph).of(&["layer"]);
+            let cancel = request.cancel.clone();
+            std::thread::scope(|scope| {
+                let ran = scope.spawn(move || request.run().ends());
+                std::thread::sleep(Duration::from_millis(100));
+                cancel.cancel();
+                ran.join().unwrap()
+            })
+        });
+        assert_eq!(stopped.join().unwrap(), "layer cancelled");
+        assert!(!waiter.is_finished());
+        go_on.wait();
+        assert_eq!(maker.join().unwrap(), "layer ran");
+        assert_eq!(waiter.join().unwrap(), "layer cached");
+    });
+    assert_eq!(made.load(Ordering::SeqCst), 1);
+}
+
 fn equal_results_cut_the_build_short() {
     let workspace = Workspace::new();
-    // `strip` drops what follows `#`, as a compiler drops comments.
+    // `strip` drops the text after `#`, as a compiler drops comments.
     let graph = |source: &str| {
         let mut graph = Graph::new();
         join(&mut graph, "source", source, &[]);
@@ -180,8 +227,8 @@ fn downloads_do_not_take_the_places_of_jobs() {
     assert_eq!(ran.ok().summary.ran, 5);
 }
 
-/// A random graph, changed at random again and again: what a build gives is what a build from
-/// scratch gives, and a second build gives it without running anything.
+/// Changes a random graph again and again. Each incremental build must give the same results as a build from
+/// scratch, and a second build must give them without running anything.
 fn many_results_in_many_builds() {
     let workspace = Workspace::new();
     let mut seed = 1_u64;

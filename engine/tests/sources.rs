@@ -1,4 +1,4 @@
-//! Source files: read when they have changed, and only then.
+//! Stories of source files, which are read when they have changed and only then.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -28,7 +28,7 @@ crate::tests![
     a_single_file_is_followed_through_a_symlink,
 ];
 
-/// Long enough for files to be trusted.
+/// Waits until the stats of files can be trusted.
 fn settle() {
     std::thread::sleep(Duration::from_millis(30));
 }
@@ -68,7 +68,7 @@ fn a_file_is_read_again_only_if_its_stat_changed() {
     let mut state = workspace.state();
     let first = tree_of(&workspace, &mut state);
     state.save().unwrap();
-    // Were `a` read, it would be put into the store again.
+    // If `a` were read, it would be put into the store again.
     let a = Digest::of(workspace.store.function(), b"a");
     workspace.lose(&a);
     fs::write(&b, "B").unwrap();
@@ -83,7 +83,7 @@ fn a_write_that_no_stat_shows_is_noticed() {
     let workspace = Workspace::new();
     let mut seen = Vec::new();
     let mut state = workspace.state();
-    // As fast as it goes: many of these writes are in one tick of the clock.
+    // The writes follow each other as fast as possible, so that many of them are in one tick of the clock.
     for round in 0..300 {
         workspace.write("src/a.txt", &format!("{round:03}"));
         seen.push(tree_of(&workspace, &mut state));
@@ -98,13 +98,13 @@ fn a_write_that_no_stat_shows_is_noticed() {
     assert_eq!(seen.len(), count, "each content has a tree of its own");
 }
 
-/// A file system whose stamps are whole seconds, on a folder of the workspace.
+/// A file system whose time stamps are whole seconds, mounted on a folder of the workspace.
 struct Coarse {
     mounts: Vec<PathBuf>,
 }
 
 impl Coarse {
-    /// Inodes of 128 bytes have no room for the rest of a second.
+    /// Makes a file system with inodes of 128 bytes, which have no space for fractions of a second.
     fn new(workspace: &Workspace, at: &str) -> Self {
         let image = workspace.path("coarse.img");
         fs::File::create(&image).unwrap().set_len(4 << 20).unwrap();
@@ -141,7 +141,7 @@ fn command(program: &str, options: &[&str], paths: &[&Path]) {
     assert!(output.status.success(), "this test mounts, so it has to be root: {program}: {told}");
 }
 
-/// Edits a file through `written` and looks at it as `src/a.txt`, 20 times within a second or two.
+/// Edits a file through the path `written` and reads it as `src/a.txt`, 20 times within a second or two.
 fn check_each_edit_is_seen(workspace: &Workspace, written: &str) {
     let mut seen = Vec::new();
     for round in 0..20 {
@@ -161,7 +161,7 @@ fn edits_within_one_second_are_noticed_on_file_systems_that_count_in_seconds() {
     let _coarse = Coarse::new(&workspace, "src");
     fs::remove_dir(workspace.path("src/lost+found")).unwrap();
     check_each_edit_is_seen(&workspace, "src/a.txt");
-    // It is trusted all the same once the clock has ticked.
+    // The stat is trusted all the same after the clock has ticked.
     std::thread::sleep(Duration::from_millis(3100));
     let mut state = workspace.state();
     let tree = tree_of(&workspace, &mut state);
@@ -236,7 +236,7 @@ fn what_cannot_be_a_source() {
     check("to-a-folder", "`/to-a-folder` is not a file");
     let twice = SourceFile { path: "a".to_owned(), file: workspace.write("src/a", "") };
     let error = workspace.state().sources().tree(&[twice.clone(), twice]).unwrap_err();
-    assert_eq!(error.to_string(), "the source files make no tree");
+    assert_eq!(error.to_string(), "can't put the source files into one tree");
 }
 
 fn symlinks_are_followed_but_not_out_of_their_folder() {
@@ -309,7 +309,7 @@ fn an_edit_during_the_build_is_not_seen_by_it() {
     assert_eq!(workspace.text(ran.artifact(&graph, "copy")), "edited");
 }
 
-/// An action that copies `a.txt` of the sources.
+/// Makes a graph with an action that copies `a.txt` of the sources.
 fn copy(source: Digest) -> Graph {
     let mut graph = Graph::new();
     let copy = |cx: &BuiltinContext| {
@@ -347,7 +347,7 @@ fn a_source_that_changed_meanwhile_is_an_error() {
     let mut state = workspace.state();
     let source = tree_of(&workspace, &mut state);
     fs::write(&file, "edited").unwrap();
-    // Once the store has lost it, nobody knows it any more.
+    // After the store has lost the blob, its bytes can't be found anywhere.
     workspace.lose(&Digest::of(workspace.store.function(), b"a"));
     let ran = workspace.build(&copy(source)).of(&["copy"]).run_with(&mut state);
     assert_eq!(ran.failure(), format!("copy: `{}` was changed during the build", file.display()));
@@ -359,9 +359,12 @@ fn a_single_file_is_followed_through_a_symlink() {
     let link = workspace.path("vendor/link.wasm");
     std::os::unix::fs::symlink("real.wasm", &link).unwrap();
     let mut state = workspace.state();
-    let mut file = |path: &Path| state.sources().file(path);
+    let mut file = |path: &Path| state.sources().file(path, 4);
     let digest = Digest::of(workspace.store.function(), b"wasm");
     assert_eq!(file(&link).unwrap(), Artifact::File { digest, executable: false });
     assert!(file(&workspace.path("vendor")).is_err());
     assert!(file(&workspace.path("vendor/none")).is_err());
+    // A file that is too long is not even read.
+    let long = workspace.write("vendor/long.wasm", "longer");
+    assert!(matches!(file(&long), Err(engine::SourceError::TooLong { length: 6, .. })));
 }

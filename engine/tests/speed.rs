@@ -1,4 +1,4 @@
-//! A build with nothing to do must cost next to nothing.
+//! A test that a build with nothing to do takes almost no time.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use crate::harness::{Workspace, builtin, files_of, join};
 
 crate::tests![a_null_build_of_200_actions];
 
-/// 200 actions over 2000 source files: 20 components of 100 files and ten steps each.
+/// Builds 200 actions over 2000 source files: 20 components with 100 files and ten steps each.
 ///
-/// The limit is generous, since this runs unoptimised and beside other work; it is there to notice
-/// when a null build begins to read files. In a release build it prints what it took.
+/// The limit is generous, because the test runs unoptimised and beside other work. It notices
+/// when a null build begins to read files. In a release build, the test prints the time.
 #[expect(clippy::print_stdout, reason = "the figure is what this is for")]
 fn a_null_build_of_200_actions() {
     let workspace = Workspace::new();
@@ -51,7 +51,7 @@ fn a_null_build_of_200_actions() {
     assert!(opened + looked + built < Duration::from_millis(100));
 }
 
-/// Gives the number of files in a tree.
+/// Writes the number of files in a tree to the output.
 fn count(cx: &BuiltinContext) -> Result<(), BuiltinError> {
     let files = files_of(&cx.path("src")?).len();
     std::fs::write(cx.out()?.join("o"), files.to_string()).unwrap();

@@ -1,4 +1,4 @@
-//! The incremental state: worth having, never needed.
+//! Stories of the incremental state, which makes builds faster but is never needed.
 
 use std::fs;
 
@@ -81,7 +81,7 @@ fn it_forgets_what_nobody_asks_for() {
     workspace.build(&graph("a")).of(&["b"]).run();
     let size = || workspace.path(".run/state").metadata().unwrap().len();
     let before = size();
-    // Each of these saves the state with one action; `b` is asked for no more.
+    // Each of these builds saves the state. None of them asks for `b`.
     for round in 0..40 {
         workspace.build(&graph(&round.to_string())).of(&["a"]).run();
     }

@@ -1,29 +1,32 @@
-//! Reads files of a project that are parsed in this process, never more of them than that can take.
+//! Reads the files of a project that this process parses, and refuses those that are too long for that.
 //!
-//! Manifests and locks become tables in memory, many times as long as their text. So their length is
-//! limited before they are read, well above that of any real project: a package-lock.json of 30,000
-//! packages has 15 MiB. What is only hashed has no limit, as no file is held in memory for that.
+//! Manifests and locks become tables in memory that are many times as long as their text. So their length is
+//! limited before they are read, well above that of any real project: a package-lock.json of 30,000 packages
+//! has 15 MiB. Files that are only hashed have no limit, because they are never held in memory.
 
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
-/// Bytes of a file in JSON: a package-lock.json is the longest kind of lock.
+/// The maximum length of a JSON file in bytes. package-lock.json is the longest kind of lock.
 const MOST_OF_JSON: u64 = 32 << 20;
 
-/// Bytes of a package that a registry's client has fetched. It is unpacked from memory.
+/// The maximum length, in bytes, of a package that a registry's client has fetched. It is unpacked from
+/// memory.
 pub(crate) const LONGEST_PACKAGE: u64 = 1 << 30;
 
-/// Bytes of a source file that is looked through for what it imports. It becomes no table.
+/// The maximum length, in bytes, of a source file that is searched for its imports. It does not become a
+/// table.
 const MOST_OF_SOURCE: u64 = 256 << 20;
 
-/// Bytes of any other text: Cargo.lock, uv.lock, go.sum, run.lock.toml, a manifest, a WIT file.
+/// The maximum length, in bytes, of any other text: Cargo.lock, uv.lock, go.sum, run.lock.toml, a manifest, a
+/// WIT file.
 const MOST_OF_TEXT: u64 = 16 << 20;
 
-/// Reads a text file whose length is limited by its kind.
+/// Reads a text file. The maximum length depends on the file's extension.
 ///
 /// # Errors
-/// That of the operating system, or that it is no regular file, too long, or not UTF-8.
+/// Fails if the operating system can't read the file, or if it is not a regular file, too long, or not UTF-8.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     let most = match path.extension().and_then(OsStr::to_str) {
         Some("json") => MOST_OF_JSON,
@@ -35,10 +38,22 @@ pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(bytes).map_err(not_text)
 }
 
+/// Reads a text file as [`read_text`] does. Returns `None` if there is no such file.
+///
+/// # Errors
+/// Those of [`read_text`].
+pub(crate) fn read_text_if_there(path: &Path) -> io::Result<Option<String>> {
+    match read_text(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads a file of at most `most` bytes.
 ///
 /// # Errors
-/// That of the operating system, or that it is no regular file, or too long.
+/// Fails if the operating system can't read the file, or if it is not a regular file or too long.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     cache::read_regular(path, most)
 }
@@ -66,7 +81,7 @@ mod tests {
             let expect = format!("it has {length} bytes; the limit for such a file is {limit}");
             assert_eq!(error, expect);
         }
-        // Its length is said to be 0, and it never ends.
+        // `/dev/zero` reports a length of 0 and never ends.
         let error = read(Path::new("/dev/zero"), 9).unwrap_err().to_string();
         assert_eq!(error, "it is a device and not a regular file");
         assert_eq!(

@@ -1,8 +1,11 @@
-//! What is wrong with a TOML file, as it may be shown.
+//! The error of a broken TOML file, in a form that is safe to show.
+//!
+//! The parser quotes the broken line, and its message may quote a value. Either can hold a secret, so both
+//! are masked. This module works on any TOML text, and does not know what the file is for.
 
 use crate::redact::{Known, assigned_secrets, mask_settings, mask_urls};
 
-/// The parser's words, with the line that it quotes and without the secrets in it.
+/// The parser's message and the line that it quotes, with all secrets masked.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BrokenToml(String);
@@ -12,7 +15,7 @@ impl From<toml::de::Error> for BrokenToml {
         let (whole, message) = (error.to_string(), error.message());
         let whole = whole.trim_end();
         let quoted = whole.strip_suffix(message).unwrap_or(whole);
-        // The message may quote a value of the line.
+        // The message may quote a value that stands in the line.
         let mut known = Known::default();
         known.extend(assigned_secrets(quoted).into_iter().map(|range| &quoted[range]));
         let message = if quoted == whole { "" } else { message };

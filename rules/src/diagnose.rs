@@ -1,31 +1,55 @@
-//! From a tool's own error message to the rule it broke and the line to add to run.toml.
+//! Derives hints from a failed action: which rule of `run` it broke, and which line to add to run.toml.
 //!
-//! Reads what the tool wrote, in the tool's words, and what the sandbox saw it look for in vain, and
-//! looks into the project and at the machine for what it missed. The tool's message is always shown
-//! as well: a hint adds, it never replaces.
+//! It reads the tool's own messages and the list of files that the sandbox saw the tool look for in vain. It
+//! then looks for these files in the project and on the machine. Hints are shown after the tool's message and
+//! never replace it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use engine::{Failure, FailureKind, says_missing};
+use engine::{Failure, FailureKind};
 
-use crate::lang::{LANGUAGES, NEVER_SOURCES, ToolOutput};
+use crate::lang;
+use crate::lang::rule::ToolOutput;
+use crate::manifest::{Language, suggest};
 use crate::path::{ProjectPath, is_inside};
+use crate::planner::NEVER_SOURCES;
+use crate::wit::Origins;
 
-/// What is known of the component whose action failed.
+/// Returns whether a tool's output, or one line of it, says that a file does not exist.
+#[must_use]
+pub fn says_missing(text: &str) -> bool {
+    const SIGNS: [&str; 7] = [
+        "no such file",
+        "os error 2)",
+        "enoent",
+        "filenotfound",
+        "file not found",
+        "does not exist",
+        "modulenotfounderror",
+    ];
+    let text = text.to_lowercase();
+    SIGNS.iter().any(|sign| text.contains(sign))
+}
+
+/// The component whose action failed, as far as hints need to know it.
 #[derive(Debug, Clone, Copy)]
 pub struct Suspect<'a> {
-    /// Its name.
+    /// The component's name.
     pub component: &'a str,
-    /// The line of its `[[component]]` in run.toml, from 1.
+    /// The line of its `[[component]]` in run.toml, counted from 1.
     pub line: usize,
-    /// Tells if run.toml says what its WIT is.
+    /// True if run.toml has a `wit` key for it.
     pub has_wit: bool,
+    /// The places that the files of its completed WIT folder come from.
+    pub wit: &'a Origins,
+    /// True if it already has an `inputs` list. TOML refuses a second one.
+    pub has_inputs: bool,
     /// The project folder.
     pub project: &'a Path,
 }
 
-/// What the user can do about a failed action.
+/// Returns hints on what the user can do about a failed action.
 #[must_use]
 pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
     let text = format!(
@@ -33,18 +57,28 @@ pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
         engine::plain(&String::from_utf8_lossy(&failure.stderr)),
         engine::plain(&String::from_utf8_lossy(&failure.stdout))
     );
-    let mut output = ToolOutput { text, command: failure.command.as_ref() };
+    let reason = match &failure.kind {
+        FailureKind::Builtin(report) => report.to_string(),
+        _ => String::new(),
+    };
+    let mut output = ToolOutput {
+        text,
+        reason,
+        command: failure.command.as_ref(),
+        project: suspect.map(|suspect| suspect.project),
+    };
     let mut hints: Vec<String> =
-        LANGUAGES.iter().flat_map(|rule| (rule.hints)(&mut output)).collect();
+        Language::all().flat_map(|language| (lang::rule(language).hints)(&mut output)).collect();
     if let Some(suspect) = suspect {
         let cwd = failure.command.as_ref().map_or("/", |command| command.cwd.as_str());
         let mut missed = named(&output.text, cwd, suspect);
-        // What was looked for in vain is many files; they matter if the tool misses one.
+        // A tool looks for many files in vain. That matters only if it complains about a missing one.
         if says_missing(&output.text) {
             missed.extend(undeclared(&failure.missing, suspect.project));
             hints.extend(on_this_machine(&failure.missing));
         }
         hints.extend(all_advice(&missed, suspect));
+        hints.extend(wit_files(&output.text, suspect.wit));
     }
     if output.has(&READ_ONLY) {
         hints.push(
@@ -70,16 +104,17 @@ pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
             "`{limit}` of component `{component}` at run.toml:{line} says how much it may use"
         ));
     }
-    if matches!(failure.kind, FailureKind::Offline) {
+    let reason = failure.kind.to_string();
+    if OFFLINE.iter().any(|sign| reason.contains(sign)) {
         hints.push("run it once without --offline; what it fetches stays in the store".to_owned());
     }
     hints
 }
 
-/// What tools say when the file system is read-only.
+/// Texts that tools print when the file system is read-only.
 const READ_ONLY: [&str; 3] = ["Read-only file system", "os error 30", "EROFS"];
 
-/// What tools say when there is no network.
+/// Texts that tools print when there is no network.
 const NO_NETWORK: [&str; 10] = [
     "gaierror",
     "Network is unreachable",
@@ -93,17 +128,23 @@ const NO_NETWORK: [&str; 10] = [
     "os error 101",
 ];
 
-/// What tools say when a file is not there, but also of other things.
+/// Parts of the error messages of actions that may not fetch because the build is offline. Such an action
+/// first looks for what this machine already has, so only the action itself knows that it would have fetched
+/// something.
+const OFFLINE: [&str; 2] = ["this build is offline", "the network is switched off"];
+
+/// A text that tools print when a file does not exist, but also in other errors.
 const CANNOT_FIND: &str = "cannot find";
 
-/// What an action of `suspect` looked for although it is no input of it, with the line to add to
-/// run.toml. `missing` is what it did not find, as absolute paths inside its sandbox.
+/// Returns advice for files of the project that an action of `suspect` looked for although they are not its
+/// inputs, with the line to add to run.toml. `missing` lists the paths that it did not find, as absolute
+/// paths inside its sandbox.
 #[must_use]
 pub fn looked_for(missing: &[PathBuf], suspect: &Suspect<'_>) -> Vec<String> {
     all_advice(&undeclared(missing, suspect.project), suspect)
 }
 
-/// The files and folders of the project among paths that an action did not find.
+/// Returns the paths that exist in the project, among those that an action did not find.
 fn undeclared(missing: &[PathBuf], project: &Path) -> BTreeSet<ProjectPath> {
     let found = missing.iter().filter_map(|path| {
         let below = path.strip_prefix("/src").ok()?.to_str()?;
@@ -112,19 +153,19 @@ fn undeclared(missing: &[PathBuf], project: &Path) -> BTreeSet<ProjectPath> {
     let exists = |path: &ProjectPath| !path.is_root() && path.on_disk(project).exists();
     let mut found: BTreeSet<ProjectPath> =
         found.filter(|path| !is_never_an_input(path) && exists(path)).collect();
-    // A folder that was looked for on the way to what is in it says nothing more.
+    // Looking for a folder on the way to a file in it says nothing more than looking for that file.
     let all = found.clone();
     found.retain(|path| !all.iter().any(|other| other != path && other.is_in(path)));
     found
 }
 
-/// What version control, builds and tools keep in a project.
+/// Returns whether a path belongs to what version control, builds and tools keep in a project.
 fn is_never_an_input(path: &ProjectPath) -> bool {
     path.parts().any(|part| [".git", ".run"].contains(&part) || NEVER_SOURCES.contains(&part))
 }
 
-/// A hint for files of the machine that an action looked for, but for those that every program looks
-/// for on its way into a process.
+/// Returns a hint for each of the first three files of the host that an action looked for. Folders in which
+/// every program looks while it starts are left out.
 fn on_this_machine(missing: &[PathBuf]) -> Vec<String> {
     const USUAL: [&str; 11] = [
         "/bin", "/dev", "/etc", "/lib", "/lib64", "/out", "/proc", "/sbin", "/src", "/sys", "/usr",
@@ -134,48 +175,73 @@ fn on_this_machine(missing: &[PathBuf]) -> Vec<String> {
     files
         .map(|path| {
             format!(
-                "`{}` is a file of this machine, which actions don't see: put it into the project and \
-                 declare it in `inputs`, or make it a toolchain with `run toolchain add`",
+                "`{}` is a file of this machine, which actions don't see: put a copy of it into the project, name it \
+                 in `inputs` of the component, and let what looks for it look there",
                 path.display()
             )
         })
         .collect()
 }
 
-/// The advice for each path, and once for what several paths have in common.
+/// Returns advice for all paths. Paths that should become inputs share one piece of advice.
 fn all_advice(paths: &BTreeSet<ProjectPath>, suspect: &Suspect<'_>) -> Vec<String> {
-    let mut all: Vec<String> = paths.iter().map(|path| advice(path, suspect)).collect();
+    let mut all = Vec::new();
+    let mut undeclared = Vec::new();
+    for path in paths {
+        match other_advice(path, suspect) {
+            Some(advice) => all.push(advice),
+            None => undeclared.push(path),
+        }
+    }
     all.dedup();
+    all.extend(inputs_to_add(&undeclared, suspect));
     all
 }
 
-fn advice(path: &ProjectPath, suspect: &Suspect<'_>) -> String {
+/// Returns the advice for a path that should not become an input: WIT, or a symlink out of the project.
+fn other_advice(path: &ProjectPath, suspect: &Suspect<'_>) -> Option<String> {
     if let Some(wit) = forgotten_wit(path, suspect) {
-        return format!(
+        return Some(format!(
             "`{wit}` holds WIT, but component `{}` has none, so its actions don't see it: add `wit = \"{wit}\"` to the \
              component at run.toml:{}",
             suspect.component, suspect.line
-        );
+        ));
     }
     let on_disk = path.on_disk(suspect.project);
-    if !is_inside(&on_disk, suspect.project) {
-        let target = on_disk.canonicalize().unwrap_or(on_disk);
-        return format!(
-            "`{path}` leads by a symlink to `{}`, outside of the project, where no build looks: put a copy of \
-             it into the project",
-            target.display()
-        );
+    if is_inside(&on_disk, suspect.project) {
+        return None;
     }
-    let folder = path.on_disk(suspect.project).is_dir();
-    let glob = if folder { format!("{path}/**") } else { path.to_string() };
-    format!(
-        "`{path}` is in the project but is not an input of component `{}`, so its actions \
-         don't see it: add `inputs = [\"{glob}\"]` to the component at run.toml:{}",
-        suspect.component, suspect.line
-    )
+    let target = on_disk.canonicalize().unwrap_or(on_disk);
+    Some(format!(
+        "`{path}` leads by a symlink to `{}`, outside of the project, where no build looks: put a copy of \
+         it into the project",
+        target.display()
+    ))
 }
 
-/// The WIT file or folder at or above a path that a component without `wit` looked for.
+/// Returns the advice to declare these paths as inputs. It is one list for all of them, because a component
+/// can have only one `inputs`.
+fn inputs_to_add(paths: &[&ProjectPath], suspect: &Suspect<'_>) -> Option<String> {
+    let glob = |path: &&ProjectPath| match path.on_disk(suspect.project).is_dir() {
+        true => format!("\"{path}/**\""),
+        false => format!("\"{path}\""),
+    };
+    let globs = paths.iter().map(glob).collect::<Vec<_>>().join(", ");
+    let Suspect { component, line, .. } = suspect;
+    let (are, them) = match paths {
+        [] => return None,
+        [_] => (format!("is in the project but is not an input of component `{component}`"), "it"),
+        _ => (format!("are in the project but are no inputs of component `{component}`"), "them"),
+    };
+    let add = match suspect.has_inputs {
+        true => format!("add `{globs}` to `inputs` of the component at run.toml:{line}"),
+        false => format!("add `inputs = [{globs}]` to the component at run.toml:{line}"),
+    };
+    let names = suggest::all_of(paths.iter().map(|path| path.as_str()));
+    Some(format!("{names} {are}, so its actions don't see {them}: {add}"))
+}
+
+/// Returns the outermost WIT file or folder at or above a path, if the component has no `wit`.
 fn forgotten_wit(path: &ProjectPath, suspect: &Suspect<'_>) -> Option<ProjectPath> {
     let holds_wit = |path: &ProjectPath| {
         let on_disk = path.on_disk(suspect.project);
@@ -184,11 +250,38 @@ fn forgotten_wit(path: &ProjectPath, suspect: &Suspect<'_>) -> Option<ProjectPat
         files.any(|file| file.extension().is_some_and(|ending| ending == "wit") && file.is_file())
     };
     let above = std::iter::once(path.clone()).chain(path.ancestors());
-    // The outermost is the package; what lies below it is for its `deps`.
+    // The outermost one is the package. What lies below it belongs to its `deps`.
     above.filter(|path| !suspect.has_wit && !path.is_root() && holds_wit(path)).last()
 }
 
-/// The files that the project has, and that a message of the action says are not there.
+/// Returns hints that translate paths of the completed WIT folder in a tool's output into files of the
+/// project. Some tools name the component's own WIT files by their path in the project, which needs no
+/// translation. Others name them below a folder `/wit`.
+fn wit_files(output: &str, origins: &Origins) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, origin) in origins.iter() {
+        let place = match path.starts_with("deps/") {
+            true => format!("/{path}"),
+            false => format!("/wit/{path}"),
+        };
+        if origin.ends_with(&place) || origin == &place[1..] {
+            continue;
+        }
+        if let Some((_, rest)) = output.split_once(&place) {
+            let line: String = rest
+                .strip_prefix(':')
+                .unwrap_or_default()
+                .chars()
+                .take_while(char::is_ascii_digit)
+                .collect();
+            let line = if line.is_empty() { line } else { format!(":{line}") };
+            found.push(format!("in the project, `{}{line}` is {origin}{line}", &place[1..]));
+        }
+    }
+    found
+}
+
+/// Returns the files of the project that the action's output says do not exist, although they do.
 fn named(output: &str, cwd: &str, suspect: &Suspect<'_>) -> BTreeSet<ProjectPath> {
     output
         .lines()
@@ -199,14 +292,14 @@ fn named(output: &str, cwd: &str, suspect: &Suspect<'_>) -> BTreeSet<ProjectPath
         .collect()
 }
 
-/// The words of a line that may be paths, without quotes and punctuation around them.
+/// Returns the words of a line that may be paths, without the quotes and punctuation around them.
 fn paths(line: &str) -> impl Iterator<Item = &str> {
     let separator = |c: char| c.is_whitespace() || "`'\"()[]<>,;".contains(c);
     let words = line.split(separator).map(|word| word.trim_end_matches([':', '.']));
     words.filter(|word| word.contains(['/', '.']) && word.len() > 1)
 }
 
-/// The path below the project that `path` means to an action whose working directory is `cwd`.
+/// Returns the project path that `path` means to an action whose working directory is `cwd`.
 fn in_project(path: &str, cwd: &str) -> Option<ProjectPath> {
     let base = cwd.trim_start_matches('/').strip_prefix("src").unwrap_or_default();
     match path.strip_prefix('/') {
@@ -244,12 +337,17 @@ mod tests {
         }
     }
 
+    fn suspect(has_wit: bool, project: &Path) -> Suspect<'_> {
+        static NONE: std::sync::LazyLock<Origins> = std::sync::LazyLock::new(Origins::default);
+        Suspect { component: "api", line: 7, has_wit, wit: &NONE, has_inputs: false, project }
+    }
+
     #[test]
     fn a_missed_file_of_the_project_is_named_with_the_line_to_add() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("api/data")).unwrap();
         std::fs::write(dir.path().join("api/data/words.txt"), "").unwrap();
-        let suspect = Suspect { component: "api", line: 7, has_wit: true, project: dir.path() };
+        let suspect = suspect(true, dir.path());
         let check = |stderr: &str, cwd: &str, expect: &[&str]| {
             let got = hints(&failure(stderr, cwd), Some(&suspect));
             assert_eq!(got, expect, "{stderr}");
@@ -278,13 +376,72 @@ mod tests {
     }
 
     #[test]
+    fn files_of_the_completed_wit_are_named_as_the_project_has_them() {
+        let file = |path: &str, origin: &str| crate::wit::WitFile {
+            path: path.to_owned(),
+            text: "".into(),
+            origin: origin.to_owned(),
+        };
+        let origins = Origins::of(&[
+            file("w.wit", "api/wit/w.wit"),
+            file("x.wit", "api/x.wit"),
+            file("deps/acme-x/x.wit", "shared/x.wit"),
+            file("deps/acme-y/y.wit", "api/wit/deps/acme-y/y.wit"),
+            file("deps/wasi-io-0.2.4/package.wit", "wasi:io@0.2.4 (built in)"),
+        ]);
+        let check = |text: &str, expect: &[&str]| {
+            assert_eq!(wit_files(text, &origins), expect, "{text}");
+        };
+        check(
+            "  --> /wit/deps/acme-x/x.wit:3:17",
+            &["in the project, `deps/acme-x/x.wit:3` is shared/x.wit:3"],
+        );
+        check(
+            "/src/api/wit/deps/acme-x/x.wit is bad",
+            &["in the project, `deps/acme-x/x.wit` is shared/x.wit"],
+        );
+        check("/wit/w.wit:1:1 /wit/deps/acme-y/y.wit:1:1", &[]);
+        check("/wit/x.wit:2:1", &["in the project, `wit/x.wit:2` is api/x.wit:2"]);
+        let built_in =
+            "in the project, `deps/wasi-io-0.2.4/package.wit:1` is wasi:io@0.2.4 (built in):1";
+        check("/wit/deps/wasi-io-0.2.4/package.wit:1:2", &[built_in]);
+    }
+
+    /// TOML would refuse a second `inputs` in one component.
+    #[test]
+    fn what_is_missed_is_one_list_and_joins_the_one_that_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["a.txt", "b.txt"] {
+            std::fs::write(dir.path().join(file), "").unwrap();
+        }
+        let missing: Vec<PathBuf> = ["/src/b.txt", "/src/a.txt"].map(PathBuf::from).to_vec();
+        let told = |suspect: &Suspect<'_>| looked_for(&missing, suspect);
+        let none = suspect(true, dir.path());
+        let several = "`a.txt` and `b.txt` are in the project but are no inputs of component `api`, so its actions \
+                       don't see them: ";
+        assert_eq!(
+            told(&none),
+            [format!(
+                "{several}add `inputs = [\"a.txt\", \"b.txt\"]` to the component at run.toml:7"
+            )]
+        );
+        let some = Suspect { has_inputs: true, ..none };
+        assert_eq!(
+            told(&some),
+            [format!(
+                "{several}add `\"a.txt\", \"b.txt\"` to `inputs` of the component at run.toml:7"
+            )]
+        );
+    }
+
+    #[test]
     fn forgotten_wit_is_named_as_wit() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("api/wit/deps/other")).unwrap();
         for file in ["api/wit/api.wit", "api/wit/deps/other/other.wit", "api/readme.md"] {
             std::fs::write(dir.path().join(file), "").unwrap();
         }
-        let suspect = Suspect { component: "api", line: 7, has_wit: false, project: dir.path() };
+        let suspect = suspect(false, dir.path());
         let paths = ["/src/api/wit", "/src/api/wit/deps", "/src/api/wit/deps/other/other.wit"];
         let missing: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
         let check = |missing: &[PathBuf], suspect: &Suspect<'_>, expect: &str| {
@@ -307,7 +464,7 @@ mod tests {
         for file in ["api/data/words.txt", "secret", ".git", "__pycache__/app.pyc"] {
             std::fs::write(dir.path().join(file), "").unwrap();
         }
-        let suspect = Suspect { component: "api", line: 7, has_wit: true, project: dir.path() };
+        let suspect = suspect(true, dir.path());
         let secret = dir.path().join("secret");
         let paths = [
             "/src/api/src/../data/words.txt",
@@ -334,10 +491,27 @@ mod tests {
         std::fs::create_dir_all(&project).unwrap();
         std::fs::write(dir.path().join("words.h"), "").unwrap();
         std::os::unix::fs::symlink("../words.h", project.join("words.h")).unwrap();
-        let suspect = Suspect { component: "api", line: 7, has_wit: true, project: &project };
+        let suspect = suspect(true, &project);
         let hints = hints(&failure("words.h: No such file or directory", "/src"), Some(&suspect));
         assert!(hints[0].starts_with("`words.h` leads by a symlink to `/"), "{hints:?}");
         assert!(hints[0].contains("/words.h`, outside of the project"), "{hints:?}");
+    }
+
+    #[test]
+    fn what_is_missing_offline_may_be_fetched() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Said(&'static str);
+        for (said, is_offline) in [
+            ("package `a` is not on this machine, and this build is offline", true),
+            ("cannot fetch a: the network is switched off", true),
+            ("cannot fetch a", false),
+        ] {
+            let kind = FailureKind::Builtin(engine::Report::of(&Said(said)));
+            let got = hints(&Failure { kind, ..failure("", "/src") }, None);
+            let offline = got.iter().any(|hint| hint.starts_with("run it once without --offline"));
+            assert_eq!(offline, is_offline, "{said}: {got:?}");
+        }
     }
 
     #[test]

@@ -7,12 +7,15 @@
 mod bounded;
 mod broken_toml;
 pub mod diagnose;
-mod environment;
+mod errands;
 mod lang;
 pub mod manifest;
-mod memo;
+pub mod package;
 pub mod path;
 pub mod plan;
+pub mod planner;
+pub mod platform;
+pub mod proof;
 pub mod redact;
 pub mod toolchain;
 pub mod wasm;
@@ -20,5 +23,4 @@ pub mod wit;
 mod worker;
 
 pub use broken_toml::BrokenToml;
-pub use lang::{Complaint, LangError, SourceTreeError};
-pub use worker::run_worker_if_asked;
+pub use errands::run_worker_if_asked;

@@ -1,7 +1,7 @@
-//! Paths below the project folder: relative, with `/`, never leaving the project.
+//! Paths below the project folder: they are relative, use `/`, and never leave the project.
 //!
-//! The same text names a file in the checkout and, below `/src`, in an action. So no path of the
-//! host ever reaches a key or an action.
+//! The same text names a file in the checkout and, below `/src`, in an action. So no path of the host ever
+//! reaches a key or an action.
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// A normalised path below the project; the empty path is the project itself.
+/// A normalised path below the project folder. The empty path is the project folder itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ProjectPath(String);
@@ -35,16 +35,16 @@ impl From<ProjectPath> for String {
     }
 }
 
-/// Why a text is not a path below the project.
+/// The reason why a text is not a path below the project.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// It starts at the root of the host.
+    /// The path is absolute: it starts at the root of the host.
     #[error("`{0}` is absolute; paths are relative to the project")]
     Absolute(String),
-    /// Its `..` lead out of the project.
+    /// The path leads out of the project by `..`.
     #[error("`{0}` leaves the project")]
     Leaves(String),
-    /// A name in it is not UTF-8, and only such names can be inputs. The path is escaped.
+    /// A name in the path is not UTF-8. Only UTF-8 names can be inputs. The path is given in escaped form.
     #[error(
         "a name in `{0}` is not UTF-8, so the file can't be an input: rename it, or name the files in \
          `inputs` so that it is not among them"
@@ -53,7 +53,7 @@ pub enum PathError {
 }
 
 impl ProjectPath {
-    /// The project folder itself.
+    /// Returns the path of the project folder itself.
     pub fn root() -> Self {
         Self::default()
     }
@@ -63,18 +63,19 @@ impl ProjectPath {
         Self::root().resolve(text)
     }
 
-    /// The path of `path`, which lies below the folder `project`.
+    /// Returns the project path of `path`, which must lie below the folder `project`.
     pub fn of(project: &Path, path: &Path) -> Result<Self, PathError> {
         let relative = below(project, path)?;
         let escaped = || relative.as_os_str().as_encoded_bytes().escape_ascii().to_string();
         Self::parse(relative.to_str().ok_or_else(|| PathError::NotUnicode(escaped()))?)
     }
 
-    /// The path of `path` if `wanted` picks it. A name that is not UTF-8 is an error only then; it is
-    /// shown with U+FFFD for what is none.
+    /// Returns the project path of `path` if `wanted` accepts it, else `None`. A name that is not UTF-8 is an
+    /// error only if `wanted` accepts it. For that question, the bytes that are not UTF-8 are replaced by
+    /// U+FFFD.
     ///
     /// # Errors
-    /// As [`of`](Self::of).
+    /// Fails as [`of`](Self::of) does.
     pub fn of_wanted(
         project: &Path,
         path: &Path,
@@ -89,7 +90,7 @@ impl ProjectPath {
         }
     }
 
-    /// The path that `relative` means in the folder `self`, with `.` and `..` resolved.
+    /// Returns the path that `relative` means in the folder `self`, with `.` and `..` resolved.
     pub fn resolve(&self, relative: &str) -> Result<Self, PathError> {
         if relative.starts_with('/') {
             return Err(PathError::Absolute(relative.to_owned()));
@@ -108,44 +109,44 @@ impl ProjectPath {
         Ok(Self(parts.join("/")))
     }
 
-    /// `self/name`, for a `name` that is known to stay below `self`.
+    /// Returns `self/name`. The caller knows that `name` stays below `self`.
     pub fn join(&self, name: &str) -> Self {
         self.resolve(name).unwrap_or_else(|_| Self(format!("{}/{name}", self.0)))
     }
 
-    /// The folder that holds it; the project's folder holds itself.
+    /// Returns the folder that holds the path. The project folder is its own parent.
     pub fn parent(&self) -> Self {
         Self(self.0.rsplit_once('/').map_or_else(String::new, |(parent, _)| parent.to_owned()))
     }
 
-    /// The last part of the path; empty for the project folder.
+    /// Returns the last part of the path, which is empty for the project folder.
     pub fn file_name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The file name without its last extension.
+    /// Returns the file name without its last extension.
     pub fn file_stem(&self) -> &str {
         let name = self.file_name();
         name.rsplit_once('.').map_or(name, |(stem, _)| if stem.is_empty() { name } else { stem })
     }
 
-    /// Whether it is `folder` or lies below it.
+    /// Returns whether the path is `folder` or lies below it.
     pub fn is_in(&self, folder: &Self) -> bool {
         folder.0.is_empty()
             || self.0.strip_prefix(&folder.0).is_some_and(|r| r.is_empty() || r.starts_with('/'))
     }
 
-    /// Whether it is the project folder itself.
+    /// Returns whether the path is the project folder itself.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Its parts, from the project folder down.
+    /// Returns the parts of the path, from the project folder down.
     pub fn parts(&self) -> impl Iterator<Item = &str> {
         self.0.split('/').filter(|part| !part.is_empty())
     }
 
-    /// The folders from its parent up to the project folder, the nearest first.
+    /// Returns the folders from the path's parent up to the project folder, the nearest first.
     pub fn ancestors(&self) -> impl Iterator<Item = Self> {
         let mut next = (!self.is_root()).then(|| self.parent());
         std::iter::from_fn(move || {
@@ -155,12 +156,12 @@ impl ProjectPath {
         })
     }
 
-    /// Where it is in the checkout at `project`.
+    /// Returns the path on disk, in the checkout at `project`.
     pub fn on_disk(&self, project: &Path) -> PathBuf {
         if self.0.is_empty() { project.to_owned() } else { project.join(&self.0) }
     }
 
-    /// The text, with `/` between the parts.
+    /// Returns the text of the path, with `/` between the parts.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -172,14 +173,14 @@ impl fmt::Display for ProjectPath {
     }
 }
 
-/// Tells if a path of the host lies in a folder of it once the links of both are followed. Nothing lies in a
-/// folder without a name. What is not there is taken by its text.
+/// Returns whether a path of the host is a folder or lies below it, with the symlinks of both resolved. A
+/// path that does not exist is compared as it is written. Nothing lies in a folder with an empty path.
 pub fn is_inside(path: &Path, folder: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     folder != Path::new("") && real(path).starts_with(real(folder))
 }
 
-/// Those of `folders` that lie in no other of them.
+/// Returns those of `folders` that lie in no other one of them.
 pub(crate) fn outermost(folders: BTreeSet<ProjectPath>) -> BTreeSet<ProjectPath> {
     let inside_another =
         |folder: &ProjectPath| folders.iter().any(|other| other != folder && folder.is_in(other));

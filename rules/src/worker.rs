@@ -1,61 +1,97 @@
-//! Work on input that may be hostile, done by a worker: a child of this program with limits.
+//! Has work on hostile input done by a worker: a child of this program with limits of time and memory.
 //!
-//! WIT and WebAssembly are read by libraries whose time and memory a few hundred bytes can make
-//! grow without bounds, and which nothing can interrupt. So an [`Errand`] is handed to a child
-//! ([`sandbox::work`]) that opens the same store, does it there and answers with digests. What is
-//! planned is remembered by its content, so a build with nothing to do starts no worker.
+//! WIT and WebAssembly are read by libraries that can't be interrupted. A few hundred bytes of input can make
+//! their time and memory grow without bounds. So an [`Errand`] is handed to a child ([`sandbox::work`]),
+//! which opens the same store, does the work there and answers with digests. The results of planning are
+//! remembered by content, so a build with nothing to do starts no worker.
+//!
+//! This module does not know which errands there are; they are listed in [`errands`](crate::errands).
 
+use std::error::Error;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use cache::{Digest, DigestFunction, DiskStore};
+use cache::{ContentStore, Digest, DigestFunction};
 use engine::{BuiltinError, Report};
 use sandbox::{Cancel, WorkerLimits};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::lang::GenerateBindings;
 use crate::manifest::Limits;
-use crate::wasm::{FinishErrand, FitErrand};
-use crate::wit::{self, CompleteErrand, ImportsErrand};
 
-/// Limits of work for which a component names none: time and memory that no real component needs.
+/// The limits for a component that sets none. No real component needs that much time or memory.
 const STANDARD: WorkerLimits = WorkerLimits { timeout: Duration::from_secs(300), memory: 4 << 30 };
 
-/// What a worker needs for itself, whatever its limit.
+/// The least memory limit of a worker, in bytes: what its process needs for itself.
 const LEAST_MEMORY: u64 = 128 << 20;
 
-/// A piece of work.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Errand {
-    /// Completes a WIT folder and picks its world.
-    Complete(CompleteErrand),
-    /// Lists the imports of a world.
-    Imports(ImportsErrand),
-    /// Generates bindings.
-    Bindings(GenerateBindings),
-    /// Makes, checks and stamps a component.
-    Finish(FinishErrand),
-    /// Holds what a component imports against what another exports.
-    Fit(FitErrand),
+/// A piece of work that a worker does.
+pub(crate) trait Errand: Serialize + DeserializeOwned {
+    /// The name by which a worker is asked for this type of errand.
+    const NAME: &'static str;
+
+    /// Does the work in the calling process.
+    fn run(self, store: &ContentStore) -> Result<Done, ErrandError>;
 }
 
-/// What came of it: something in the store, and a text whose meaning depends on the errand.
+/// The function by which a worker does all errands of one name.
+pub(crate) struct Handler {
+    name: &'static str,
+    run: fn(serde_json::Value, &ContentStore) -> Result<Done, ErrandError>,
+}
+
+impl Handler {
+    /// Returns the handler of one type of errand.
+    pub(crate) const fn of<E: Errand>() -> Self {
+        fn run<E: Errand>(
+            errand: serde_json::Value,
+            store: &ContentStore,
+        ) -> Result<Done, ErrandError> {
+            serde_json::from_value::<E>(errand).map_err(broken)?.run(store)
+        }
+        Self { name: E::NAME, run: run::<E> }
+    }
+}
+
+/// The result of an errand: something in the store, and a text whose meaning depends on the errand.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) digest: Digest,
     pub(crate) text: String,
 }
 
-/// Why nothing came of it.
+/// The reason why an errand has no result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ErrandError {
-    /// The WIT is wrong.
+    /// The WIT is invalid.
     #[error(transparent)]
-    Wit(#[from] wit::Refused),
-    /// Anything else.
+    Wit(#[from] Refused),
+    /// Any other failure.
     #[error(transparent)]
     Builtin(#[from] BuiltinError),
+}
+
+/// An error in the WIT of a component. It is text, because it comes from a worker.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error("{message}")]
+pub struct Refused {
+    /// The error message with its causes.
+    pub message: String,
+    /// True if the message names the file that is wrong.
+    pub has_place: bool,
+    /// True if the error is about which world was chosen.
+    pub is_about_world: bool,
+    /// A hint on what the user can do about it.
+    pub hint: Option<String>,
+}
+
+impl Refused {
+    /// Turns an error and its causes into text.
+    pub(crate) fn of(error: &dyn Error) -> Self {
+        let message = Report::of(error).to_string();
+        Self { message, has_place: false, is_about_world: false, hint: None }
+    }
 }
 
 impl From<cache::StoreError> for ErrandError {
@@ -73,27 +109,29 @@ impl From<ErrandError> for BuiltinError {
     }
 }
 
-/// The limits of work for a component. They don't feed keys: only a failure could depend on them.
+/// Returns a worker's limits for a component. They are in no key, because only a failure could depend on
+/// them.
 pub(crate) fn limits(of: &Limits) -> WorkerLimits {
     let timeout = of.timeout.as_ref().map_or(STANDARD.timeout, |timeout| timeout.value);
     let memory = of.memory.as_ref().map_or(STANDARD.memory, |memory| memory.value);
     WorkerLimits { timeout, memory: memory.max(LEAST_MEMORY) }
 }
 
-/// Has a worker run an errand.
+/// Has a worker do an errand and returns the result.
 ///
 /// # Errors
-/// What the errand says, or that the worker was cancelled or exceeded a limit.
+/// Fails if the errand fails, or if the worker is cancelled or exceeds a limit.
 #[cfg(not(test))]
-pub(crate) fn run(
-    errand: Errand,
-    store: &DiskStore,
+pub(crate) fn run<E: Errand>(
+    errand: E,
+    store: &ContentStore,
     limits: &WorkerLimits,
     cancel: &Cancel,
 ) -> Result<Done, ErrandError> {
     let request = wire::Request {
         store: store.root().as_os_str().to_owned(),
         function: store.function().to_string(),
+        name: E::NAME.to_owned(),
         errand,
     };
     let request = serde_json::to_vec(&request).map_err(broken)?;
@@ -102,35 +140,31 @@ pub(crate) fn run(
     answer.into_result()
 }
 
-/// The unit tests' program is not `run`, so it can't be started as a worker: they run errands in
-/// their own process. That a worker does them is for the integration tests to show.
+/// Does an errand in the calling process. The program of the unit tests is not `run`, so it can't be started
+/// as a worker. The integration tests show that workers do errands.
 #[cfg(test)]
-pub(crate) fn run(
-    errand: Errand,
-    store: &DiskStore,
+pub(crate) fn run<E: Errand>(
+    errand: E,
+    store: &ContentStore,
     _: &WorkerLimits,
     _: &Cancel,
 ) -> Result<Done, ErrandError> {
     errand.run(store)
 }
 
-/// Does an errand if this process was started for one, and never returns then.
-///
-/// Belongs at the start of `main`, behind [`sandbox::run_spawner_if_asked`].
-pub fn run_worker_if_asked() {
-    sandbox::run_worker_if_asked(answer);
-}
-
-fn answer(request: &[u8]) -> Vec<u8> {
-    // A worker has one errand: what is done in parallel elsewhere is done on this very thread, so that no other
-    // has to be had. It fails only if there are such threads already.
+/// Answers a request of [`run`]; this is what the worker's process does. `handlers` are those of all errands.
+pub(crate) fn answer(request: &[u8], handlers: &[Handler]) -> Vec<u8> {
+    // A worker does one errand, so work that is parallel elsewhere runs on this thread, and no other thread
+    // has to be created. This fails only if a global thread pool exists already.
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread();
     let _ = one.build_global();
     let done = serde_json::from_slice(request).map_err(broken).and_then(|request| {
-        let wire::Request { store, function, errand } = request;
+        let wire::Request::<serde_json::Value> { store, function, name, errand } = request;
         let function: DigestFunction = function.parse().map_err(broken)?;
-        let store = DiskStore::open(Path::new(&store), function)?;
-        errand.run(&store)
+        let store = ContentStore::open(Path::new(&store), function)?;
+        let handler = handlers.iter().find(|handler| handler.name == name);
+        let handler = handler.ok_or_else(|| broken(format!("nobody does `{name}`")))?;
+        (handler.run)(errand, &store)
     });
     serde_json::to_vec(&wire::Answer::from(done)).expect("answers are texts, which JSON can hold")
 }
@@ -140,34 +174,24 @@ fn broken(error: impl std::fmt::Display) -> ErrandError {
     BuiltinError::Infrastructure(Report::text(text)).into()
 }
 
-impl Errand {
-    fn run(self, store: &DiskStore) -> Result<Done, ErrandError> {
-        match self {
-            Self::Complete(errand) => errand.run(store),
-            Self::Imports(errand) => errand.run(store),
-            Self::Bindings(errand) => errand.run(store),
-            Self::Finish(errand) => errand.run(store),
-            Self::Fit(errand) => errand.run(store),
-        }
-    }
-}
-
-/// Requests and answers as JSON.
+/// The format in which requests and answers are sent, as JSON.
 mod wire {
     use super::*;
 
     #[derive(Serialize, Deserialize)]
-    pub(super) struct Request {
-        /// Any bytes but NUL may stand in a path.
+    pub(super) struct Request<E> {
+        /// The store's folder, as an `OsString`: a path may hold any bytes but NUL.
         pub(super) store: OsString,
         pub(super) function: String,
-        pub(super) errand: Errand,
+        /// The value of [`Errand::NAME`].
+        pub(super) name: String,
+        pub(super) errand: E,
     }
 
     #[derive(Debug, Serialize, Deserialize)]
     pub(super) enum Answer {
         Done { digest: String, text: String },
-        Wit(wit::Refused),
+        Wit(Refused),
         Failed { message: String, causes: Vec<String> },
         Infrastructure { message: String, causes: Vec<String> },
         Missing(String),
@@ -190,7 +214,7 @@ mod wire {
                 BuiltinError::Infrastructure(Report { message, causes }) => {
                     Self::Infrastructure { message, causes }
                 }
-                // An errand checks no pins, and has no limits of its own.
+                // Errands check no pins and have no limits of their own, so the other variants don't occur.
                 other => Self::Infrastructure { message: other.to_string(), causes: Vec::new() },
             }
         }
@@ -237,18 +261,14 @@ mod tests {
         check(Err(BuiltinError::Failed(report()).into()));
         check(Err(BuiltinError::Infrastructure(report()).into()));
         let hint = Some("do that".to_owned());
-        check(Err(wit::Refused {
-            message: "no".into(),
-            has_place: true,
-            is_about_world: true,
-            hint,
-        }
-        .into()));
+        check(Err(
+            Refused { message: "no".into(), has_place: true, is_about_world: true, hint }.into()
+        ));
     }
 
     #[test]
     fn a_request_that_is_none_is_answered() {
-        let answer: wire::Answer = serde_json::from_slice(&answer(b"{")).unwrap();
+        let answer: wire::Answer = serde_json::from_slice(&answer(b"{", &[])).unwrap();
         assert!(matches!(answer, wire::Answer::Infrastructure { .. }), "{answer:?}");
     }
 }

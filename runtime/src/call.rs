@@ -6,75 +6,75 @@ use wasmtime::component::wasm_wave::wasm::DisplayType;
 use wasmtime::component::{ComponentExportIndex, Func, Instance, Type, Val};
 use wasmtime_wasi::WasiCtx;
 
-use crate::capture::Capture;
 use crate::host::{Loaded, list};
-use crate::state::State;
+use crate::output_tail::OutputTail;
+use crate::state::InstanceState;
 
-/// How much of what a called component writes is kept, for the message about a trap.
+/// The number of bytes that are kept of a called component's standard error, for the message about a trap.
 const STDERR_LIMIT: usize = 64 << 10;
 
-/// Why a call gave no result.
+/// The reason why a call gave no result.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
-    /// There is no such interface.
+    /// The component does not export the interface.
     #[error("the component exports {}, not `{interface}`", list(exports))]
     NoInterface {
-        /// As it was asked for.
+        /// The name that the caller asked for.
         interface: String,
-        /// What there is.
+        /// The names that the component exports.
         exports: Vec<String>,
     },
-    /// There is no such function.
+    /// The interface, or the component, has no such function.
     #[error("there is no function `{function}`{}", in_interface(interface.as_deref()))]
     NoFunction {
-        /// As it was asked for.
+        /// The name that the caller asked for.
         function: String,
-        /// Where it was looked for; `None` is the component itself.
+        /// The interface, or `None` for the component itself.
         interface: Option<String>,
     },
-    /// Too few or too many arguments.
+    /// The call has too few or too many arguments.
     #[error("function `{function}` takes {expected} arguments, not {given}")]
     ArgumentCount {
         /// The function.
         function: String,
-        /// How many it takes.
+        /// The number of arguments that it takes.
         expected: usize,
-        /// How many there were.
+        /// The number of arguments of the call.
         given: usize,
     },
-    /// An argument is not a value of its type.
+    /// An argument is not a value of the parameter's type.
     #[error("argument `{name}` should be a `{expected}`, not `{given}`: {reason}")]
     Argument {
         /// The parameter's name.
         name: String,
-        /// Its type.
+        /// The parameter's type.
         expected: String,
-        /// What was given.
+        /// The text of the argument.
         given: String,
-        /// What WAVE says.
+        /// The error of the WAVE parser.
         reason: String,
     },
-    /// A result can't be written in WAVE, such as a resource.
+    /// The result can't be written in WAVE, for example because it is a resource.
     #[error("the result of `{function}` can't be written as text: {reason}")]
     Result {
         /// The function.
         function: String,
-        /// What WAVE says.
+        /// The error of the WAVE writer.
         reason: String,
     },
     /// The component trapped.
     #[error("the component trapped: {trap}{}", after_newline(stderr))]
     Trap {
-        /// wasmtime's account of it.
+        /// The message of wasmtime about the trap.
         trap: String,
-        /// The end of what it wrote to standard error.
+        /// The end of the component's standard error.
         stderr: String,
     },
 }
 
 impl Loaded {
-    /// Calls `function` of `interface` (`demo:calc/ops@0.1.0`; any compatible version is found), or
-    /// of the component itself if that is `None`, in a fresh instance. `args` are WAVE texts, and
+    /// Calls `function` in a new instance. The function is one of `interface`, such as `demo:calc/ops@0.1.0` (any
+    /// compatible version will do), or of the component itself if that is `None`. `args` are WAVE texts, and
     /// so is the result, if the function has one.
     pub async fn call(
         &self,
@@ -82,7 +82,7 @@ impl Loaded {
         function: &str,
         args: &[&str],
     ) -> Result<Option<String>, CallError> {
-        let stderr = Capture::new(STDERR_LIMIT);
+        let stderr = OutputTail::new(STDERR_LIMIT);
         let mut store = self.store(&mut WasiCtx::builder(), &stderr);
         let trapped = |error: wasmtime::Error| CallError::Trap {
             trap: format!("{error:?}"),
@@ -104,7 +104,7 @@ impl Loaded {
 
     fn function(
         &self,
-        store: &mut Store<State>,
+        store: &mut Store<InstanceState>,
         instance: &Instance,
         interface: Option<&str>,
         function: &str,
@@ -165,18 +165,26 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::Runtime;
     use crate::fixture;
+    use crate::{Runtime, StartError};
 
     const OPS: Option<&str> = Some("demo:calc/ops@0.1.0");
 
     fn calc() -> Loaded {
-        Runtime::new().unwrap().load(&fixture::calc()).unwrap()
+        load(Runtime::new())
+    }
+
+    fn load(runtime: Result<Runtime, StartError>) -> Loaded {
+        runtime.unwrap().load(&fixture::calc()).unwrap()
     }
 
     #[tokio::test]
     async fn calls_and_their_results() {
-        let calc = calc();
+        results(&load(Runtime::new())).await;
+        results(&load(Runtime::baseline())).await;
+    }
+
+    async fn results(calc: &Loaded) {
         let check = async |interface, function, args: &[&str], expect: Option<&str>| {
             let result = calc.call(interface, function, args).await.unwrap();
             assert_eq!(result.as_deref(), expect);

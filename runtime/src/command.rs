@@ -5,57 +5,57 @@ use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
-use crate::capture::Capture;
 use crate::host::{Loaded, list};
+use crate::output_tail::OutputTail;
 
-/// How much of each output of a command is kept: the last 64 MiB.
+/// The number of bytes that are kept of each output of a command: the last 64 MiB.
 const OUTPUT_LIMIT: usize = 64 << 20;
 
-/// What a command is given.
+/// The input of a command: its arguments, environment and standard input.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Command {
-    /// Arguments; the first one is by custom the command's name.
+pub struct CommandInput {
+    /// The arguments. By custom, the first one is the command's name.
     pub args: Vec<String>,
-    /// Environment.
+    /// The environment variables.
     pub env: Vec<(String, String)>,
-    /// Standard input.
+    /// The bytes on standard input.
     pub stdin: Bytes,
 }
 
-/// What a command leaves.
+/// The output of a command, and its exit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandOutput {
     /// The last 64 MiB of its standard output.
     pub stdout: Vec<u8>,
     /// The last 64 MiB of its standard error.
     pub stderr: Vec<u8>,
-    /// How it ended.
+    /// The way in which it ended.
     pub exit: Exit,
 }
 
-/// How a command ended.
+/// The way in which a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// It returned (0 for `ok`, 1 for `err`) or exited with a status.
     Status(i32),
-    /// It trapped; with wasmtime's account of it.
+    /// It trapped. The text is the message of wasmtime.
     Trap(String),
 }
 
-/// Why a component could not be run as a command.
+/// The error that a component can't be run as a command, because it does not export `wasi:cli/run`.
 #[derive(Debug, thiserror::Error)]
 #[error("the component is not a command: it exports {}, not `wasi:cli/run`", list(exports))]
-pub struct CommandError {
-    /// What it does export.
+pub struct NotACommand {
+    /// The names that it exports.
     pub exports: Vec<String>,
 }
 
 impl Loaded {
-    /// Runs the component's `wasi:cli/run` to its end.
-    pub async fn run(&self, command: &Command) -> Result<CommandOutput, CommandError> {
+    /// Runs the component's `wasi:cli/run` until it ends.
+    pub async fn run(&self, command: &CommandInput) -> Result<CommandOutput, NotACommand> {
         let pre = CommandPre::new(self.pre.clone())
-            .map_err(|_| CommandError { exports: self.exports() })?;
-        let (stdout, stderr) = (Capture::new(OUTPUT_LIMIT), Capture::new(OUTPUT_LIMIT));
+            .map_err(|_| NotACommand { exports: self.exports() })?;
+        let (stdout, stderr) = (OutputTail::new(OUTPUT_LIMIT), OutputTail::new(OUTPUT_LIMIT));
         let mut wasi = WasiCtx::builder();
         wasi.args(&command.args)
             .envs(&command.env)
@@ -88,7 +88,7 @@ mod tests {
     use crate::Runtime;
     use crate::fixture;
 
-    async fn run(start: &str, command: &Command) -> CommandOutput {
+    async fn run(start: &str, command: &CommandInput) -> CommandOutput {
         let runtime = Runtime::new().unwrap();
         let loaded = runtime.load(&fixture::command(start)).unwrap();
         loaded.run(command).await.unwrap()
@@ -96,7 +96,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_given_comes_through() {
-        let command = Command {
+        let command = CommandInput {
             args: vec!["hello".into(), "two words".into()],
             env: vec![("KEY".into(), "value".into())],
             stdin: Bytes::from(vec![b'x'; 200_000]),
@@ -112,13 +112,13 @@ mod tests {
     #[tokio::test]
     async fn nothing_of_the_host_comes_through() {
         let start = "(call $write_args) (call $write_environ) (call $copy_stdin)";
-        let output = run(start, &Command::default()).await;
+        let output = run(start, &CommandInput::default()).await;
         assert_eq!(output, CommandOutput { stdout: vec![], stderr: vec![], exit: Exit::Status(0) });
     }
 
     #[tokio::test]
     async fn every_end_is_told() {
-        let none = Command::default();
+        let none = CommandInput::default();
         let output = run("(call $write_stderr) (call $exit (i32.const 1))", &none).await;
         assert_eq!((output.exit, &*output.stderr), (Exit::Status(1), &b"to stderr\n"[..]));
         let output = run("(call $exit (i32.const 0)) unreachable", &none).await;
@@ -132,7 +132,7 @@ mod tests {
     #[tokio::test]
     async fn another_component_is_no_command() {
         let loaded = Runtime::new().unwrap().load(&fixture::calc()).unwrap();
-        let error = loaded.run(&Command::default()).await.unwrap_err();
+        let error = loaded.run(&CommandInput::default()).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "the component is not a command: it exports `answer`, `demo:calc/ops@0.1.0`, \

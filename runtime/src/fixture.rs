@@ -4,7 +4,7 @@ use wasi_preview1_component_adapter_provider as adapters;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, SourceMap, UnresolvedPackageGroup};
 
-/// A component whose functions add, greet, fail and spin.
+/// Makes a component whose functions add numbers, greet, fail, and loop without end.
 pub(crate) fn calc() -> Vec<u8> {
     component(
         "package demo:calc@0.1.0;
@@ -22,7 +22,7 @@ pub(crate) fn calc() -> Vec<u8> {
     )
 }
 
-/// A component that handles HTTP requests by the first letter of their path: it traps, spins, gives
+/// Makes a component that handles HTTP requests by the first letter of their path: it traps, loops without end, gives
 /// no response, or says hello.
 pub(crate) fn web() -> Vec<u8> {
     component(
@@ -37,7 +37,7 @@ pub(crate) fn web() -> Vec<u8> {
     )
 }
 
-/// A component of `wasi:cli/command` around a module that calls WASI 0.1. `START` is the body of
+/// Makes a component of `wasi:cli/command` around a module that calls WASI 0.1. `start` is the body of
 /// its `_start`.
 pub(crate) fn command(start: &str) -> Vec<u8> {
     let module = include_str!("fixture/command.wat").replace("START", start);

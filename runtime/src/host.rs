@@ -3,57 +3,65 @@
 use std::time::Duration;
 
 use wasmtime::component::{Component, InstancePre, Linker};
-use wasmtime::{Config, Engine, EngineWeak, Store};
+use wasmtime::{Config, Engine, EngineWeak, Store, Strategy};
 use wasmtime_wasi::WasiCtxBuilder;
 
-use crate::capture::Capture;
 use crate::logging;
-use crate::requests::Answers;
-use crate::state::State;
+use crate::output_tail::OutputTail;
+use crate::requests::Responder;
+use crate::state::InstanceState;
 
-/// How long a component may compute before others get their turn.
+/// The time for which a component may compute before it yields to others.
 const TURN: Duration = Duration::from_millis(10);
 
 /// Compiles and runs components. Cheap to clone.
 #[derive(Clone)]
 pub struct Runtime {
     engine: Engine,
-    linker: Linker<State>,
+    linker: Linker<InstanceState>,
 }
 
 /// A component, compiled and with all its imports found.
 #[derive(Clone)]
 pub struct Loaded {
-    pub(crate) pre: InstancePre<State>,
-    /// Who answers its outgoing requests.
-    pub(crate) answers: Answers,
+    pub(crate) pre: InstancePre<InstanceState>,
+    /// The function that answers its outgoing requests.
+    pub(crate) answers: Responder,
 }
 
-/// wasmtime does not work on this machine.
+/// The error that wasmtime does not work on this machine.
 #[derive(Debug, thiserror::Error)]
 #[error("wasmtime cannot start: {0}")]
 pub struct StartError(String);
 
-/// Why a component can't be run.
+/// The reason why a component can't be run.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The bytes are not a component that wasmtime can compile.
     #[error("cannot compile the component: {0}")]
     Compile(String),
-    /// It imports something that there is not.
+    /// It imports something that this runtime does not offer.
     #[error("cannot satisfy the component's imports: {0}")]
     Imports(String),
 }
 
 impl Runtime {
-    /// Sets up wasmtime, and a thread that takes care of turns for as long as the engine lives.
+    /// Sets up wasmtime, and a thread that makes components yield for as long as the runtime exists. Components are compiled
+    /// to run fast (by Cranelift).
     pub fn new() -> Result<Self, StartError> {
-        Self::set_up().map_err(|error| StartError(format!("{error:#}")))
+        Self::set_up(Strategy::Cranelift).map_err(|error| StartError(format!("{error:#}")))
     }
 
-    fn set_up() -> wasmtime::Result<Self> {
+    /// Sets up wasmtime so that components are compiled in one pass (by Winch). For a big component, this takes a fraction
+    /// of the time, but the component runs more slowly. It is meant for components that have little to do.
+    pub fn baseline() -> Result<Self, StartError> {
+        Self::set_up(Strategy::Winch).map_err(|error| StartError(format!("{error:#}")))
+    }
+
+    fn set_up(strategy: Strategy) -> wasmtime::Result<Self> {
         let mut config = Config::new();
         config.epoch_interruption(true);
+        config.strategy(strategy);
         let engine = Engine::new(&config)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
@@ -66,8 +74,8 @@ impl Runtime {
         Ok(Self { engine, linker })
     }
 
-    /// Compiles a component and looks up its imports. Compiling takes all processors; for a big
-    /// component, seconds.
+    /// Compiles a component and looks up its imports. Compiling uses all processors, and takes seconds for a big
+    /// component.
     pub fn load(&self, component: &[u8]) -> Result<Loaded, LoadError> {
         let component = Component::from_binary(&self.engine, component)
             .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
@@ -75,22 +83,26 @@ impl Runtime {
             .linker
             .instantiate_pre(&component)
             .map_err(|error| LoadError::Imports(format!("{error:#}")))?;
-        Ok(Loaded { pre, answers: Answers::default() })
+        Ok(Loaded { pre, answers: Responder::default() })
     }
 }
 
 impl Loaded {
-    /// What an instance lives in. What it writes to its standard error and what it logs goes to
+    /// Makes the wasmtime store of an instance. The standard error of the instance, and its log messages, go to
     /// `stderr`.
-    pub(crate) fn store(&self, wasi: &mut WasiCtxBuilder, stderr: &Capture) -> Store<State> {
-        let state = State::new(wasi, stderr.clone(), self.answers.clone());
+    pub(crate) fn store(
+        &self,
+        wasi: &mut WasiCtxBuilder,
+        stderr: &OutputTail,
+    ) -> Store<InstanceState> {
+        let state = InstanceState::new(wasi, stderr.clone(), self.answers.clone());
         let mut store = Store::new(self.pre.engine(), state);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
         store
     }
 
-    /// The names that the component exports.
+    /// Lists the names that the component exports.
     pub(crate) fn exports(&self) -> Vec<String> {
         let engine = self.pre.engine();
         let component = self.pre.component().component_type();
@@ -98,7 +110,7 @@ impl Loaded {
     }
 }
 
-/// Names for a message: `` `a`, `b` ``.
+/// Joins names for a message: `` `a`, `b` ``.
 pub(crate) fn list(names: &[String]) -> String {
     if names.is_empty() {
         return "nothing".to_owned();

@@ -1,18 +1,18 @@
 //! Runs components in wasmtime: commands, functions of custom interfaces, HTTP handlers.
 //!
-//! The only crate that depends on wasmtime. It knows bytes of components and nothing of how they
-//! were built. A component gets arguments, environment and standard input as they are given to it,
-//! clocks and random numbers of the host, and neither files nor a network. What it logs through
-//! `wasi:logging` goes to its standard error; who answers its HTTP requests is told by the caller.
+//! This is the only crate that depends on wasmtime. It knows the bytes of components and nothing of how they
+//! were built. A component gets the arguments, environment and standard input that the caller gives it,
+//! clocks and random numbers of the host, and neither files nor a network. Its messages through
+//! `wasi:logging` go to its standard error. A function of the caller answers its HTTP requests.
 //!
-//! Everything is async and wants a tokio runtime; a component that computes without end yields
+//! Everything is async and needs a tokio runtime. A component that computes without end yields
 //! every few milliseconds, so dropping a future stops it.
 
 mod call;
-mod capture;
 mod command;
 mod host;
 mod logging;
+mod output_tail;
 mod requests;
 mod serve;
 mod state;
@@ -21,7 +21,7 @@ mod state;
 mod fixture;
 
 pub use call::CallError;
-pub use command::{Command, CommandError, CommandOutput, Exit};
+pub use command::{CommandInput, CommandOutput, Exit, NotACommand};
 pub use host::{LoadError, Loaded, Runtime, StartError};
-pub use requests::{Answer, Asked};
+pub use requests::{OutgoingRequest, OutgoingResponse};
 pub use serve::{ServeError, Server};

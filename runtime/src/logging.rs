@@ -1,19 +1,19 @@
-//! `wasi:logging`: a message is a line of the component's standard error.
+//! Implements `wasi:logging`. Each message becomes a line of the component's standard error.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Lift, Linker};
 
-use crate::state::State;
+use crate::state::InstanceState;
 
-/// The interface: it has never got further than a draft.
+/// The name of the interface, of which only a draft exists.
 const INTERFACE: &str = "wasi:logging/logging@0.1.0-draft";
 
-/// How grave a message is.
+/// The severity of a message.
 #[derive(Clone, Copy, Debug, ComponentType, Lift)]
 #[component(enum)]
 #[repr(u8)]
 #[expect(dead_code, reason = "components make the values")]
-enum Level {
+enum Severity {
     #[component(name = "trace")]
     Trace,
     #[component(name = "debug")]
@@ -28,14 +28,14 @@ enum Level {
     Critical,
 }
 
-/// Gives components the interface.
-pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+/// Adds the interface to the imports that components may use.
+pub(crate) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     linker.instance(INTERFACE)?.func_wrap("log", log)
 }
 
 fn log(
-    store: StoreContextMut<'_, State>,
-    (level, context, message): (Level, String, String),
+    store: StoreContextMut<'_, InstanceState>,
+    (level, context, message): (Severity, String, String),
 ) -> wasmtime::Result<()> {
     let level = format!("{level:?}").to_lowercase();
     store.data().stderr.push(format!("{level}: {context}: {message}\n").as_bytes());

@@ -1,4 +1,4 @@
-//! A component's outgoing HTTP requests: refused, or answered by a function of the caller. Nothing
+//! Handles a component's outgoing HTTP requests. A function of the caller answers them, or they are refused. Nothing
 //! is sent over a network.
 
 use std::fmt;
@@ -11,60 +11,60 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::host::Loaded;
 
-/// A request that a component makes.
+/// An HTTP request that a component makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// `GET`, `POST`, …
+pub struct OutgoingRequest {
+    /// The method: `GET`, `POST`, …
     pub method: String,
     /// The whole URL.
     pub url: String,
-    /// What it sends.
+    /// The body of the request.
     pub body: Bytes,
 }
 
-/// What it is told.
+/// The response to an [`OutgoingRequest`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct OutgoingResponse {
     /// The status code.
     pub status: u16,
-    /// The text.
+    /// The body of the response.
     pub body: Bytes,
 }
 
-type Answering = dyn Fn(&Asked) -> Option<Answer> + Send + Sync;
+type RespondFn = dyn Fn(&OutgoingRequest) -> Option<OutgoingResponse> + Send + Sync;
 
-/// Who answers.
+/// The function that answers outgoing requests.
 #[derive(Clone)]
-pub(crate) struct Answers(Arc<Answering>);
+pub(crate) struct Responder(Arc<RespondFn>);
 
-impl fmt::Debug for Answers {
+impl fmt::Debug for Responder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Answers")
+        f.write_str("Responder")
     }
 }
 
-impl Default for Answers {
-    /// Nobody: the component sees the error code `HTTP-request-denied`.
+impl Default for Responder {
+    /// Refuses every request: the component gets the error code `HTTP-request-denied`.
     fn default() -> Self {
         Self(Arc::new(|_| None))
     }
 }
 
 impl Loaded {
-    /// The same component, whose outgoing requests are answered by `answer`; what it gives no
-    /// answer to is refused.
+    /// Returns the same component with `answer` as the function that answers its outgoing requests. A request for which
+    /// the function returns `None` is refused.
     #[must_use]
     pub fn answering(
         self,
-        answer: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static,
+        answer: impl Fn(&OutgoingRequest) -> Option<OutgoingResponse> + Send + Sync + 'static,
     ) -> Self {
-        Self { answers: Answers(Arc::new(answer)), ..self }
+        Self { answers: Responder(Arc::new(answer)), ..self }
     }
 }
 
 type Exchange<T> = Box<dyn Future<Output = Result<T, Error>> + Send>;
 
-impl WasiHttpHooks for Answers {
+impl WasiHttpHooks for Responder {
     fn send_request(
         &mut self,
         request: Request<WasiBody>,
@@ -75,11 +75,12 @@ impl WasiHttpHooks for Answers {
         Box::new(async move {
             let (head, body) = request.into_parts();
             let (method, url) = (head.method.to_string(), head.uri.to_string());
-            let asked = Asked { method, url, body: body.collect().await?.to_bytes() };
-            let Answer { status, body } = (answers.0)(&asked).ok_or(Error::HttpRequestDenied)?;
+            let asked = OutgoingRequest { method, url, body: body.collect().await?.to_bytes() };
+            let OutgoingResponse { status, body } =
+                (answers.0)(&asked).ok_or(Error::HttpRequestDenied)?;
             let body = Full::new(body).map_err(|never| match never {}).boxed_unsync();
             let response = Response::builder().status(status).body(body);
-            // A status code out of range is the only thing that can be wrong.
+            // The only possible error is a status code out of range.
             let response = response.map_err(|_| Error::HttpProtocolError)?;
             let done: Exchange<()> = Box::new(std::future::ready(Ok(())));
             Ok((response, done))

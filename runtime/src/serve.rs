@@ -1,7 +1,7 @@
 //! Serves a component of the world `wasi:http/proxy` on a loopback address.
 //!
-//! Every request gets a fresh instance, so that a trap or a leak of one never touches another. The
-//! tasks of a server live in its [`Server`] and end with it.
+//! Every request gets a new instance, so that a trap or a leak of one never affects another. The
+//! tasks of a server belong to its [`Server`] and end with it.
 
 use std::convert::Infallible;
 use std::io;
@@ -19,58 +19,70 @@ use hyper::{Request, Response, StatusCode};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use wasmtime::component::{ComponentExportIndex, Resource};
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::io::TokioIo;
-use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
+use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostResponseOutparam};
 
-use crate::capture::Capture;
 use crate::host::{Loaded, list};
-use crate::state::State;
+use crate::output_tail::OutputTail;
 
-/// How much of what a component writes while it handles a request is kept, for the answer after a
-/// trap.
+/// The number of bytes that are kept of a component's standard error while it handles a request, for the response after
+/// a trap.
 const STDERR_LIMIT: usize = 64 << 10;
+
+/// What handles requests in WASI 0.2; any of its versions is found under this name.
+const HANDLER: &str = "wasi:http/incoming-handler@0.2.0";
 
 /// A running server. Dropping it stops it at once.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    /// Accepts connections.
+    /// The task that accepts connections.
     acceptor: JoinSet<()>,
     tasks: Tasks,
 }
 
-/// Why a component could not be served.
+/// The reason why a component could not be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// It does not handle HTTP requests.
     #[error("the component exports {}, not `wasi:http/incoming-handler`", list(exports))]
     NoHandler {
-        /// What it does export.
+        /// The names that it exports.
         exports: Vec<String>,
     },
-    /// The address is not one of this machine alone.
+    /// The address is not a loopback address, so other machines could reach it.
     #[error("{0} is not a loopback address")]
     NotLoopback(SocketAddr),
-    /// The address is not to be had.
+    /// The server can't listen on the address.
     #[error("cannot listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
 impl Loaded {
     /// Serves the component's `wasi:http/incoming-handler` over HTTP/1.1. `address` must be a
-    /// loopback address; port 0 is any free one.
+    /// loopback address; port 0 means any free port.
     pub async fn serve(&self, address: SocketAddr) -> Result<Server, ServeError> {
-        let handler = ProxyPre::new(self.pre.clone())
-            .map_err(|_| ServeError::NoHandler { exports: self.exports() })?;
+        self.serve_by(HANDLER, address).await
+    }
+
+    /// The same by one of several versions of the handler that the component has, such as
+    /// `wasi:http/incoming-handler@0.2.3`.
+    pub async fn serve_by(&self, handler: &str, address: SocketAddr) -> Result<Server, ServeError> {
+        let component = self.pre.component();
+        let interface = component.get_export_index(None, handler);
+        let function =
+            interface.and_then(|interface| component.get_export_index(Some(&interface), "handle"));
+        let handler = function.ok_or_else(|| ServeError::NoHandler { exports: self.exports() })?;
         if !address.ip().is_loopback() {
             return Err(ServeError::NotLoopback(address));
         }
@@ -78,20 +90,21 @@ impl Loaded {
         let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
         let address = listener.local_addr().map_err(cannot_listen)?;
         let tasks = Tasks::new();
-        let site = Arc::new(Site { loaded: self.clone(), handler, tasks: tasks.clone() });
+        let served =
+            Arc::new(ServedComponent { loaded: self.clone(), handler, tasks: tasks.clone() });
         let mut acceptor = JoinSet::new();
-        acceptor.spawn(accept(listener, site));
+        acceptor.spawn(accept(listener, served));
         Ok(Server { address, acceptor, tasks })
     }
 }
 
 impl Server {
-    /// Where it listens.
+    /// Returns the address on which the server listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stops accepting, breaks off what is being answered, and waits until all of it has ended.
+    /// Stops accepting connections, aborts the requests that are being handled, and waits until they have ended.
     pub async fn shutdown(mut self) {
         self.acceptor.shutdown().await;
         if let Some(mut tasks) = self.tasks.close() {
@@ -116,7 +129,7 @@ impl Tasks {
         Self(Arc::new(Mutex::new(Some(JoinSet::new()))))
     }
 
-    /// Starts a task; drops it instead if the server is closed.
+    /// Starts a task. If the server is closed, the task is dropped instead.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         if let Some(tasks) = &mut *self.lock() {
             while tasks.try_join_next().is_some() {}
@@ -133,42 +146,46 @@ impl Tasks {
     }
 }
 
-/// What every request needs.
-struct Site {
+/// Everything that the handling of a request needs.
+struct ServedComponent {
     loaded: Loaded,
-    handler: ProxyPre<State>,
+    /// The function that handles requests.
+    handler: ComponentExportIndex,
     tasks: Tasks,
 }
 
-async fn accept(listener: TcpListener, site: Arc<Site>) {
+async fn accept(listener: TcpListener, served: Arc<ServedComponent>) {
     loop {
         match listener.accept().await {
-            Ok((connection, _)) => site.tasks.spawn(converse(connection, Arc::clone(&site))),
-            // Out of descriptors, mostly: some connection has to end first.
+            Ok((connection, _)) => served.tasks.spawn(converse(connection, Arc::clone(&served))),
+            // This process has probably no free descriptor, so another connection has to end first.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
 }
 
-async fn converse(connection: TcpStream, site: Arc<Site>) {
+async fn converse(connection: TcpStream, served: Arc<ServedComponent>) {
     let service = service_fn(move |request| {
-        let site = Arc::clone(&site);
-        async move { Ok::<_, Infallible>(answer(&site, request).await) }
+        let served = Arc::clone(&served);
+        async move { Ok::<_, Infallible>(answer(&served, request).await) }
     });
-    // A connection that breaks off concerns only the client, who knows.
+    // A connection that breaks off concerns only the client, which knows of it.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(connection), service).await;
 }
 
-/// What the component sets as its response, or why there is none.
-type Answer = Result<Response<HyperOutgoingBody>, ErrorCode>;
+/// The response that the component sets, or the error code that it sets instead.
+type HandlerResponse = Result<Response<HyperOutgoingBody>, ErrorCode>;
 
-async fn answer(site: &Arc<Site>, request: Request<Incoming>) -> Response<HyperOutgoingBody> {
-    let stderr = Capture::new(STDERR_LIMIT);
+async fn answer(
+    served: &Arc<ServedComponent>,
+    request: Request<Incoming>,
+) -> Response<HyperOutgoingBody> {
+    let stderr = OutputTail::new(STDERR_LIMIT);
     let (respond, response) = oneshot::channel();
     let (report, reported) = oneshot::channel();
-    let handling = handle(Arc::clone(site), request, respond, stderr.clone());
-    site.tasks.spawn(async move {
-        // Nobody listens if there was a response.
+    let handling = handle(Arc::clone(served), request, respond, stderr.clone());
+    served.tasks.spawn(async move {
+        // If there was a response, the receiver is gone.
         let _ = report.send(handling.await.map_err(|error| format!("{error:?}")));
     });
     match response.await {
@@ -176,28 +193,31 @@ async fn answer(site: &Arc<Site>, request: Request<Incoming>) -> Response<HyperO
         Ok(Err(code)) => {
             failure(StatusCode::BAD_GATEWAY, &format!("the component answered {code:?}\n"))
         }
-        // The handler ended without a response: it has dropped its end of the channel.
+        // The handler has ended without a response, and has dropped its end of the channel.
         Err(_) => no_response(reported.await.ok(), &String::from_utf8_lossy(&stderr.take())),
     }
 }
 
-/// Runs the handler in an instance of its own, to its end; the response comes through `respond` on
-/// the way.
+/// Runs the handler in an instance of its own until it ends. The response is sent through `respond` before
+/// that.
 async fn handle(
-    site: Arc<Site>,
+    served: Arc<ServedComponent>,
     request: Request<Incoming>,
-    respond: oneshot::Sender<Answer>,
-    stderr: Capture,
+    respond: oneshot::Sender<HandlerResponse>,
+    stderr: OutputTail,
 ) -> wasmtime::Result<()> {
-    let mut store = site.loaded.store(&mut WasiCtx::builder(), &stderr);
+    let mut store = served.loaded.store(&mut WasiCtx::builder(), &stderr);
     let mut http = store.data_mut().http();
     let request = http.new_incoming_request(Scheme::Http, request)?;
     let response = http.new_response_outparam(respond)?;
-    let instance = site.handler.instantiate_async(&mut store).await?;
-    instance.wasi_http_incoming_handler().call_handle(&mut store, request, response).await
+    let instance = served.loaded.pre.instantiate_async(&mut store).await?;
+    type Parameters = (Resource<HostIncomingRequest>, Resource<HostResponseOutparam>);
+    let handler = instance.get_typed_func::<Parameters, ()>(&mut store, &served.handler)?;
+    handler.call_async(&mut store, (request, response)).await
 }
 
-/// `ended` is how the handler ended; `None` if the server broke it off.
+/// Makes the response to a request whose handler gave none. `ended` is the result of the handler; `None` if the server
+/// has aborted it.
 fn no_response(ended: Option<Result<(), String>>, stderr: &str) -> Response<HyperOutgoingBody> {
     let text = match ended {
         Some(Err(trap)) => format!("the component trapped: {trap}\n\n{stderr}"),

@@ -1,24 +1,24 @@
-//! What one instance of a component has of the host.
+//! The host's data for one instance of a component.
 
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::capture::Capture;
-use crate::requests::Answers;
+use crate::output_tail::OutputTail;
+use crate::requests::Responder;
 
-/// The data of a wasmtime store.
-pub(crate) struct State {
+/// The data in the wasmtime store of an instance.
+pub(crate) struct InstanceState {
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    answers: Answers,
+    answers: Responder,
     table: ResourceTable,
-    /// Its standard error, where what it logs goes too.
-    pub(crate) stderr: Capture,
+    /// The instance's standard error, to which its log messages also go.
+    pub(crate) stderr: OutputTail,
 }
 
-impl State {
-    pub(crate) fn new(wasi: &mut WasiCtxBuilder, stderr: Capture, answers: Answers) -> Self {
+impl InstanceState {
+    pub(crate) fn new(wasi: &mut WasiCtxBuilder, stderr: OutputTail, answers: Responder) -> Self {
         Self {
             wasi: wasi.stderr(stderr.clone()).build(),
             http: WasiHttpCtx::new(),
@@ -29,13 +29,13 @@ impl State {
     }
 }
 
-impl WasiView for State {
+impl WasiView for InstanceState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
-impl WasiHttpView for State {
+impl WasiHttpView for InstanceState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { hooks: &mut self.answers, table: &mut self.table, ctx: &mut self.http }
     }

@@ -1,4 +1,5 @@
-//! The sandbox on systems without namespaces: it says so.
+//! Stands in for the sandbox on systems other than Linux, where it only says that they are not
+//! supported.
 
 use std::convert::Infallible;
 
@@ -6,12 +7,12 @@ use crate::{
     Cause, Isolation, Outcome, SandboxError, Spec, Unsupported, WorkerError, WorkerLimits,
 };
 
-/// Stops what runs with it. Clones share their state.
+/// Stops all commands that were started with it. Clones share their state.
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(std::sync::Arc<std::sync::atomic::AtomicBool>);
 
 impl Cancel {
-    /// A fresh one, not cancelled.
+    /// Creates one that is not cancelled.
     pub fn new() -> Self {
         Self::default()
     }
@@ -21,44 +22,44 @@ impl Cancel {
         self.0.store(true, std::sync::atomic::Ordering::SeqCst);
     }
 
-    /// Whether [`Cancel::cancel`] was called.
+    /// Returns whether [`Cancel::cancel`] was called.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(std::sync::atomic::Ordering::SeqCst)
     }
 }
 
-/// Runs commands hermetically; on this system there can be none.
+/// Would run commands hermetically; on this system no value of this type exists.
 #[derive(Clone, Debug)]
 pub struct Sandbox(Infallible);
 
 impl Sandbox {
-    /// Says that this system is not supported.
+    /// Returns the error that says that this system is not supported.
     pub fn start() -> Result<Self, Unsupported> {
         Err(Unsupported { cause: Cause::OperatingSystem(std::env::consts::OS) })
     }
 
-    /// Says that this system is not supported.
+    /// Returns the error that says that this system is not supported.
     pub fn start_with(_: Isolation, _folder: &std::path::Path) -> Result<Self, Unsupported> {
         Self::start()
     }
 
-    /// Can't be called, since there is no value of this type.
+    /// Can't be called, since no value of this type exists.
     pub fn has_groups(&self) -> bool {
         match self.0 {}
     }
 
-    /// Can't be called, since there is no value of this type.
+    /// Can't be called, since no value of this type exists.
     pub fn isolation(&self) -> Isolation {
         match self.0 {}
     }
 
-    /// Can't be called, since there is no value of this type.
-    pub fn shell_command(&self, _spec: &Spec) -> String {
+    /// Can't be called, since no value of this type exists.
+    pub fn run(&self, _spec: &Spec, _cancel: &Cancel) -> Result<Outcome, SandboxError> {
         match self.0 {}
     }
 
-    /// Can't be called, since there is no value of this type.
-    pub fn run(&self, _spec: &Spec, _cancel: &Cancel) -> Result<Outcome, SandboxError> {
+    /// Can't be called, since no value of this type exists.
+    pub fn run_inherited(&self, _spec: &Spec, _cancel: &Cancel) -> Result<Outcome, SandboxError> {
         match self.0 {}
     }
 }
@@ -71,8 +72,8 @@ pub fn reclaim(_folder: &std::path::Path) -> std::io::Result<()> {
 /// Does nothing on this system.
 pub fn run_spawner_if_asked() {}
 
-/// A running program that is killed when this value is dropped. What the program itself has started lives on
-/// on this system.
+/// Runs a program that is killed when this value is dropped. On this system, the processes that the
+/// program has started go on.
 #[derive(Debug)]
 pub struct Supervised(std::process::Child);
 
@@ -85,20 +86,22 @@ impl Supervised {
         command.spawn().map(Self)
     }
 
-    /// Gives the program's standard output away, if that is a pipe and was not taken before.
+    /// Takes the pipe of the program's standard output, if there is one and nobody has taken it
+    /// before.
     pub fn stdout(&mut self) -> Option<std::process::ChildStdout> {
         self.0.stdout.take()
     }
 
-    /// Gives the program's standard error away, if that is a pipe and was not taken before.
+    /// Takes the pipe of the program's standard error, if there is one and nobody has taken it
+    /// before.
     pub fn stderr(&mut self) -> Option<std::process::ChildStderr> {
         self.0.stderr.take()
     }
 
-    /// Says how the program ended, or `None` if it still runs.
+    /// Returns how the program ended, or `None` while it runs.
     ///
     /// # Errors
-    /// The system refuses to tell.
+    /// The system can't tell.
     pub fn try_wait(&mut self) -> std::io::Result<Option<std::process::ExitStatus>> {
         self.0.try_wait()
     }
@@ -106,7 +109,7 @@ impl Supervised {
 
 impl Drop for Supervised {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // This fails if the program has already ended.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -115,7 +118,7 @@ impl Drop for Supervised {
 /// Does nothing on this system.
 pub fn run_worker_if_asked(_answer: fn(&[u8]) -> Vec<u8>) {}
 
-/// Says that this system is not supported.
+/// Returns the error that says that this system is not supported.
 pub fn work(_: &[u8], _: &WorkerLimits, _: &Cancel) -> Result<Vec<u8>, WorkerError> {
     Err(WorkerError::Start(std::io::ErrorKind::Unsupported.into()))
 }

@@ -1,21 +1,21 @@
 //! Runs one command hermetically.
 //!
-//! A [`Spec`] names a command, its environment, the folders it may see and its limits;
+//! A [`Spec`] names a command, its environment, the folders that it may see and its limits.
 //! [`Sandbox::run`] runs it and returns an [`Outcome`]. The command sees what the specification
-//! mounts, a fixed system view (see [`Isolation::view`]) and nothing else of the machine: no other
-//! file, process, user, socket or network.
+//! mounts and a fixed view of a system (see [`Isolation::view`]). It sees nothing else of the
+//! machine: no other file, process, user, socket or network.
 //!
-//! It works on Linux, as root and as an ordinary user, with namespaces. Elsewhere
-//! [`Sandbox::start`] says [`Unsupported`]. There are weaker means ([`Isolation`]) for machines without
-//! namespaces; nothing falls back to them.
+//! This works on Linux with namespaces, for root and for ordinary users. On other systems
+//! [`Sandbox::start`] returns [`Unsupported`]. Machines without namespaces have weaker means
+//! ([`Isolation`]), which are used only if the caller asks for them.
 //!
-//! [`Supervised`] is for the few programs of the host that a build needs, such as the clients of registries:
-//! they are not kept apart from anything, but they end when their caller does.
+//! [`Supervised`] runs the few programs of the host that a build needs, such as the clients of
+//! registries. They are not isolated, but they end when their caller ends.
 //!
-//! [`work`] has a child of this program do what this program could do itself, with limits, because it
-//! works on hostile input. That is no sandbox.
+//! [`work`] does a piece of work in a child process of the same program, with limits on its time
+//! and memory, because its input may be hostile. It does not isolate that process.
 //!
-//! This crate knows no digest, no action graph, no store and no language.
+//! This crate knows nothing about digests, action graphs, stores or languages.
 
 mod determinism;
 #[cfg(not(target_os = "linux"))]

@@ -1,4 +1,5 @@
-//! What came of a run: how the command ended, what it wrote and used, or why it never started.
+//! Describes the result of a run: how the command ended, what it wrote and used, or why it never
+//! started.
 
 use std::ffi::OsString;
 use std::io;
@@ -9,59 +10,61 @@ use thiserror::Error;
 
 use crate::InvalidSpec;
 
-/// How a command ended, what it wrote and what it used.
+/// Describes how a command ended, what it wrote and what it used.
 ///
-/// When this value exists, every process of the command is dead.
+/// A value of this type exists only after every process of the command has died.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// How it ended.
+    /// Says how the command ended.
     pub status: Status,
-    /// Standard output; with a note in the middle where bytes were dropped.
+    /// Holds standard output, with a note in the middle if bytes were dropped there.
     pub stdout: Vec<u8>,
-    /// Standard error; with a note in the middle where bytes were dropped.
+    /// Holds standard error, with a note in the middle if bytes were dropped there.
     pub stderr: Vec<u8>,
-    /// Whether more than [`Spec::output_cap`](crate::Spec::output_cap) bytes were written to
-    /// standard output.
+    /// Is true if the command wrote more than [`Spec::output_cap`](crate::Spec::output_cap) bytes
+    /// to standard output.
     pub stdout_truncated: bool,
-    /// Whether more than [`Spec::output_cap`](crate::Spec::output_cap) bytes were written to
-    /// standard error.
+    /// Is true if the command wrote more than [`Spec::output_cap`](crate::Spec::output_cap) bytes
+    /// to standard error.
     pub stderr_truncated: bool,
-    /// From the request to the death of the last process.
+    /// Measures the time from the request to the death of the last process.
     pub wall: Duration,
-    /// CPU time in user mode, of all processes. After [`Status::Cancelled`], only of those that
-    /// had ended before.
+    /// Measures the CPU time of all processes in user mode. After [`Status::Cancelled`], it counts
+    /// only the processes that had ended before.
     pub user: Duration,
-    /// CPU time in the kernel, of all processes and for setting up the sandbox.
+    /// Measures the CPU time in the kernel, of all processes and for setting up the sandbox.
     pub system: Duration,
-    /// Bytes resident in the largest process, at its peak.
+    /// Counts the resident bytes of the largest process at its peak.
     pub max_rss: u64,
-    /// Targets of [`Scratch`](crate::MountSource::Scratch) mounts that got a private copy of their
-    /// lower folder, since overlays don't work on that file system. The command can't tell the
-    /// difference; the disk can.
+    /// Lists the targets of [`Scratch`](crate::MountSource::Scratch) mounts whose lower folder was
+    /// copied, because overlays don't work on its file system. The command sees no difference, but
+    /// the copy takes time and room on the disk.
     pub copied_scratch: Vec<PathBuf>,
-    /// Files that it looked for or was to read, and that were not there, as absolute paths inside the
-    /// sandbox, neither repeated nor tidied (`/src/a/../b`). Under the
-    /// [determinism layer](crate::Determinism) only, which sees such calls; at most 10,000.
+    /// Lists the files that the command looked for and did not find, as absolute paths inside the
+    /// sandbox. No path comes twice, and none is simplified (`/src/a/../b` stays like that). The
+    /// list holds at most 10,000 paths, and is empty without the [determinism
+    /// layer](crate::Determinism), which is what sees these calls.
     pub missing: Vec<PathBuf>,
 }
 
-/// How a command ended.
+/// Says how a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It returned this exit code.
+    /// The program returned this exit code.
     Exited(i32),
-    /// It was killed by this signal.
+    /// The program was killed by this signal.
     Signalled(i32),
-    /// It took longer than [`Limits::timeout`](crate::Limits::timeout) and was killed.
+    /// The command took longer than [`Limits::timeout`](crate::Limits::timeout) and was killed.
     TimedOut,
-    /// It was killed for using more memory than [`Limits::memory`](crate::Limits::memory), or by
-    /// the system for want of memory.
+    /// The command was killed because it used more memory than
+    /// [`Limits::memory`](crate::Limits::memory), or by the kernel because the machine had no
+    /// memory left.
     OutOfMemory,
-    /// It was killed by [`Cancel::cancel`](crate::Cancel::cancel).
+    /// [`Cancel::cancel`](crate::Cancel::cancel) killed the command.
     Cancelled,
 }
 
-/// Why a command was not run, or its end is not known.
+/// Says why a command was not run, or why its end is not known.
 #[derive(Debug, Error)]
 pub enum SandboxError {
     /// The specification can't be run on any machine.
@@ -70,48 +73,49 @@ pub enum SandboxError {
     /// A mount could not be made.
     #[error("can't mount `{}`{}: {step} failed", target.display(), from(host.as_ref()))]
     Mount {
-        /// Where it should have appeared in the sandbox.
+        /// Names the path inside the sandbox at which it should have appeared.
         target: PathBuf,
-        /// The file or folder of the host, if it has one.
+        /// Names the file or folder of the host that was to be mounted, if there is one.
         host: Option<PathBuf>,
-        /// What was being done.
+        /// Names the step that failed.
         step: &'static str,
-        /// Why that failed.
+        /// Says why that step failed.
         source: io::Error,
     },
-    /// A folder that the command may write to could not be handed over to it, or taken back.
+    /// A writable folder could not be given to the command's user, or could not be made readable
+    /// for the caller after the run.
     #[error("can't prepare the writable folder `{}`", path.display())]
     Folder {
-        /// The folder of the host.
+        /// Names the folder of the host.
         path: PathBuf,
-        /// Why.
+        /// Says why.
         source: io::Error,
     },
     /// The working directory doesn't exist in the sandbox, or isn't a directory.
     #[error("can't use `{}` as working directory in the sandbox", cwd.display())]
     WorkingDirectory {
-        /// The path inside the sandbox.
+        /// Names the path inside the sandbox.
         cwd: PathBuf,
-        /// Why.
+        /// Says why.
         source: io::Error,
     },
-    /// The program, or the interpreter or loader that it names, is not there or not executable.
+    /// The program, or the interpreter or loader that it names, doesn't exist or isn't executable.
     #[error("can't run `{}` in the sandbox", program.display())]
     Program {
-        /// The first element of the command.
+        /// Holds the first element of the command.
         program: OsString,
-        /// Why.
+        /// Says why.
         source: io::Error,
     },
-    /// Something else failed while the sandbox was set up.
+    /// Another step failed while the sandbox was set up.
     #[error("can't set up the sandbox: {step} failed")]
     Setup {
-        /// What was being done.
+        /// Names the step that failed.
         step: &'static str,
-        /// Why that failed.
+        /// Says why that step failed.
         source: io::Error,
     },
-    /// The spawner process, which starts the commands, is gone.
+    /// The spawner process, which starts the commands, died.
     #[error("the spawner process died")]
     SpawnerDied,
 }

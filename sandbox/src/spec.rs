@@ -1,8 +1,8 @@
-//! What to run: command, environment, mounts and limits.
+//! Describes what to run: the command, its environment, its mounts and its limits.
 //!
-//! A specification is complete: nothing is inherited from the caller. [`Spec::validate`] refuses
-//! what could never work before any process is started; whether the folders exist is found out when
-//! they are mounted.
+//! A specification is complete: the command inherits nothing from the caller. [`Spec::validate`]
+//! refuses, before any process is started, what could not work on any machine. Whether the mounted
+//! folders exist is checked when they are mounted.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -13,89 +13,94 @@ use thiserror::Error;
 
 use crate::{Determinism, View};
 
-/// One command and everything it may see and use.
-#[derive(Clone, Debug)]
+/// Describes one command and everything that it may see and use.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
-    /// Program and arguments. A program without `/` is looked up in the `PATH` of [`Spec::env`].
+    /// Holds the program and its arguments. A program without `/` is looked up in the `PATH` of
+    /// [`Spec::env`].
     pub argv: Vec<OsString>,
-    /// The whole environment; nothing is added to it.
+    /// Holds the whole environment; the sandbox adds nothing to it.
     pub env: Vec<(OsString, OsString)>,
-    /// Working directory, an absolute path inside the sandbox that must exist there.
+    /// Names the working directory, an absolute path inside the sandbox that must exist there.
     pub cwd: PathBuf,
-    /// What is mounted where, in any order: outer folders are mounted before those inside them.
+    /// Lists the mounts in any order: outer folders are mounted before those inside them.
     pub mounts: Vec<Mount>,
-    /// What the command may use.
+    /// Limits what the command may use.
     pub limits: Limits,
-    /// Who and where the command is told that it is.
+    /// Says which user, host and process number the command sees as its own.
     pub view: View,
-    /// Whether what differs from run to run is hidden from the command, and how.
+    /// Turns the determinism layer on, which hides from the command what differs from run to run.
     pub determinism: Option<Determinism>,
-    /// How many bytes of standard output, and as many of standard error, are kept. Beyond that the
-    /// middle is dropped.
+    /// Limits how many bytes of standard output are kept, and how many of standard error. If there
+    /// are more, the middle is dropped.
     pub output_cap: usize,
 }
 
-/// One entry of the file tree that the command sees.
-#[derive(Clone, Debug)]
+/// Describes one entry of the file tree that the command sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
-    /// Absolute path inside the sandbox. Parents are created; inside a [`MountSource::Writable`]
-    /// folder they stay there after the run. Only a read-only folder can be mounted at `/etc`.
+    /// Says where the entry appears: an absolute path inside the sandbox. Missing parent folders
+    /// are created; those inside a [`MountSource::Writable`] folder stay there after the run. At
+    /// `/etc`, only a read-only folder can be mounted.
     pub target: PathBuf,
-    /// What appears there.
+    /// Says what appears there.
     pub source: MountSource,
 }
 
-/// Where the content of a [`Mount`] comes from. Paths are absolute paths of the host.
+/// Says where the content of a [`Mount`] comes from. All paths are absolute paths of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MountSource {
-    /// A folder or a single file, with everything below it, that cannot be written to.
+    /// Shows a folder with everything below it, or a single file. The command can't write to it.
     ///
-    /// When the caller is root, the command's user is another one: the tree must be readable for
-    /// everyone.
+    /// If the caller is root, the command runs as another user, so everyone must be allowed to read
+    /// the tree.
     ReadOnly(PathBuf),
-    /// A folder that the command may write to. Its content is given to the command's user before
-    /// the run.
+    /// Shows a folder that the command may write to. Before the run, its content is given to the
+    /// command's user.
     Writable(PathBuf),
-    /// A folder that appears with the content of `lower` and can be written to, while `lower` stays
-    /// unchanged.
+    /// Shows a folder that begins with the content of `lower` and can be written to, while `lower`
+    /// stays unchanged.
     ///
-    /// Permission bits count as they are in `lower`: a file of mode 0444 can be replaced but not
-    /// written in place.
+    /// The permissions of `lower` hold: a file of mode 0444 can be replaced, but its content can't
+    /// be changed in place.
     Scratch {
-        /// The tree that is seen at first.
+        /// Names the folder whose content the command sees at first.
         lower: PathBuf,
-        /// An empty folder that takes what is written; it can be deleted after the run.
+        /// Names an empty folder that takes everything that the command writes. The caller may
+        /// delete it after the run.
         upper: PathBuf,
     },
-    /// A symbolic link with this text.
+    /// Creates a symbolic link with this text.
     Symlink(OsString),
 }
 
-/// What a command may use. Start from [`Limits::STANDARD`].
+/// Limits what a command may use. [`Limits::STANDARD`] is the usual starting point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// After this time every process of the command is killed.
+    /// Sets the time after which every process of the command is killed.
     pub timeout: Option<Duration>,
-    /// Bytes of memory that all processes together may use, files in `/tmp` and `/dev/shm` included.
-    /// The kernel enforces it where control groups can be had; elsewhere use is sampled 20 times a
-    /// second, so a short excess is possible, and files are left out where they lie on a disk
-    /// ([`Isolation::Weak`](crate::Isolation::Weak)).
+    /// Sets how many bytes of memory all processes may use together, including files in `/tmp` and
+    /// `/dev/shm`. The kernel enforces this where the caller may create control groups. Elsewhere
+    /// the use is measured 20 times a second, so the command can exceed the limit for a moment;
+    /// files that lie on a disk ([`Isolation::Weak`](crate::Isolation::Weak)) are not counted
+    /// there.
     pub memory: Option<u64>,
-    /// Processes and threads at one time. One more is used by the sandbox itself.
+    /// Sets how many processes and threads there may be at one time, not counting one that belongs
+    /// to the sandbox itself.
     pub processes: u32,
-    /// Bytes of files in `/tmp` and `/dev/shm` together.
+    /// Sets how many bytes of files `/tmp` and `/dev/shm` may hold together.
     pub tmp_bytes: u64,
-    /// Size of the largest file that may be written.
+    /// Sets the size of the largest file that the command may write.
     pub file_size: Option<u64>,
-    /// Descriptors that one process may have open.
+    /// Sets how many descriptors one process may have open.
     pub open_files: u32,
-    /// CPUs that the command may run on, and sees, at most.
+    /// Sets how many CPUs the command may run on; it sees no more than these.
     pub cpus: Option<u32>,
 }
 
 impl Limits {
-    /// Room for any compiler: 4096 processes, 4 GiB of `/tmp`, 4096 open files; no limit on time,
-    /// memory, file size and CPUs.
+    /// Suits any compiler: 4096 processes, 4 GiB of `/tmp` and 4096 open files. Time, memory, file
+    /// size and CPUs are not limited.
     pub const STANDARD: Self = Self {
         timeout: None,
         memory: None,
@@ -107,34 +112,34 @@ impl Limits {
     };
 }
 
-/// Why a [`Spec`] can't be run anywhere.
+/// Says why a [`Spec`] can't be run on any machine.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum InvalidSpec {
-    /// `argv` is empty, or its first element is.
+    /// The list `argv` is empty, or its first element is.
     #[error("the command is empty")]
     EmptyCommand,
-    /// An argument, a variable or a path holds a NUL byte, which the system has no way to pass on.
+    /// An argument, a variable or a path holds a NUL byte, which no system call can pass on.
     #[error("{0:?} contains a NUL byte")]
     Nul(OsString),
-    /// An environment variable's name is empty or holds `=`.
+    /// The name of an environment variable is empty or holds `=`.
     #[error("{0:?} is not a name for an environment variable")]
     VariableName(OsString),
-    /// A path that must be absolute and plain isn't.
+    /// A path is relative, or has `.` or `..` in it.
     #[error("`{}` is not an absolute path without `.` and `..`", .0.display())]
     Path(PathBuf),
     /// Two mounts have the same target.
     #[error("two mounts have the target `{}`", .0.display())]
     DuplicateTarget(PathBuf),
-    /// User, host, umask or number of the first process can't be had.
-    #[error("a command can't be told that it is {0:?}")]
+    /// The user, host name, umask or first process number of the view is impossible.
+    #[error("a command can't have the view {0:?}")]
     View(View),
-    /// The target belongs to the fixed view.
+    /// The target of a mount is a file or folder that the sandbox itself provides.
     #[error("`{}` is part of the sandbox itself and can't be mounted over", .0.display())]
     ReservedTarget(PathBuf),
 }
 
 impl Spec {
-    /// Checks what can be checked without looking at the machine.
+    /// Checks everything that can be checked without looking at the machine.
     pub fn validate(&self) -> Result<(), InvalidSpec> {
         if self.argv.first().is_none_or(|program| program.is_empty()) {
             return Err(InvalidSpec::EmptyCommand);
@@ -172,12 +177,12 @@ impl Mount {
     }
 }
 
-/// The files that the sandbox itself puts into `/etc`. A tree mounted at `/etc` is merged with
-/// them.
+/// Lists the files that the sandbox itself puts into `/etc`. A folder that is mounted at `/etc` is
+/// merged with them.
 pub(crate) const FIXED_FILES: [&str; 5] =
     ["/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd", "/etc/resolv.conf"];
 
-/// Whether `source` at `target` would hide what the sandbox itself puts there.
+/// Returns whether mounting `source` at `target` would hide what the sandbox itself puts there.
 fn is_reserved(target: &Path, source: &MountSource) -> bool {
     let is = |path: &&str| target == Path::new(path);
     let etc = is(&"/etc") && !matches!(source, MountSource::ReadOnly(_));

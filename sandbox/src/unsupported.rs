@@ -1,88 +1,88 @@
-//! Why this machine can't isolate a command, and what to do about it.
+//! Says why this machine can't isolate a command, and what the user can do about it.
 
 use std::io;
 
 use thiserror::Error;
 
-/// This machine can't isolate commands. [`Unsupported::remedy`] says how to enable it.
+/// Says that this machine can't isolate commands. [`Unsupported::remedy`] says how to change that.
 #[derive(Debug, Error)]
 #[error("commands can't be isolated on this machine")]
 pub struct Unsupported {
-    /// What is missing.
+    /// Says what is missing.
     #[source]
     pub cause: Cause,
 }
 
-/// What is missing for isolation.
+/// Says what is missing for isolation.
 #[derive(Debug, Error)]
 pub enum Cause {
     /// The system is not Linux.
     #[error("{0} has no namespaces")]
     OperatingSystem(&'static str),
-    /// A kernel setting forbids user namespaces to ordinary users, or to all.
+    /// A kernel setting forbids user namespaces to ordinary users, or to everybody.
     #[error("the kernel setting {setting} is {value}, which forbids user namespaces")]
     Setting {
-        /// Name of the setting.
+        /// Names the setting.
         setting: &'static str,
-        /// What it is now.
+        /// Holds the value that it has now.
         value: &'static str,
     },
-    /// AppArmor takes the rights away from ordinary users' namespaces, as on Ubuntu.
+    /// AppArmor takes the rights away that ordinary users have in their namespaces, as on Ubuntu.
     #[error(
         "AppArmor restricts user namespaces (kernel.apparmor_restrict_unprivileged_userns is 1)"
     )]
     AppArmor,
-    /// A container's system call filter forbids namespaces.
+    /// The system call filter of a container forbids namespaces.
     #[error("the container's system call filter forbids namespaces ({step} failed)")]
     Container {
-        /// What was being done.
+        /// Names the step that failed.
         step: &'static str,
-        /// Why that failed.
+        /// Says why that step failed.
         source: io::Error,
     },
-    /// Parts of `/proc` are hidden, and then the kernel refuses to mount a new one.
+    /// Parts of `/proc` are hidden. The kernel then refuses to mount a new one.
     #[error("parts of /proc are hidden, as in a container, so that no new one can be mounted")]
     MaskedProc(#[source] io::Error),
-    /// gVisor, which emulates the kernel.
+    /// The kernel is emulated by gVisor.
     #[error("this is gVisor, which lacks what a sandbox needs ({step} failed)")]
     Emulated {
-        /// What was being done.
+        /// Names the step that failed.
         step: &'static str,
-        /// Why that failed.
+        /// Says why that step failed.
         source: io::Error,
     },
     /// The caller is root, and there are no other users that commands could run as.
     #[error("this process is root, and may not start a process as anyone else")]
     RootWithoutUsers,
-    /// The caller is root, and [`Isolation::Weak`](crate::Isolation::Weak) was asked for.
+    /// The caller is root, and asked for [`Isolation::Weak`](crate::Isolation::Weak).
     #[error("this process is root, whom Landlock leaves rights that change the machine")]
     WeakForRoot,
-    /// The kernel has no Landlock, or too old a version of it.
+    /// The kernel has no Landlock, or a version that is too old.
     #[error("the kernel has no Landlock, or one that is too old")]
     Landlock,
     /// The kernel lacks a system call.
     #[error("the kernel is too old: {step} failed")]
     Kernel {
-        /// What was being done.
+        /// Names the step that failed.
         step: &'static str,
-        /// Why that failed.
+        /// Says why that step failed.
         source: io::Error,
     },
     /// The spawner process could not be started.
     #[error("the spawner process could not be started")]
     Spawner(#[source] io::Error),
-    /// Something else failed.
+    /// Another step failed.
     #[error("{step} failed")]
     Step {
-        /// What was being done.
+        /// Names the step that failed.
         step: &'static str,
-        /// Why that failed.
+        /// Says why that step failed.
         source: io::Error,
     },
 }
 
 impl Unsupported {
-    /// What the user can do, in one line.
+    /// Returns what the user can do, in one line.
     pub fn remedy(&self) -> String {
         match &self.cause {
             Cause::OperatingSystem("windows") => "run it in WSL2, or in a Linux virtual machine",

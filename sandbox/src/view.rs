@@ -1,28 +1,29 @@
-//! Who and where a command is told that it is.
+//! Describes the user, the host and the process that a command sees as its own.
 
 use std::borrow::Cow;
 
-/// What a command is told of its user, its host and itself. It is the same for every command, so
-/// that nothing of the caller shows; others are for finding out who relies on it.
+/// Says what a command is told about its user, its host and itself. Every command gets the same
+/// view, so that nothing about the caller shows. `run verify` uses other views to find commands
+/// that depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
-    /// The number of its user and of its only group.
+    /// Sets the number of the command's user and of its only group.
     pub user: u32,
-    /// The name of the host: letters, digits and `-`, at most 64.
+    /// Sets the name of the host: at most 64 letters, digits and `-`.
     pub host: Cow<'static, str>,
-    /// The permissions that new files lack.
+    /// Sets the permissions that new files lack.
     pub umask: u32,
-    /// The number of its first process, from 2 on. Only with a kernel that can checkpoint
-    /// processes; others begin with 2.
+    /// Sets the number of the first process, from 2 on. This needs a kernel that was built with
+    /// checkpoints of processes; with any other kernel the first number is 2.
     pub first_process: u32,
 }
 
 impl View {
-    /// The view of every action.
+    /// Is the view of every action.
     pub const STANDARD: Self =
         Self { user: 1000, host: Cow::Borrowed("run"), umask: 0o022, first_process: 2 };
 
-    /// The files in `/etc`. They name the one user there is, and localhost.
+    /// Returns the files of `/etc`. They name localhost and the only user.
     pub(crate) fn system_files(&self) -> [(&'static str, String); 5] {
         let Self { user, host, .. } = self;
         [
@@ -41,14 +42,14 @@ impl View {
         ]
     }
 
-    /// Whether the kernel takes it, and a command can work with it.
+    /// Returns whether the kernel accepts this view and a command can work with it.
     pub(crate) fn is_possible(&self) -> bool {
         let Self { user, host, umask, first_process } = self;
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         (1..65534).contains(user)
             && (1..=64).contains(&host.len())
             && host.bytes().all(is_plain)
-            // Its own files are its own.
+            // A command has to be able to read its own files.
             && umask & !0o077 == 0
             && (2..30_000).contains(first_process)
     }

@@ -1,43 +1,43 @@
-//! What a worker may use up, and why it gave no answer.
+//! Limits what a worker may use, and says why a worker gave no answer.
 
 use std::io;
 use std::time::Duration;
 
 use thiserror::Error;
 
-/// What a worker may use up.
+/// Limits what a worker may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerLimits {
-    /// After this time it is killed.
+    /// Sets the time after which the worker is killed.
     pub timeout: Duration,
-    /// Bytes of memory that it may have for itself.
+    /// Sets how many bytes of memory the worker may have for itself.
     pub memory: u64,
 }
 
-/// Why there is no answer of a worker.
+/// Says why a worker gave no answer.
 #[derive(Debug, Error)]
 pub enum WorkerError {
-    /// It could not be started or listened to.
+    /// The worker could not be started, or nobody could listen to it.
     #[error("cannot start a worker")]
     Start(#[source] io::Error),
-    /// It was cancelled.
+    /// The worker was cancelled.
     #[error("cancelled")]
     Cancelled,
-    /// It took longer than it may.
+    /// The worker took longer than its limit.
     #[error("took longer than {} s", .0.as_secs_f64())]
     TimedOut(Duration),
-    /// It wanted more memory than it may have.
+    /// The worker asked for more memory than its limit.
     #[error("wanted more than {0} bytes of memory")]
     OutOfMemory(u64),
-    /// It recursed too deep.
+    /// The worker recursed too deeply.
     #[error("its input is nested too deeply")]
     TooDeep,
-    /// It ended in another way: a bug of this program.
+    /// The worker ended in another way, which is a bug in this program.
     #[error("a worker ended with {status}: {said}")]
     Broken {
-        /// How it ended.
+        /// Says how it ended.
         status: String,
-        /// What it wrote to standard error.
+        /// Holds what it wrote to standard error.
         said: String,
     },
 }

@@ -1,4 +1,5 @@
-//! Attempts to change what the sandbox itself relies on: a probe makes each, and prints how it went.
+//! Tries to change what the sandbox itself relies on. The probe makes each attempt and prints the
+//! result.
 #![expect(clippy::print_stdout, reason = "the test reads standard output")]
 
 use std::fs::{self, File, Permissions};
@@ -12,7 +13,7 @@ use libc::c_long;
 
 use crate::syscall::{answer, name, pointer};
 
-/// Every way to give a file the bits by which a program runs as its owner.
+/// Tries every way to give a file the bits by which a program runs as its owner.
 pub(crate) fn set_id() {
     const FCHMODAT2: c_long = 452;
     let at = c_long::from(libc::AT_FDCWD);
@@ -49,7 +50,7 @@ pub(crate) fn set_id() {
     for (name, call, arguments) in ways {
         println!("{name} {}", answer(*call, arguments));
     }
-    // What is no such bit is as ever, and what opens without making has no mode.
+    // Other bits are allowed, and a call that opens a file without creating it has no mode.
     let others: &[(&str, c_long, &[c_long])] = &[
         ("sticky", libc::SYS_fchmod, &[fd, 0o1755]),
         ("without-mode", libc::SYS_openat, &[at, path, 0, 0o7777]),
@@ -59,7 +60,7 @@ pub(crate) fn set_id() {
     }
 }
 
-/// Every way to change what a file system keeps of a file beside its bytes.
+/// Tries every way to change what a file system keeps about a file besides its bytes.
 pub(crate) fn settings() {
     let file = File::create("/out/file").unwrap();
     let value = [0_u64; 16];
@@ -84,7 +85,8 @@ pub(crate) fn settings() {
     println!("new {}", answer(FILE_SETATTR, &arguments));
 }
 
-/// Every way to have others wait for a file that can be read, or to be told of what they do with it.
+/// Tries every way to make others wait for a file that can be read, or to learn what they do with
+/// it.
 pub(crate) fn leases(path: &str) {
     const SETDELEG: i32 = 1040;
     const DN_ACCESS: i32 = 1;
@@ -101,10 +103,11 @@ pub(crate) fn leases(path: &str) {
     }
 }
 
-/// A limit of nothing.
+/// Is a limit that allows nothing.
 static NOTHING: [u64; 2] = [0, 0];
 
-/// Every way to change how process 1, or another process, may run; "first" stands for process 1.
+/// Tries every way to change how process 1 or another process may run. "first" stands for process
+/// 1.
 pub(crate) fn others(who: &str) {
     let number = c_long::from(who.parse().unwrap_or_else(|_| parent_id()));
     let bytes = [0_u64; 8];
@@ -134,7 +137,8 @@ pub(crate) fn others(who: &str) {
     }
 }
 
-/// Takes from process 1 what it needs to look at memory, as far as that is possible, and uses so many MiB.
+/// Takes from process 1 what it needs to measure memory, as far as that is possible, and uses this
+/// many MiB.
 pub(crate) fn disarm(mebibytes: usize) {
     let first = c_long::from(parent_id());
     let limit = NOTHING.as_ptr() as c_long;
@@ -151,7 +155,8 @@ pub(crate) fn disarm(mebibytes: usize) {
     sleep(Duration::from_secs(10));
 }
 
-/// Filters of the program's own: with a listener, and one that stops at what changes files.
+/// Installs filters of the program's own: one with a listener, and one that stops at calls that
+/// change files.
 pub(crate) fn filters(path: &str) {
     const NEW_LISTENER: c_long = 8;
     const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
@@ -191,7 +196,7 @@ pub(crate) fn filters(path: &str) {
     println!("untraced {}", clone(untraced));
 }
 
-/// Tries to start a process that nobody traces; it ends at once.
+/// Tries to start a process that nobody traces. It ends at once.
 fn clone(flags: c_long) -> String {
     let pid = crate::syscall::call(libc::SYS_clone, &[flags, 0, 0, 0, 0]);
     match pid {

@@ -1,5 +1,4 @@
-//! Runs the tests, and what they have in common: a folder of their own, and specifications with the
-//! host's tools.
+//! Runs the tests, and gives each of them a folder and specifications with the host's tools.
 #![expect(clippy::print_stdout, reason = "a test run reports to standard output")]
 #![expect(clippy::disallowed_methods, reason = "KEEP_TEMP is for the person at the terminal")]
 
@@ -13,9 +12,10 @@ use std::thread;
 use std::time::Instant;
 
 use rustix::fs::{Gid, Uid};
+use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::thread::{
-    CapabilitySet, remove_capability_from_bounding_set, set_thread_groups, set_thread_res_gid,
-    set_thread_res_uid,
+    CapabilitySet, UnshareFlags, remove_capability_from_bounding_set, set_thread_groups,
+    set_thread_res_gid, set_thread_res_uid, unshare_unsafe,
 };
 use sandbox::{
     Cancel, Isolation, Limits, Mount, MountSource, Outcome, Sandbox, SandboxError, Spec, Status,
@@ -24,25 +24,25 @@ use sandbox::{
 
 use crate::stories;
 
-/// An ordinary user that has no files, processes or groups anywhere.
+/// Is an ordinary user that has no files, processes or groups anywhere.
 const USER: u32 = 12345;
 
-/// What a test gets.
+/// Holds what a test works with.
 pub(crate) struct Lab {
     pub sandbox: Sandbox,
-    /// An empty folder.
+    /// Is a folder that is empty at first.
     pub root: PathBuf,
-    /// This binary, which is also the probe.
+    /// Is this binary, which is also the probe.
     pub probe: PathBuf,
 }
 
-/// A test.
-type Body = fn(&Lab);
+/// Is the function of a test.
+type TestFunction = fn(&Lab);
 
-/// A test, with its name.
-pub(crate) type Test = (&'static str, Body);
+/// Is a test with its name.
+pub(crate) type Test = (&'static str, TestFunction);
 
-/// The tests of a story, named after their functions.
+/// Lists the tests of a story, named after their functions.
 #[macro_export]
 macro_rules! tests {
     ($($test:ident),* $(,)?) => {
@@ -60,12 +60,13 @@ const STORIES: &[(&str, &[Test])] = &[
     ("limits", stories::limits::TESTS),
     ("lifetime", stories::lifetime::TESTS),
     ("errors", stories::errors::TESTS),
-    ("debug", stories::debug::TESTS),
+    ("inherited", stories::inherited::TESTS),
     ("determinism", stories::determinism::TESTS),
     ("without_namespaces", stories::without_namespaces::TESTS),
 ];
 
-/// Whether a test expects what only namespaces give, or only a guard.
+/// Returns whether a test expects what only namespaces give, or what only namespaces and a guard
+/// give.
 fn is_about_namespaces(test: &str, isolation: Isolation) -> bool {
     let namespaces = [
         "view::who_and_where",
@@ -87,34 +88,45 @@ fn is_about_namespaces(test: &str, isolation: Isolation) -> bool {
         || isolation == Isolation::None && ["escape::"].iter().any(is_about)
 }
 
-/// The tests are run under this name, after this change to the process; none is needed for what it is already.
-type Identity = (&'static str, Option<fn()>);
+/// Runs the tests under a name.
+struct TestUser {
+    name: &'static str,
+    /// Changes the rights of the process first, unless they are right already.
+    change: Option<fn()>,
+}
 
-/// Root runs the tests as all of these. The lists are run beside each other, and what is in a list one after the other, as
-/// the kernel counts processes and memory by user.
-const BY_ROOT: &[&[Identity]] = &[
-    &[("root", None), ("container", Some(limit_capabilities))],
-    &[("user", Some(become_user)), ("weak", Some(become_user)), ("none", Some(become_user))],
+/// Root runs the tests under all of these names. The lists run at the same time. The tests of one
+/// list run one after the other, because the kernel counts processes and memory by user.
+const BY_ROOT: &[&[TestUser]] = &[
+    &[
+        TestUser { name: "root", change: None },
+        TestUser { name: "container", change: Some(limit_capabilities) },
+    ],
+    &[
+        TestUser { name: "user", change: Some(become_user) },
+        TestUser { name: "weak", change: Some(become_user) },
+        TestUser { name: "none", change: Some(become_user) },
+    ],
 ];
 
-/// An ordinary user runs the tests as nobody else.
-const BY_USER: &[&[Identity]] = &[&[("user", None)]];
+/// An ordinary user runs the tests only as itself.
+const BY_USER: &[&[TestUser]] = &[&[TestUser { name: "user", change: None }]];
 
-/// What a command line asks for, in the words of `cargo test` and `cargo nextest`.
-struct Asked<'a> {
-    /// Parts of names; whole names with `--exact`. Without any, all tests are meant.
+/// Holds the tests that a command line asks for, in the words of `cargo test` and `cargo nextest`.
+struct TestFilter<'a> {
+    /// Holds parts of names, or whole names with `--exact`. If it is empty, all tests are meant.
     names: Vec<&'a str>,
     exact: bool,
     list: bool,
-    /// Only ignored tests; there are none.
+    /// Is true if only ignored tests are meant, of which there are none.
     ignored: bool,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> TestFilter<'a> {
     fn by(words: &[&'a str]) -> Self {
         let has = |flag: &str| words.contains(&flag);
         let names = words.iter().copied().filter(|word| !word.starts_with('-'));
-        // The value of `--format`.
+        // This word is the value of `--format`.
         let names = names.filter(|word| *word != "terse").collect();
         Self { names, exact: has("--exact"), list: has("--list"), ignored: has("--ignored") }
     }
@@ -125,8 +137,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// The tests that are run under this name, and are asked for.
-fn tests_of(who: &str, asked: &Asked<'_>) -> Vec<(String, Body)> {
+/// Returns the tests that run under this name and were asked for.
+fn tests_of(who: &str, filter: &TestFilter<'_>) -> Vec<(String, TestFunction)> {
     let isolation = Isolation::named(who).unwrap_or_default();
     let mut found = Vec::new();
     for (story, tests) in STORIES {
@@ -138,29 +150,32 @@ fn tests_of(who: &str, asked: &Asked<'_>) -> Vec<(String, Body)> {
                 continue;
             }
             let name = format!("{who}::{story}");
-            found.extend(asked.wants(&name).then_some((name, *test)));
+            found.extend(filter.wants(&name).then_some((name, *test)));
         }
     }
     found
 }
 
-/// Runs the tests that are asked for as this user, and if that is root as others, too; or lists them.
+/// Runs or lists the tests that were asked for, as this user and, if that is root, as others too.
 pub(crate) fn run_all(words: &[&str]) -> ExitCode {
-    let asked = Asked::by(words);
+    let filter = TestFilter::by(words);
     let lists = if is_root() { BY_ROOT } else { BY_USER };
-    if asked.list {
-        for (name, _) in lists.iter().copied().flatten().flat_map(|(who, _)| tests_of(who, &asked))
-        {
+    if filter.list {
+        let users = lists.iter().copied().flatten();
+        for (name, _) in users.flat_map(|user| tests_of(user.name, &filter)) {
             println!("{name}: test");
         }
         return ExitCode::SUCCESS;
     }
-    let run = |(who, change): &Identity| match change {
-        _ if tests_of(who, &asked).is_empty() => true,
-        None => run_as(who, words),
-        Some(change) => run_again(who, words, *change),
+    if is_root() && has_right_to_mount() {
+        leave_mounts_of_others();
+    }
+    let run = |user: &TestUser| match user.change {
+        _ if tests_of(user.name, &filter).is_empty() => true,
+        None => run_as(user.name, words),
+        Some(change) => run_again(user.name, words, change),
     };
-    let run_list = |list: &[Identity]| list.iter().map(run).fold(true, |all, passed| all & passed);
+    let run_list = |list: &[TestUser]| list.iter().map(run).fold(true, |all, passed| all & passed);
     let passed = thread::scope(|scope| {
         let started: Vec<_> = lists.iter().map(|list| scope.spawn(|| run_list(list))).collect();
         started.into_iter().map(|list| list.join().unwrap()).fold(true, |all, passed| all & passed)
@@ -174,7 +189,7 @@ pub(crate) fn exit_code(passed: bool) -> ExitCode {
 
 /// Runs the tests in this process, under this name.
 pub(crate) fn run_as(who: &str, words: &[&str]) -> bool {
-    let tests = tests_of(who, &Asked::by(words));
+    let tests = tests_of(who, &TestFilter::by(words));
     let folder = std::env::temp_dir().join(format!("sandbox-test-{who}-{}", std::process::id()));
     fs::create_dir(&folder).unwrap();
     let isolation = Isolation::named(who).unwrap_or_default();
@@ -198,14 +213,15 @@ pub(crate) fn run_as(who: &str, words: &[&str]) -> bool {
     failed.is_empty()
 }
 
-fn run_one(test: Body, isolation: Isolation, root: PathBuf) -> bool {
+fn run_one(test: TestFunction, isolation: Isolation, root: PathBuf) -> bool {
     let probe = std::env::current_exe().unwrap();
     fs::create_dir(&root).unwrap();
     let test = || test(&Lab { sandbox: start(isolation, &root), root, probe });
     catch_unwind(AssertUnwindSafe(test)).is_ok()
 }
 
-/// Runs a copy of this binary, that everybody may read, after `change` to this process's rights.
+/// Runs the tests in a copy of this binary that everybody may read, after `change` has changed the
+/// rights of this process.
 fn run_again(who: &str, filters: &[&str], change: fn()) -> bool {
     let folder =
         std::env::temp_dir().join(format!("sandbox-test-{who}-binary-{}", std::process::id()));
@@ -215,8 +231,8 @@ fn run_again(who: &str, filters: &[&str], change: fn()) -> bool {
     for path in [&folder, &copy] {
         fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
     }
-    // In a thread of its own: the kernel has rights per thread, and what this one gives up the
-    // others keep.
+    // This needs a thread of its own: rights belong to a thread, and other threads keep what this
+    // one gives up.
     let run = || {
         change();
         Command::new(&copy).args(["as", who]).args(filters).current_dir("/").status().unwrap()
@@ -226,7 +242,19 @@ fn run_again(who: &str, filters: &[&str], change: fn()) -> bool {
     status.success()
 }
 
-/// Makes this thread, and what it starts, an ordinary user in one more group.
+/// Gives this process, and every process that it starts, a mount namespace. There are tests that no
+/// mount is left behind, and tests of other programs mount file systems at the same time.
+#[expect(unsafe_code, reason = "no other thread runs yet, and no file descriptors are unshared")]
+fn leave_mounts_of_others() {
+    // SAFETY: a new mount namespace changes nothing about file descriptors.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNS) }.unwrap();
+    // Mounts of the sandboxes would still show here, as they would on a machine that shares mounts.
+    for propagation in [MountPropagationFlags::PRIVATE, MountPropagationFlags::SHARED] {
+        mount_change("/", propagation | MountPropagationFlags::REC).unwrap();
+    }
+}
+
+/// Makes this thread, and every process that it starts, an ordinary user with one additional group.
 fn become_user() {
     let (uid, gid) = (Uid::from_raw(USER), Gid::from_raw(USER));
     set_thread_groups(&[Gid::from_raw(USER + 1)]).unwrap();
@@ -234,7 +262,8 @@ fn become_user() {
     set_thread_res_uid(uid, uid, uid).unwrap();
 }
 
-/// Leaves this thread, and what it starts, the capabilities that root has in a container.
+/// Leaves this thread, and every process that it starts, only the capabilities that root has in a
+/// container.
 fn limit_capabilities() {
     let kept = CapabilitySet::CHOWN
         | CapabilitySet::DAC_OVERRIDE
@@ -251,13 +280,13 @@ fn limit_capabilities() {
         | CapabilitySet::AUDIT_WRITE
         | CapabilitySet::SETFCAP;
     for capability in (0..64).map(|bit| CapabilitySet::from_bits_retain(1 << bit)) {
-        // Fails for those that the kernel doesn't know.
+        // This fails for capabilities that the kernel doesn't know.
         let _ =
             kept.contains(capability) || remove_capability_from_bounding_set(capability).is_ok();
     }
 }
 
-/// A sandbox, or the reason why this machine can't run the tests.
+/// Starts a sandbox, or fails with the reason why this machine can't run the tests.
 pub(crate) fn start(isolation: Isolation, root: &Path) -> Sandbox {
     let folder = root.join("sandbox");
     fs::create_dir_all(&folder).unwrap();
@@ -269,8 +298,8 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Whether overlays can be expected to work in `folder`: they mark files, and root needs the right to map
-/// owners.
+/// Returns whether overlays should work in `folder`: its file system must store marks, and root
+/// must have the right to map owners.
 pub(crate) fn has_overlays(folder: &Path) -> bool {
     let marked = rustix::fs::setxattr(folder, "user.a", b"", rustix::fs::XattrFlags::empty());
     marked.is_ok() && (!is_root() || has_right_to_mount())
@@ -282,26 +311,26 @@ pub(crate) fn has_right_to_mount() -> bool {
 }
 
 impl Lab {
-    /// Whether commands have namespaces.
+    /// Returns whether commands have namespaces.
     pub(crate) fn has_namespaces(&self) -> bool {
         self.sandbox.isolation() == Isolation::Namespaces
     }
 
-    /// Who owns what commands write, as they see it.
+    /// Returns the number of the user that owns what commands write, as they see it.
     pub(crate) fn user(&self) -> String {
         let caller = rustix::process::geteuid().as_raw();
         let user = if self.has_namespaces() { View::STANDARD.user } else { caller };
         user.to_string()
     }
 
-    /// A folder in the test's own folder.
+    /// Creates a folder in the test's own folder.
     pub(crate) fn folder(&self, name: &str) -> PathBuf {
         let folder = self.root.join(name);
         fs::create_dir_all(&folder).unwrap();
         folder
     }
 
-    /// A file in the test's own folder, with the folders that lead to it.
+    /// Creates a file in the test's own folder, with the folders that lead to it.
     pub(crate) fn file(&self, name: &str, content: &str) -> PathBuf {
         let file = self.root.join(name);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -309,12 +338,12 @@ impl Lab {
         file
     }
 
-    /// A shell script, with the host's tools.
+    /// Specifies a shell script with the host's tools.
     pub(crate) fn sh(&self, script: &str) -> Spec {
         spec(&["sh", "-c", script])
     }
 
-    /// The probe in this binary, with the host's libraries.
+    /// Specifies the probe in this binary, with the host's libraries.
     pub(crate) fn probe(&self, words: &[&str]) -> Spec {
         let argv: Vec<&str> =
             ["/probe", "probe"].into_iter().chain(words.iter().copied()).collect();
@@ -322,12 +351,12 @@ impl Lab {
         spec(&argv).with("/probe", probe)
     }
 
-    /// Runs to the end, whatever that is.
+    /// Runs a command and returns its outcome, whatever it is.
     pub(crate) fn run(&self, spec: &Spec) -> Outcome {
         self.sandbox.run(spec, &Cancel::new()).unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
-    /// Runs successfully, and returns standard output.
+    /// Runs a command that must succeed, and returns its standard output.
     pub(crate) fn stdout(&self, spec: &Spec) -> String {
         let outcome = self.run(spec);
         assert_eq!(
@@ -340,19 +369,19 @@ impl Lab {
         text(&outcome.stdout)
     }
 
-    /// Runs a script successfully, and returns its lines.
+    /// Runs a script that must succeed, and returns its lines.
     pub(crate) fn lines(&self, script: &str) -> Vec<String> {
         self.stdout(&self.sh(script)).lines().map(str::to_owned).collect()
     }
 
-    /// The message of a run that fails to start, with its causes.
+    /// Returns the message of a run that fails to start, with its causes.
     pub(crate) fn error(&self, spec: &Spec) -> String {
         let result = self.sandbox.run(spec, &Cancel::new());
         chain(&result.expect_err("this can't be run"))
     }
 }
 
-/// A command with the host's system folders, and `PATH` for environment.
+/// Specifies a command with the host's system folders and with `PATH` in its environment.
 pub(crate) fn spec(argv: &[&str]) -> Spec {
     Spec {
         argv: argv.iter().map(OsString::from).collect(),
@@ -366,7 +395,7 @@ pub(crate) fn spec(argv: &[&str]) -> Spec {
     }
 }
 
-/// Where the host's programs and libraries are: folders, or links to such in `/usr`.
+/// Mounts the host's programs and libraries: folders, or links to folders in `/usr`.
 fn system_folders() -> Vec<Mount> {
     let folders = ["/usr", "/bin", "/lib", "/lib64", "/sbin"].map(PathBuf::from);
     let mount = |target: PathBuf| {
@@ -379,7 +408,7 @@ fn system_folders() -> Vec<Mount> {
     folders.into_iter().filter(|folder| folder.exists()).map(mount).collect()
 }
 
-/// Changes to a specification, one after the other.
+/// Changes a specification step by step.
 pub(crate) trait With: Sized {
     fn with(self, target: impl AsRef<Path>, source: MountSource) -> Self;
     fn limited(self, change: impl FnOnce(&mut Limits)) -> Self;

@@ -1,4 +1,4 @@
-//! Ways to use memory that is not the private memory of one process.
+//! Uses memory that is not the private memory of one process.
 #![expect(clippy::print_stdout, reason = "the test reads standard output")]
 
 use std::fs::File;
@@ -14,13 +14,13 @@ use crate::syscall::{call, fill, fork};
 
 const PAGE: c_long = 4096;
 
-/// Uses so many MiB in a way, has so many processes share them, and ends after a while.
+/// Uses this many MiB of one kind, shares them between this many processes, and ends after a while.
 pub(crate) fn hoard(kind: &str, mebibytes: usize, processes: usize) {
     let length = (mebibytes << 20) as c_long;
     match kind {
         "shared" => touch(map(length, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1), length),
         "memfd" => touch(map(length, libc::MAP_SHARED, written(length, 0)), length),
-        // It has a descriptor and no place.
+        // This memory has a descriptor and is not mapped.
         "written" => _ = written(length, mebibytes),
         "file" => {
             let file = File::create_new("/tmp/file").unwrap();
@@ -34,7 +34,7 @@ pub(crate) fn hoard(kind: &str, mebibytes: usize, processes: usize) {
             touch(place, length);
             call(libc::SYS_shmdt, &[place]).unwrap();
         }
-        // The first thread of the process ends, and another has the memory.
+        // The first thread of the process ends, and another thread uses the memory.
         "thread" => {
             thread::spawn(move || hold(mebibytes));
             call(libc::SYS_exit, &[0]).unwrap();
@@ -53,7 +53,7 @@ fn map(length: c_long, flags: i32, file: c_long) -> c_long {
     call(libc::SYS_mmap, &[0, length, both, flags.into(), file, 0]).unwrap()
 }
 
-/// Memory with a descriptor, of this length, so many MiB of which are used.
+/// Creates memory of this length that has a descriptor, and uses this many MiB of it.
 fn written(length: c_long, mebibytes: usize) -> c_long {
     let fd = call(libc::SYS_memfd_create, &[c"hoard".as_ptr() as c_long, 0]).unwrap();
     call(libc::SYS_ftruncate, &[fd, length]).unwrap();

@@ -1,4 +1,5 @@
-//! What tells of the machine and of the moment, beside clocks and chance: one line each.
+//! Prints what describes the machine and the moment, besides clocks and random numbers, with one
+//! line for each fact.
 #![expect(clippy::print_stdout, reason = "the test reads standard output")]
 
 use std::fs::{self, File};
@@ -12,7 +13,7 @@ use libc::c_long;
 
 use crate::syscall::{answer, call, fork};
 
-/// Prints everything, with the files of `/proc` if that is wanted; `/out` can be written to.
+/// Prints everything, with the files of `/proc` if that is wanted. `/out` must be writable.
 pub(crate) fn machine(with_files: bool) {
     let fact = |name: &str, value: &dyn std::fmt::Debug| println!("{name} {value:?}");
     timers(&fact);
@@ -68,14 +69,14 @@ fn timers(fact: Fact<'_>) {
     work();
     call(libc::SYS_timer_gettime, &[posix.into(), at(&old)]).unwrap();
     fact("timer", &old);
-    // A timeout that is not needed, as something can be read.
+    // This timeout is not needed, because there is something to read.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(writer);
     let poll = [reader.as_raw_fd(), i32::from(libc::POLLIN)];
     let timeout = [9_i64, 0];
     call(libc::SYS_ppoll, &[at(&poll), 1, at(&timeout), 0, 8]).unwrap();
     fact("ppoll", &timeout);
-    // Half of the time is left when a signal comes.
+    // A signal comes when half of the time is left.
     let sleeper = Command::new("/bin/sh")
         .args(["-c", "sleep 1 & trap 'echo caught' USR1; kill -USR1 $$; wait; echo awake"])
         .stdout(Stdio::piped())
@@ -96,7 +97,7 @@ fn children(fact: Fact<'_>) {
     let own = [0_i64; 18];
     call(libc::SYS_getrusage, &[-1, at(&own)]).unwrap();
     fact("getrusage", &own);
-    // What is told with the signal.
+    // This is what the signal's description says.
     let child = 1_u64 << (libc::SIGCHLD - 1);
     call(libc::SYS_rt_sigprocmask, &[0, at(&child), 0, 8]).unwrap();
     fork(work);
@@ -216,7 +217,7 @@ fn scheduling(fact: Fact<'_>) {
     fact("child", &String::from_utf8(child).unwrap().lines().next().map(str::to_owned));
 }
 
-/// Everything in `/proc` that is not of the memory of this process.
+/// Prints everything in `/proc` that is not about this process's memory.
 fn files(fact: Fact<'_>) {
     let mut names: Vec<String> = Vec::new();
     for (folder, depth) in [("/proc", 3), ("/proc/self", 1), ("/proc/self/fdinfo", 1)] {
@@ -225,14 +226,14 @@ fn files(fact: Fact<'_>) {
     for name in names {
         let Ok(file) = File::open(&name) else { continue };
         let mut start = Vec::new();
-        // What can't be read says nothing.
+        // A file that can't be read prints nothing.
         let _ = file.take(1 << 16).read_to_end(&mut start);
         fact(&format!("file:{name}"), &String::from_utf8_lossy(&start));
     }
 }
 
 fn collect(folder: &str, depth: usize, names: &mut Vec<String>) {
-    // Memory: what is in it, and where it lies.
+    // These files show the content and the addresses of memory.
     const MEMORY: &[&str] = &[
         "auxv",
         "clear_refs",

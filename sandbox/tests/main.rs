@@ -1,11 +1,12 @@
-//! The sandbox as its callers and its commands see it, on the real kernel.
+//! Tests the sandbox as its callers and its commands see it, on the real kernel.
 //!
-//! This binary has its own `main`, since it plays several parts: the test run; the spawner, like
-//! every program that uses the crate; the probe that looks around inside a sandbox; and a caller
-//! that is killed. When root runs it, every test runs as root, as root with no more rights
-//! than in a container, as an ordinary user, and as such a user without namespaces; two of these at a time.
+//! This binary has its own `main`, because it plays several parts: it runs the tests; it is the
+//! spawner, like every program that uses the crate; it is the probe that looks around inside a
+//! sandbox; and it is a caller. If root starts it, every test runs as root, as root with the rights
+//! that it has in a container, as an ordinary user, and as an ordinary user without namespaces; two
+//! of these run at the same time.
 //!
-//! Arguments are parts of the names of the tests to run. `KEEP_TEMP=1` keeps the folders.
+//! The arguments are parts of the names of the tests to run. `KEEP_TEMP=1` keeps the folders.
 #![expect(clippy::unwrap_used, reason = "a test that fails panics")]
 
 #[cfg(target_os = "linux")]
@@ -16,10 +17,10 @@ mod harness;
 mod hoard;
 #[cfg(target_os = "linux")]
 mod stories {
-    pub(crate) mod debug;
     pub(crate) mod determinism;
     pub(crate) mod errors;
     pub(crate) mod escape;
+    pub(crate) mod inherited;
     pub(crate) mod lifetime;
     pub(crate) mod limits;
     pub(crate) mod mounts;
@@ -50,6 +51,9 @@ fn main() -> std::process::ExitCode {
         ["as", who, rest @ ..] => return harness::exit_code(harness::run_as(who, rest)),
         ["caller", isolation, folder] => {
             stories::lifetime::be_a_caller(folder.as_ref(), isolation);
+        }
+        ["inherit", isolation, folder] => {
+            stories::inherited::be_a_caller(folder.as_ref(), isolation);
         }
         _ => return harness::run_all(&words),
     }

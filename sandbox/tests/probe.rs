@@ -1,4 +1,4 @@
-//! What this binary does inside a sandbox: try something, and print how it went.
+//! Is what this binary does inside a sandbox: it tries something and prints the result.
 #![expect(clippy::print_stdout, reason = "the test reads standard output")]
 
 use std::collections::hash_map::RandomState;
@@ -64,7 +64,7 @@ fn say<T>(what: &str, result: io::Result<T>) {
     println!("{what} {verdict}");
 }
 
-/// Calls that could lead out of the sandbox or change the machine.
+/// Makes calls that could lead out of the sandbox or change the machine.
 fn system_calls(host_pid: i64) {
     let root = pointer(c"/");
     let tmp = pointer(c"/tmp");
@@ -115,10 +115,10 @@ fn system_calls(host_pid: i64) {
     }
 }
 
-/// A resource limit above every hard limit of the sandbox.
+/// Is a resource limit above every hard limit of the sandbox.
 static RAISED: [u64; 2] = [1 << 30, 1 << 30];
 
-/// Every way to change a file or folder.
+/// Tries every way to change a file or folder.
 fn writes(path: &str) {
     let at_start = SystemTime::UNIX_EPOCH;
     if fs::metadata(path).unwrap().is_dir() {
@@ -155,7 +155,7 @@ fn connect(words: &[&str]) {
     }
 }
 
-/// Starts a sandbox in the sandbox, or wherever this is.
+/// Starts a sandbox inside the sandbox, or wherever this runs.
 fn start() {
     match sandbox::Sandbox::start() {
         Ok(_) => println!("started"),
@@ -163,8 +163,8 @@ fn start() {
     }
 }
 
-/// Goes around the translation of paths: names a file of the host in calls that look as if they had been
-/// translated.
+/// Tries to go around the translation of paths: names a file of the host in calls that look as if
+/// they had been translated.
 fn around(path: &str) {
     let translated = 0x7275_6e21;
     let path = std::ffi::CString::new(path).unwrap();
@@ -177,7 +177,7 @@ fn around(path: &str) {
     println!("faccessat {}", answer(libc::SYS_faccessat, &plain));
 }
 
-/// Every way to change what is known of an open file.
+/// Tries every way to change the metadata of an open file.
 fn changes(path: &str) {
     let file = File::open(path).unwrap();
     say("fchmod", file.set_permissions(Permissions::from_mode(0o777)));
@@ -187,7 +187,7 @@ fn changes(path: &str) {
     say("fsetxattr", value.map_err(Into::into));
 }
 
-/// Gives away the memory that translated paths are written to.
+/// Unmaps the memory that translated paths are written to.
 fn unmaps(path: &str) {
     const BEGIN: i64 = 0x6000_0000_0000;
     const EACH: i64 = 1 << 20;
@@ -196,7 +196,7 @@ fn unmaps(path: &str) {
     say("after", fs::read(path));
 }
 
-/// Many threads, each with files of its own.
+/// Runs many threads, each with its own files.
 fn threads(folder: &str) {
     let work = |number: usize| {
         let file = format!("{folder}/{}{number}", "long".repeat(number));
@@ -212,14 +212,14 @@ fn threads(folder: &str) {
     println!("{}", fs::read_dir(folder).unwrap().count());
 }
 
-/// Talks to itself.
+/// Connects to its own server.
 fn listen(address: &str) {
     let listener = TcpListener::bind(address);
     say("connect", listener.and_then(|listener| TcpStream::connect(listener.local_addr()?)));
 }
 
-/// Makes so many folders inside each other, here, and in the last one what nobody may enter. No path of them has
-/// to be longer than half of it.
+/// Creates this many folders inside each other, and in the last one some that nobody may enter. No
+/// path has to be longer than half of it.
 fn nest(depth: usize) {
     let here = fs::canonicalize(".").unwrap();
     for name in ["d", "e"] {
@@ -237,7 +237,7 @@ fn nest(depth: usize) {
     println!("done");
 }
 
-/// Starts processes until there can be no more, `count` at most.
+/// Starts processes until no more can be started, but at most `count`.
 fn spawn(count: usize) {
     let mut children = Vec::new();
     while children.len() < count {
@@ -249,7 +249,7 @@ fn spawn(count: usize) {
     println!("{count} ok");
 }
 
-/// Uses so many MiB in each of so many processes, and stays.
+/// Uses this many MiB in each of this many processes, and stays.
 fn eat(mebibytes: usize, processes: usize) {
     for _ in 1..processes {
         fork(|| hold(mebibytes));
@@ -263,7 +263,7 @@ pub(crate) fn hold(mebibytes: usize) {
     black_box(memory);
 }
 
-/// Uses so many MiB, once, seen by so many processes.
+/// Uses this many MiB once, shared by this many processes.
 fn share(mebibytes: usize, processes: usize) {
     let memory = touched(mebibytes);
     for _ in 0..processes {
@@ -280,7 +280,7 @@ fn touched(mebibytes: usize) -> Vec<u8> {
     memory
 }
 
-/// What differs from run to run, one line each; `folder` has files.
+/// Prints what differs from run to run, with one line for each fact. `folder` must hold files.
 fn facts(folder: &str) {
     let nanoseconds =
         |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
@@ -322,7 +322,7 @@ fn facts(folder: &str) {
     }
     let relative = Command::new("/bin/cat").arg("mountinfo").current_dir("/proc/self").output();
     fact("relative", &relative.unwrap().stdout);
-    // Who is first changes nothing.
+    // It makes no difference which thread is first.
     let threads =
         [0; 8].map(|_| thread::spawn(|| (RandomState::new().hash_one(1), SystemTime::now())));
     fact("threads", &threads.map(|thread| thread.join().unwrap()));
@@ -334,7 +334,7 @@ fn facts(folder: &str) {
     fact("children", &children.map(|child| child.wait_with_output().unwrap().stdout));
 }
 
-/// Ways to wait, all of which come to their end.
+/// Waits in several ways, all of which come to an end.
 fn waits() {
     let begin = Instant::now();
     sleep(Duration::from_millis(5));

@@ -1,16 +1,16 @@
-//! Attempts to reach sockets of the host from a pair of connected ones, which is all that a command without a
-//! network of its own may have.
+//! Tries to reach sockets of the host from a pair of connected sockets. A command without its own
+//! network may have no others.
 #![expect(clippy::print_stdout, reason = "the test reads standard output")]
 
 use libc::c_long;
 
 use crate::syscall::{answer, call};
 
-/// A `sockaddr_un`, and the bytes of it that count.
+/// Is a `sockaddr_un`, and the number of its bytes that count.
 struct Address([u8; 110], c_long);
 
 impl Address {
-    /// Names that are not paths begin with a zero byte.
+    /// Makes an address. A name that is not a path begins with a zero byte.
     fn new(name: &[u8]) -> Self {
         let mut bytes = [0; 110];
         bytes[..2].copy_from_slice(&(libc::AF_UNIX as u16).to_ne_bytes());
@@ -57,13 +57,13 @@ pub(crate) fn pairs(path: &str, name: &str) {
     }
 }
 
-/// Every way to send from the first of a pair to somebody else than the second.
+/// Tries every way to send from the first socket of a pair to somebody else than the second.
 fn send(what: &str, [one, other]: [i32; 2], address: &Address) {
     let (one, byte) = (c_long::from(one), b"!");
     let part = [byte.as_ptr() as c_long, 1];
     let message = [address.at(), address.1, address_of(&part), 1, 0, 0, 0];
     let messages = [message, [0; 7]].concat();
-    // Does not wait where nothing is read.
+    // The call does not wait if nobody reads.
     let flags = c_long::from(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
     let ways: &[(&str, c_long, &[c_long])] = &[
         ("sendto", libc::SYS_sendto, &[one, part[0], 1, flags, address.at(), address.1]),
@@ -77,7 +77,7 @@ fn send(what: &str, [one, other]: [i32; 2], address: &Address) {
     for (name, number, arguments) in ways {
         println!("{what} {name} {}", answer(*number, arguments));
     }
-    // What was not refused has come to the other end, and that is all.
+    // What was not refused must arrive at the other end of the pair, and nowhere else.
     let plain = [one, part[0], 1, flags, 0, 0];
     println!("{what} plain {}", answer(libc::SYS_sendto, &plain));
     let mut room = [0_u8; 16];

@@ -1,16 +1,17 @@
-//! Raw system calls, to find out what the sandbox answers.
+//! Makes raw system calls, to find out what the sandbox answers.
 #![expect(unsafe_code, reason = "no library offers calls that are meant to fail")]
 
 use std::ffi::CStr;
 
 use libc::c_long;
 
-/// Makes a call whose numeric arguments are all harmless, and names the answer: `ok` or an error.
+/// Makes a call whose numeric arguments do no harm, and returns `ok` or the name of the error.
 pub(crate) fn answer(number: c_long, arguments: &[c_long]) -> String {
     call(number, arguments).map_or_else(name, |_| "ok".into())
 }
 
-/// Makes a call whose numeric arguments are all harmless: its result, or the number of its error.
+/// Makes a call whose numeric arguments do no harm, and returns its result or the number of its
+/// error.
 pub(crate) fn call(number: c_long, arguments: &[c_long]) -> Result<c_long, i32> {
     let mut padded = [0; 6];
     padded[..arguments.len()].copy_from_slice(arguments);
@@ -22,13 +23,13 @@ pub(crate) fn call(number: c_long, arguments: &[c_long]) -> Result<c_long, i32> 
     }
 }
 
-/// Writes bytes to memory that the kernel has given, where it may be read or not.
+/// Writes bytes to memory that the kernel has mapped, whether it can be read or not.
 pub(crate) fn fill(place: c_long, bytes: &[u8]) {
     // SAFETY: callers pass the beginning of a page that they have mapped writable, and less than a page.
     unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), place as *mut u8, bytes.len()) }
 }
 
-/// A constant string as an argument.
+/// Returns a constant string as an argument.
 pub(crate) fn pointer(text: &'static CStr) -> c_long {
     text.as_ptr() as c_long
 }
@@ -42,7 +43,7 @@ pub(crate) fn fork(child: impl FnOnce()) {
     }
 }
 
-/// The name of an error number.
+/// Returns the name of an error number.
 pub(crate) fn name(errno: i32) -> String {
     let names = [
         (libc::EACCES, "EACCES"),

@@ -1,5 +1,5 @@
-//! Ways to name a file of which who translates or answers a call might make nothing: paths in memory that
-//! only the kernel can read, and links of `/proc` and descriptors in the place of a path.
+//! Names files in ways that process 1 may not be able to translate or answer: by paths in memory
+//! that only the kernel can read, and by links of `/proc` and descriptors in place of a path.
 #![expect(clippy::print_stdout, reason = "the test reads standard output")]
 
 use std::ffi::CString;
@@ -17,17 +17,17 @@ const EMPTY: c_long = libc::AT_EMPTY_PATH as c_long;
 const FCHMODAT2: c_long = 452;
 const PAGE: c_long = 4096;
 
-/// Two times of a file.
+/// Holds two times for a file.
 static TIMES: [i64; 4] = [12_345, 0, 12_345, 0];
 
-/// Room for what a call tells.
+/// Takes what a call returns.
 static ROOM: [u64; 512] = [0; 512];
 
-/// A call with a path: its name, its number, its arguments with zeros in the place of the path, and that
-/// place.
+/// Is a call with a path: its name, its number, its arguments with zeros in place of the path, and
+/// the position of the path.
 type Way = (&'static str, c_long, [c_long; 6], usize);
 
-/// Calls that change the file at the path, or its folder.
+/// Lists calls that change the file at the path, or its folder.
 fn changes() -> Vec<Way> {
     let (times, name, value) = (TIMES.as_ptr() as c_long, pointer(c"user.a"), pointer(c"b"));
     let new = pointer(c"/out/new");
@@ -61,7 +61,7 @@ fn changes() -> Vec<Way> {
     ]
 }
 
-/// Calls that tell of the file at the path, or get hold of it.
+/// Lists calls that read about the file at the path, or open it.
 fn looks() -> Vec<Way> {
     let room = ROOM.as_ptr() as c_long;
     let path = c_long::from(libc::O_PATH);
@@ -94,7 +94,7 @@ fn try_all(memory: &str, what: &str, ways: Vec<Way>, address: c_long) {
     }
 }
 
-/// Names an input and a file of the host from memory that other processes can't read.
+/// Names an input and a file of the host by paths in memory that other processes can't read.
 pub(crate) fn unreadable(input: &str, host: &str) {
     let tries = |memory: &str, page: c_long| {
         for (what, path) in [("input", input), ("host", host)] {
@@ -103,7 +103,7 @@ pub(crate) fn unreadable(input: &str, host: &str) {
         }
         try_all(memory, "host", looks(), page);
     };
-    // First, as everybody may end it with another program.
+    // This comes first, because every attempt may replace this program by another one.
     tries("write-only", mapped(libc::PROT_WRITE));
     if let Some(page) = secret_page() {
         tries("secret", page);
@@ -117,7 +117,7 @@ fn mapped(protection: i32) -> c_long {
     call(libc::SYS_mmap, &[0, PAGE, protection.into(), flags.into(), -1, 0]).unwrap()
 }
 
-/// A page that is not even in the kernel's own map, where the kernel has such.
+/// Returns a page that is not even in the kernel's own map, if the kernel supports this.
 fn secret_page() -> Option<c_long> {
     const MEMFD_SECRET: c_long = 447;
     let file = call(MEMFD_SECRET, &[0]).ok()?;
@@ -127,8 +127,8 @@ fn secret_page() -> Option<c_long> {
     call(libc::SYS_mmap, &arguments).ok()
 }
 
-/// Has other arguments than paths lie where nobody but the kernel can read them, or nobody at all; the program
-/// goes on after each.
+/// Puts other arguments than paths into memory that only the kernel can read, or nobody at all. The
+/// program must continue after each call.
 pub(crate) fn fault() {
     let page = mapped(libc::PROT_WRITE);
     fill(page, &[0; 64]);
@@ -149,8 +149,8 @@ pub(crate) fn fault() {
     }
 }
 
-/// Changes a file without a path that says where it is: by links of `/proc`, by its descriptor, as the
-/// working directory.
+/// Changes a file without a path that says where it is: by links of `/proc`, by its descriptor, and
+/// as the working directory.
 pub(crate) fn links(path: &str) {
     let file = File::open(path).unwrap();
     let fd = file.as_raw_fd();
@@ -177,7 +177,7 @@ pub(crate) fn links(path: &str) {
         by_descriptor("here", HERE);
         std::env::set_current_dir("/").unwrap();
     }
-    // A thread may have descriptors of its own, and "self" is not the thread.
+    // A thread may have its own descriptors, and "self" is not the thread.
     thread::scope(|scope| scope.spawn(|| by_path_of_process(fd)).join().unwrap());
 }
 
@@ -204,7 +204,7 @@ fn try_path(path: &str, ways: Vec<Way>) {
     }
 }
 
-/// Becomes another program, which is named by its descriptor alone.
+/// Becomes another program that is named only by its descriptor.
 pub(crate) fn start(program: &str) {
     let file = File::open(program).unwrap();
     let arguments = [pointer(c"started"), pointer(c"by descriptor"), 0];
@@ -214,7 +214,7 @@ pub(crate) fn start(program: &str) {
     println!("empty {}", answer(libc::SYS_execveat, &[fd, pointer(c""), list, none, EMPTY]));
 }
 
-/// The path is empty, or null.
+/// Makes the call with an empty path and with a null.
 fn by_descriptor(what: &str, fd: c_long) {
     let (empty, times) = (pointer(c""), TIMES.as_ptr() as c_long);
     let calls: &[(&str, c_long, &[c_long])] = &[
@@ -232,7 +232,8 @@ fn by_descriptor(what: &str, fd: c_long) {
     }
 }
 
-/// Names a file by a link in a folder whose path is too long to be told. The folder is one of those here.
+/// Names a file by a link in a folder whose path is too long for the kernel to return. The folder
+/// is created here.
 pub(crate) fn deep(path: &str) {
     const DEPTH: usize = 12;
     let here = fs::canonicalize(".").unwrap();
@@ -258,8 +259,8 @@ pub(crate) fn deep(path: &str) {
     std::env::set_current_dir("/").unwrap();
 }
 
-/// Opens a file by a relative path while another thread makes that the path of a file of the host: the same
-/// but for its first byte. Says whether it was ever opened.
+/// Opens a file by a relative path while another thread replaces the first byte, which makes it the
+/// path of a file of the host. Prints whether that file was ever opened.
 pub(crate) fn race(host: &str) {
     let path: &'static [AtomicU8] = Vec::leak(host.bytes().chain([0]).map(AtomicU8::new).collect());
     path[0].store(b'x', Ordering::Relaxed);

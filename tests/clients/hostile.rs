@@ -1,7 +1,8 @@
-//! Checkouts whose files try to run something on the host, by way of whatever client a build or another command
-//! starts. What would run leaves a trace; there must be none, and the build goes on as if nothing was there.
+//! Tests checkouts whose files try to run something on the host, through any client that a build or another
+//! command starts. Everything that runs would leave a trace. There must be none, and the build must go on as
+//! without these files.
 //!
-//! The trace lies where no action can write, so that only what runs outside of a sandbox can leave one.
+//! The trace lies where no action can write, so only a program outside of the sandbox can leave one.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use super::registry::{Pins, Server, write_project};
 use crate::configuration::prebuilt;
 use crate::harness::Workspace;
 
-/// A checkout, and the trace of what it tries to run.
+/// A checkout, and the file that the programs that it tries to run would write.
 struct Hostile {
     workspace: Workspace,
     trace: PathBuf,
@@ -23,8 +24,8 @@ impl Hostile {
         Self { workspace, trace }
     }
 
-    /// Fills a folder of the checkout, `.` for the checkout itself, with all that programs may look for where
-    /// they run and in the folders above.
+    /// Fills a folder of the checkout (`.` is the checkout itself) with all files that programs may look for
+    /// in their working directory and the folders above.
     fn poison(self, folder: &str) -> Self {
         let folder = self.workspace.path(folder);
         let evil = folder.join("evil");
@@ -83,7 +84,7 @@ impl Hostile {
         ];
         for (path, text) in files {
             let path = folder.join(path);
-            // The project's own files stay.
+            // The project's own files are not replaced.
             if !path.exists() {
                 std::fs::create_dir_all(path.parent().unwrap()).unwrap();
                 std::fs::write(path, text).unwrap();
@@ -92,7 +93,7 @@ impl Hostile {
         self
     }
 
-    /// Takes out a file that the build itself has to heed.
+    /// Removes a file that the build itself has to obey.
     fn forget(&self, path: &str) {
         std::fs::remove_file(self.workspace.path(path)).unwrap();
     }
@@ -104,16 +105,16 @@ impl Hostile {
     }
 }
 
-/// A program that leaves a trace.
+/// Writes a program that leaves a trace.
 fn script(path: &Path, trace: &Path) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, format!("#!/bin/sh\necho \"$0 $*\" >> {}\n", trace.display())).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// A workspace with registries, and a project in `app` that needs a package of each.
+/// Makes a workspace with registries, and a project in `app` that needs a package of each.
 fn project() -> (Workspace, Server) {
-    // The toolchains come from where they always do.
+    // The toolchains come from the ordinary registries.
     drop(Workspace::built("polyglot"));
     let workspace = Workspace::new();
     let folder = workspace.root().join("registries");
@@ -124,14 +125,14 @@ fn project() -> (Workspace, Server) {
     (workspace, server)
 }
 
-/// The traces are left if the programs are run: otherwise the tests below could not fail.
+/// Checks that the programs leave a trace when they are run. Otherwise the tests below could not fail.
 #[test]
 fn what_runs_leaves_a_trace() {
     let hostile = Hostile::new(Workspace::new()).poison(".");
     let here = |program: &str, arguments: &[&str]| {
         std::fs::write(&hostile.trace, "").unwrap();
         let folder = hostile.workspace.path(".");
-        // Under `cargo test`, rustup is told which toolchain to take.
+        // `cargo test` tells rustup which toolchain to use.
         let mut command = Command::new(program);
         command.args(arguments).current_dir(folder).env_remove("RUSTUP_TOOLCHAIN");
         let _ = command.output();
@@ -148,7 +149,8 @@ fn a_hostile_checkout_runs_nothing_on_the_host() {
     let (workspace, _server) = project();
     let hostile = Hostile::new(workspace).poison(".").poison("app").poison("app/javascript");
     let hostile = hostile.poison("app/python");
-    // An action may see the project's own configuration of cargo, and can't run what is not there.
+    // An action may see the project's own configuration of cargo, but it could not run programs that are not
+    // in its sandbox.
     for config in ["app/.cargo/config.toml", "app/.cargo/config"] {
         hostile.workspace.replace(config, "[build]\nrustc = ", "[build]\n# rustc = ");
         hostile.workspace.replace(config, "rustc-wrapper = ", "# rustc-wrapper = ");
@@ -162,7 +164,7 @@ fn a_hostile_checkout_runs_nothing_on_the_host() {
     hostile.ran_nothing();
 }
 
-/// As continuous integration has it that keeps a folder of the checkout.
+/// Continuous integration that keeps a folder of the checkout has such a layout.
 #[test]
 fn nothing_above_the_store_and_the_temporary_folder_is_looked_at() {
     let (workspace, _server) = project();
@@ -172,7 +174,7 @@ fn nothing_above_the_store_and_the_temporary_folder_is_looked_at() {
     for folder in [&store, &temporary] {
         std::fs::create_dir_all(folder).unwrap();
     }
-    // The toolchains of the shared store, at a place within the checkout.
+    // The shared store with its toolchains is mounted at a place in the checkout.
     let shared = hostile.workspace.store();
     let shared = shared.parent().unwrap().display();
     let enter = format!(
@@ -185,14 +187,14 @@ fn nothing_above_the_store_and_the_temporary_folder_is_looked_at() {
     hostile.ran_nothing();
 }
 
-/// As continuous integration has it that keeps what Cargo has downloaded.
+/// Continuous integration that keeps Cargo's downloads has such a layout.
 #[test]
 fn a_cargo_home_in_the_checkout_is_not_the_users_configuration() {
     let (workspace, server) = project();
     let hostile = Hostile::new(workspace).poison(".");
     let home = hostile.workspace.path(".cargo");
     std::fs::create_dir_all(hostile.workspace.path(".git")).unwrap();
-    // What a checkout may say: where a registry is.
+    // A checkout may say where a registry is.
     let url = &server.url;
     hostile.workspace.write(
         "app/.cargo/config.toml",
@@ -204,8 +206,8 @@ fn a_cargo_home_in_the_checkout_is_not_the_users_configuration() {
     assert!(!home.join("registry").exists(), "cargo worked in the home that lies in the checkout");
 }
 
-/// Neither is one above the project, where no repository tells how far the checkout reaches, nor one of a
-/// repository around that of the project, as with a submodule.
+/// This also holds for a Cargo home above the project if there is no repository, and for one in a repository
+/// around that of the project, as with a submodule.
 #[test]
 fn a_cargo_home_around_the_project_is_not_the_users_configuration() {
     for repositories in [&[][..], &[".git/HEAD", "app/.git"]] {
@@ -216,7 +218,7 @@ fn a_cargo_home_around_the_project_is_not_the_users_configuration() {
         }
         let home = hostile.workspace.path(".cargo");
         let hostile = Hostile { workspace: hostile.workspace.env("CARGO_HOME", &home), ..hostile };
-        // It fails or not by where crates.io is reached.
+        // This may fail, depending on how crates.io is reached.
         hostile.workspace.run_all(&["-C", "app", "build", "-p", "rust"]);
         hostile.ran_nothing();
         assert!(!home.join("registry").exists(), "{repositories:?}: cargo worked in the home");
@@ -265,14 +267,14 @@ fn a_configuration_of_run_in_the_checkout_is_not_read() {
     workspace.write(".cache/run/config.toml", "[mirrors]\nunknown = true\n");
     let workspace = workspace.env("RUN_HOME", &home);
     let run = workspace.run(["build"]).ok();
-    run.says("lies in the checkout, so it is not read");
+    run.says("is part of the checkout, so it is not read");
     assert!(home.join("store/format").is_file());
-    // From a folder inside, as well.
+    // The same holds in a folder inside.
     workspace.write("inside/file", "");
-    workspace.run(["-C", "inside", "build"]).ok().says("lies in the checkout");
+    workspace.run(["-C", "inside", "build"]).ok().says("is part of the checkout");
 }
 
-/// An option on a line of a lockfile could have pip build what lies in the checkout.
+/// An option on a line of a lockfile could make pip build a package in the checkout.
 #[test]
 fn lines_of_lockfiles_are_no_options() {
     let check = |path: &str, from: &str, to: &str, code: i32, said: &str| {
@@ -296,7 +298,7 @@ fn lines_of_lockfiles_are_no_options() {
     check(lock, "name = \"unique\"", "name = \"../../unique\"", 2, "is not a package entry");
 }
 
-/// The time of the last commit is asked of git, whose configuration of a repository can name programs.
+/// git is asked for the time of the last commit, and the configuration of a repository can name programs.
 #[test]
 fn a_hostile_repository_runs_nothing() {
     let workspace = prebuilt();
@@ -333,7 +335,7 @@ fn a_hostile_repository_runs_nothing() {
     git(&["config", "core.hooksPath", "."]);
     hostile.workspace.run(["build"]).ok();
     hostile.ran_nothing();
-    // A commit that is not there, with a place that it could be fetched from.
+    // A commit is missing, and the configuration names a place from which it could be fetched.
     git(&["config", "extensions.partialClone", "origin"]);
     git(&["config", "remote.origin.url", &format!("ext::{evil}")]);
     git(&["config", "remote.origin.uploadpack", &evil]);

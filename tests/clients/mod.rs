@@ -1,5 +1,7 @@
-//! The clients of registries: what a hostile checkout can't have them do, and that none outlives a build.
+//! Tests the clients of registries: a hostile checkout can't misuse them, none outlives a build, and there is
+//! advice if one fails.
 
+mod advice;
 mod hostile;
 mod registry;
 mod stopped;

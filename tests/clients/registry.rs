@@ -1,5 +1,5 @@
-//! A project with one third-party package in each of Rust, Python and JavaScript, which no store has seen, and
-//! the registries that serve it from a folder.
+//! Makes a project with one third-party package in each of Rust, Python and JavaScript, which no store has
+//! seen, and registries that serve them from a folder.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::harness::{Workspace, repository};
 
-/// A web server for a folder of this machine, on a port of its own.
+/// A web server that serves a folder of this machine on a port of its own.
 pub(super) struct Server {
     child: Child,
     pub(super) url: String,
@@ -39,7 +39,7 @@ impl Drop for Server {
     }
 }
 
-/// What pins the package in each registry.
+/// The checksums that pin the package of each registry.
 pub(super) struct Pins {
     krate: String,
     wheel: String,
@@ -67,7 +67,7 @@ impl Pins {
 const WIT: &str = "package demo:it@0.1.0;\n\ninterface text {\n    say: func() -> string;\n}\n\n\
                    world it {\n    export text;\n}\n";
 
-/// The languages of the project, as components are named.
+/// The names of the components, which are those of their languages.
 pub(super) const COMPONENTS: [&str; 3] = ["rust", "python", "javascript"];
 
 /// Writes the project into a folder of the workspace.
@@ -76,7 +76,7 @@ pub(super) fn write_project(workspace: &Workspace, folder: &str, pins: &Pins) {
     let example = |path: &str| {
         std::fs::read_to_string(repository().join("examples/polyglot").join(path)).unwrap()
     };
-    // The public registry, as Cargo spells it.
+    // The lockfile has the address of the public registry, as Cargo writes it.
     let lock = example("Cargo.lock");
     let source = lock.lines().find(|line| line.starts_with("source = ")).unwrap();
     let write = |path: &str, text: String| workspace.write(&format!("{folder}/{path}"), text);
@@ -141,7 +141,7 @@ pub(super) fn write_project(workspace: &Workspace, folder: &str, pins: &Pins) {
 }
 
 impl Workspace {
-    /// Points the clients of the user at registries: by the user's own configuration, outside of the project.
+    /// Makes the user's clients use these registries, by the user's own configuration outside of the project.
     pub(super) fn with_registries(self, url: &str) -> Self {
         let home: PathBuf = self.root().join("cargo-home");
         std::fs::create_dir_all(&home).unwrap();

@@ -1,5 +1,5 @@
-//! A client that waits for a server that never answers: it ends at once when the build is told to end, and when
-//! the build dies without a word.
+//! Tests a client that waits for a server that never answers. It ends at once when the build is stopped by a
+//! signal, and when the build is killed.
 
 use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use super::registry::{COMPONENTS, Pins, write_project};
 use crate::harness::Workspace;
 
-/// A build may take so long to end.
+/// The time in which a build has to end.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// How long a client may take until it asks: others use the machine as well.
+/// The time in which a client has to send its request. It is long, because other tests use the machine as
+/// well.
 const BEGINNING: Duration = Duration::from_secs(60);
 
-/// Registries that take connections and say nothing.
+/// Registries that accept connections and never answer.
 struct Silent {
     workspace: Workspace,
     listener: TcpListener,
@@ -55,7 +56,7 @@ impl Silent {
     }
 }
 
-/// The client has closed its end, as it does when it ends.
+/// Returns true if the client has closed its end of the connection, as it does when it ends.
 fn is_closed(mut connection: &TcpStream) -> bool {
     let begin = Instant::now();
     let mut buffer = [0; 4096];

@@ -1,4 +1,4 @@
-//! C and C++: what a component is made from, and what is said when it can't be.
+//! Tests C and C++: the files that a component is made from, and the errors.
 
 use crate::harness::{self, Run, Workspace};
 
@@ -116,7 +116,7 @@ fn a_cpp_component_of_several_files_compiles_only_what_changed() {
     assert_eq!(answer, "[\"a\", \"b\"]");
     let comment = format!("// {}\n{COPY}", workspace.root().display());
     workspace.write("words/copy.cpp", comment);
-    // The object is the same, so nothing is linked again.
+    // The object file is the same, so nothing is linked again.
     let run = workspace.run(["build", "-p", "words"]).ok();
     assert_eq!(run.ran(), ["words:compile words/copy.cpp"]);
 }
@@ -144,7 +144,7 @@ fn what_a_c_component_gets_wrong_is_told_with_the_compilers_words() {
     refused(&workspace, &wrong, &["conflicting types for 'exports_sum_add'"]);
     let undeclared = wrong.replace("#include \"sum.h\"", "#include <stdint.h>");
     refused(&workspace, &undeclared, &["function signature mismatch: exports_sum_add"]);
-    // A warning is shown and stops nothing.
+    // A warning is shown, and the build goes on.
     workspace.write("sum/sum.c", SUM.replace("return", "int unused; return"));
     workspace.run(["build", "-p", "sum"]).ok().says("unused variable 'unused'");
     let add = ("add", ["40", "2"].as_slice());
@@ -163,6 +163,41 @@ fn flags_come_from_the_component() {
     workspace.run(["build", "-p", "sum"]).ok();
     let add = ("add", ["40", "2"].as_slice());
     assert_eq!(call(&workspace, "target/wasm/sum.wasm", None, add), "43");
+}
+
+/// Tests the language standards, the traps on undefined behaviour in debug builds, and the variables for
+/// flags.
+#[test]
+fn programs_are_compiled_as_the_page_says() {
+    let workspace = project();
+    let sum = SUM.replace("return a + b", "return (uint32_t)((int)a + (int)b) + EXTRA");
+    let gnu17 = "_Static_assert(__STDC_VERSION__ == 201710L, \"17\");\n\
+                 #ifdef __STRICT_ANSI__\n#error gnu\n#endif\n";
+    workspace.write("sum/sum.c", format!("{sum}{gnu17}"));
+    let env = "env = { CPPFLAGS = \"-DEXTRA=0\", LDFLAGS = \"--no-such-option\" }";
+    workspace.replace("run.toml", "wit = \"sum/wit\"", &format!("wit = \"sum/wit\"\n{env}"));
+    workspace.run(["build", "-p", "sum"]).exits(1).says("unknown argument: --no-such-option");
+    workspace.replace("run.toml", "--no-such-option", "");
+    workspace.run(["build", "-p", "sum"]).ok();
+    let component = workspace.read("target/wasm/sum.wasm");
+    assert_eq!(super::imports(&component), Vec::<String>::new());
+    let add = ("add", ["2147483647", "1"].as_slice());
+    assert_eq!(call(&workspace, "target/wasm/sum.wasm", None, add), "2147483648");
+    workspace.replace("run.toml", "opt_level = \"release\"", "opt_level = \"debug\"");
+    workspace.run(["build", "-p", "sum"]).ok();
+    let loaded = harness::load(&workspace.read("target/wasm/sum.wasm"));
+    let call = loaded.call(None, "add", &["2147483647", "1"]);
+    let trap = tokio::runtime::Runtime::new().unwrap().block_on(call).unwrap_err().to_string();
+    assert!(trap.starts_with("the component trapped: "), "{trap}");
+    // C++.
+    let gnu20 = format!("static_assert(__cplusplus == 202002L + EXTRA);\n{WORDS}");
+    workspace.write("words/words.cpp", format!("{gnu20}void f() {{ throw 1; }}\n"));
+    let env = "wit = \"words/wit\"\nenv = { CXXFLAGS = \"-DEXTRA=0\" }";
+    workspace.replace("run.toml", "wit = \"words/wit\"", env);
+    let run = workspace.run(["build", "-p", "words"]).exits(1);
+    run.says("cannot use 'throw' with exceptions disabled");
+    workspace.write("words/words.cpp", gnu20);
+    workspace.run(["build", "-p", "words"]).ok();
 }
 
 #[test]
@@ -196,7 +231,7 @@ fn tests_and_what_is_excluded_are_not_compiled() {
         "wit = \"sum/wit\"\nexclude = [\"sum/tools\"]",
     );
     workspace.run(["build", "-p", "sum"]).ok();
-    // What `inputs` names is taken, wherever it lies.
+    // A file that `inputs` names is compiled, wherever it lies.
     workspace
         .write("sum/tests/extra.c", "uint32_t extra(void);\nuint32_t extra(void) { return 1; }\n");
     workspace.replace(

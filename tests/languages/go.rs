@@ -1,4 +1,4 @@
-//! Go: a component in a module of its own, with other people's modules from a proxy.
+//! Tests Go: a component in a module of its own, with other people's modules from a proxy.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::Silence;
 use crate::harness::{self, Run, Workspace, imports, prints};
+use crate::remedies::add_to_component;
 
 const RUN_TOML: &str = "\
 [project]
@@ -86,7 +87,7 @@ example.org/plus v1.2.0/go.mod h1:TtuEoJY73RtzVFTancwedhvVmRd/jCrZysxExOw/owY=
 
 pub(super) const OPS_GO: &str = "sums/exports/export_demo_sums_ops/ops.go";
 
-/// A project whose modules come from a proxy in a folder, which the user's own configuration names.
+/// Makes a project whose modules come from a proxy in a folder, which the user's own configuration names.
 pub(super) fn sums() -> Workspace {
     let workspace = Workspace::new()
         .file("run.toml", RUN_TOML)
@@ -144,7 +145,7 @@ pub(super) fn publish(
 }
 
 impl Workspace {
-    /// What `go env -w` would write.
+    /// Writes what `go env -w` would write.
     pub(super) fn configure_go(&self, text: &str) {
         let folder = self.root().join("home/.config/go");
         std::fs::create_dir_all(&folder).unwrap();
@@ -178,18 +179,20 @@ fn a_module_with_other_peoples_modules_builds_and_an_edit_compiles_one_package()
 
     let unique = format!("return Err[uint32, string](\"{}\")", workspace.root().display());
     workspace.replace(OPS_GO, "return Err[uint32, string](complaint)", &unique);
-    // What imports it need not be compiled: it offers what it offered.
+    // The packages that import it are not compiled again, because its export data is the same.
     let compile = "sums:compile example.com/sums/exports/export_demo_sums_ops";
     let run = workspace.run(["build", "-j1"]).ok();
     assert_eq!(run.ran(), ["sums:shared", compile, "sums:link", "sums:finish"]);
-    // Tests of the user's are no business of a build.
+    // A build ignores the user's own tests.
     workspace.write("sums/main_test.go", "package main");
     assert_eq!(workspace.run(["build"]).ok().ran(), Vec::<&str>::new());
-    // A package that nobody imports could be imported by other people's modules. Nothing is compiled again.
-    workspace.write("sums/other/other.go", "not Go");
+    // An unused package could be imported by other people's modules, so the files are listed again, but
+    // nothing is compiled.
+    let unique = format!("not Go {}", workspace.root().display());
+    workspace.write("sums/other/other.go", unique);
     assert_eq!(workspace.run(["build", "-j1"]).ok().ran(), ["sums:list", "sums:shared"]);
 
-    // What was fetched once is there for every project, without a network.
+    // Modules that were fetched once are available to every project, without a network.
     let elsewhere = sums();
     std::fs::remove_dir_all(elsewhere.root().join("proxy")).unwrap();
     elsewhere.run(["build", "--offline"]).ok();
@@ -227,7 +230,7 @@ fn errors_in_the_sources_are_told_in_the_users_terms() {
     );
     workspace.replace(OPS_GO, "func Read(", "func Read((");
     workspace.fails(1, &["sums/exports/export_demo_sums_ops/ops.go:17:17: syntax error"]);
-    // What the go command is to tell, where it stands.
+    // The go command reports this with its place.
     workspace.write(OPS_GO, OPS.replace("\"strconv\"", "\"strconvv\""));
     workspace.fails(1, &["sums:list", "ops.go:6:2: package strconvv is not in std"]);
     workspace.write(OPS_GO, OPS);
@@ -241,12 +244,12 @@ fn errors_in_the_sources_are_told_in_the_users_terms() {
     let cycle = "import cycle not allowed: example.com/sums/a imports example.com/sums/b imports \
                  example.com/sums/a";
     workspace.fails(2, &["run.toml:7:10", cycle]);
-    // That it is one only on another system is nobody's mistake.
+    // A package that has files only for another system is not a mistake.
     workspace.write("sums/b/b.go", "package b\n");
     workspace.write("sums/b/b_linux.go", "package b\n\nimport _ \"example.com/sums/a\"\n");
     workspace.write(OPS_GO, OPS);
     workspace.run(["build"]).ok();
-    // A package that nobody wrote.
+    // The package with the exports is missing.
     std::fs::remove_dir_all(workspace.path("sums/exports")).unwrap();
     workspace.fails(1, &["undefined: export_demo_sums_ops.Add"]);
     workspace.replace("sums/main.go", "import _ \"example.com/sums/exports/wit_exports\"", "");
@@ -288,14 +291,14 @@ fn a_program_knows_how_it_was_built() {
     workspace.write("sums/hidden/c.txt", "c");
     let first = "true example.com/hello example.com/hello a.org/words {-buildmode c-shared}\n";
     assert_eq!(printed(&workspace), format!("{first}Hello from Go! 2 b\n"));
-    // What is embedded belongs to the program, and only to its package.
-    // Results are kept from one run of the tests to the next, so it is another text each time.
+    // Embedded files belong to the program, and only to the package that embeds them. Results are kept from
+    // one run of the tests to the next, so it is another text each time.
     let unique = workspace.root().display().to_string();
     workspace.write("sums/texts/deep/b.txt", &unique);
     let run = workspace.run(["build", "-j1"]).ok();
     assert_eq!(run.ran(), ["sums:compile", "sums:link", "sums:finish"]);
     assert_eq!(printed(&workspace), format!("{first}Hello from Go! 2 {unique}\n"));
-    // A tag.
+    // The next edit sets a build tag.
     workspace
         .write("words/loud.go", "//go:build loud\n\npackage words\n\nconst Greeting = \"HELLO\"\n");
     workspace.replace("words/words.go", "package words", "//go:build !loud\n\npackage words");
@@ -306,7 +309,8 @@ fn a_program_knows_how_it_was_built() {
     workspace.replace("run.toml", env, "language = \"go\"");
     std::fs::remove_file(workspace.path("words/loud.go")).unwrap();
     workspace.run(["build"]).ok();
-    // A line more, before what others use: they are compiled as well.
+    // One more line before the constant that others use changes the export data, so they are compiled as
+    // well.
     let words = format!("package words\n\n\n\nconst Greeting = \"{unique}\"\n");
     workspace.write("words/words.go", words);
     let run = workspace.run(["build", "-j1"]).ok();
@@ -315,27 +319,28 @@ fn a_program_knows_how_it_was_built() {
 }
 
 #[test]
-fn nothing_is_promised_of_a_compiler_that_nobody_has_tried() {
+fn a_tinygo_that_no_component_asks_for_is_told() {
     let workspace = command("package main\n\nfunc main() {}\n");
-    for name in ["tinygo", "wasm-tools"] {
-        workspace.write(&format!("vendor/{name}/bin/{name}"), "");
-        let folder = format!("vendor/{name}");
-        let added = format!("{name}@1.0.0");
-        workspace.run(["toolchain", "add", &added, "--path", &folder]).ok();
-    }
-    let manifest = workspace.read_text("run.toml");
-    workspace.write("run.toml", format!("{manifest}\n[build]\nreproducible = true\n"));
-    workspace
-        .run(["build"])
-        .exits(104)
-        .says("`[build] reproducible = true` can't be promised with tinygo 1.0.0")
-        .says("see what `run verify` finds");
+    workspace.write("vendor/tinygo/bin/tinygo", "");
+    workspace.run(["toolchain", "add", "tinygo@1.0.0", "--path", "vendor/tinygo"]).ok();
+    let built = workspace.run(["build"]).ok().says("`compiler = \"tinygo\"`");
+    // One remedy is to use the TinyGo. It can't build anything here, because it is only an empty file.
+    let run_toml = workspace.read_text("run.toml");
+    let (_, line) = built.stderr.split_once("write `").unwrap();
+    add_to_component(&workspace, line.split('`').next().unwrap());
+    let asked = workspace.run(["build", "--offline"]);
+    assert!(!asked.stderr.contains("compiles no component"), "{}", asked.stderr);
+    workspace.write("run.toml", run_toml);
+    let (_, remedy) = built.stderr.split_once("take it out with `run ").unwrap();
+    let remedy: Vec<&str> = remedy.split('`').next().unwrap().split(' ').collect();
+    workspace.run_all(&remedy).ok();
+    assert!(!workspace.run(["build"]).ok().stderr.contains("tinygo"));
 }
 
 #[test]
 fn what_go_mod_and_go_sum_lack_is_told() {
     let workspace = sums();
-    // A package that go.mod does not name: a build downloads nothing.
+    // go.mod does not name this package, and a build does not download it.
     workspace.replace(OPS_GO, "\"strconv\"", "\"strconv\"\n\t_ \"example.org/absent\"");
     workspace
         .fails(1, &["cannot find module providing package example.org/absent", "go mod tidy -e"]);
@@ -385,7 +390,7 @@ fn a_folder_vendor_is_taken_instead_of_modules() {
                 # example.org/plus v1.2.0\n## explicit; go 1.20\nexample.org/plus\n";
     workspace.write("sums/vendor/modules.txt", list);
     workspace.write("sums/vendor/example.org/deep/deep.go", "package deep\n");
-    // Not the one of the proxy: this one multiplies.
+    // This is not the module of the proxy: it multiplies.
     let plus = "package plus\n\nfunc Add(a, b uint32) uint32 { return a * b }\n";
     workspace.write("sums/vendor/example.org/plus/plus.go", plus);
     let run = workspace.run(["build"]).ok();
@@ -395,7 +400,7 @@ fn a_folder_vendor_is_taken_instead_of_modules() {
     workspace.write("sums/vendor/modules.txt", list.replace("v1.2.0", "v1.1.0"));
     workspace.fails(1, &["inconsistent vendoring", "go mod vendor"]);
 
-    // A module of the project, which has changed since it was copied.
+    // A module of the project, which has been changed since it was copied.
     let workspace = command(
         "package main\n\nimport (\n\t\"fmt\"\n\n\t\"a.org/words\"\n)\n\n\
          func main() { fmt.Println(words.Greeting) }\n",
@@ -417,7 +422,7 @@ fn a_plain_program_is_a_command() {
     assert_eq!(printed(&workspace), "Hello from Go!\n");
 }
 
-/// A project with the command `main`, which may use another module of the project.
+/// Makes a project with the command `main`, which may use another module of the project.
 pub(super) fn command(main: &str) -> Workspace {
     Workspace::new()
         .file("run.toml", RUN_TOML.replace("sums/wit", "sums/wit/sums.wit"))
@@ -436,7 +441,7 @@ pub(super) fn command(main: &str) -> Workspace {
         .file("sums/main.go", main)
 }
 
-/// Builds it, and says what it prints.
+/// Builds the command, and returns what it prints.
 pub(super) fn printed(workspace: &Workspace) -> String {
     workspace.run(["build"]).ok();
     prints(&workspace.read("target/wasm/sums.wasm"))
@@ -465,7 +470,7 @@ fn a_module_in_the_generators_own_layout_builds() {
     assert_eq!(call(&component, "add", &["40", "2"]).as_deref(), Some("42"));
 }
 
-/// A module that nobody has published: its checksum is of nothing.
+/// Returns the lines of go.sum for a module that nobody has published, with the checksum of nothing.
 fn unpublished(workspace: &Workspace, module: &str) {
     workspace.write("sums/go.mod", format!("{GO_MOD}require {module} v1.0.0\n"));
     let sum = "h1:TtuEoJY73RtzVFTancwedhvVmRd/jCrZysxExOw/owY=";
@@ -499,7 +504,7 @@ fn the_programs_of_an_image_never_run_outside_the_sandbox() {
         assert!(!hacked.exists(), "{}", std::fs::read_to_string(&hacked).unwrap());
         assert!(run.stderr.contains(text), "no {text:?} in:\n{}", run.stderr);
     };
-    // Modules that are there, one that can't be had, and one that only the user's own go can fetch.
+    // Some of the modules exist, one can't be fetched, and one can be fetched only by the user's own go.
     fails("error");
     unpublished(&workspace, &module);
     fails(&format!("cannot fetch module {module}@v1.0.0"));
@@ -507,8 +512,8 @@ fn the_programs_of_an_image_never_run_outside_the_sandbox() {
     fails("go could not fetch");
 }
 
-/// A project that needs a module from a repository, which the user's git finds beside it; and the
-/// module's path, which no other project has.
+/// Makes a project that needs a module from a repository, which the user's git finds beside the project. Also
+/// returns the module's path, which no other project uses.
 fn with_a_private_module() -> (Workspace, String) {
     let workspace = sums();
     let unique = workspace.root().file_name().unwrap().to_str().unwrap().to_lowercase();
@@ -538,19 +543,24 @@ fn with_a_private_module() -> (Workspace, String) {
     (workspace, module)
 }
 
-/// The lines of go.sum, as the machine's go computes them.
+/// Returns the lines of go.sum, as the machine's go computes them.
 pub(super) fn checksums(workspace: &Workspace, module: &str) -> String {
+    checksums_of(workspace, module, "v1.2.0")
+}
+
+/// Returns these lines for any version.
+pub(super) fn checksums_of(workspace: &Workspace, module: &str, version: &str) -> String {
     let folder = workspace.root().join("tidy");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("go.mod"), "module tidy\n").unwrap();
     let mut go = Command::new("go");
-    go.args(["mod", "download", "-modcacherw", "-json", &format!("{module}@v1.2.0")]);
+    go.args(["mod", "download", "-modcacherw", "-json", &format!("{module}@{version}")]);
     go.current_dir(&folder).env("HOME", workspace.root().join("home")).env("GOSUMDB", "off");
     go.env("GOMODCACHE", folder.join("modules")).env("GOTOOLCHAIN", "local").env("GOFLAGS", "");
     let output = go.output().unwrap_or_else(|error| panic!("install Go: {error}"));
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let sum = |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
-    format!("{module} v1.2.0 {}\n{module} v1.2.0/go.mod {}\n", sum("Sum"), sum("GoModSum"))
+    format!("{module} {version} {}\n{module} {version}/go.mod {}\n", sum("Sum"), sum("GoModSum"))
 }
 
 #[test]
@@ -560,11 +570,14 @@ fn a_private_module_is_fetched_by_the_users_own_go() {
     let why =
         format!("module {module}@v1.2.0 has to come from its repository, as GOPRIVATE names it");
     workspace.fails(1, &[&why, "`go` is not installed; install Go"]);
-    // A checkout does not say how its modules are fetched.
+    // A checkout can't decide how its modules are fetched.
     workspace.write("go.work", "not a go.work");
     workspace.write("sums/go.env", "GOPROXY=off\n");
     let workspace = workspace.without_env("PATH");
     workspace.run(["build"]).ok();
+    // The module is fetched into a folder of the build, and nothing is written to the user's own module
+    // cache.
+    assert!(!workspace.root().join("home/go").exists());
     let component = workspace.read("target/wasm/sums.wasm");
     assert_eq!(call(&component, "add", &["40", "2"]).as_deref(), Some("42"));
 }

@@ -1,7 +1,7 @@
-//! Go projects as people have them: lines of go.mod, flags, embedded files, modules in the place of others.
+//! Tests what real Go projects use: lines of go.mod, flags, embedded files, replaced modules.
 
 use super::go::{GO_MOD, GO_SUM, OPS_GO, call, checksums, command, printed, publish, sums};
-use crate::harness::Workspace;
+use crate::harness::{self, Workspace};
 
 const HELLO: &str = "package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println(\"hello\") }\n";
 
@@ -10,12 +10,12 @@ fn a_command_starts_in_every_environment() {
     let workspace = command(HELLO);
     workspace.run(["build"]).ok();
     let component = workspace.read("target/wasm/sums.wasm");
-    let loaded = runtime::Runtime::new().unwrap().load(&component).unwrap();
+    let loaded = harness::load(&component);
     let asynchronous = tokio::runtime::Runtime::new().unwrap();
     for count in [0, 1, 3, 10, 20, 35] {
         for length in (0..400).step_by(23) {
             let variable = |number| (format!("V{number}"), "x".repeat(length));
-            let given = runtime::Command {
+            let given = runtime::CommandInput {
                 args: vec!["hello".to_owned(); count % 4],
                 env: (0..count).map(variable).collect(),
                 ..Default::default()
@@ -39,7 +39,7 @@ fn every_line_go_from_1_17_on_builds() {
         }
         assert_eq!(printed(&workspace), "Hello from Go!\n", "{}", pair[1]);
     }
-    // Bindings are of a newer language than the module.
+    // The bindings need a newer version of the language than the module has.
     let workspace = sums();
     workspace.replace("sums/go.mod", "go 1.26", "go 1.20");
     workspace.run(["build"]).ok();
@@ -85,16 +85,39 @@ fn flags_of_the_linker_are_honoured_and_others_refused() {
     assert_eq!(printed(&workspace), format!("{unique} Hello from Go! abc\n"));
     workspace.replace("run.toml", &set, &flags("-race"));
     workspace.fails(2, &["run.toml", "`-race`, which a build can't honour", "-tags=…"]);
-    // Tags that another test has, too: each list of them has a standard library of its own.
+    // Another test uses the same tags, because each list of tags has a standard library of its own.
     workspace.replace("run.toml", &flags("-race"), &flags("-trimpath -tags=loud"));
     assert_eq!(printed(&workspace), "dev Hello from Go! none\n");
+}
+
+#[test]
+fn what_decides_about_the_code_is_handed_on() {
+    let workspace = command(HELLO);
+    // Go's own stack traces have the names of functions in both.
+    let [debug, release] = ["debug", "release"].map(|level| {
+        workspace.run(["build", "--opt-level", level]).ok();
+        let component = workspace.read("target/wasm/sums.wasm");
+        let name = b"runtime.gopanic";
+        component.windows(name.len()).filter(|window| window == name).count()
+    });
+    assert_eq!(debug, release + 1);
+    // The profile of the program is invalid, and so are the values of some variables.
+    workspace.write("sums/default.pgo", "no profile");
+    workspace.fails(1, &["sums:compile", "default.pgo"]);
+    std::fs::remove_file(workspace.path("sums/default.pgo")).unwrap();
+    for name in ["GOEXPERIMENT", "GOWASM"] {
+        let line = format!("language = \"go\"\nenv = {{ {name} = \"imaginary\" }}");
+        workspace.replace("run.toml", "language = \"go\"", &line);
+        workspace.fails(1, &[name, "imaginary"]);
+        workspace.replace("run.toml", &line, "language = \"go\"");
+    }
 }
 
 #[test]
 fn what_go_can_not_compile_is_told_in_a_sentence() {
     let workspace = command("package main\n\nimport \"C\"\n\nfunc main() {}\n");
     workspace.fails(2, &["`sums/main.go` imports \"C\"", "cgo", "`language = \"c\"`"]);
-    // The remedy: a file that does without C.
+    // The remedy is a file without C.
     workspace.write("sums/c.go", "package main\n\nimport \"C\"\n");
     workspace.write("sums/main.go", HELLO);
     assert_eq!(printed(&workspace), "hello\n");
@@ -109,7 +132,7 @@ fn what_go_can_not_compile_is_told_in_a_sentence() {
     workspace.fails(1, &["world `hello` has the async function `say`"]);
 }
 
-/// A project with a module `example.org/uses` from the proxy, which has one file.
+/// Makes a project with a module `example.org/uses` from the proxy, which has one file.
 fn with_module(manifest: &str, file: &str) -> Workspace {
     let workspace = sums();
     let manifest = format!("module example.org/uses\n\ngo 1.20\n{manifest}");
@@ -145,7 +168,7 @@ fn a_module_of_the_project_may_stand_in_for_one_that_others_need() {
     assert_eq!(sum(&workspace, "5", "3"), "2");
     workspace.write("sums/third/inner/inner.go", inner.replace("a - b", "a * b"));
     assert_eq!(sum(&workspace, "5", "3"), "15", "an edit counts");
-    // And if the component's own packages use it as well.
+    // It also works if the component's own packages use it.
     workspace.replace(OPS_GO, "uses.Add(a, b)", "uses.Add(a, b) + inner.Add(1, 1)");
     workspace.replace(
         OPS_GO,
@@ -195,7 +218,7 @@ fn a_modules_path_may_lie_below_that_of_the_component() {
     for file in ["sums/go.mod", "sums/main.go"] {
         workspace.replace(file, "example.com/sums", "example.org");
     }
-    // A folder with a go.mod is no part of the module around it.
+    // A folder with a go.mod does not belong to the module around it.
     workspace.write("sums/nested/go.mod", "module example.org/nested\n");
     workspace.write("sums/nested/nested.go", "package nested\n\nfunc Broken() { no }\n");
     assert_eq!(sum(&workspace, "5", "3"), "8");

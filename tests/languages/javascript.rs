@@ -1,11 +1,14 @@
-//! JavaScript: what a component gets of its world, and errors in the sources and in the lockfile, each in the user's terms.
+//! Tests JavaScript: what a component gets from its world, and errors in the sources and in the lockfile, in
+//! the user's terms.
 
 use std::collections::BTreeSet;
 use std::sync::Once;
 
-use crate::harness::{Run, Workspace, repository};
+use crate::first_build::get;
+use crate::harness::{self, Run, Workspace, repository};
+use crate::remedies::told;
 
-mod npm;
+pub(crate) mod npm;
 
 const SOURCE: &str = "components/slug/app.js";
 const LOCK: &str = "components/slug/package-lock.json";
@@ -14,14 +17,14 @@ fn build(workspace: &Workspace) -> Run {
     workspace.run(["build", "-p", "slug"])
 }
 
-/// A world of one function. An engine is made for each world, which takes a while: so tests share this one.
+/// A world with one function. Tests share it, because making an engine for a world takes a while.
 pub(super) const HELLO: &str = "package demo:app;
 interface api { hello: func(name: string) -> string; }
 world app { export api; }
 ";
 
-/// [`HELLO`] with what all features of the engine need.
-const WEB: &str = "package demo:app;
+/// [`HELLO`] with the imports that all features of the engine need.
+pub(crate) const WEB: &str = "package demo:app;
 interface api { hello: func(name: string) -> string; }
 world app {
   import wasi:cli/stderr@0.2.12;
@@ -34,7 +37,7 @@ world app {
 }
 ";
 
-/// A project with one component, `app`, and a WIT package.
+/// Makes a project with one component, `app`, and a WIT package.
 pub(super) fn app(source: &str, code: &str, wit: &str) -> Workspace {
     let manifest = manifest("app", source, "wit");
     Workspace::new().file("run.toml", manifest).file(source, code).file("wit/world.wit", wit)
@@ -46,8 +49,9 @@ fn manifest(name: &str, source: &str, wit: &str) -> String {
     format!("[project]\nname = \"p\"\nversion = \"0.1.0\"\n{component}")
 }
 
-/// A project with one component of the world [`HELLO`], for which the first test that asks makes the engine.
-pub(super) fn hello(source: &str, code: &str) -> Workspace {
+/// Makes a project with one component of the world [`HELLO`]. The first test that calls this makes the
+/// engine.
+pub(crate) fn hello(source: &str, code: &str) -> Workspace {
     static ENGINE: Once = Once::new();
     ENGINE.call_once(|| {
         let code = "export const api = { hello: (name) => name };\n";
@@ -56,7 +60,7 @@ pub(super) fn hello(source: &str, code: &str) -> Workspace {
     app(source, code, HELLO)
 }
 
-/// The functions that the engine of a component imports, as `interface function`.
+/// Returns the functions that the engine of a component imports, as `interface function`.
 fn engine_imports(component: &[u8]) -> BTreeSet<String> {
     let modules = wasmparser::Parser::new(0).parse_all(component).filter_map(|payload| {
         let wasmparser::Payload::ModuleSection { unchecked_range, .. } = payload.unwrap() else {
@@ -79,7 +83,7 @@ fn engine_imports(component: &[u8]) -> BTreeSet<String> {
     found
 }
 
-/// The functions of a text in WIT that are no drafts, each as `interface function`.
+/// Returns the functions in a WIT text that are not drafts, each as `interface function`.
 fn functions(text: &str, version: &str) -> Vec<String> {
     let (mut package, mut interface, mut resource) = ("", "", None);
     let (mut found, mut gate) = (Vec::new(), false);
@@ -116,46 +120,107 @@ fn functions(text: &str, version: &str) -> Vec<String> {
     found
 }
 
-/// The functions of WASI that a world may import, without those that would switch a feature of the engine on.
-fn importable(text: &str, version: &str) -> Vec<String> {
+/// The patch numbers of the built-in releases of WASI 0.2, each with the release for which its text was
+/// written.
+const RELEASES: [(u32, &str); 13] = [
+    (0, "0.2.0"),
+    (1, "0.2.1"),
+    (2, "0.2.3"),
+    (3, "0.2.3"),
+    (4, "0.2.4"),
+    (5, "0.2.4"),
+    (6, "0.2.4"),
+    (7, "0.2.4"),
+    (8, "0.2.4"),
+    (9, "0.2.9"),
+    (10, "0.2.9"),
+    (11, "0.2.9"),
+    (12, "0.2.12"),
+];
+
+/// Returns the functions of WASI that a world may import, without those that would switch on a feature of the
+/// engine.
+fn importable((patch, text): (u32, &str)) -> Vec<String> {
     let packages = ["cli", "clocks", "filesystem", "http", "io", "random", "sockets"];
-    // The engine has another form of the sockets of this version.
-    let packages = packages.into_iter().filter(|name| (*name, version) != ("sockets", "0.2.10"));
+    // The engine has another form of this version of the sockets.
+    let packages = packages.into_iter().filter(|name| (*name, patch) != ("sockets", 10));
     let functions = packages.flat_map(|name| {
         let file = format!("rules/wit/wasi-{text}/{name}.wit");
-        functions(&std::fs::read_to_string(repository().join(file)).unwrap(), version)
+        let text = std::fs::read_to_string(repository().join(file)).unwrap();
+        functions(&text, &format!("0.2.{patch}"))
     });
-    // The first two are what a component exports.
+    // A component exports the first two.
     let without = ["/run@", "/incoming-handler@", "/outgoing-handler@", "/random@", "/stderr@"];
     functions.filter(|name| !without.iter().any(|part| name.contains(part))).collect()
 }
 
-/// Each interface of WASI, whatever of it the engine has for itself. The engine was built with 0.2.10, and its tools put
-/// stubs in the place of what has the name of 0.2.0 to 0.2.3 as well.
+/// Returns a handler for requests of this release, which answers with their method and path.
+fn handler((patch, _): (u32, &str)) -> String {
+    let version = format!("0.2.{patch}");
+    format!(
+        "import {{ Fields as F{patch}, OutgoingResponse as R{patch}, OutgoingBody as B{patch}, ResponseOutparam as O{patch} }}
+  from 'wasi:http/types@{version}';
+const h{patch} = {{ handle(request, out) {{
+  const response = new R{patch}(new F{patch}());
+  const body = response.body();
+  O{patch}.set(out, {{ tag: 'ok', val: response }});
+  const stream = body.write();
+  stream.blockingWriteAndFlush(new TextEncoder().encode(`{version} ${{request.method().tag}} ${{request.pathWithQuery()}}`));
+  stream[Symbol.dispose]();
+  B{patch}.finish(body, undefined);
+}} }};
+export {{ h{patch} as 'wasi:http/incoming-handler@{version}' }};
+"
+    )
+}
+
+/// Tests each interface of each release of WASI, even those that the engine also uses itself. The engine was
+/// built with 0.2.10, and its tools also replace imports of 0.2.0 to 0.2.3 by stubs. One component has all of
+/// them, because making an engine takes long, and it answers requests of each release.
 #[test]
 fn nothing_that_a_world_imports_is_stubbed_away() {
-    let service = "export const incomingHandler = { handle() {} };\n";
-    let workspace = Workspace::new().file("app.js", service);
-    for (text, version) in [("0.2.3", "0.2.3"), ("0.2.9", "0.2.10"), ("0.2.12", "0.2.12")] {
-        let expected = importable(text, version);
-        assert!(expected.len() > 100, "{}", expected.len());
-        let interfaces: BTreeSet<&str> =
-            expected.iter().map(|name| name.split(' ').next().unwrap()).collect();
-        let imports: String = interfaces.iter().map(|name| format!("  import {name};\n")).collect();
-        let export = format!("  export wasi:http/incoming-handler@{version};\n");
-        workspace.write("run.toml", manifest("app", "app.js", "wit"));
-        let wit = format!("package demo:app;\nworld app {{\n{imports}{export}}}\n");
-        workspace.write("wit/world.wit", wit);
-        workspace.run(["build"]).ok();
-        let found = engine_imports(&workspace.read("target/wasm/app.wasm"));
-        let lost: Vec<&String> = expected.iter().filter(|name| !found.contains(*name)).collect();
-        assert!(lost.is_empty(), "{version}: {lost:?}");
-    }
-    workspace
-        .write("app.js", "addEventListener('fetch', (e) => e.respondWith(new Response('')));\n");
-    let run = workspace.run(["build"]).exits(1);
-    run.says("`addEventListener(\"fetch\", …)` is not what makes a component serve requests")
-        .says("export const incomingHandler = { handle(request, response)");
+    let expected: BTreeSet<String> = RELEASES.into_iter().flat_map(importable).collect();
+    assert!(expected.len() > 100 * RELEASES.len(), "{}", expected.len());
+    let interfaces: BTreeSet<&str> =
+        expected.iter().map(|name| name.split(' ').next().unwrap()).collect();
+    let imports: String = interfaces.iter().map(|name| format!("  import {name};\n")).collect();
+    let exports =
+        RELEASES.map(|(patch, _)| format!("  export wasi:http/incoming-handler@0.2.{patch};\n"));
+    let wit = format!("package demo:app;\nworld app {{\n{imports}{}}}\n", exports.concat());
+    let workspace = app("app.js", &RELEASES.map(handler).concat(), &wit);
+    workspace.run(["build"]).ok();
+    let component = workspace.read("target/wasm/app.wasm");
+    let found = engine_imports(&component);
+    let lost: Vec<&String> = expected.difference(&found).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+    let asynchronous = tokio::runtime::Runtime::new().unwrap();
+    asynchronous.block_on(async {
+        let loaded = harness::load(&component);
+        for (patch, _) in RELEASES {
+            let handler = format!("wasi:http/incoming-handler@0.2.{patch}");
+            let server = loaded.serve_by(&handler, "127.0.0.1:0".parse().unwrap()).await.unwrap();
+            let address = server.address();
+            let answer = tokio::task::spawn_blocking(move || get(address, "/a?b")).await.unwrap();
+            assert_eq!(answer, (200, format!("0.2.{patch} get /a?b")));
+            server.shutdown().await;
+        }
+    });
+}
+
+/// The error about `addEventListener` says what a service has to export instead.
+#[test]
+fn a_service_worker_is_told_what_a_component_exports() {
+    let workspace = Workspace::example("polyglot");
+    workspace.replace("run.toml", "components/quote/src/app.ts", "components/quote/app.js");
+    workspace.replace("run.toml", "language = \"typescript\"", "language = \"javascript\"");
+    let listens = "addEventListener('fetch', (e) => e.respondWith(new Response('')));\n";
+    workspace.write("components/quote/app.js", listens);
+    let line = told(&workspace, "run build -p quote", 1)
+        .advises("`addEventListener(\"fetch\", …)` is not what makes a component serve requests")
+        .text("export const incomingHandler = ");
+    let line = line.replace('…', "response;");
+    workspace.write("components/quote/app.js", format!("{line};\n"));
+    workspace.types("run build -p quote").ok();
 }
 
 #[test]
@@ -164,17 +229,35 @@ fn an_import_stays_without_the_feature_of_the_engine_that_has_the_same() {
 import { getStdout } from 'wasi:cli/stdout@0.2.3';
 export const api = { hello(name) { getStdout(); return `${name} ${now().seconds}`; } };
 ";
-    let wit = HELLO.replace(
-        "export api;",
-        "import wasi:clocks/wall-clock@0.2.3; import wasi:cli/stdout@0.2.3; export api;",
-    );
+    // The world includes the drafts that are built in.
+    let drafts =
+        ["config/store@0.2.0-rc.1", "keyvalue/store@0.2.0-draft", "logging/logging@0.1.0-draft"];
+    let imports = ["clocks/wall-clock@0.2.3", "cli/stdout@0.2.3"].into_iter().chain(drafts);
+    let imports: String = imports.map(|name| format!("import wasi:{name}; ")).collect();
+    let wit = HELLO.replace("export api;", &format!("{imports}export api;"));
     let workspace = app("app.js", code, &wit);
     workspace.run(["build"]).ok();
     let component = workspace.read("target/wasm/app.wasm");
-    let world = ["wasi:cli/stdout", "wasi:clocks/wall-clock", "wasi:io/error", "wasi:io/poll"];
-    assert_eq!(super::imports(&component), [&world[..], &["wasi:io/streams"]].concat());
+    let world = [
+        "wasi:cli/stdout",
+        "wasi:clocks/wall-clock",
+        "wasi:config/store",
+        "wasi:io/error",
+        "wasi:io/poll",
+        "wasi:io/streams",
+        "wasi:keyvalue/store",
+        "wasi:logging/logging",
+    ];
+    assert_eq!(super::imports(&component), world);
     let found = engine_imports(&component);
-    for name in ["wasi:clocks/wall-clock@0.2.3 now", "wasi:cli/stdout@0.2.3 get-stdout"] {
+    let functions = [
+        "wasi:cli/stdout@0.2.3 get-stdout",
+        "wasi:clocks/wall-clock@0.2.3 now",
+        "wasi:config/store@0.2.0-rc.1 get",
+        "wasi:keyvalue/store@0.2.0-draft open",
+        "wasi:logging/logging@0.1.0-draft log",
+    ];
+    for name in functions {
         assert!(found.contains(name), "{found:?}");
     }
 }
@@ -190,7 +273,8 @@ fn what_a_world_lacks_for_the_code_is_told_with_the_imports_to_add() {
 ];
 export const api = { hello: async (name) => `${await work[name.length]()}` };
 ";
-    let told = hello("app.js", code).run(["build"]).ok();
+    let workspace = hello("app.js", code);
+    let told = workspace.run(["build"]).ok();
     let warnings: Vec<&str> =
         told.stderr.lines().filter(|line| line.contains("warning: app.js uses")).collect();
     let uses = ["`Date.now`, `setTimeout`", "`fetch`", "`Math.random`", "`console.log`"];
@@ -198,7 +282,22 @@ export const api = { hello: async (name) => `${await work[name.length]()}` };
     for used in uses {
         assert!(warnings.iter().any(|warning| warning.contains(used)), "{used}: {warnings:?}");
     }
-    // What they say to add makes the world with which the popular packages are tried.
+    // What the warnings say about each feature is true.
+    let component = workspace.read("target/wasm/app.wasm");
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let loaded = harness::load(&component);
+        let call = async |name: &str| {
+            let answer = loaded.call(Some("demo:app/api"), "hello", &[&format!("{name:?}")]).await;
+            answer.map_or_else(|error| error.to_string(), Option::unwrap)
+        };
+        let time: f64 = call("").await.trim_matches('"').parse().unwrap();
+        assert!((315_532_800_000.0..315_620_000_000.0).contains(&time), "{time} is not in 1980");
+        assert!(call("1").await.contains("trapped"), "timers fail");
+        assert_eq!(call("22").await, call("22").await, "random numbers are the same");
+        assert!(call("333").await.contains("trapped"), "requests fail");
+        assert_eq!(call("4444").await, "\"undefined\"", "nothing is written");
+    });
+    // The imports that they advise make the world with which the popular packages are tested.
     let parts = warnings.iter().flat_map(|warning| warning.split('`'));
     let imports: BTreeSet<&str> = parts.filter(|part| part.starts_with("import ")).collect();
     let imports: String = imports.iter().map(|line| format!("  {line}\n")).collect();
@@ -214,7 +313,7 @@ export const api = { hello: (name) => (typeof setTimeout === 'function' ? fetch(
     let workspace = hello("app.js", code);
     let told = workspace.run(["build"]).ok();
     assert!(!told.stderr.contains("warning"), "{}", told.stderr);
-    // Other ways to the same functions.
+    // The code can reach the same functions in other ways.
     let code = "const { random } = Math;
 const send = globalThis['fetch'], log = console;
 export const api = { hello: (name) => { log.log(self.performance?.now()); return `${random(send)}`; } };
@@ -259,6 +358,37 @@ fn errors_in_a_module_are_told_with_its_place() {
     let unknown = format!("import x from \"not-in-the-lockfile\";\n{original}x();\n");
     let hint = "npm install --package-lock-only NAME";
     check(&unknown, "bundle", &["components/slug/app.js:1:14", "not-in-the-lockfile", hint]);
+}
+
+#[test]
+fn what_the_top_level_can_not_do_is_told_with_what_to_do_instead() {
+    let code = |top: &str, now: &str| {
+        format!(
+            "{top}\nexport const api = {{ hello(name) {{ {now} return `${{name}}${{x}}`; }} }};\n"
+        )
+    };
+    let calls = [
+        ("const x = Math.random();", "such as `Math.random` in app.js"),
+        (
+            "const x = setTimeout(() => {}, 1);",
+            "setTimeout can only be used during request handling",
+        ),
+        ("const x = performance.now();", "bad_optional_access"),
+        (
+            "const x = fetch('http://example.test/');",
+            "fetch can only be used during request handling",
+        ),
+    ];
+    let workspace = hello("app.js", "");
+    for (top, said) in calls {
+        workspace.write("app.js", code(top, ""));
+        told(&workspace, "run build", 1)
+            .advises(said)
+            .advises(": do in a function what has to be done");
+    }
+    workspace
+        .write("app.js", code("", &calls.map(|(top, _)| top.replace("const x", "var x")).concat()));
+    workspace.types("run build").ok();
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Symlinks of a checkout: those that stay in the project are followed in every language, to files and to
-//! folders, and an edit behind one is seen. One that leads out is refused by name.
+//! Tests symlinks of a checkout. Those that stay in the project are followed in every language, to files and
+//! to folders, and an edit of their target is noticed. One that leads out is refused by name.
 
 use super::holds;
 use crate::harness::Workspace;
@@ -11,13 +11,13 @@ const WIT: &str = "package demo:app;\ninterface api { hello: func(name: string) 
 struct Linked {
     language: &'static str,
     source: &'static str,
-    /// The names and texts of the files that are linked to, in `common` and in `common/more`.
+    /// The names and texts of the files that links lead to, in `common` and in `common/more`.
     linked: [File; 2],
     /// The other files.
     files: &'static [File],
 }
 
-/// A name and a text.
+/// The name and the text of a file.
 type File = (&'static str, &'static str);
 
 const PROJECTS: [Linked; 7] = [
@@ -123,8 +123,7 @@ const PROJECTS: [Linked; 7] = [
     },
 ];
 
-/// A project with one component, which lies in a folder that is a link, has a link to a file and one to
-/// a folder.
+/// Makes a project with one component. Its folder is a link, and has a link to a file and one to a folder.
 fn project(language: &str) -> Workspace {
     let found = PROJECTS.iter().find(|project| project.language == language);
     let Linked { source, linked, files, .. } = found.unwrap();
@@ -155,7 +154,7 @@ fn project(language: &str) -> Workspace {
     workspace
 }
 
-/// Builds, and builds again after an edit of each of the files that links lead to.
+/// Builds, and then builds again after an edit of each file to which a link leads.
 fn builds_and_sees_edits(language: &str) {
     let workspace = project(language);
     workspace.run(["build"]).ok();
@@ -190,7 +189,7 @@ fn javascript_follows_links() {
 
 #[test]
 fn python_follows_links() {
-    // The memory of the interpreter is slow to make, so there is no second build.
+    // A component in Python takes long to make, so there is no second build.
     let workspace = project("python");
     workspace.run(["build"]).ok();
     holds(&workspace, "(ONE-TWO)");
@@ -227,7 +226,7 @@ fn a_link_out_of_the_project_is_refused_by_name() {
         .says("outside of the project")
         .says("put a copy of what the link leads to into the project");
     std::fs::remove_file(workspace.path("real/app/far.h")).unwrap();
-    // A folder is not looked into unless something in it is asked for.
+    // `run` does not look into a folder unless something in it is needed.
     workspace.link(away.path().to_str().unwrap(), "real/app/far");
     workspace.run(["build"]).ok();
     workspace.replace("run.toml", "wit = \"wit\"", "wit = \"wit\"\ninputs = [\"app/far/*.h\"]");
@@ -253,7 +252,7 @@ fn inputs_and_wit_are_found_behind_links() {
     );
     workspace.run(["build"]).ok();
     holds(&workspace, "(ONEONE-TWO)");
-    // An edit of WIT behind a link is seen: the world has a function more, which is missing.
+    // An edit of WIT behind a link is noticed: the world has one more function, which the component lacks.
     workspace.replace("wit/app.wit", "world app {", "world app { export more: func();");
     workspace.run(["build"]).exits(1).says("exports_app_more");
 }

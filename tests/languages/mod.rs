@@ -1,4 +1,4 @@
-//! What each language builds, and what its users are told when they err.
+//! Tests each language: what it builds, and the messages about mistakes.
 
 use std::io::Read as _;
 use std::net::TcpListener;
@@ -13,16 +13,22 @@ use crate::harness::Workspace;
 
 mod c;
 mod go;
+mod go_advice;
+mod go_modules;
 mod go_projects;
 mod javascript;
 mod links;
-mod python;
+mod projects;
+pub(crate) mod python;
 mod rust;
+mod tinygo;
 mod typescript;
 mod worlds;
 mod zig;
 
-/// The names that a component imports, without versions, sorted.
+pub(crate) use javascript::{WEB, hello, npm::npm_workspace};
+
+/// Returns the names that a component imports, without versions, sorted.
 fn imports(component: &[u8]) -> Vec<String> {
     let names = crate::harness::imports(component);
     let mut names: Vec<String> =
@@ -31,7 +37,8 @@ fn imports(component: &[u8]) -> Vec<String> {
     names
 }
 
-/// Checks that the component `app` has a text in it, such as one that was computed while it was made.
+/// Checks that the component `app` contains a text, for example one that was computed while the component was
+/// made.
 #[track_caller]
 fn holds(workspace: &Workspace, text: &str) {
     let component = workspace.read("target/wasm/app.wasm");
@@ -47,16 +54,16 @@ impl Workspace {
         std::fs::set_permissions(self.path(path), mode).unwrap();
     }
 
-    /// Makes a symlink of the project, and the folders above it.
+    /// Makes a symlink in the project, and the folders above it.
     fn link(&self, target: &str, path: &str) {
         let path = self.path(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::os::unix::fs::symlink(target, path).unwrap();
     }
 
-    /// Makes `vendor/image` the image of a toolchain, as a checkout can do it: by a tree that one of its
-    /// builds has put into the store, and by its lock.
-    fn pin_image(&self, toolchain: &str, version: &str) {
+    /// Makes `vendor/image` the image of a toolchain in the way that a checkout can do it: one of its builds
+    /// puts the tree into the store, and its lock names it.
+    pub(crate) fn pin_image(&self, toolchain: &str, version: &str) {
         let _ = std::fs::remove_file(self.path("run.lock.toml"));
         let added = format!("evil@{version}");
         self.run(["toolchain", "add", &added, "--path", "vendor/image"]).ok();
@@ -69,7 +76,7 @@ impl Workspace {
     }
 }
 
-/// A server that takes every connection and never says a word.
+/// A server that accepts every connection and never answers.
 struct Silence {
     url: String,
     listener: TcpListener,
@@ -81,7 +88,7 @@ impl Silence {
         Self { url: format!("http://{}", listener.local_addr().unwrap()), listener }
     }
 
-    /// Waits until a build asks it for something, has the build stop, and sees that it does.
+    /// Waits until a build sends a request, stops the build by a signal, and checks that it ends.
     fn is_left_by(&self, mut build: Child, workspace: &Workspace) {
         let (mut stream, _) = self.listener.accept().unwrap();
         let mut byte = [0];
@@ -98,7 +105,7 @@ impl Silence {
     }
 }
 
-/// The command lines of processes with this home.
+/// Returns the command lines of the processes that have this home folder.
 fn processes_of(home: &Path) -> Vec<String> {
     let variable = format!("HOME={}", home.display());
     let folders = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());

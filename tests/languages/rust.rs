@@ -1,16 +1,16 @@
-//! Rust: errors in the terms of the user, and packages for cargo-component.
+//! Tests Rust: errors in the user's terms, and packages for cargo-component.
 //!
-//! What Rust shares with the others is tested elsewhere: a syntax error, a missing export, a missing
-//! lockfile and a build script that wants a network in `hermetic.rs`, a crate with other bytes in
-//! `lockfile.rs`.
+//! Other files test what Rust shares with other languages: `hermetic.rs` has a syntax error, a missing
+//! export, a missing lockfile and a build script that wants a network, and `lockfile.rs` has a crate with
+//! other bytes.
 
-use crate::harness::{Workspace, prints};
+use crate::harness::{self, Workspace, prints};
 
 mod advice;
 mod own_packages;
 mod third_party;
 
-/// A project of one component `app` in Rust, at the root of its package.
+/// Makes a project with one component `app` in Rust, at the root of its package.
 fn app(source: &str) -> Workspace {
     let text = format!(
         "[project]\nname = \"p\"\nversion = \"0.1.0\"\n\n[[component]]\nname = \"app\"\nsource = \"{source}\"\n"
@@ -27,24 +27,24 @@ impl Workspace {
         self.file(&format!("{folder}Cargo.toml"), text)
     }
 
-    /// Writes the lockfile, from its packages.
+    /// Writes the lockfile with these packages.
     fn cargo_lock(self, packages: &[&str]) -> Self {
         let packages = packages.iter().map(|text| format!("\n[[package]]\n{text}\n"));
         self.file("Cargo.lock", format!("version = 4\n{}", packages.collect::<String>()))
     }
 
-    /// What the component `app`, as it was built, prints.
+    /// Returns what the built component `app` prints.
     fn app_prints(&self) -> String {
         prints(&self.read("target/wasm/app.wasm"))
     }
 }
 
-/// A package of the checkout in a lockfile.
+/// Returns the entry of a lockfile for a package of the checkout.
 fn local(name: &str, dependencies: &str) -> String {
     format!("name = \"{name}\"\nversion = \"0.1.0\"\ndependencies = [{dependencies}]")
 }
 
-/// A crate from the registry, as lockfiles have it.
+/// The entry of a lockfile for a crate from the registry.
 const ITOA: &str = "name = \"itoa\"\nversion = \"1.0.19\"\n\
      source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
      checksum = \"3bd1574e617a9a6c1f8f8181bd7e841e1f20e4277607ef28945765188d6284d4\"";
@@ -67,7 +67,8 @@ fn a_stale_lockfile_is_an_error_with_the_command_that_mends_it() {
     assert!(run.stderr.contains("no matching package named `itoa` found"), "{}", run.stderr);
 }
 
-/// A workspace with a package for cargo-component and one for cargo, built with the shared store.
+/// Makes a workspace with a package for cargo-component and one for cargo, and builds it with the shared
+/// store.
 fn units() -> Workspace {
     Workspace::built("cargo-component")
 }
@@ -82,19 +83,18 @@ fn both_kinds_of_packages_are_built_in_one_workspace() {
     }
     let asynchronous = tokio::runtime::Runtime::new().unwrap();
     asynchronous.block_on(async {
-        let runtime = runtime::Runtime::new().unwrap();
-        let units = runtime.load(&component("units")).unwrap();
+        let units = harness::load(&component("units"));
         let arguments = ["{value: 2, in: mile}", "metre"];
         let converted = units.call(Some("demo:units/length"), "convert", &arguments).await;
         assert_eq!(converted.unwrap().unwrap(), "{value: 3218.688, in: metre}");
-        let table = runtime.load(&component("table")).unwrap();
-        let table = table.run(&runtime::Command::default()).await.unwrap();
+        let table = harness::load(&component("table"));
+        let table = table.run(&runtime::CommandInput::default()).await.unwrap();
         let text = String::from_utf8(table.stdout).unwrap();
         assert_eq!(text.lines().next(), Some("1 mi = 1609.344 m"));
     });
 }
 
-/// Offline, cargo-component wants a lockfile of its own as soon as the WIT refers to another package.
+/// If the WIT refers to another package, cargo-component needs a lockfile of its own when it is offline.
 #[test]
 fn wit_of_several_packages_is_bound_for_a_package_for_cargo_component() {
     let bitflags = "name = \"bitflags\"\nversion = \"2.13.2\"\n\
@@ -104,7 +104,7 @@ fn wit_of_several_packages_is_bound_for_a_package_for_cargo_component() {
          source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
          checksum = \"c4db52a11d4dfb0a59f194c064055794ee6564eb1ced88c25da2cf76e50c5621\"\n\
          dependencies = [\"bitflags\"]";
-    // The tool is built once: other tests wait for it here.
+    // The tool is built once, and other tests wait for it here.
     units();
     let workspace = app("src/lib.rs")
         .package(
@@ -137,7 +137,7 @@ fn wit_of_several_packages_is_bound_for_a_package_for_cargo_component() {
 fn bindings_are_made_in_the_action_and_never_in_the_checkout() {
     let workspace = units();
     assert!(!workspace.exists("units/src/bindings.rs"));
-    // What somebody else's tools have left there is of no use.
+    // A file that another tool has left there is not read.
     workspace.write("units/src/bindings.rs", "not Rust");
     assert_eq!(workspace.run(["build"]).ok().ran(), Vec::<&str>::new());
     assert_eq!(workspace.read_text("units/src/bindings.rs"), "not Rust");
@@ -176,7 +176,11 @@ fn a_world_from_a_registry_is_refused_with_advice() {
     check(
         "path = \"wit\"\nworld = \"units\"",
         "package = \"demo:units\"\nversion = \"1.0.0\"\nworld = \"units\"",
-        &["run.toml:10:", "`demo:units/units`, from a registry", "include demo:units/units"],
+        &[
+            "run.toml:10:",
+            "`demo:units/units@1.0.0`, from a registry",
+            "include demo:units/units@1.0.0",
+        ],
     );
     check("world = \"units\"", "world = \"metres\"", &["world `metres`, run.toml `units`"]);
     check("wit = \"units/wit\"", "", &["units/Cargo.toml", "add `wit = \"units/wit\"`"]);

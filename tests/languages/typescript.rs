@@ -1,7 +1,8 @@
-//! TypeScript: types are checked beside the build, against the world and by the project's own rules.
+//! Tests TypeScript: types are checked beside the build, against the world and by the project's own rules.
 
 use super::javascript::{app, hello};
 use crate::harness::{Run, Workspace};
+use crate::remedies::{add_to_component, told};
 
 const SOURCE: &str = "components/quote/src/app.ts";
 
@@ -19,9 +20,9 @@ fn an_error_of_types_fails_the_build_and_blocks_nothing() {
     for action in ["quote:bundle", "quote:compile", "quote:finish"] {
         assert!(run.ran().contains(&action), "{:?}", run.ran());
     }
-    // It is told again, not remembered as good.
+    // The check fails again, because failures are not cached.
     assert_eq!(build(&workspace).exits(1).ran(), ["quote:check"]);
-    // Types don't reach the bundle.
+    // The bundle contains no types.
     workspace.replace(SOURCE, "const author: number =", "const author =");
     assert_eq!(build(&workspace).ok().ran(), ["quote:bundle", "quote:check"]);
 }
@@ -56,7 +57,7 @@ fn the_configuration_of_the_project_holds() {
         .file("components/quote/tsconfig.json", "{ \"extends\": \"../../tsconfig.base.json\" }");
     workspace.replace(SOURCE, "const route", "const unused = 1;\nconst route");
     build(&workspace).exits(1).says(&format!("{SOURCE}:14:7 - error TS6133"));
-    // Without it, that is allowed.
+    // Without a tsconfig.json it is allowed.
     std::fs::remove_file(workspace.path("components/quote/tsconfig.json")).unwrap();
     build(&workspace).ok();
 }
@@ -65,7 +66,7 @@ fn the_configuration_of_the_project_holds() {
 fn a_service_imports_what_its_world_names() {
     let workspace = Workspace::example("polyglot");
     build(&workspace).ok();
-    // Of wasi:http/proxy.
+    // These interfaces are those of wasi:http/proxy.
     let world = [
         "wasi:cli/stderr",
         "wasi:cli/stdin",
@@ -93,7 +94,7 @@ fn a_function_that_is_exported_may_be_asynchronous() {
 ";
     let workspace = hello("src/app.ts", code);
     workspace.run(["build"]).ok();
-    // What it promises is of the type that is asked for.
+    // The promise has to resolve to the right type.
     workspace.replace("src/app.ts", "`${name}!`", "name.length");
     workspace.run(["build"]).exits(1).says("error: app:check").says("WIT world asks for");
 }
@@ -158,7 +159,7 @@ export const api = { hello(n: string): string { return n + W; } };
     run.says("run toolchain sync --upgrade typescript@5.9.3").says("`check = false`");
     workspace.run(["toolchain", "sync", "--upgrade", "typescript@5.9.3"]).ok();
     workspace.run(["build"]).ok();
-    // It checks.
+    // The module is checked.
     workspace.replace("src/lib/w.ts", "'w'", "7");
     workspace.run(["build"]).exits(1).says("src/lib/w.ts:1:14 - error TS2322");
     workspace.replace("run.toml", "wit = \"wit\"", "wit = \"wit\"\ncheck = false");
@@ -182,4 +183,34 @@ fn a_file_outside_of_the_package_has_to_be_an_input() {
     assert!(!run.stderr.contains("npm install"), "{}", run.stderr);
     workspace.replace("run.toml", "wit = \"wit\"", &format!("wit = \"wit\"\n{added}"));
     workspace.run(["build"]).ok();
+}
+
+/// A name for files in `paths` of the configuration is not a package.
+#[test]
+fn a_name_for_a_file_outside_of_the_package_leads_to_an_input() {
+    let code = "import { X } from '@lib/i';\nexport const api = { hello: (n: string) => n + X };\n";
+    let options = r#"{ "compilerOptions": { "module": "esnext", "moduleResolution": "bundler", "types": [],
+        "paths": { "@lib/*": ["../lib/*"] } } }"#;
+    let workspace = hello("packages/app/app.ts", code)
+        .file("packages/app/package.json", r#"{ "name": "app", "type": "module" }"#)
+        .file("packages/app/tsconfig.json", options)
+        .file("packages/lib/i.ts", "export const X = 'x!';\n");
+    // The bundle and the check both report it as missing.
+    let missed = told(&workspace, "run build -k", 1);
+    let line = missed.advises("`packages/lib/i.ts` is in the project").text("inputs = [");
+    assert!(!missed.said.contains("npm install"), "{}", missed.said);
+    add_to_component(&workspace, &line);
+    workspace.types("run build").ok();
+    // The path leads out of the project.
+    workspace.replace("packages/app/tsconfig.json", "../lib", "../../../lib");
+    std::fs::rename(workspace.path("packages/lib"), workspace.root().join("lib")).unwrap();
+    workspace.replace("run.toml", &format!("{line}\n"), "");
+    let outside = told(&workspace, "run build", 1);
+    outside.advises(
+        "by packages/app/tsconfig.json, `@lib/i` is `../../../lib/i`, outside of the project",
+    );
+    outside.advises("put a copy of it into the project, and name that in `paths`");
+    workspace.write("packages/app/lib/i.ts", "export const X = 'x!';\n");
+    workspace.replace("packages/app/tsconfig.json", "../../../lib", "./lib");
+    workspace.types("run build").ok();
 }

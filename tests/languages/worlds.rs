@@ -1,7 +1,9 @@
-//! Worlds and siblings: a world that is built in needs no WIT, every component is held against its world,
-//! and what a component depends on has to fit.
+//! Tests worlds and siblings: a built-in world needs no WIT, every component is checked against its world,
+//! and the components that it depends on have to fit.
 
+use crate::configuration::prebuilt;
 use crate::harness::{Workspace, exports};
+use crate::remedies::add_to_component;
 
 #[test]
 fn a_built_in_world_needs_no_wit_in_any_language() {
@@ -70,6 +72,28 @@ fn a_world_without_wit_is_checked() {
     workspace.run(["build"]).ok();
 }
 
+/// The message names the file of the project, and not that in the completed folder.
+#[test]
+fn what_a_world_asks_for_is_told_with_its_file_wherever_that_lies() {
+    let workspace = prebuilt();
+    add_to_component(&workspace, "wit = \"wit\"");
+    workspace.write("wit/w.wit", "package demo:w;\nworld w {\n  include acme:shared/service;\n}\n");
+    let shared =
+        "package acme:shared;\ninterface tell { f: func(); }\nworld service {\n  export tell;\n}\n";
+    workspace.write("lib/shared/wit/all.wit", shared);
+    let text = workspace.read_text("run.toml");
+    let dependency = "\n[dependencies]\n\"acme:shared\" = { path = \"lib/shared\" }\n";
+    workspace.write("run.toml", format!("{text}{dependency}"));
+    let run =
+        workspace.run(["build"]).exits(1).says("interface `acme:shared/tell` is not exported");
+    run.says("(asked for in lib/shared/wit/all.wit:4:");
+    // A package can get into the folder in another way, too.
+    workspace.write("run.toml", text);
+    workspace.write("wit/deps/elsewhere/all.wit", shared);
+    let run = workspace.run(["build"]).exits(1);
+    run.says("(asked for in wit/deps/elsewhere/all.wit:4:");
+}
+
 #[test]
 fn a_package_without_a_version_may_stand_beside_its_namesake() {
     let workspace = Workspace::new()
@@ -88,7 +112,7 @@ fn a_package_without_a_version_may_stand_beside_its_namesake() {
     workspace.run(["build"]).ok();
 }
 
-/// Two components in C of which one imports what the other exports.
+/// Makes two components in C, one of which imports what the other exports.
 fn siblings() -> Workspace {
     Workspace::new()
         .file(
@@ -115,7 +139,7 @@ fn siblings() -> Workspace {
 fn what_a_component_depends_on_has_to_fit() {
     let workspace = siblings();
     workspace.run(["build"]).ok();
-    // Whichever of the two is built, and before anything runs.
+    // This is an error whichever of the two is built, before anything runs.
     workspace.replace("producer/wit/w.wit", "-> u64", "-> u32");
     workspace
         .run(["build", "-p", "consumer"])

@@ -1,7 +1,7 @@
-//! Blobs: bytes under their digest.
+//! Stores and reads blobs, each of which is found under the digest of its bytes.
 //!
-//! A blob has up to two files, one per mode, because a hardlink shares the mode with the blob. Which
-//! one is stored follows from who stored it; the other one is made when it's needed.
+//! A blob has up to two files, an executable one and another one, because the hard links of a file share its mode.
+//! The one that was needed first is stored first; the other one is made when it is needed.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -10,21 +10,24 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use super::content::ContentStore;
 use super::copy::{copy_hashed, reset};
-use super::disk::{At, DiskStore, StoreError};
+use super::error::{IoErrorContext, StoreError};
 use super::stamp::is_intact_file;
 use crate::digest::Digest;
 
-/// Up to this size a file is read whole, and written only if the blob is new.
+/// A file of at most this size is read whole, and written to the store only if the blob is new. A larger file is copied
+/// while it is hashed.
 const WHOLE: u64 = 1 << 20;
 
-impl DiskStore {
-    /// Whether the blob is there, by one or two `stat`s. Only a blob that looks touched is read.
+impl ContentStore {
+    /// Tells if the store has the blob, by one or two `stat`s. The blob is read only if its stat is not as the store left
+    /// it.
     pub fn contains(&self, digest: &Digest) -> bool {
         is_empty(digest) || self.find(digest).is_ok_and(|found| found.is_some())
     }
 
-    /// The blob's bytes, verified. A damaged blob is quarantined and `None`.
+    /// Returns the blob's bytes after hashing them. A damaged blob is quarantined, and counts as missing.
     pub fn get(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         if is_empty(digest) {
             return Ok(Some(Vec::new()));
@@ -40,8 +43,8 @@ impl DiskStore {
         self.put_bytes(bytes, false)
     }
 
-    /// Stores the content of a regular file, which may be changing: the digest is that of the bytes
-    /// stored. An executable file is stored as such (see [`DiskStore::writer`]).
+    /// Stores the content of a regular file. If the file changes meanwhile, the digest is that of the bytes that were
+    /// stored. The blob of an executable file is stored as an executable file (see [`ContentStore::writer`]).
     pub fn put_file(&self, path: &Path) -> Result<Digest, StoreError> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::open(path, flags, Mode::empty()).at("open", path)?);
@@ -53,8 +56,8 @@ impl DiskStore {
         self.put_open_file(&file, &metadata, path)
     }
 
-    /// The path of the blob's file with the given mode, for a mount; `None` if the blob is missing.
-    /// It must not be written to.
+    /// Returns the path of the blob's file with the given mode, so that it can be mounted; `None` if the blob is missing.
+    /// The file must not be written to.
     pub fn blob_path(
         &self,
         digest: &Digest,
@@ -74,7 +77,7 @@ impl DiskStore {
         Ok(digest)
     }
 
-    /// `path` is for messages.
+    /// Stores the content of an open file. `path` is for messages.
     pub(super) fn put_open_file(
         &self,
         mut file: &File,
@@ -95,7 +98,7 @@ impl DiskStore {
         Ok(digest)
     }
 
-    /// The stat of one of the blob's files, either mode.
+    /// Returns the stat of one of the blob's files, whatever its mode.
     pub(super) fn find(&self, digest: &Digest) -> Result<Option<Stat>, StoreError> {
         match self.find_variant(digest, false)? {
             Some(stat) => Ok(Some(stat)),
@@ -103,7 +106,7 @@ impl DiskStore {
         }
     }
 
-    /// The stat of the blob's file with the given mode, made from the other one if needed.
+    /// Returns the stat of the blob's file with the given mode. If only the other file exists, this one is made from it.
     pub(super) fn ensure(
         &self,
         digest: &Digest,
@@ -120,8 +123,8 @@ impl DiskStore {
         self.find_variant(digest, executable)
     }
 
-    /// Copies the blob's bytes into the empty file `to`, verified; false if the blob is missing or
-    /// turns out to be damaged.
+    /// Copies the blob's bytes into the empty file `to`, and checks them by their hash. Returns `false` if the blob is
+    /// missing or turns out to be damaged.
     pub(super) fn copy_blob(&self, digest: &Digest, to: &File) -> Result<bool, StoreError> {
         if is_empty(digest) {
             return Ok(true);
@@ -137,7 +140,7 @@ impl DiskStore {
                     }
                     reset(to).at("copy", &path)?;
                 }
-                // Judged below, which returns an error that is not the blob's fault.
+                // `recheck` decides below: it quarantines a bad blob, and returns an error that is not the blob's fault.
                 _ => {}
             }
             self.recheck(digest, executable)?;
@@ -176,19 +179,19 @@ impl DiskStore {
     }
 }
 
-/// Whether a file counts as executable: by the owner's bit, as the owner ran the action.
+/// Tells if a file counts as executable. The owner's bit decides, because the action ran as the owner.
 pub(super) fn is_executable(metadata: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt;
     metadata.permissions().mode() & 0o100 != 0
 }
 
-/// The empty blob needs no file.
+/// Tells if this is the digest of the empty blob, which needs no file.
 pub(super) fn is_empty(digest: &Digest) -> bool {
     digest.size() == 0 && *digest == Digest::empty(digest.function())
 }
 
-/// Opens a stored file; `None` if it's missing. Never blocks and never follows a link, whatever was
-/// put in the blob's place.
+/// Opens a stored file; returns `None` if it is missing. Never blocks and never follows a link, whatever stands in the
+/// blob's place.
 pub(super) fn open_no_follow(path: &Path) -> Result<Option<File>, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     match rustix::fs::open(path, flags, Mode::empty()) {
@@ -202,7 +205,7 @@ fn is_regular(file: &File) -> bool {
     file.metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
-/// The file's bytes; `None` if it has another size than `size`.
+/// Reads the file's bytes; returns `None` if their number is not `size`.
 fn read_exactly(mut file: &File, size: u64) -> io::Result<Option<Vec<u8>>> {
     let metadata = file.metadata()?;
     if !metadata.is_file() || metadata.len() != size {

@@ -1,4 +1,4 @@
-//! Copying a file while hashing it, sharing its blocks where the file system can.
+//! Copies a file and hashes it on the way. Shares its blocks where the file system supports reflinks.
 
 use std::fs::File;
 use std::io::{self, Seek, Write};
@@ -8,8 +8,8 @@ use rustix::io::Errno;
 use crate::digest::{Digest, DigestFunction};
 use crate::hasher::{Hasher, digest_open_file, for_each_block};
 
-/// Makes the empty file `to` a copy of `from`, and returns the digest of what `to` holds then,
-/// whatever others do to `from` meanwhile.
+/// Copies the content of `from` to the empty file `to`, and returns the digest of the bytes in `to`, even if another
+/// process changes `from` meanwhile.
 pub(super) fn copy_hashed(function: DigestFunction, from: &File, to: &File) -> io::Result<Digest> {
     if reflink(from, to)? {
         return digest_open_file(function, to);
@@ -23,7 +23,7 @@ pub(super) fn copy_hashed(function: DigestFunction, from: &File, to: &File) -> i
     Ok(hasher.finish())
 }
 
-/// Shares the blocks of `from` with `to` (FICLONE); false if the file system can't.
+/// Makes `to` share the blocks of `from` (FICLONE). Returns `false` if the file system can't do that.
 fn reflink(from: &File, to: &File) -> io::Result<bool> {
     match rustix::fs::ioctl_ficlone(to, from) {
         Ok(()) => Ok(true),

@@ -1,31 +1,33 @@
-//! A stored tree as the flat list of its folders: the plan for putting it on disk or checking it.
+//! Lists the folders of a stored tree. A tree is put on disk, checked and exported by going through this list.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::disk::{DiskStore, StoreError};
+use super::content::ContentStore;
+use super::error::StoreError;
 use crate::digest::Digest;
 use crate::tree::{Entry, MAX_DEPTH, Tree, TreeError, join};
 
-/// More entries than any tree has that somebody made on purpose: a few small `Directory` messages
-/// from a peer can name each other so often that the tree would fill any disk.
+/// The largest number of entries that a tree may have, more than any real tree has. A few small `Directory` messages
+/// from a hostile peer can refer to each other so often that the tree would fill any disk.
 const MAX_ENTRIES: usize = 2_000_000;
 
 /// One folder of a tree.
 #[derive(Debug)]
-pub(super) struct Folder {
-    /// Where it is in the tree; empty for the root.
+pub(super) struct TreeFolder {
+    /// The path in the tree; empty for the root.
     pub(super) path: String,
-    /// What is in it; its child directories are [`Entry::Subtree`] and folders of their own.
+    /// The entries of the folder. Its child directories are [`Entry::Subtree`]s here, and each is a folder of its own in
+    /// the list.
     pub(super) tree: Arc<Tree>,
 }
 
-impl DiskStore {
-    /// All folders of a tree, parents before their children. Fails with [`StoreError::Missing`] if
-    /// a `Directory` blob is.
-    pub(super) fn folders(&self, root: &Digest) -> Result<Vec<Folder>, StoreError> {
+impl ContentStore {
+    /// Lists all folders of a tree, parents before their children. Fails with [`StoreError::Missing`] if
+    /// a `Directory` blob is missing.
+    pub(super) fn folders(&self, root: &Digest) -> Result<Vec<TreeFolder>, StoreError> {
         let mut folders = Vec::new();
         let mut loaded = HashMap::new();
         let mut level = vec![(String::new(), *root)];
@@ -34,7 +36,7 @@ impl DiskStore {
             self.load(&level, &mut loaded)?;
             let mut next = Vec::new();
             for (path, digest) in level {
-                let folder = Folder { path, tree: Arc::clone(&loaded[&digest]) };
+                let folder = TreeFolder { path, tree: Arc::clone(&loaded[&digest]) };
                 entries += folder.tree.entries.len();
                 if entries > MAX_ENTRIES {
                     return Err(StoreError::TooLarge { digest: *root, limit: MAX_ENTRIES });
@@ -51,7 +53,7 @@ impl DiskStore {
         Err(StoreError::Directory { digest: *root, source })
     }
 
-    /// Reads the directories that were not met on the levels above, each once and in parallel.
+    /// Reads the directories of one level that did not occur on the levels above. Each is read once, and all in parallel.
     fn load(
         &self,
         level: &[(String, Digest)],
@@ -69,7 +71,7 @@ impl DiskStore {
     }
 }
 
-impl Folder {
+impl TreeFolder {
     fn subfolders(&self) -> impl Iterator<Item = (String, Digest)> {
         self.tree.entries.iter().filter_map(|(name, entry)| match entry {
             Entry::Subtree(digest) => Some((join(&self.path, name), *digest)),

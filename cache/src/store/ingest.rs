@@ -1,11 +1,11 @@
-//! Taking what an action left behind into the store.
+//! Copies the outputs of an action into the store.
 //!
-//! The folder was written by a program that nobody trusts, and its processes must be dead. All the
-//! same everything is opened through a capability for the folder (cap-std), never following a link
-//! and never blocking. Files are hashed while they are copied, so that the digest is that of the
-//! bytes stored; they are not moved or linked, because the action may have left them under another
-//! owner, or with a second name in a folder that lives on. Modes other than the owner's "executable"
-//! (setuid too), times and owners are dropped.
+//! An untrusted program has written the folder. Its processes must be dead by now; all the
+//! same, everything is opened through a capability for the folder (cap-std), without following links
+//! and without blocking. Files are hashed while they are copied, so that the digest is that of the
+//! bytes stored. They are not moved or linked, because the action may have given them another
+//! owner, or a second name in a folder that stays. All mode bits but the owner's "executable"
+//! (also setuid), times and owners are dropped.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -17,52 +17,53 @@ use rayon::prelude::*;
 use rustix::fs::{FileType, OFlags};
 
 use super::blob::is_executable;
-use super::disk::{DiskStore, StoreError};
+use super::content::ContentStore;
+use super::error::StoreError;
 use super::symlink::leaves_tree;
 use crate::digest::Digest;
 use crate::tree::{Entry, MAX_DEPTH, Tree, TreeError, join};
 
-/// Why outputs could not be taken into the store. Paths are relative to the folder.
+/// The reason why outputs could not be stored. Paths are relative to the folder.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// A name that is not UTF-8 can't be part of a tree. The path is escaped.
+    /// A name is not UTF-8, so it can't be part of a tree. The path is escaped.
     #[error("the name of `{0}` is not UTF-8")]
     NotUtf8(String),
-    /// Something else than a file, a folder or a symbolic link.
+    /// An output is something else than a file, a folder or a symbolic link.
     #[error("`{}` is a {kind}, which can't be an output", .path.escape_debug())]
     Kind {
-        /// Where it is.
+        /// The path of the output.
         path: String,
-        /// What it is, as a noun.
+        /// The kind of the output, as a noun.
         kind: &'static str,
     },
-    /// A symbolic link whose target is absolute.
+    /// A symbolic link has an absolute target.
     #[error("the symbolic link `{}` has the absolute target `{}`", .path.escape_debug(), .target.escape_debug())]
     AbsoluteSymlink {
-        /// Where the link is.
+        /// The path of the link.
         path: String,
-        /// Where it points to.
+        /// The target of the link.
         target: String,
     },
-    /// A symbolic link that leads out of the folder, itself or through other links.
+    /// A symbolic link leads out of the folder, directly or through other links.
     #[error("the symbolic link `{}` to `{}` leaves the folder of outputs", .path.escape_debug(), .target.escape_debug())]
     EscapingSymlink {
-        /// Where the link is.
+        /// The path of the link.
         path: String,
-        /// Where it points to.
+        /// The target of the link.
         target: String,
     },
-    /// A tree that can't be stored: nested too deeply, or an unusable name.
+    /// The tree can't be stored: it is nested too deeply, or has an unusable name.
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// The operating system refused.
+    /// The operating system refused an operation.
     #[error("cannot {action} output `{}`", .path.escape_debug())]
     Io {
-        /// A verb: what was tried.
+        /// The operation that failed, as a verb.
         action: &'static str,
-        /// On what.
+        /// The path of the output.
         path: String,
-        /// Why it failed.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The store failed.
@@ -70,17 +71,17 @@ pub enum IngestError {
     Store(#[from] StoreError),
 }
 
-impl DiskStore {
-    /// Takes a whole folder of outputs and returns the digest of its tree.
+impl ContentStore {
+    /// Stores a whole folder of outputs and returns the digest of its tree.
     ///
-    /// Symbolic links are kept if they stay inside. The first offender by path is reported; what
-    /// was stored by then stays, as blobs that nobody knows of.
+    /// Symbolic links are kept if they stay inside the folder. If several entries can't be stored, one of them
+    /// is reported: first one of the wrong kind, then a bad link, then a file that can't be read. The blobs that were stored before that stay in the store, unused.
     pub fn ingest(&self, dir: &Path) -> Result<Digest, IngestError> {
         self.ingest_filtered(dir, &|_| false)
     }
 
-    /// Like [`DiskStore::ingest`], without the files, links and whole folders whose path (relative
-    /// to `dir`) `leave_out` picks.
+    /// Stores a folder as [`ContentStore::ingest`] does, but without the files, links and whole folders for whose path
+    /// (relative to `dir`) `leave_out` returns `true`.
     pub fn ingest_filtered(
         &self,
         dir: &Path,
@@ -90,7 +91,7 @@ impl DiskStore {
         Ok(self.put_tree(&self.ingest_folder(&root, leave_out)?)?)
     }
 
-    /// Takes one output, whatever it is: a file, or a folder as [`Entry::Subtree`]. `None` if it's
+    /// Stores one output, a file or a folder; a folder is returned as [`Entry::Subtree`]. Returns `None` if the output is
     /// absent. `path` consists of plain names separated by `/`.
     pub fn ingest_path(&self, dir: &Path, path: &str) -> Result<Option<Entry>, IngestError> {
         let root = open_root(dir)?;
@@ -107,25 +108,15 @@ impl DiskStore {
         self.ingest_regular(&root, path).map(Some)
     }
 
-    /// Takes one output that must be a regular file; `None` if it's absent.
-    pub fn ingest_file(&self, dir: &Path, path: &str) -> Result<Option<Entry>, IngestError> {
-        let root = open_root(dir)?;
-        match self.ingest_regular(&root, path) {
-            Ok(entry) => Ok(Some(entry)),
-            Err(IngestError::Io { source, .. }) if is_absent(&source) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     fn ingest_folder(
         &self,
         root: &Dir,
         leave_out: &dyn Fn(&str) -> bool,
     ) -> Result<Tree, IngestError> {
-        let mut listing = Listing { leave_out, tree: Tree::default(), files: Vec::new() };
+        let mut listing = FolderListing { leave_out, tree: Tree::default(), files: Vec::new() };
         listing.add_folder(root, "", 0)?;
         listing.check_links("", &listing.tree)?;
-        let Listing { mut tree, files, .. } = listing;
+        let FolderListing { mut tree, files, .. } = listing;
         let entries: Vec<Entry> = files
             .par_iter()
             .map(|path| self.ingest_regular(root, path))
@@ -147,16 +138,16 @@ impl DiskStore {
     }
 }
 
-/// What is in a folder, before any file is read.
-struct Listing<'a> {
+/// The entries of a folder, listed before any file is read.
+struct FolderListing<'a> {
     leave_out: &'a dyn Fn(&str) -> bool,
-    /// Folders and symbolic links.
+    /// The folders and symbolic links.
     tree: Tree,
-    /// Paths of the regular files, sorted folder by folder.
+    /// The paths of the regular files, sorted within each folder.
     files: Vec<String>,
 }
 
-impl Listing<'_> {
+impl FolderListing<'_> {
     fn add_folder(&mut self, folder: &Dir, path: &str, depth: usize) -> Result<(), IngestError> {
         if depth > MAX_DEPTH {
             return Err(TreeError::TooDeep(path.to_owned()).into());
@@ -206,7 +197,7 @@ fn open_root(dir: &Path) -> Result<Dir, IngestError> {
         .map_err(|source| StoreError::Io { action: "open", path: dir.to_owned(), source }.into())
 }
 
-/// The folder's names in the order of a tree, so that the same offender is always reported first.
+/// Reads the folder's names and sorts them as a tree does, so that the same entry is always the first to be refused.
 fn read_names(
     folder: &Dir,
     path: &str,
@@ -226,8 +217,8 @@ fn read_names(
     Ok(names)
 }
 
-/// Opens a file that its mode may keep from being read: root doesn't notice such modes, so nobody
-/// else may either.
+/// Opens a file, and makes it readable if its mode forbids reading. Root can read such a file anyway, and the result of
+/// an action must not depend on the user.
 fn open_file(root: &Dir, path: &str) -> Result<std::fs::File, IngestError> {
     open(root, path, path, OFlags::empty())
 }
@@ -242,7 +233,7 @@ fn open_folder(parent: &Dir, name: &str, path: &str) -> Result<Dir, IngestError>
     Ok(Dir::from_std_file(folder))
 }
 
-/// `path` is for messages.
+/// Opens an entry of `parent`. `path` is for messages.
 fn open(parent: &Dir, name: &str, path: &str, flags: OFlags) -> Result<std::fs::File, IngestError> {
     let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut options = OpenOptions::new();

@@ -1,22 +1,22 @@
-//! Where things are below the store's root.
+//! The folders and files below the store's root: their paths, and how they are created.
 
 use std::fs::{DirBuilder, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::disk::{At, StoreError};
+use super::error::{IoErrorContext, StoreError};
 use crate::digest::{Digest, DigestFunction};
 use crate::regular;
 
-/// Content of the format file. A change of the layout or of what files mean changes the number.
+/// The content of the format file. A change of the layout, or of the meaning of a file, changes the number.
 const FORMAT: &str = "run store 1\n";
 
-/// Bytes of the files `id` and `format`.
+/// The largest size in bytes that the files `id` and `format` may have.
 const LONGEST: u64 = 4 << 10;
 
 /// The folders whose entries are named by digests.
-const DIGESTED: [&str; 3] = ["cas", "ac", "trees"];
+const DIGESTED: [&str; 5] = ["cas", "ac", "memos", "trees", "claims"];
 
 /// The other folders.
 const FOLDERS: [&str; 3] = ["tmp", "quarantine", "kept"];
@@ -24,14 +24,14 @@ const FOLDERS: [&str; 3] = ["tmp", "quarantine", "kept"];
 /// The files beside them.
 const FILES: [&str; 2] = ["id", "format"];
 
-/// The paths of one store. Names on disk are made of digests and numbers only.
+/// Computes the paths of one store. Names on disk are made of digests and numbers only.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct StoreLayout {
     root: PathBuf,
 }
 
-impl Layout {
-    /// Creates what is missing of the store at `root`; refuses a store of another format.
+impl StoreLayout {
+    /// Creates the folders and files that the store at `root` lacks. Refuses a store of another format.
     pub(super) fn open(root: &Path) -> Result<Self, StoreError> {
         let layout = Self { root: std::path::absolute(root).at("find", root)? };
         layout.refuse_strangers()?;
@@ -76,11 +76,19 @@ impl Layout {
         self.fanned_out("ac", key)
     }
 
+    pub(super) fn memo(&self, key: &Digest) -> PathBuf {
+        self.fanned_out("memos", key)
+    }
+
     pub(super) fn tree(&self, digest: &Digest) -> PathBuf {
         self.root.join(format!("trees/{}/{}", digest.function(), digest.hex()))
     }
 
-    /// The random name that this store got when it was created.
+    pub(super) fn claim(&self, key: &Digest) -> PathBuf {
+        self.root.join(format!("claims/{}/{}", key.function(), key.hex()))
+    }
+
+    /// Reads the random name that this store got when it was created.
     pub(super) fn read_id(&self) -> Result<String, StoreError> {
         let path = self.root.join("id");
         Ok(read_text(&path).at("read", &path)?.trim_end().to_owned())
@@ -91,14 +99,14 @@ impl Layout {
         self.root.join(format!("{kind}/{}/{}/{hex}", digest.function(), &hex[..2]))
     }
 
-    /// Refuses a folder that is in use for something else: a store removes what it does not know of `tmp`, and
-    /// a file of settings or a link in a checkout may name any folder.
+    /// Refuses a folder that is in use for something else. A store removes files below its `tmp`, and the path of the
+    /// store may come from a settings file or a link in a checkout, which may name any folder.
     fn refuse_strangers(&self) -> Result<(), StoreError> {
         if self.root.join("format").symlink_metadata().is_ok() {
             return Ok(());
         }
         let entries = match std::fs::read_dir(&self.root) {
-            // What else is wrong with it is told when it is made.
+            // Other errors of the folder are reported when the store is created.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -114,7 +122,7 @@ impl Layout {
         for entry in entries {
             let name = entry.at("read", &self.root)?.file_name();
             let name = name.to_string_lossy();
-            // Another process may be about to make the store.
+            // Another process may be creating the store at this moment.
             let is_temporary = FILES.iter().any(|file| name.starts_with(&format!(".{file}-")));
             let is_known =
                 DIGESTED.iter().chain(&FOLDERS).chain(&FILES).any(|known| name == *known);
@@ -143,7 +151,7 @@ impl Layout {
         self.create_file("format", FORMAT)
     }
 
-    /// Creates a small file with all of its content at once, unless it exists.
+    /// Creates a small file so that it appears with all of its content. An existing file stays.
     fn create_file(&self, name: &str, content: &str) -> io::Result<()> {
         let path = self.root.join(name);
         if path.try_exists()? {
@@ -162,8 +170,8 @@ impl Layout {
     }
 }
 
-/// Creates a folder of the store unless it is there. A link in its place would lead what is written and
-/// removed here to somewhere else.
+/// Creates a folder of the store unless it exists. Refuses a symbolic link in its place, as the store would write to
+/// and remove from the folder that the link leads to.
 fn create_folder(folder: &Path, is_private: bool) -> io::Result<()> {
     let created = if is_private { create_private(folder) } else { std::fs::create_dir(folder) };
     match created {
@@ -176,17 +184,17 @@ fn create_folder(folder: &Path, is_private: bool) -> io::Result<()> {
     }
 }
 
-/// Creates a folder that only its owner may enter, whatever the umask.
+/// Creates a folder that only its owner may enter, whatever the umask is.
 ///
-/// What actions have written lies below such folders. They may leave a program that runs as whoever
-/// owns it, for anybody who gets at it.
+/// The files that actions write lie below such folders. An action may leave a setuid program, which runs with its
+/// owner's rights for every user who can reach it.
 pub(super) fn create_private(folder: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(folder)?;
-    // The umask may have taken the owner's bits.
+    // The umask may have removed bits of the owner.
     std::fs::set_permissions(folder, Permissions::from_mode(0o700))
 }
 
-/// 128 random bits in hexadecimal.
+/// Returns 128 random bits in hexadecimal.
 pub(super) fn random_name() -> io::Result<String> {
     let mut bytes = [0_u8; 16];
     let flags = rustix::rand::GetRandomFlags::empty();
@@ -209,16 +217,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = folder.path().join("home");
         std::fs::create_dir_all(home.join("tmp/notes")).unwrap();
-        // With nothing else in it, it could be a store that is being made, and keeps what it holds.
-        Layout::open(&home).unwrap();
+        // With nothing else in it, the folder could be a store that is being created. It keeps what it holds.
+        StoreLayout::open(&home).unwrap();
         assert!(home.join("tmp/notes").exists());
         std::fs::remove_file(home.join("format")).unwrap();
         std::fs::write(home.join(".profile"), "").unwrap();
         symlink(&home, folder.path().join("link")).unwrap();
         for root in [&home, &folder.path().join("link")] {
-            let error = Layout::open(root).unwrap_err().to_string();
+            let error = StoreLayout::open(root).unwrap_err().to_string();
             assert!(
-                error.ends_with("is no store: it holds `.profile`, which no store does"),
+                error.ends_with(
+                    "is not a store: it holds `.profile`, which does not belong to a store"
+                ),
                 "{error}"
             );
         }
@@ -231,11 +241,11 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let (root, other) = (folder.path().join("store"), folder.path().join("other"));
             std::fs::create_dir(&other).unwrap();
-            Layout::open(&root).unwrap();
+            StoreLayout::open(&root).unwrap();
             let place = root.join(name);
             std::fs::rename(&place, folder.path().join("before")).unwrap();
             symlink(&other, &place).unwrap();
-            let error = Layout::open(&root).unwrap_err();
+            let error = StoreLayout::open(&root).unwrap_err();
             let StoreError::NotWritable { source, .. } = error else { panic!("{error}") };
             assert!(source.to_string().ends_with("is no folder"), "{source}");
         }

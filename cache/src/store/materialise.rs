@@ -1,15 +1,15 @@
-//! Stored trees as real folders, to be mounted read-only into sandboxes.
+//! Materialises stored trees: makes real folders of them, which are mounted read-only into sandboxes.
 //!
 //! A tree is put on disk once per digest and shared by every action, process and build that needs
-//! it. Its files are hardlinks to blobs, which costs a few microseconds each, whatever their size.
-//! Three things make a hardlink show, and are copied instead: a blob that the same tree has
-//! already linked (two names with one inode are "the same file" to `cp`, and a link to `tar`), a
-//! blob at its file system's link limit (the empty file would be the first), and a store whose file
-//! system can't link.
+//! it. Its files are hard links to blobs; a link costs a few microseconds, whatever the size of the file.
+//! A file is copied in three cases: if the same tree has already linked the blob (`cp` and `tar` would take two names
+//! with one inode for the same file), if the
+//! blob has reached its file system's link limit (the empty file would be the first), and if the file
+//! system of the store supports no hard links.
 //!
-//! The first use of a tree in a process checks it (see `recheck`); a tree that somebody touched is
-//! built anew and exchanged. Who can throw away what comes of a touched tree may begin to work with it
-//! at once and have it checked meanwhile: see [`DiskStore::on_disk`].
+//! The first use of a tree in a process checks it (see `recheck`). A tree that was changed is
+//! built again, and the new folder takes the place of the old one. A caller that can discard the result of its work
+//! may use a tree before it is checked, and have it checked meanwhile: see [`ContentStore::on_disk`].
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -20,20 +20,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::build::build_tree;
-use super::disk::{At, DiskStore, StoreError};
-use super::folders::Folder;
+use super::content::ContentStore;
+use super::error::{IoErrorContext, StoreError};
+use super::folders::TreeFolder;
 use super::recheck::tree_is_intact;
 use super::stamp::{FOLDER_MODE, stamp};
+use super::tree_builder::build_tree;
 use crate::digest::Digest;
 
-/// Why a tree could not be put on disk.
+/// The reason why a tree could not be put on disk.
 #[derive(Debug, thiserror::Error)]
 pub enum MaterialiseError {
     /// The tree needs a blob that is not in the store, or was damaged and is quarantined now.
     #[error("blob {0} is not in the store")]
     Missing(Digest),
-    /// Anything else.
+    /// Another error of the store.
     #[error(transparent)]
     Store(StoreError),
 }
@@ -47,63 +48,64 @@ impl From<StoreError> for MaterialiseError {
     }
 }
 
-/// The trees that were checked by this process: digest → the quarantine's generation then.
+/// The trees that this process has checked. Each is stored with the generation that the quarantine had then.
 #[derive(Debug, Default)]
 pub(super) struct CheckedTrees {
-    slots: Mutex<HashMap<Digest, Slot>>,
+    slots: Mutex<HashMap<Digest, CheckSlot>>,
 }
 
-type Slot = Arc<Mutex<Option<u64>>>;
+type CheckSlot = Arc<Mutex<Option<u64>>>;
 
 impl CheckedTrees {
-    fn slot(&self, tree: &Digest) -> Slot {
+    fn slot(&self, tree: &Digest) -> CheckSlot {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(slots.entry(*tree).or_default())
     }
 }
 
-/// A tree that lies on disk, as far as this process knows.
+/// A tree that has a folder on disk, which may be unchecked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OnDisk {
+pub struct TreeOnDisk {
     /// The folder.
     pub path: PathBuf,
-    /// Whether this process has checked it: then it is as good as a
-    /// [materialised](DiskStore::materialise) one.
+    /// Tells if this process has checked the folder. Then it can be relied on like a
+    /// [materialised](ContentStore::materialise) tree.
     pub is_checked: bool,
 }
 
-/// One folder among those that have the same tree one after the other, see [`DiskStore::which`].
+/// Identifies one folder on disk among all those that the same tree has had over time; see
+/// [`ContentStore::folder_identity`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Which {
+pub struct FolderIdentity {
     device: u64,
     inode: u64,
-    /// Of the inode's last change: it is new when the folder is exchanged.
+    /// The time of the inode's last change, which differs after the folder was exchanged.
     changed: (i64, i64),
 }
 
-impl DiskStore {
-    /// Which folder a tree has now. A damaged one is exchanged and then deleted, also under the eyes
-    /// of whoever has it mounted: if this was the same before it was mounted and after it was used,
-    /// it was the same all the time.
-    pub fn which(&self, tree: &Digest) -> Option<Which> {
+impl ContentStore {
+    /// Identifies the folder that a tree has now. When a folder is found damaged, another one takes its place and it is
+    /// deleted, even while a sandbox has it mounted. If the identity is the same before the folder is mounted and after
+    /// it was used, the folder was not exchanged in between.
+    pub fn folder_identity(&self, tree: &Digest) -> Option<FolderIdentity> {
         let folder = std::fs::symlink_metadata(self.layout().tree(tree)).ok()?;
         let changed = (folder.ctime(), folder.ctime_nsec());
-        Some(Which { device: folder.dev(), inode: folder.ino(), changed })
+        Some(FolderIdentity { device: folder.dev(), inode: folder.ino(), changed })
     }
 
-    /// The folder of a tree if there is one, without a look at what is in it. Unless it
-    /// [is checked](OnDisk::is_checked), nothing that comes of it counts before
-    /// [`DiskStore::is_intact`] has said yes.
-    pub fn on_disk(&self, tree: &Digest) -> Option<OnDisk> {
+    /// Returns the folder of a tree if there is one, without checking its content. Unless it
+    /// [is checked](TreeOnDisk::is_checked), the caller must not rely on any result of its use before
+    /// [`ContentStore::is_intact`] has returned `true`.
+    pub fn on_disk(&self, tree: &Digest) -> Option<TreeOnDisk> {
         let path = self.layout().tree(tree);
         let slot = self.inner.trees.slot(tree);
         let generation = self.inner.quarantine.generation();
-        // Somebody is about to check it, or to build it anew, if that can't be had.
+        // If the slot is locked, another thread is checking the tree or building it again.
         let is_checked = slot.try_lock().is_ok_and(|checked| *checked == Some(generation));
-        path.is_dir().then_some(OnDisk { path, is_checked })
+        path.is_dir().then_some(TreeOnDisk { path, is_checked })
     }
 
-    /// Whether the tree's folder is as it was built; it is left as it is.
+    /// Checks if the tree's folder is as it was built. Changes nothing.
     pub fn is_intact(&self, tree: &Digest) -> Result<bool, StoreError> {
         let slot = self.inner.trees.slot(tree);
         let mut checked = wait_for(&slot);
@@ -118,8 +120,8 @@ impl DiskStore {
         Ok(is_intact)
     }
 
-    /// The folder with the content of the stored tree, complete and checked. It must not be written
-    /// to: mount it read-only.
+    /// Returns the folder with the content of the stored tree, complete and checked. It must not be written
+    /// to, so it has to be mounted read-only.
     ///
     /// Files have mode 0444 or 0555, folders 0755, and all of them the time
     /// [`FIXED_MTIME`](crate::FIXED_MTIME).
@@ -145,8 +147,9 @@ impl DiskStore {
     }
 }
 
-/// One thread checks or builds a tree, the others wait for it. A rayon worker never waits: while
-/// this thread's own parallel work is under way, rayon may run the waiting job on this very thread.
+/// Lets one thread check or build a tree while the others wait for it. A rayon worker never waits: rayon may have put
+/// its job onto the very thread that builds the tree, which waits for its own parallel work, and would then wait for
+/// itself.
 fn wait_for(slot: &Mutex<Option<u64>>) -> Option<MutexGuard<'_, Option<u64>>> {
     if rayon::current_thread_index().is_some() { slot.try_lock().ok() } else { Some(lock(slot)) }
 }
@@ -155,9 +158,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives the finished tree its place. If another process was faster, its tree stays, so that nobody
-/// loses one that is mounted; if a damaged tree is there, it's exchanged and left at `built`.
-fn install(built: &Path, path: &Path, folders: &[Folder]) -> Result<(), StoreError> {
+/// Moves the finished tree to its place. If another process was faster, its tree stays, because it may be mounted
+/// already. If a damaged tree is there, the two are exchanged, and the damaged one is left at `built`.
+fn install(built: &Path, path: &Path, folders: &[TreeFolder]) -> Result<(), StoreError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(built, flags, Mode::empty()).at("open", built)?;
     match rustix::fs::rename(built, path) {
@@ -169,11 +172,11 @@ fn install(built: &Path, path: &Path, folders: &[Folder]) -> Result<(), StoreErr
         }
         other => other.at("create", path)?,
     }
-    // XFS dates a folder that an exchange gave another parent.
+    // XFS sets the time of a folder that gets another parent by an exchange.
     stamp(&root, FOLDER_MODE).at("stamp", path)
 }
 
-/// Swaps two paths at once, or nearly so where the file system can't.
+/// Exchanges two paths atomically. Where the file system can't do that, the old path is missing for an instant.
 pub(super) fn exchange(new: &Path, old: &Path) -> Result<(), Errno> {
     match rustix::fs::renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {

@@ -1,17 +1,18 @@
-//! The union of stored trees.
+//! Merges stored trees into one.
 
 use std::collections::BTreeMap;
 
-use super::disk::{DiskStore, StoreError};
+use super::content::ContentStore;
+use super::error::StoreError;
 use crate::digest::Digest;
 use crate::tree::{Entry, MAX_DEPTH, Tree, TreeError, join};
 
-impl DiskStore {
-    /// The union of stored trees, stored.
+impl ContentStore {
+    /// Merges stored trees, stores the result, and returns its digest.
     ///
-    /// Directories that occur in one tree only, or are equal, are reused by digest and not even
-    /// read. Anything but directories that the trees have at the same path must be the same, or the
-    /// path is reported as [`TreeError::Conflict`]. Without trees this is the empty directory.
+    /// Directories that occur in one tree only, or are equal, are reused by digest and are not
+    /// read. If several trees have a file or a link at the same path, these must be equal; if they are not, the
+    /// path is reported as [`TreeError::Conflict`]. The merge of no trees is the empty directory.
     pub fn merge_trees(&self, trees: &[Digest]) -> Result<Digest, StoreError> {
         self.merge_at("", 0, trees.to_vec())
     }
@@ -65,7 +66,7 @@ fn all_subtrees(entries: &[Entry]) -> Option<Vec<Digest>> {
     entries.iter().map(subtree).collect()
 }
 
-/// The entry, if all are the same.
+/// Returns the entry if all of them are equal.
 fn only_one(mut entries: Vec<Entry>) -> Option<Entry> {
     entries.dedup();
     if entries.len() == 1 { entries.pop() } else { None }

@@ -4,53 +4,64 @@
 //! <root>/format, id              version of this layout; random name of this store
 //!        cas/<fn>/<2 hex>/<hex>  blobs; `<hex>.x` for those that executables are linked to
 //!        ac/<fn>/<2 hex>/<hex>   action results
-//!        trees/<fn>/<hex>/       trees put on disk for actions, hardlinked to blobs
-//!        tmp/<session>/          what one process is writing; swept when the process is gone
+//!        memos/<fn>/<2 hex>/<hex> remembered results of work that is not an action
+//!        trees/<fn>/<hex>/       trees put on disk for actions; their files are hard links to blobs
+//!        tmp/<session>/          unfinished files of one process; removed when the process is gone
+//!        claims/<fn>/<hex>       locks of the processes that make the result of an action
 //!        quarantine/             damaged blobs
-//!        kept/                   scratch folders that someone wants to look at
+//!        kept/                   scratch folders that the user wants to look at
 //! ```
 //!
 //! Many threads and many processes may use one store at once, without a server and without a lock
-//! on the whole: everything becomes visible by one `rename` of something complete, and who comes
-//! second with the same content finds it there.
+//! on the whole. Everything becomes visible by one `rename` of a complete file or folder, and a process that wants to
+//! add content that is there already uses what is there.
 //!
-//! What it promises stands at [`DiskStore`].
+//! The documentation of [`DiskStore`] lists what the store promises.
 
 mod action;
 mod blob;
-mod build;
+mod claim;
+mod content;
 mod copy;
 mod disk;
+mod entry;
+mod error;
 mod export;
 mod folders;
+mod free_space;
 mod ingest;
 mod layout;
 mod materialise;
+mod memo;
 mod merge;
 mod quarantine;
 mod recheck;
 mod remove;
-mod room;
 mod scratch;
-mod session;
 mod stamp;
 mod symlink;
+mod tree_builder;
 mod trees;
 mod verify;
 mod writer;
+mod writer_session;
 
 #[cfg(test)]
 mod tests;
 
-pub use action::Unusable;
-pub use disk::{DiskStore, StoreError};
-pub use export::ExportError;
+pub use claim::Claim;
+pub use content::ContentStore;
+pub use disk::DiskStore;
+pub use entry::UnusableEntry;
+pub use error::StoreError;
+pub use export::StoreExportError;
+pub use free_space::is_out_of_space;
 pub use ingest::IngestError;
-pub use materialise::{MaterialiseError, OnDisk, Which};
+pub use materialise::{FolderIdentity, MaterialiseError, TreeOnDisk};
+pub use memo::Memo;
 pub use quarantine::Quarantined;
 pub use remove::remove_tree;
-pub use room::is_full;
 pub use scratch::ScratchDir;
 pub use stamp::FIXED_MTIME;
-pub use verify::{Health, TreeHealth};
+pub use verify::{Flaw, Health, TreeHealth};
 pub use writer::BlobWriter;

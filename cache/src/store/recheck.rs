@@ -1,11 +1,12 @@
-//! Whether a tree on disk is still what its `Directory` messages say, by `stat` alone.
+//! Checks by `stat` alone if a tree on disk is still as its `Directory` messages describe it.
 //!
-//! Ten thousand files take some ten milliseconds: folders are checked in parallel, each through one
+//! Ten thousand files take about ten milliseconds: folders are checked in parallel, each through one
 //! open descriptor, with one pass over its names.
 //!
-//! The same call tells of attributes that a program may have set where nothing kept it from that: a file
-//! that is immutable can't be linked, replaced or removed, and the next action would see it. They change no
-//! byte, so they are taken away again; a file is the blob's own, which is thereby free of them, too.
+//! The same call shows file attributes such as "immutable", which a program may have set in a weak sandbox. An
+//! immutable file can't be linked, replaced or removed, and the next action would see the attribute. Attributes change
+//! no bytes, so they are removed again. As the files of the tree are hard links to blobs, this frees the blobs of
+//! them, too.
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
@@ -19,20 +20,20 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::folders::Folder;
+use super::folders::TreeFolder;
 use super::stamp::{is_intact_file, is_intact_folder};
 use crate::tree::Entry;
 
-/// Whether the tree at `path` has exactly these folders, with every name, size, mode, time and link
-/// target as it was built. What can't be read is not intact.
-pub(super) fn tree_is_intact(path: &Path, folders: &[Folder]) -> bool {
+/// Tells if the tree at `path` has exactly these folders, with every name, size, mode, time and link
+/// target as it was built. A tree that can't be read is not intact.
+pub(super) fn tree_is_intact(path: &Path, folders: &[TreeFolder]) -> bool {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let Ok(root) = rustix::fs::open(path, flags, Mode::empty()) else { return false };
     let root = root.as_fd();
     folders.par_iter().all(|folder| folder_is_intact(root, folder).unwrap_or(false))
 }
 
-fn folder_is_intact(root: BorrowedFd<'_>, folder: &Folder) -> Result<bool, Errno> {
+fn folder_is_intact(root: BorrowedFd<'_>, folder: &TreeFolder) -> Result<bool, Errno> {
     let path = if folder.path.is_empty() { "." } else { &folder.path };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(root, path, flags, Mode::empty())?;
@@ -70,16 +71,16 @@ fn entry_is_intact(folder: BorrowedFd<'_>, name: &CStr, entry: &Entry) -> Result
             let actual = rustix::fs::readlinkat(folder, name, Vec::new())?;
             Ok(actual.as_bytes() == target.as_bytes())
         }
-        // A folder of its own in the list, which opens it.
+        // The list has this folder as an element of its own, which is opened and checked by itself.
         Entry::Directory(_) | Entry::Subtree(_) => Ok(true),
     }
 }
 
-/// Whether a file or folder can be used as it is, perhaps after attributes were taken away.
+/// Tells if a file or folder is free of attributes that matter, and removes such attributes if it can.
 fn is_free(stat: &Statx, take_away: impl FnOnce() -> Result<(), Errno>) -> bool {
     let hinders = StatxAttributes::IMMUTABLE | StatxAttributes::APPEND;
     let all = hinders | StatxAttributes::NODUMP;
-    // What only says how it is backed up may stay where it can't be changed.
+    // "No dump" matters only for backups, so it may stay where it can't be removed.
     !stat.stx_attributes.intersects(all)
         || take_away().is_ok()
         || !stat.stx_attributes.intersects(hinders)
@@ -103,7 +104,7 @@ mod tests {
     use crate::digest::DigestFunction;
     use crate::store::DiskStore;
 
-    /// The attributes of a file or folder.
+    /// Returns the attributes of a file or folder.
     fn attributes(path: &Path) -> IFlags {
         ioctl_getflags(std::fs::File::open(path).unwrap()).unwrap()
     }
@@ -127,7 +128,7 @@ mod tests {
         for path in [&folder, &file] {
             set(path, IFlags::NODUMP);
         }
-        // Only root may set that one.
+        // Only root may set this attribute.
         let is_root = rustix::process::geteuid().is_root();
         if is_root {
             set(&file, IFlags::IMMUTABLE);

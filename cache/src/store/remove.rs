@@ -1,9 +1,9 @@
-//! Removing whole trees, whoever made them.
+//! Removes whole folders, whoever has made them.
 //!
-//! What an action leaves may have read-only or unreadable folders (overlayfs makes one of mode 0000
-//! itself), other owners, and be nested deeper than descriptors, stack or `PATH_MAX` allow. So
+//! The files of an action may lie in read-only or unreadable folders (overlayfs itself makes one of mode 0000),
+//! may have other owners, and may be nested deeper than descriptors, stack or `PATH_MAX` allow. So
 //! folders are made accessible on the way, everything is named relative to an open folder, symbolic
-//! links are never followed, and what lies too deep is first moved up to the top.
+//! links are never followed, and folders that lie too deep are first moved up to the top.
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -14,13 +14,13 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
-/// Open folders inside each other.
+/// The largest number of nested folders that are open at the same time.
 const MAX_OPEN: usize = 32;
 
-/// Removes the file or folder at `path` with everything in it. What is missing already is no
-/// error, so that several processes may remove one tree.
+/// Removes the file or folder at `path` with everything in it. It is no error if something is missing already,
+/// so that several processes may remove one tree.
 ///
-/// Goes on past what can't be removed and returns the first error.
+/// Goes on if something can't be removed, and returns the first error.
 pub fn remove_tree(path: &Path) -> io::Result<()> {
     let not_a_file = match rustix::fs::unlinkat(CWD, path, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
@@ -30,7 +30,7 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
     let top = match open_folder(CWD, path) {
         Ok(Some(top)) => top,
         Ok(None) => return Ok(()),
-        // It is a file after all, and may not be removed.
+        // The path is a file, which this process may not remove.
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
             return Err(not_a_file.into());
         }
@@ -49,7 +49,7 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
 
 struct Clearing<'top> {
     top: BorrowedFd<'top>,
-    /// How many folders were moved up to the top so far.
+    /// The number of folders that were moved up to the top so far.
     moved: u64,
 }
 
@@ -93,8 +93,8 @@ impl Clearing<'_> {
     }
 }
 
-/// Opens a folder that can be read and written, by changing its mode if that is needed; `None` if
-/// it's gone.
+/// Opens a folder, and first changes its mode if it can't be read or written. Returns `None` if
+/// the folder is gone.
 fn open_folder(
     parent: BorrowedFd<'_>,
     name: impl rustix::path::Arg + Copy,
@@ -111,7 +111,8 @@ fn open_folder(
         Err(error) => return Err(error.into()),
     };
     if !Mode::from_raw_mode(rustix::fs::fstat(&folder)?.st_mode).contains(Mode::RWXU) {
-        // Root needs no permission and may own nothing here; if it was needed, removing says so.
+        // This may fail for root, who needs no permission but may not be the owner. If the permission was needed,
+        // removing fails with an error.
         _ = rustix::fs::fchmod(&folder, Mode::RWXU);
     }
     Ok(Some(folder))
@@ -211,7 +212,7 @@ mod tests {
         });
     }
 
-    /// On a small stack, which the nesting would exhaust if each level took some of it.
+    /// Runs on a small stack, which a recursion over all levels would exhaust.
     #[test]
     fn nesting_beyond_path_max_goes() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,35 +1,36 @@
-//! Private folders for whoever needs room on the store's file system, such as an action's outputs.
+//! Private temporary folders on the store's file system, for example for the outputs of an action.
 //!
-//! Deleting thousands of files takes longer than many an action, so it's never on the way of a
-//! build: a dropped folder is handed to one background thread per store.
+//! To delete thousands of files may take longer than the action that wrote them, so a build never waits for it: a
+//! dropped folder is handed to a background thread, of which each open store has one.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::disk::{At, DiskStore, StoreError};
+use super::content::ContentStore;
+use super::error::{IoErrorContext, StoreError};
 use super::layout::create_private;
 use super::remove::remove_tree;
-use super::session::{Session, sweep};
+use super::writer_session::WriterSession;
 
-/// A private folder below the store. Dropping it removes it in the background, whatever modes or
-/// owners its files have by then; if the process ends before that, a later [`DiskStore::sweep`]
-/// does.
+/// A private folder below the store. When it is dropped, it is removed in the background, whatever modes or
+/// owners its files have by then. If the process ends before that, a later [`DiskStore::sweep`](crate::DiskStore::sweep)
+/// removes it.
 #[derive(Debug)]
 pub struct ScratchDir {
-    store: DiskStore,
+    store: ContentStore,
     path: PathBuf,
     kept: bool,
 }
 
 impl ScratchDir {
-    /// The folder: absolute, empty at first. Only its owner may enter it.
+    /// Returns the absolute path of the folder, which is empty at first. Only its owner may enter it.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Moves the folder to where nothing sweeps it, for someone to look at, and returns its new
+    /// Moves the folder to `kept/`, which is never swept, so that the user can look at it. Returns its new
     /// path.
     pub fn keep(mut self) -> Result<PathBuf, StoreError> {
         let kept = self.store.layout().kept().join(self.store.inner.session.unique_name());
@@ -47,34 +48,25 @@ impl Drop for ScratchDir {
     }
 }
 
-impl DiskStore {
-    /// A fresh private folder on the store's file system.
+impl ContentStore {
+    /// Makes a new, empty, private folder on the store's file system.
     pub fn scratch(&self) -> Result<ScratchDir, StoreError> {
         let path = self.inner.session.fresh_path();
         create_private(&path).at("create", &path)?;
         Ok(ScratchDir { store: self.clone(), path, kept: false })
     }
-
-    /// Removes what processes that are gone left under `tmp/`, also those of other PID namespaces.
-    ///
-    /// May take long: to be called in the background. What can't be removed (another user's files)
-    /// doesn't keep it from removing the rest; the first such failure is returned.
-    pub fn sweep(&self) -> Result<(), StoreError> {
-        let tmp = self.layout().tmp();
-        sweep(&tmp).at("sweep", &tmp)
-    }
 }
 
-/// The background thread, started with the first folder to remove. It holds the session, so that
+/// The background thread that removes folders; it starts with the first one. It holds the session, so that
 /// the session's lock lasts until the last folder is gone.
 #[derive(Debug)]
 pub(super) struct Remover {
-    session: Arc<Session>,
+    session: Arc<WriterSession>,
     queue: Mutex<Option<Sender<PathBuf>>>,
 }
 
 impl Remover {
-    pub(super) fn new(session: Arc<Session>) -> Self {
+    pub(super) fn new(session: Arc<WriterSession>) -> Self {
         Self { session, queue: Mutex::new(None) }
     }
 
@@ -83,7 +75,7 @@ impl Remover {
         if queue.is_none() {
             *queue = self.start().ok();
         }
-        // Without a thread the folder stays until the session ends.
+        // If the thread can't be started, the folder stays until the session ends.
         if let Some(queue) = &*queue {
             _ = queue.send(path);
         }
@@ -94,7 +86,7 @@ impl Remover {
         let session = Arc::clone(&self.session);
         std::thread::Builder::new().name("store-remover".to_owned()).spawn(move || {
             for path in receiver {
-                // What stays is removed with the session, or swept after it.
+                // A folder that can't be removed now is removed with the session, or swept later.
                 _ = remove_tree(&path);
             }
             drop(session);

@@ -1,8 +1,8 @@
-//! The marks by which a `stat` tells that a stored file was not touched: mode, size, one fixed
-//! modification time.
+//! The marks that every stored file has: its mode, its size, and one fixed modification time. A `stat` that shows these
+//! marks tells that nobody has written to the file.
 //!
-//! The change time can't serve: `link` updates it. The marks notice every ordinary write, not one
-//! by somebody who restores the time; such a blob is noticed when its bytes are read.
+//! The change time is no such mark, because `link` updates it. The marks show every ordinary write. They don't show a
+//! write by a program that restores the time; such damage is found when the blob's bytes are read.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -10,19 +10,19 @@ use std::os::fd::AsFd;
 use rustix::fs::{FileType, Mode, Stat, Statx, Timespec, Timestamps};
 
 /// The modification time of every file and folder that an action may see, in seconds since the Unix
-/// epoch: 1980-01-02T00:00:00Z. That is a day after the first time that a zip archive can hold, so
-/// that it's valid there in every time zone.
+/// epoch: 1980-01-02T00:00:00Z. This is a day after the earliest time that a zip archive can hold, so
+/// that it is valid there in every time zone.
 pub const FIXED_MTIME: i64 = 315_619_200;
 
 /// The mode of every folder of a tree on disk.
 pub(crate) const FOLDER_MODE: u32 = 0o755;
 
-/// The mode of every stored file.
+/// Returns the mode of a stored file.
 pub(crate) fn file_mode(executable: bool) -> u32 {
     if executable { 0o555 } else { 0o444 }
 }
 
-/// Gives an open file or folder its mode, then the fixed time: the last step before it's published.
+/// Gives an open file or folder its mode, then the fixed time. This is the last step before it is published.
 pub(crate) fn stamp(file: impl AsFd, mode: u32) -> io::Result<()> {
     rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
     let time = Timespec { tv_sec: FIXED_MTIME, tv_nsec: 0 };
@@ -30,7 +30,7 @@ pub(crate) fn stamp(file: impl AsFd, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// What a `stat` or a `statx` tells of the marks.
+/// The marks of a file as a `stat` or a `statx` shows them.
 pub(crate) struct Marks {
     mode: u32,
     size: u64,
@@ -51,13 +51,13 @@ impl From<&Statx> for Marks {
     }
 }
 
-/// Whether nobody wrote to the file since it was stamped, as far as a `stat` can tell.
+/// Tells if a file has its marks, which means that nobody has written to it, as far as a `stat` can show that.
 pub(crate) fn is_intact_file(marks: impl Into<Marks>, size: u64, executable: bool) -> bool {
     let marks = marks.into();
     marks.size == size && marks.has_stamp(FileType::RegularFile, file_mode(executable))
 }
 
-/// Whether nobody added, removed or renamed something in the folder since it was stamped.
+/// Tells if a folder has its marks, which means that nobody has added, removed or renamed an entry since it was stamped.
 pub(crate) fn is_intact_folder(marks: impl Into<Marks>) -> bool {
     marks.into().has_stamp(FileType::Directory, FOLDER_MODE)
 }

@@ -1,17 +1,17 @@
-//! Whether a symbolic link stays inside the tree it belongs to.
+//! Finds out if a symbolic link leads out of the tree that it belongs to.
 //!
-//! Looking at the target's text alone isn't enough: with `a/up -> ..`, the target `a/up/../x` looks
-//! as if it stayed inside. So links are followed as the kernel would, inside the tree in memory.
+//! The text of the target alone does not tell: with `a/up -> ..`, the target `a/up/../x` looks
+//! as if it stayed inside. So links are followed in the tree in memory, as the kernel would follow them on disk.
 
 use std::collections::VecDeque;
 
 use crate::tree::{Entry, Tree};
 
-/// As many links as the kernel follows before it gives up with `ELOOP`.
+/// The number of links that the kernel follows before it gives up with `ELOOP`.
 const MAX_FOLLOWED: usize = 40;
 
-/// Whether following the link at `path` to `target` leaves `tree` on the way. A target that doesn't
-/// exist in the tree, or a loop, stays inside.
+/// Tells if the link at `path` to `target` leads out of `tree` at any step. A target that doesn't
+/// exist in the tree, and a loop, stay inside.
 pub(super) fn leaves_tree(tree: &Tree, path: &str, target: &str) -> bool {
     let mut at: Vec<String> = path.split('/').map(str::to_owned).collect();
     at.pop();

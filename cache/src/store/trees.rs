@@ -1,4 +1,4 @@
-//! Directories in the store.
+//! Stores trees as `Directory` messages, and loads them again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,15 +6,16 @@ use std::sync::Arc;
 use prost::Message as _;
 use rayon::prelude::*;
 
-use super::disk::{DiskStore, StoreError};
-use super::folders::Folder;
+use super::content::ContentStore;
+use super::error::StoreError;
+use super::folders::TreeFolder;
 use crate::digest::Digest;
 use crate::reapi;
 use crate::tree::{Entry, Tree, join};
 
-impl DiskStore {
-    /// Stores the `Directory` messages of `tree` and returns the digest of its root. The blobs of
-    /// its files are not looked at.
+impl ContentStore {
+    /// Stores the `Directory` messages of `tree` and returns the digest of its root. Does not check that the blobs of
+    /// its files are in the store.
     pub fn put_tree(&self, tree: &Tree) -> Result<Digest, StoreError> {
         let (root, messages) = tree.digest(self.function())?;
         // The root goes last, so that a killed process leaves no directory without its children.
@@ -24,7 +25,7 @@ impl DiskStore {
         Ok(root)
     }
 
-    /// The whole tree, with every [`Entry::Subtree`] loaded; `None` if a `Directory` blob in it is
+    /// Returns the whole tree, with every [`Entry::Subtree`] loaded; `None` if one of its `Directory` blobs is
     /// missing.
     pub fn tree(&self, digest: &Digest) -> Result<Option<Tree>, StoreError> {
         match self.folders(digest) {
@@ -34,9 +35,9 @@ impl DiskStore {
         }
     }
 
-    /// Whether the store has all of a tree: every directory and every file, by a `stat` each.
+    /// Tells if the store has every directory and every file of a tree, by one `stat` for each.
     pub fn contains_tree(&self, digest: &Digest) -> Result<bool, StoreError> {
-        let has_files = |folder: &Folder| {
+        let has_files = |folder: &TreeFolder| {
             folder.tree.entries.values().all(|entry| match entry {
                 Entry::File { digest, .. } => self.contains(digest),
                 _ => true,
@@ -49,7 +50,7 @@ impl DiskStore {
         }
     }
 
-    /// One directory, its child directories as [`Entry::Subtree`]; `None` if the blob is missing.
+    /// Returns one directory, with its child directories as [`Entry::Subtree`]; `None` if its blob is missing.
     pub fn directory(&self, digest: &Digest) -> Result<Option<Tree>, StoreError> {
         let Some(bytes) = self.get(digest)? else { return Ok(None) };
         let message =
@@ -60,10 +61,10 @@ impl DiskStore {
     }
 }
 
-/// Puts the folders of one tree, parents first, into each other.
-fn assemble(folders: Vec<Folder>) -> Tree {
+/// Builds one nested tree from the list of its folders, in which parents come first.
+fn assemble(folders: Vec<TreeFolder>) -> Tree {
     let mut complete: HashMap<String, Tree> = HashMap::new();
-    for Folder { path, tree } in folders.into_iter().rev() {
+    for TreeFolder { path, tree } in folders.into_iter().rev() {
         let mut tree = Arc::unwrap_or_clone(tree);
         for (name, entry) in &mut tree.entries {
             if matches!(entry, Entry::Subtree(_)) {

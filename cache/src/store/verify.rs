@@ -1,42 +1,54 @@
-//! Hashing what is in the store, whatever its time stamps say.
+//! Verifies blobs and trees of the store by hashing them, whatever their time stamps are.
 //!
-//! Use notices whatever an ordinary write leaves behind (see `recheck`). This is for the rest: a
-//! failing disk, a restored backup, somebody who sets the time stamps back.
+//! When a blob or tree is used, its `stat` shows every ordinary write (see `recheck`). Verifying finds all other damage:
+//! by a failing disk, a restored backup, or a program that sets time stamps back.
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::blob::is_empty;
-use super::disk::{At, DiskStore, StoreError};
+use super::disk::DiskStore;
+use super::error::{IoErrorContext, StoreError};
 use crate::digest::Digest;
 use crate::hasher::digest_file;
 use crate::tree::{Entry, join};
 
-/// What hashing a blob has found.
+/// The state in which a blob was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// Its bytes are those of its digest.
+    /// Its bytes have its digest.
     Sound,
     /// It is not in the store.
     Missing,
-    /// They are not, and it is out of the way: moved to this path, or removed.
+    /// Its bytes have another digest. It was moved to this path in the quarantine, or removed if there is no path.
     Damaged(Option<PathBuf>),
 }
 
-/// What hashing a tree has found.
+/// The state in which a tree was found.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct TreeHealth {
-    /// How many files were hashed.
+    /// The number of files that were hashed.
     pub files: u64,
-    /// How many bytes they have.
+    /// The number of bytes in these files.
     pub bytes: u64,
-    /// What is missing or damaged, by its path in the tree; a folder's path means its list of names.
-    pub flaws: Vec<(String, Digest, Health)>,
+    /// The blobs of the tree that are missing or damaged.
+    pub flaws: Vec<Flaw>,
+}
+
+/// A blob of a tree that is missing or damaged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// The path in the tree. A folder's path stands for its `Directory` message.
+    pub path: String,
+    /// The digest that the blob should have.
+    pub digest: Digest,
+    /// The state of the blob; never [`Health::Sound`].
+    pub health: Health,
 }
 
 impl DiskStore {
-    /// Hashes a blob, whatever its stat says. A damaged one is quarantined.
+    /// Hashes a blob, whatever its stat shows. A damaged blob is quarantined.
     pub fn verify(&self, digest: &Digest) -> Result<Health, StoreError> {
         let mut health = if is_empty(digest) { Health::Sound } else { Health::Missing };
         for executable in [false, true] {
@@ -52,47 +64,48 @@ impl DiskStore {
         Ok(health)
     }
 
-    /// Hashes everything of a stored tree: its directories, its files, and the copies that lie in the
-    /// folder it was put on disk to. `told` is called for every file with its size, and stops it by
+    /// Hashes everything of a stored tree: its directories, its files, and the copies of files in the
+    /// folder that was made of it on disk. Calls `on_file` with the size of each file, and stops when that returns
     /// `false`.
     pub fn verify_tree(
         &self,
         root: &Digest,
-        told: &mut dyn FnMut(u64) -> bool,
+        on_file: &mut dyn FnMut(u64) -> bool,
     ) -> Result<TreeHealth, StoreError> {
-        let mut check = Check {
+        let mut verifier = TreeVerifier {
             store: self,
-            told,
+            on_file,
             known: HashMap::new(),
             found: TreeHealth::default(),
             damaged_copy: false,
         };
-        check.folder(root, "", &self.layout().tree(root))?;
-        let Check { found, damaged_copy, .. } = check;
+        verifier.folder(root, "", &self.layout().tree(root))?;
+        let TreeVerifier { found, damaged_copy, .. } = verifier;
         if damaged_copy {
             self.discard(&self.layout().tree(root))?;
         }
         Ok(found)
     }
 
-    /// Takes a tree off the disk; it is built again when it is needed.
+    /// Removes the folder of a tree from the disk. It is built again when the tree is needed.
     fn discard(&self, tree: &Path) -> Result<(), StoreError> {
         let scratch = self.scratch()?;
         std::fs::rename(tree, scratch.path().join("tree")).at("move", tree)
     }
 }
 
-struct Check<'a> {
+struct TreeVerifier<'a> {
     store: &'a DiskStore,
-    told: &'a mut dyn FnMut(u64) -> bool,
-    /// Blobs that were hashed: many trees have a file twice.
+    on_file: &'a mut dyn FnMut(u64) -> bool,
+    /// The blobs that were hashed already, because many trees have the same file twice.
     known: HashMap<Digest, Health>,
     found: TreeHealth,
     damaged_copy: bool,
 }
 
-impl Check<'_> {
-    /// `disk` is where the folder is, if the tree is on disk. Gives whether to go on.
+impl TreeVerifier<'_> {
+    /// Verifies one folder and everything in it. `disk` is the path that the folder has if the tree is on disk. Returns
+    /// `false` if the caller wants to stop.
     fn folder(&mut self, digest: &Digest, path: &str, disk: &Path) -> Result<bool, StoreError> {
         let health = self.store.verify(digest)?;
         let tree = match health {
@@ -100,7 +113,7 @@ impl Check<'_> {
             _ => None,
         };
         let Some(tree) = tree else {
-            self.found.flaws.push((path.to_owned(), *digest, health));
+            self.add_flaw(path, digest, health);
             return Ok(true);
         };
         for (name, entry) in &tree.entries {
@@ -136,15 +149,20 @@ impl Check<'_> {
             self.found.bytes += digest.size();
         }
         if health != Health::Sound {
-            self.found.flaws.push((path.to_owned(), *digest, health));
+            self.add_flaw(path, digest, health);
         } else if !self.is_sound_on_disk(digest, executable, disk) {
             self.damaged_copy = true;
-            self.found.flaws.push((path.to_owned(), *digest, Health::Damaged(None)));
+            self.add_flaw(path, digest, Health::Damaged(None));
         }
-        Ok((self.told)(digest.size()))
+        Ok((self.on_file)(digest.size()))
     }
 
-    /// A file on disk that is the blob itself has been hashed already; a copy has not.
+    fn add_flaw(&mut self, path: &str, digest: &Digest, health: Health) {
+        self.found.flaws.push(Flaw { path: path.to_owned(), digest: *digest, health });
+    }
+
+    /// Tells if a file of the tree on disk has the right bytes. A hard link to the blob has been hashed with the blob, so
+    /// only a copy is hashed here.
     fn is_sound_on_disk(&self, digest: &Digest, executable: bool, disk: &Path) -> bool {
         let Ok(metadata) = disk.symlink_metadata() else { return true };
         let inode = |metadata: &std::fs::Metadata| (metadata.dev(), metadata.ino());

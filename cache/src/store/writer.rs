@@ -1,18 +1,19 @@
-//! Streaming a blob into the store.
+//! Writes a blob into the store piece by piece.
 
 use std::io::{self, Write};
 
-use super::disk::{At, DiskStore, StoreError};
-use super::session::TempFile;
+use super::content::ContentStore;
+use super::error::{IoErrorContext, StoreError};
 use super::stamp::{file_mode, stamp};
+use super::writer_session::TempFile;
 use crate::digest::Digest;
 use crate::hasher::Hasher;
 
-/// Takes the bytes of a new blob; nothing is visible before [`BlobWriter::finish`], and nothing
-/// stays if it's dropped. Unbuffered: every write is a system call.
+/// Takes the bytes of a new blob. The blob becomes visible with [`BlobWriter::finish`]; if the writer is dropped before
+/// that, nothing stays. It has no buffer: every write is a system call.
 #[derive(Debug)]
 pub struct BlobWriter {
-    store: DiskStore,
+    store: ContentStore,
     temp: TempFile,
     hasher: Hasher,
     executable: bool,
@@ -41,9 +42,9 @@ impl Write for BlobWriter {
     }
 }
 
-impl DiskStore {
-    /// Starts a new blob. `executable` says which kind of file will use it first, so that it needn't
-    /// be copied then; it's no part of the digest.
+impl ContentStore {
+    /// Starts a new blob. `executable` tells if the file that will use the blob first is executable, so that the blob
+    /// need not be copied then; the digest does not depend on it.
     pub fn writer(&self, executable: bool) -> Result<BlobWriter, StoreError> {
         let temp = self.temp_file()?;
         let hasher = Hasher::new(self.function());
@@ -55,7 +56,7 @@ impl DiskStore {
         session.create_file().at("create a file in", &self.layout().tmp())
     }
 
-    /// Makes a complete file, whose digest has been checked, a blob.
+    /// Turns a complete file, whose digest has been checked, into a blob.
     pub(super) fn publish(
         &self,
         temp: TempFile,

@@ -1,14 +1,15 @@
-//! `run toolchain add` and `run toolchain remove`: toolchains of one's own.
+//! `run toolchain add` and `run toolchain remove`: pin and remove the user's own toolchains.
 
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
+use project::Project;
 use rules::toolchain::{Add, AddError, AddFrom, Catalogue, Lock};
 
 use super::{platform, refuse_if_locked};
 use crate::arguments::{ToolchainAdd, ToolchainRemove};
 use crate::command_error::{CommandError, Kind};
-use crate::commands::session::{self, Session};
+use crate::commands::start;
 use crate::config::Config;
 use crate::signals;
 use crate::ui::SyncProgress;
@@ -16,13 +17,13 @@ use crate::ui::SyncProgress;
 /// Runs `run toolchain add`.
 pub(super) fn run(arguments: &ToolchainAdd, config: &Config) -> Result<ExitCode, CommandError> {
     refuse_if_locked(config)?;
-    let session = Session::open(config)?;
-    let before = session.lock()?;
-    let from = from(arguments, config, &session)?;
+    let project = start::project(config)?;
+    let before = project.lock()?;
+    let from = from(arguments, config, &project)?;
     warn_if_private(config, &from);
     let progress = SyncProgress::new(config.printer, signals::cancel_on_signal()?);
     let added = Add {
-        store: &session::store(config)?,
+        store: start::store(config)?.content(),
         catalogue: Catalogue::builtin(),
         name: &arguments.toolchain.name,
         version: arguments.toolchain.version.as_deref(),
@@ -31,13 +32,13 @@ pub(super) fn run(arguments: &ToolchainAdd, config: &Config) -> Result<ExitCode,
             None => platform()?,
         },
         from,
-        registries: &session::registries(config, &session),
+        registries: &start::registries(config, &project),
         events: &progress,
     }
     .run(before.as_ref());
     progress.clear();
     let after = added.map_err(|error| explain(&error))?;
-    session.write_lock(before.as_ref(), &after)?;
+    project.write_lock(before.as_ref(), &after)?;
     say(config, &arguments.toolchain.name, before.as_ref(), &after);
     Ok(ExitCode::SUCCESS)
 }
@@ -47,15 +48,15 @@ pub(super) fn remove(
     arguments: &ToolchainRemove,
     config: &Config,
 ) -> Result<ExitCode, CommandError> {
-    let session = Session::open(config)?;
-    let before = session.lock()?.unwrap_or_default();
+    let project = start::project(config)?;
+    let before = project.lock()?.unwrap_or_default();
     let mut after = before.clone();
     for name in &arguments.names {
         before.require(name).map_err(|error| CommandError::from_error(Kind::Usage, &error))?;
         after.remove(name);
     }
     refuse_if_locked(config)?;
-    session.write_lock(Some(&before), &after)?;
+    project.write_lock(Some(&before), &after)?;
     for name in &arguments.names {
         let version = before.version(name).unwrap_or_default();
         config.printer.status("Removed", &format!("{name} {version}"));
@@ -66,29 +67,33 @@ pub(super) fn remove(
 fn from(
     arguments: &ToolchainAdd,
     config: &Config,
-    session: &Session,
+    project: &Project,
 ) -> Result<AddFrom, CommandError> {
     match (&arguments.path, &arguments.url) {
-        (Some(path), _) => project_path(&config.directory.join(path), &session.folder),
+        (Some(path), _) => project_path(&config.directory.join(path), &project.folder),
         (None, Some(url)) => {
             Ok(AddFrom::Url { url: url.clone(), sha256: arguments.sha256.clone() })
         }
-        (None, None) => Err(CommandError::usage("say where it is, with --path or --url")),
+        (None, None) => {
+            Err(CommandError::usage("the place of the toolchain is missing: give --path or --url"))
+        }
     }
 }
 
-/// Relative to the project if it is in it, as other machines have the project elsewhere.
+/// Returns a path as a place for the lock. It is relative to the project if it lies in the project, because
+/// other machines have the project elsewhere.
 fn project_path(path: &Path, project: &Path) -> Result<AddFrom, CommandError> {
     let path = normal(path);
     let path = path.strip_prefix(project).unwrap_or(&path);
     match path.to_str() {
-        Some("") => Err(CommandError::usage("the project's own folder is no toolchain")),
+        Some("") => Err(CommandError::usage("the project's own folder can't be a toolchain")),
         Some(text) => Ok(AddFrom::Path(text.to_owned())),
         None => Err(CommandError::usage(format!("`{}` is not valid UTF-8", path.display()))),
     }
 }
 
-/// The path without `.` and `..`. Links stay: they may be meant to be moved.
+/// Removes `.` and `..` from a path. Links are not resolved, because the user may want to change their
+/// targets later.
 fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in path.components() {
@@ -103,7 +108,7 @@ fn normal(path: &Path) -> PathBuf {
     normal
 }
 
-/// What only this machine has is of no use in a lock that others share.
+/// Warns of a place that only this machine has, because others who share the lock can't use it.
 fn warn_if_private(config: &Config, from: &AddFrom) {
     let place = match from {
         AddFrom::Path(path) if Path::new(path).is_absolute() => path,
@@ -111,7 +116,7 @@ fn warn_if_private(config: &Config, from: &AddFrom) {
         _ => return,
     };
     config.printer.warning(&format!(
-        "`{place}` is outside the project: machines without it can build only what their cache has"
+        "`{place}` is outside the project: a machine that does not have it can only use results from its cache"
     ));
 }
 
@@ -125,8 +130,11 @@ fn explain(error: &AddError) -> CommandError {
     let explained = CommandError::from_error(kind, error);
     match error {
         AddError::InCatalogue(name) => explained
-            .hint(format!("`run toolchain sync --upgrade {name}` pins the catalogue's"))
-            .hint("add yours under another name: what is made for the catalogue's would not work with it"),
+            .hint(format!("components that need `{name}` use the one of the catalogue, which `run toolchain sync` pins"))
+            .hint("add yours under another name, because the components expect the catalogue's"),
+        AddError::ChecksumMismatch { name, .. } => explained.hint(format!(
+            "if the checksum was written by hand and is wrong, take the line of `{name}` out of [checksums]"
+        )),
         AddError::Credentials => explained
             .hint("download the archive into the project and add it with --path"),
         _ => explained,

@@ -1,21 +1,22 @@
-//! `run toolchain list`: what is pinned, what is needed, what there is.
+//! `run toolchain list`: lists the pinned, the needed and the available toolchains.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use rules::plan;
-use rules::toolchain::{BuiltIn, Catalogue, Lock, Pinned, Platform, Presence};
+use rules::platform::Platform;
+use rules::toolchain::{BuiltIn, Catalogue, Lock, Pinned, Presence};
 use serde_json::{Value, json};
 
 use crate::command_error::{CommandError, Kind};
-use crate::commands::session::{self, Session};
+use crate::commands::start;
 use crate::config::Config;
 use crate::ui;
 
-/// Toolchain → the components that need it.
+/// For each toolchain, the components that need it.
 type Needed<'a> = BTreeMap<&'static str, Vec<&'a str>>;
 
-/// A toolchain that the lock or the project names, and that is not pinned.
+/// A toolchain that the lock or the project names but that has no pinned image.
 struct Unpinned<'a> {
     name: &'a str,
     version: Option<&'a str>,
@@ -24,12 +25,12 @@ struct Unpinned<'a> {
 
 /// Runs `run toolchain list`.
 pub(super) fn run(config: &Config) -> Result<ExitCode, CommandError> {
-    let session = Session::open(config)?;
-    let lock = session.lock()?.unwrap_or_default();
+    let project = start::project(config)?;
+    let lock = project.lock()?.unwrap_or_default();
     let pinned = lock
-        .inventory(&session::store(config)?)
+        .inventory(start::store(config)?.content())
         .map_err(|error| CommandError::from_error(Kind::Environment, &error))?;
-    let needed = plan::needed_by(&session.folder, &session.manifest);
+    let needed = plan::needed_by(&project.folder, &project.manifest);
     let unpinned = unpinned(&lock, &needed);
     if config.printer.json {
         pinned.iter().for_each(|pinned| ui::emit(&pinned_value(pinned, &needed)));
@@ -81,7 +82,7 @@ fn unpinned_value(unpinned: &Unpinned<'_>, needed: &Needed<'_>) -> Value {
     })
 }
 
-/// Every version of the catalogue.
+/// Returns every version in the catalogue.
 fn available() -> Vec<Value> {
     let catalogue = Catalogue::builtin();
     let toolchains =
@@ -137,7 +138,7 @@ fn pinned_row(pinned: &Pinned, needed: &Needed<'_>) -> Vec<String> {
     ]
 }
 
-/// The name of a source, as the lock has it.
+/// Returns the name of a source as in the lock.
 fn source(kind: &rules::toolchain::SourceKind) -> String {
     let value = serde_json::to_value(kind).unwrap_or_default();
     value.as_str().unwrap_or_default().to_owned()

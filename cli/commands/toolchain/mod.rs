@@ -1,4 +1,4 @@
-//! `run toolchain …`: what run.lock.toml pins.
+//! `run toolchain …`: lists, checks and changes what run.lock.toml pins.
 
 mod add;
 mod list;
@@ -7,9 +7,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use rules::toolchain::{Platform, host_platform};
-
-pub(crate) use sync::lock_for_build;
+use rules::platform::{Platform, host_platform};
 
 use crate::arguments::Toolchain;
 use crate::command_error::{CommandError, Kind};
@@ -26,19 +24,19 @@ pub(crate) fn run(verb: &Toolchain, config: &Config) -> Result<ExitCode, Command
     }
 }
 
-/// The platform whose images are used.
-pub(crate) fn platform() -> Result<Platform, CommandError> {
+/// Returns the platform of this machine, whose images are used.
+fn platform() -> Result<Platform, CommandError> {
     host_platform().map_err(|error| CommandError::from_error(Kind::Environment, &error))
 }
 
-/// Stops what would write run.lock.toml where it may not be.
+/// Returns an error if run.lock.toml must not be changed.
 fn refuse_if_locked(config: &Config) -> Result<(), CommandError> {
     match (config.locked, config.ci) {
         (false, false) => Ok(()),
         (true, _) => Err(CommandError::usage("this would change run.lock.toml, and --locked forbids it")),
         (false, true) => {
-            Err(CommandError::usage("this would change run.lock.toml, which is not done in CI (`CI` is set)")
-                .hint("do it on a developer's machine and commit run.lock.toml; `CI=` before the command allows it here"))
+            Err(CommandError::usage("this would change run.lock.toml, which is not allowed in CI (`CI` is set)")
+                .hint("do it on a developer's machine and commit run.lock.toml, or write `CI=` before the command to allow it here"))
         }
     }
 }

@@ -1,82 +1,42 @@
-//! `run toolchain sync`, and the lock that a build needs.
+//! `run toolchain sync`: completes the lock, or only checks if it is complete.
 
 use std::process::ExitCode;
 
-use cache::DiskStore;
-use rules::plan::{self, Selection};
-use rules::toolchain::{Catalogue, Change, Lock, Platform, Sync, Toolchains, Upgrade};
-use sandbox::Cancel;
+use project::{LockPolicy, Pinning, Project, SyncRequest};
+use rules::plan::Selection;
+use rules::toolchain::{Catalogue, Change, Lock, Toolchains, Upgrade};
 use serde_json::json;
 
 use super::platform;
 use crate::arguments::ToolchainSync;
-use crate::command_error::{CommandError, Kind};
-use crate::commands::session::{self, Session};
+use crate::command_error::{CommandError, LOCK_STAYS};
+use crate::commands::start;
 use crate::config::Config;
 use crate::signals;
 use crate::ui::{self, SyncProgress};
 
-/// What a sync is asked for beyond completing the lock.
-#[derive(Default)]
-struct Request {
-    upgrade: Upgrade,
-    prune: bool,
-    /// Platforms besides this machine's.
-    platforms: Vec<Platform>,
-}
-
 /// Runs `run toolchain sync`.
 pub(super) fn run(arguments: &ToolchainSync, config: &Config) -> Result<ExitCode, CommandError> {
-    let session = Session::open(config)?;
-    let needed = needed(&session, &Selection::default())?;
-    let before = session.lock()?.unwrap_or_default();
-    let request = Request {
+    let project = start::project(config)?;
+    let needed = project.toolchains(&Selection::default())?;
+    let before = project.lock()?.unwrap_or_default();
+    let request = SyncRequest {
         upgrade: upgrade(arguments),
         prune: arguments.prune,
         platforms: arguments.platforms.clone(),
     };
-    let after = if config.locked || config.ci {
-        refuse_changes(&request, &before, &needed)?;
-        before.clone()
-    } else {
-        let store = session::store(config)?;
-        resolve(config, &session, &store, &needed, request, &signals::cancel_on_signal()?)?
+    let after = match start::lock_policy(config) {
+        LockPolicy::Keep => {
+            refuse_changes(&request, &before, &needed)?;
+            before.clone()
+        }
+        LockPolicy::Complete => sync(config, &project, &needed, &request)?,
     };
     say(config, &before, &after);
     for idle in after.idle(&needed, Catalogue::builtin()) {
         config.printer.status("Kept", &idle.to_string());
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The lock that serves the selected components; made or completed if it may be.
-pub(crate) fn lock_for_build(
-    config: &Config,
-    session: &Session,
-    store: &DiskStore,
-    selection: &Selection,
-    cancel: &Cancel,
-) -> Result<Lock, CommandError> {
-    let needed = needed(session, selection)?;
-    let lock = session.lock()?.unwrap_or_default();
-    if needed.is_empty() {
-        return Ok(lock);
-    }
-    match check(&lock, &needed, platform()?) {
-        Ok(()) => Ok(lock),
-        Err(stale) if config.locked || config.ci => Err(stale),
-        Err(_) => {
-            // All that the project needs, so that the lock does not depend on a selection.
-            let all = self::needed(session, &Selection::default())?;
-            resolve(config, session, store, &all, Request::default(), cancel)
-        }
-    }
-}
-
-/// The toolchains that the selected components need.
-pub(super) fn needed(session: &Session, selection: &Selection) -> Result<Toolchains, CommandError> {
-    plan::toolchains(&session.folder, &session.manifest, selection)
-        .map_err(|error| CommandError::from_error(Kind::Internal, &error))
 }
 
 fn upgrade(arguments: &ToolchainSync) -> Upgrade {
@@ -89,57 +49,41 @@ fn upgrade(arguments: &ToolchainSync) -> Upgrade {
     }
 }
 
-/// With --locked and in CI, a sync only says whether the lock serves.
-fn refuse_changes(request: &Request, lock: &Lock, needed: &Toolchains) -> Result<(), CommandError> {
+/// Checks if the lock is complete. With --locked and in CI a sync does nothing else.
+fn refuse_changes(
+    request: &SyncRequest,
+    lock: &Lock,
+    needed: &Toolchains,
+) -> Result<(), CommandError> {
     if request.upgrade != Upgrade::Nothing || request.prune {
         let error = "--upgrade and --prune change run.lock.toml, which --locked and CI forbid";
-        return Err(CommandError::usage(error)
-            .hint("run it on a developer's machine and commit run.lock.toml; or clear the variable CI for it"));
+        return Err(CommandError::usage(error).hint(LOCK_STAYS));
     }
-    check(lock, needed, platform()?)?;
-    request.platforms.iter().try_for_each(|&platform| check(lock, needed, platform))
+    let check = |platform| lock.check(needed, platform).map_err(project::Error::from);
+    check(platform()?)?;
+    Ok(request.platforms.iter().copied().try_for_each(check)?)
 }
 
-fn check(lock: &Lock, needed: &Toolchains, platform: Platform) -> Result<(), CommandError> {
-    lock.check(needed, platform).map_err(|stale| {
-        CommandError::usage("run.lock.toml does not pin what this project needs")
-            .caused_by(&stale)
-            .hint(stale.hint())
-    })
-}
-
-/// Resolves what is not pinned and writes the lock.
-fn resolve(
+/// Resolves what is not pinned, writes the lock, and shows the progress.
+fn sync(
     config: &Config,
-    session: &Session,
-    store: &DiskStore,
+    project: &Project,
     needed: &Toolchains,
-    request: Request,
-    cancel: &Cancel,
+    request: &SyncRequest,
 ) -> Result<Lock, CommandError> {
-    let progress = SyncProgress::new(config.printer, cancel.clone());
-    let mut platforms = vec![platform()?];
-    platforms.extend(request.platforms);
-    platforms.dedup();
-    let sync = Sync {
-        store,
-        catalogue: Catalogue::builtin(),
-        needed,
-        platforms: &platforms,
-        upgrade: &request.upgrade,
-        prune: request.prune,
-        registries: &session::registries(config, session),
-        events: &progress,
-    };
-    let synced = sync.update(&session.lock_path());
+    let store = start::store(config)?;
+    let progress = SyncProgress::new(config.printer, signals::cancel_on_signal()?);
+    let registries = start::registries(config, project);
+    let pinning = Pinning { project, store: &store, registries: &registries, events: &progress };
+    let synced = pinning.sync(needed, request);
     progress.clear();
-    synced.map_err(CommandError::from)
+    Ok(synced?)
 }
 
 fn say(config: &Config, before: &Lock, after: &Lock) {
     let changes = Change::between(before, after);
     for change in &changes {
-        // What was pinned has been told, with where it came from.
+        // New pins have been printed already, with their origin.
         if !matches!(change, Change::Pinned { .. }) {
             config.printer.status(change.verb(), &change.to_string());
         }

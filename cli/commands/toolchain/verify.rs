@@ -1,4 +1,4 @@
-//! `run toolchain verify`: whether the pinned toolchains in the store have the pinned bytes.
+//! `run toolchain verify`: checks if the pinned toolchains in the store have the pinned bytes.
 
 use std::process::ExitCode;
 
@@ -9,17 +9,17 @@ use serde_json::json;
 
 use crate::arguments::ToolchainVerify;
 use crate::command_error::{CommandError, Kind};
-use crate::commands::session::{self, Session};
+use crate::commands::start;
 use crate::config::Config;
 use crate::signals;
 use crate::ui::{self, SyncProgress};
 
 /// Runs `run toolchain verify`.
 pub(super) fn run(arguments: &ToolchainVerify, config: &Config) -> Result<ExitCode, CommandError> {
-    let session = Session::open(config)?;
-    let lock = session.lock()?.unwrap_or_default();
+    let project = start::project(config)?;
+    let lock = project.lock()?.unwrap_or_default();
     let images = selected(&lock, &arguments.names)?;
-    let store = session::store(config)?;
+    let store = start::store(config)?;
     let progress = SyncProgress::new(config.printer, signals::cancel_on_signal()?);
     let verify =
         Verify { store: &store, catalogue: Catalogue::builtin(), lock: &lock, events: &progress };
@@ -37,9 +37,9 @@ pub(super) fn run(arguments: &ToolchainVerify, config: &Config) -> Result<ExitCo
     let files = if damaged == 1 { "file has" } else { "files have" };
     Err(CommandError::new(
         Kind::ChecksumMismatch,
-        format!("{damaged} {files} other bytes than pinned"),
+        format!("{damaged} {files} other bytes than the pinned ones"),
     )
-    .hint("what is damaged was set aside; the next build that needs it unpacks or fetches it again")
+    .hint("damaged files were set aside; the next build that needs them unpacks or fetches them again")
     .hint("if this happens again, check the disk and the memory of this machine"))
 }
 
@@ -115,7 +115,7 @@ fn damage_value(verified: &Verified, damage: &Damage) -> serde_json::Value {
     })
 }
 
-/// A line on standard output for each damaged file.
+/// Returns the line that is printed on standard output for a damaged file.
 fn damage_text(verified: &Verified, damage: &Damage) -> String {
     let package = damage.package.as_deref().unwrap_or("unknown package");
     let aside = damage.aside.as_ref();

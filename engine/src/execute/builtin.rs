@@ -1,26 +1,30 @@
-//! Runs a builtin: on this thread, with its panics caught.
+//! Runs a builtin on the current thread, and catches its panics.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::{Done, Executor, Job, Stop, failed};
+use super::{Executor, Job, Unfinished, WorkOutput, failed};
 use crate::builtin::{Builtin, BuiltinError};
 use crate::context::BuiltinContext;
 use crate::failure::FailureKind;
 use crate::{Messages, Usage};
 
 impl Executor {
-    pub(super) fn builtin(&self, job: &Job, builtin: &dyn Builtin) -> Result<Done, Stop> {
+    pub(super) fn builtin(
+        &self,
+        job: &Job,
+        builtin: &dyn Builtin,
+    ) -> Result<WorkOutput, Unfinished> {
         let names = job.action.inputs.iter().map(|input| input.at.clone());
         let context = BuiltinContext::new(
             job.action.label.clone(),
-            self.store.clone(),
+            self.store.content().clone(),
             names.zip(job.inputs.iter().copied()).collect(),
             Arc::clone(&self.events),
             self.cancel.clone(),
         );
-        // Nothing of the context is looked at after a panic, so it can't be seen half changed.
+        // The context is not used after a panic, so a half changed one can't be seen.
         match catch_unwind(AssertUnwindSafe(|| builtin.run(&context))) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(self.refused(job, error)),
@@ -41,13 +45,13 @@ impl Executor {
         });
         let outputs = outputs.collect::<Result<_, _>>()?;
         let messages = Messages { stdout: Vec::new(), stderr: notes };
-        Ok(Done { outputs, messages, usage: Usage::default(), missing: Vec::new() })
+        Ok(WorkOutput { outputs, messages, usage: Usage::default(), missing: Vec::new() })
     }
 
-    fn refused(&self, job: &Job, error: BuiltinError) -> Stop {
+    fn refused(&self, job: &Job, error: BuiltinError) -> Unfinished {
         let kind = match error {
             BuiltinError::Missing(digest) => return self.missing(job, digest),
-            BuiltinError::Cancelled => return Stop::Cancelled,
+            BuiltinError::Cancelled => return Unfinished::Cancelled,
             BuiltinError::TimedOut(limit) => FailureKind::TimedOut(limit),
             BuiltinError::OutOfMemory(limit) => FailureKind::OutOfMemory(Some(limit)),
             BuiltinError::Panicked(said) => FailureKind::Panicked(said),
@@ -59,7 +63,7 @@ impl Executor {
     }
 }
 
-/// The text of a panic, if it has one.
+/// Returns the text of a panic, if it has one.
 fn text_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));

@@ -1,16 +1,21 @@
-//! Takes declared outputs from a folder into the store, after the work is done.
+//! Copies declared outputs from a folder into the store, after the work is done.
 
 use std::path::Path;
 
 use cache::{Entry, IngestError};
 
-use super::{Executor, Job, Stop, failed, infrastructure};
+use super::{Executor, Job, Unfinished, failed, infrastructure};
 use crate::failure::FailureKind;
 use crate::{Artifact, Report};
 
 impl Executor {
-    /// Takes the declared output `path` of the folder `out`.
-    pub(super) fn collect(&self, job: &Job, out: &Path, path: &str) -> Result<Artifact, Stop> {
+    /// Stores the declared output `path` of the folder `out`.
+    pub(super) fn collect(
+        &self,
+        job: &Job,
+        out: &Path,
+        path: &str,
+    ) -> Result<Artifact, Unfinished> {
         let action = &job.action;
         let entry = self.store.ingest_path(out, path).map_err(|error| match error {
             IngestError::Store(error) => infrastructure(action, &error),

@@ -10,59 +10,66 @@ use sandbox::{
     Determinism, Isolation, Limits, Mount, MountSource, Sandbox, SandboxError, Spec, Status, View,
 };
 
-use super::stage::{self, Haste, StageError, Staged, StagedTree};
-use super::{Done, Executor, Job, Stop, Workplace, failed, infrastructure};
-use crate::failure::{CommandReport, Failure, FailureKind, KeptSandbox, says_missing};
+use super::stage::{self, StageError, Staged, StagedTree, TreeChecks};
+use super::{Executor, Job, RunningSandbox, Unfinished, WorkOutput, failed, infrastructure};
+use crate::failure::{CommandReport, Failure, FailureKind, KeptSandbox};
 use crate::success::OUT;
 use crate::terminal::plain;
 use crate::{Artifact, Messages, Process, Report, Usage};
 
-/// How much is kept of what a command writes to standard output, and as much of standard error.
+/// The number of bytes that are kept of a command's standard output, and the same number of its standard error.
 const OUTPUT_CAP: usize = 1 << 20;
 
-/// The same for standard output that is an output.
+/// The number of bytes that are kept of standard output if it is a declared output of the action.
 const STDOUT_CAP: usize = 256 << 20;
 
-/// Trees that are exchanged again and again.
+/// The error that no run counted, because a tree of the command was changed during each of them.
 #[derive(Debug, thiserror::Error)]
-#[error("somebody keeps changing the folders of the store while commands run in them")]
+#[error("another process keeps changing the folders of the store while commands use them")]
 struct Unsteady;
 
-/// A command that has come to its end, and where it ran.
-struct Ended {
+/// A command that has ended, and the folder in which it ran.
+struct EndedCommand {
     spec: Spec,
     scratch: ScratchDir,
     outcome: sandbox::Outcome,
 }
 
 impl Executor {
-    pub(super) fn process(&self, job: &Job, process: &Process) -> Result<Done, Stop> {
-        // If a tree was touched, all are checked, and mended, before the command begins.
-        let tries = [Haste::Ahead, Haste::None, Haste::None, Haste::None].into_iter();
+    pub(super) fn process(&self, job: &Job, process: &Process) -> Result<WorkOutput, Unfinished> {
+        // If a tree was found changed, the command runs again, after all trees were checked and repaired.
+        let tries =
+            [TreeChecks::Meanwhile, TreeChecks::First, TreeChecks::First, TreeChecks::First]
+                .into_iter();
         let mut ended = tries
-            .map(|haste| self.run(job, process, haste))
+            .map(|tree_checks| self.run(job, process, tree_checks))
             .find_map(Result::transpose)
             .unwrap_or_else(|| Err(infrastructure(&job.action, &Unsteady)))?;
         if let Some(kind) = complaint(process, ended.outcome.status)? {
-            if is_worth_watching(process, &kind, &ended.outcome) {
+            if is_worth_watching(process, &kind, &ended.outcome, self.says_missing) {
                 ended.outcome.missing = self.watch(job, process, ended.outcome.wall);
             }
             return Err(self.report(job, process, kind, ended));
         }
         match self.outputs(job, process, &mut ended) {
             Ok(outputs) => Ok(done(outputs, ended.outcome)),
-            Err(Stop::Failed(failure)) => Err(self.report(job, process, failure.kind, ended)),
+            Err(Unfinished::Failed(failure)) => Err(self.report(job, process, failure.kind, ended)),
             Err(end) => Err(end),
         }
     }
 
-    /// Runs the command, and checks meanwhile what was mounted unchecked. `None` if somebody has
-    /// touched any of that, or has exchanged what was touched: then nothing of the run counts, not
-    /// even its failure.
-    fn run(&self, job: &Job, process: &Process, haste: Haste) -> Result<Option<Ended>, Stop> {
+    /// Runs the command, and meanwhile checks the trees that were mounted unchecked. Returns `None` if an
+    /// unchecked tree turns out to be damaged, or if another process replaced any of the trees during the run. Such a run
+    /// does not count, even if the command failed.
+    fn run(
+        &self,
+        job: &Job,
+        process: &Process,
+        tree_checks: TreeChecks,
+    ) -> Result<Option<EndedCommand>, Unfinished> {
         let sandbox = self.sandbox(job, process.isolation)?;
         let scratch = self.store.scratch().map_err(|error| infrastructure(&job.action, &error))?;
-        let (spec, trees) = self.spec(job, process, scratch.path(), haste)?;
+        let (spec, trees) = self.spec(job, process, scratch.path(), tree_checks)?;
         let check = || trees.iter().all(|tree| tree.is_intact(&self.store));
         let is_needed = trees.iter().any(|tree| !tree.is_checked());
         let (outcome, intact) = std::thread::scope(|scope| {
@@ -71,16 +78,16 @@ impl Executor {
             let outcome = sandbox.run(&spec, &self.cancel);
             io::Result::Ok((outcome, beside.is_none_or(|check| check.join().unwrap_or(false))))
         })
-        .map_err(Stop::Threads)?;
+        .map_err(Unfinished::Threads)?;
         if !intact || !trees.iter().all(|tree| tree.is_the_same(&self.store)) {
             return Ok(None);
         }
         let outcome = outcome.map_err(|error| not_run(job, process, &error))?;
-        Ok(Some(Ended { spec, scratch, outcome }))
+        Ok(Some(EndedCommand { spec, scratch, outcome }))
     }
 
-    /// Runs a failed command once more, to see what it looks for and does not find. Nothing else of
-    /// that run counts. `took` is how long it ran.
+    /// Runs a failed command once more, and returns the files that it looks for and does not find. Nothing else of
+    /// that run counts. `took` is the time that the first run took.
     fn watch(&self, job: &Job, process: &Process, took: Duration) -> Vec<PathBuf> {
         let timeout = Some(5 * took + Duration::from_secs(2));
         let watched = Process {
@@ -88,41 +95,41 @@ impl Executor {
             limits: Limits { timeout, ..process.limits.clone() },
             ..process.clone()
         };
-        match self.run(job, &watched, Haste::None) {
+        match self.run(job, &watched, TreeChecks::First) {
             Ok(Some(ended)) => ended.outcome.missing,
             _ => Vec::new(),
         }
     }
 
-    /// The sandbox, started if this is the first to ask for it.
-    fn sandbox(&self, job: &Job, isolation: Isolation) -> Result<&Sandbox, Stop> {
+    /// Returns the sandbox of this isolation. The first call starts it.
+    fn sandbox(&self, job: &Job, isolation: Isolation) -> Result<&Sandbox, Unfinished> {
         let place = &self.sandboxes[isolation as usize];
         if place.get().is_none() {
             let folder = self.store.scratch();
             let folder = folder.map_err(|error| infrastructure(&job.action, &error))?;
             let sandbox = Sandbox::start_with(isolation, folder.path());
-            let sandbox = sandbox.map_err(Stop::Unsupported)?;
-            // Two threads may both get here; the second sandbox ends when it is dropped.
-            let _ = place.set(Workplace { sandbox, _folder: folder });
+            let sandbox = sandbox.map_err(Unfinished::Unsupported)?;
+            // If two threads get here, the second sandbox ends when it is dropped.
+            let _ = place.set(RunningSandbox { sandbox, _folder: folder });
         }
         Ok(&place.get().expect("was just set").sandbox)
     }
 
-    /// What to run, and the trees in it.
+    /// Builds the specification for the sandbox, and lists the trees that it mounts.
     fn spec(
         &self,
         job: &Job,
         process: &Process,
         scratch: &Path,
-        haste: Haste,
-    ) -> Result<(Spec, Vec<StagedTree>), Stop> {
+        tree_checks: TreeChecks,
+    ) -> Result<(Spec, Vec<StagedTree>), Unfinished> {
         let Staged { mut mounts, trees } =
-            stage::stage(&self.store, &job.action, &job.inputs, scratch, haste)
+            stage::stage(&self.store, &job.action, &job.inputs, scratch, tree_checks)
                 .map_err(|error| self.not_staged(job, error))?;
         let out =
             prepare(job, scratch, &mounts).map_err(|error| infrastructure(&job.action, &error))?;
         mounts.push(Mount { target: Path::new("/").join(OUT), source: MountSource::Writable(out) });
-        // What has a layer sees the same of every machine.
+        // A command under the determinism layer sees the same of every machine anyway.
         let anew = self.anew.as_deref().filter(|_| process.determinism.is_none());
         let mut env = process.env.clone();
         env.extend(anew.into_iter().flat_map(|anew| anew.env.clone()));
@@ -140,7 +147,7 @@ impl Executor {
         Ok((spec, trees))
     }
 
-    fn not_staged(&self, job: &Job, error: StageError) -> Stop {
+    fn not_staged(&self, job: &Job, error: StageError) -> Unfinished {
         match error {
             StageError::Missing(digest) => self.missing(job, digest),
             StageError::Store(error) => infrastructure(&job.action, &error),
@@ -152,8 +159,8 @@ impl Executor {
         &self,
         job: &Job,
         process: &Process,
-        ended: &mut Ended,
-    ) -> Result<Vec<(String, Artifact)>, Stop> {
+        ended: &mut EndedCommand,
+    ) -> Result<Vec<(String, Artifact)>, Unfinished> {
         let out = ended.scratch.path().join(OUT);
         let mut outputs = Vec::new();
         for path in &job.action.outputs {
@@ -167,8 +174,8 @@ impl Executor {
         Ok(outputs)
     }
 
-    /// Makes an output of what the command wrote to standard output.
-    fn stdout(&self, job: &Job, outcome: &mut sandbox::Outcome) -> Result<Artifact, Stop> {
+    /// Stores the command's standard output as a declared output.
+    fn stdout(&self, job: &Job, outcome: &mut sandbox::Outcome) -> Result<Artifact, Unfinished> {
         if outcome.stdout_truncated {
             let complaint = format!("it is more than {} MiB of standard output", STDOUT_CAP >> 20);
             return Err(failed(&job.action, FailureKind::BadOutput(Report::text(complaint))));
@@ -178,22 +185,27 @@ impl Executor {
         Ok(Artifact::File { digest, executable: false })
     }
 
-    /// The report on a command that ran and failed.
-    fn report(&self, job: &Job, process: &Process, kind: FailureKind, ended: Ended) -> Stop {
-        let Ended { spec, scratch, outcome } = ended;
-        // Asked while what it wrote is still there.
+    /// Reports a command that ran and failed.
+    fn report(
+        &self,
+        job: &Job,
+        process: &Process,
+        kind: FailureKind,
+        ended: EndedCommand,
+    ) -> Unfinished {
+        let EndedCommand { spec, scratch, outcome } = ended;
+        // The free space is checked while the files that the command wrote still exist.
         let kind = kind.or_no_room_for_command(&self.store);
         // A folder that can't be kept is no reason to hide why the command failed.
-        let sandbox = self.sandboxes[process.isolation as usize].get();
-        let sandbox = sandbox.filter(|_| self.keep_sandbox);
-        let kept = sandbox.and_then(|place| keep(&place.sandbox, spec, scratch).ok());
-        Stop::Failed(Box::new(Failure {
+        let keep = || keep(process.isolation, spec, scratch).ok();
+        let kept = self.keep_sandbox.then(keep).flatten();
+        Unfinished::Failed(Box::new(Failure {
             label: job.action.label.clone(),
             kind,
             command: Some(command(process)),
             truncated: outcome.stdout_truncated || outcome.stderr_truncated,
             missing: outcome.missing,
-            // It is an output, and not a message for a person.
+            // Here standard output is a declared output, and not a message for a person.
             stdout: if process.stdout.is_some() { Vec::new() } else { outcome.stdout },
             stderr: outcome.stderr,
             kept,
@@ -201,8 +213,12 @@ impl Executor {
     }
 }
 
-/// Moves the folder of a sandbox to where it stays, and says how to enter the sandbox again.
-fn keep(sandbox: &Sandbox, mut spec: Spec, scratch: ScratchDir) -> Result<KeptSandbox, StoreError> {
+/// Moves the folder of a sandbox to where it stays, and has the command find its places there.
+fn keep(
+    isolation: Isolation,
+    mut spec: Spec,
+    scratch: ScratchDir,
+) -> Result<KeptSandbox, StoreError> {
     let old = scratch.path().to_owned();
     let folder = scratch.keep()?;
     for mount in &mut spec.mounts {
@@ -213,18 +229,14 @@ fn keep(sandbox: &Sandbox, mut spec: Spec, scratch: ScratchDir) -> Result<KeptSa
             *path = folder.join(below);
         }
     }
-    let again = sandbox.shell_command(&spec);
-    let shell = has_shell(&spec).then(|| {
-        spec.argv = vec![SHELL.into()];
-        sandbox.shell_command(&spec)
-    });
-    Ok(KeptSandbox { folder, again, shell })
+    let shell = has_shell(&spec).then_some(SHELL);
+    Ok(KeptSandbox { folder, spec, isolation, shell })
 }
 
-/// The shell that an image with a shell has.
+/// The path at which an image has its shell, if it has one.
 const SHELL: &str = "/usr/bin/sh";
 
-/// Whether [`SHELL`] is in one of the trees that the command sees.
+/// Tells if [`SHELL`] is in one of the trees that the command sees.
 fn has_shell(spec: &Spec) -> bool {
     spec.mounts.iter().any(|mount| match &mount.source {
         MountSource::ReadOnly(source) => Path::new(SHELL)
@@ -234,7 +246,7 @@ fn has_shell(spec: &Spec) -> bool {
     })
 }
 
-/// Makes the folders that the command may write to, and those its outputs go into.
+/// Makes the folders that the command may write to, and the folders of its outputs. Returns the output folder.
 fn prepare(job: &Job, scratch: &Path, mounts: &[Mount]) -> io::Result<PathBuf> {
     let out = scratch.join(OUT);
     fs::create_dir(&out)?;
@@ -251,8 +263,8 @@ fn prepare(job: &Job, scratch: &Path, mounts: &[Mount]) -> io::Result<PathBuf> {
     Ok(out)
 }
 
-/// What there is to say against the way a command ended.
-fn complaint(process: &Process, status: Status) -> Result<Option<FailureKind>, Stop> {
+/// Returns the failure that a command's status means, or `None` if the command succeeded.
+fn complaint(process: &Process, status: Status) -> Result<Option<FailureKind>, Unfinished> {
     match status {
         Status::Exited(0) => Ok(None),
         Status::Exited(code) => Ok(Some(FailureKind::Exited(code))),
@@ -261,13 +273,18 @@ fn complaint(process: &Process, status: Status) -> Result<Option<FailureKind>, S
             Ok(Some(FailureKind::TimedOut(process.limits.timeout.unwrap_or_default())))
         }
         Status::OutOfMemory => Ok(Some(FailureKind::OutOfMemory(process.limits.memory))),
-        Status::Cancelled => Err(Stop::Cancelled),
+        Status::Cancelled => Err(Unfinished::Cancelled),
     }
 }
 
-/// Whether a failed command is to be run once more and watched: if a file may be missing, nobody has
-/// watched it, and it does not take long.
-fn is_worth_watching(process: &Process, kind: &FailureKind, outcome: &sandbox::Outcome) -> bool {
+/// Tells if a failed command should be run once more under the determinism layer, which sees all look-ups of files: if
+/// its message says that a file is missing, it did not run under that layer, and it does not take long.
+fn is_worth_watching(
+    process: &Process,
+    kind: &FailureKind,
+    outcome: &sandbox::Outcome,
+    says_missing: fn(&str) -> bool,
+) -> bool {
     const LONG: Duration = Duration::from_secs(60);
     let says = |text: &[u8]| says_missing(&plain(&String::from_utf8_lossy(text)));
     matches!(kind, FailureKind::Exited(_))
@@ -276,9 +293,9 @@ fn is_worth_watching(process: &Process, kind: &FailureKind, outcome: &sandbox::O
         && (says(&outcome.stderr) || says(&outcome.stdout))
 }
 
-/// The end of a command that never started. What the action asks for is its own fault; whatever the
-/// machine could not do is not.
-fn not_run(job: &Job, process: &Process, error: &SandboxError) -> Stop {
+/// Reports a command that could not be started. If the action asks for something impossible, the action is at fault; in
+/// all other cases the machine is.
+fn not_run(job: &Job, process: &Process, error: &SandboxError) -> Unfinished {
     let report = Report::of(error);
     let kind = match error {
         SandboxError::Invalid(_)
@@ -287,14 +304,14 @@ fn not_run(job: &Job, process: &Process, error: &SandboxError) -> Stop {
         _ => FailureKind::Infrastructure(report),
     };
     let failure = Failure::new(job.action.label.clone(), kind);
-    Stop::Failed(Box::new(Failure { command: Some(command(process)), ..failure }))
+    Unfinished::Failed(Box::new(Failure { command: Some(command(process)), ..failure }))
 }
 
-fn done(outputs: Vec<(String, Artifact)>, outcome: sandbox::Outcome) -> Done {
+fn done(outputs: Vec<(String, Artifact)>, outcome: sandbox::Outcome) -> WorkOutput {
     let messages = Messages { stdout: outcome.stdout, stderr: outcome.stderr };
     let cpu = outcome.user + outcome.system;
     let usage = Usage { wall: outcome.wall, cpu, max_rss: outcome.max_rss };
-    Done { outputs, messages, usage, missing: outcome.missing }
+    WorkOutput { outputs, messages, usage, missing: outcome.missing }
 }
 
 fn command(process: &Process) -> CommandReport {

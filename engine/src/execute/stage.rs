@@ -1,32 +1,34 @@
-//! Staging: from the digests of an action's inputs to the mounts of its sandbox.
+//! Stages the inputs of an action: turns their digests into the mounts of a sandbox.
 //!
-//! Every input is one mount of a tree or blob that lies read-only in the store, so staging takes as
-//! long for ten thousand files as for ten. A tree whose entries stand at the root becomes one mount
-//! for each of them; several such trees are merged by digest before that.
+//! Every input is one mount of a tree or blob that lies read-only in the store, so staging takes no
+//! longer for ten thousand files than for ten. A tree whose entries stand at the root becomes one mount
+//! for each entry; several such trees are merged by digest before that.
 //!
-//! Before a tree is used it is checked, file by file. A command need not wait for that: it can be
-//! [staged ahead](Haste::Ahead) while somebody checks the trees, and whatever it gives is thrown away
-//! if one of them turns out to be touched.
+//! Each file of a tree is checked before the results of its use count. A command need not wait for that: it can be
+//! staged with [unchecked trees](TreeChecks::Meanwhile), which another thread checks while it runs. Its results are
+//! thrown away if one of the trees turns out to be changed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use cache::{Digest, DiskStore, Entry, MaterialiseError, OnDisk, StoreError, TreeError, Which};
+use cache::{
+    Digest, DiskStore, Entry, FolderIdentity, MaterialiseError, StoreError, TreeError, TreeOnDisk,
+};
 use sandbox::{Mount, MountSource};
 
 use crate::{Access, Action, Artifact};
 
-/// Top-level names of an image that the sandbox makes itself.
+/// The top-level names that the sandbox makes itself, so that an image's entries of these names are left out.
 const OWN: [&str; 5] = ["dev", "out", "proc", "sys", "tmp"];
 
-/// Why inputs could not be staged.
+/// The reason why inputs could not be staged.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StageError {
     /// The store lacks a blob of an input.
     #[error("the store lacks {0}")]
     Missing(Digest),
     /// An input that stands at the root is a file.
-    #[error("a file can't be the root")]
+    #[error("an input at the root is a file, and only a tree can stand there")]
     RootFile,
     /// Two inputs claim one place.
     #[error("both an input and a toolchain image have `{0}`")]
@@ -34,7 +36,7 @@ pub(super) enum StageError {
     /// Two images have different files at one path.
     #[error("the toolchain images don't fit together")]
     Images(#[source] TreeError),
-    /// A file is to be written to; only trees can be.
+    /// A file is declared as a writable input, but only trees can be writable.
     #[error("`{0}` is a file, and only a folder can be a writable input")]
     WritableFile(String),
     /// The store failed.
@@ -60,20 +62,20 @@ impl From<MaterialiseError> for StageError {
     }
 }
 
-/// Whether staging waits for the checks of trees.
+/// The time at which trees are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Haste {
-    /// Every tree is checked, and built anew if it was touched.
-    None,
-    /// Trees that lie on disk are taken as they are.
-    Ahead,
+pub(super) enum TreeChecks {
+    /// Every tree is checked before the command starts, and is built again if it was changed.
+    First,
+    /// Trees that lie on disk are mounted unchecked. They are checked while the command runs.
+    Meanwhile,
 }
 
-/// What a sandbox mounts.
+/// The mounts of a sandbox.
 #[derive(Debug, Default)]
 pub(super) struct Staged {
     pub(super) mounts: Vec<Mount>,
-    /// The trees among them.
+    /// The trees among the mounts.
     pub(super) trees: Vec<StagedTree>,
 }
 
@@ -81,38 +83,39 @@ pub(super) struct Staged {
 #[derive(Debug)]
 pub(super) struct StagedTree {
     tree: Digest,
-    /// The folder that it had beforehand.
-    folder: Option<Which>,
-    /// Whether somebody has checked it already.
+    /// The folder that the tree had when it was staged.
+    folder: Option<FolderIdentity>,
+    /// Tells if the tree was checked before it was mounted.
     is_checked: bool,
 }
 
 impl StagedTree {
-    /// Whether this is still to be found out: [`Self::is_intact`].
+    /// Tells if the tree was checked before it was mounted. If not, [`Self::is_intact`] checks it.
     pub(super) const fn is_checked(&self) -> bool {
         self.is_checked
     }
 
-    /// Checks it.
+    /// Checks the tree, unless that was done before it was mounted.
     pub(super) fn is_intact(&self, store: &DiskStore) -> bool {
         self.is_checked || store.is_intact(&self.tree).unwrap_or(false)
     }
 
-    /// Whether it was not exchanged since it was staged, as somebody else had found it damaged.
+    /// Tells if the tree still has the folder that it had when it was staged. The folder is exchanged if another process
+    /// finds it damaged.
     pub(super) fn is_the_same(&self, store: &DiskStore) -> bool {
-        self.folder.is_some() && store.which(&self.tree) == self.folder
+        self.folder.is_some() && store.folder_identity(&self.tree) == self.folder
     }
 }
 
-/// Stages an action's `inputs`. Writable ones keep what is written to them below `scratch`.
+/// Stages an action's `inputs`. Changes of writable inputs go to folders below `scratch`.
 pub(super) fn stage(
     store: &DiskStore,
     action: &Action,
     inputs: &[Artifact],
     scratch: &Path,
-    haste: Haste,
+    tree_checks: TreeChecks,
 ) -> Result<Staged, StageError> {
-    let mut stage = Stage { store, haste, staged: Staged::default() };
+    let mut stager = Stager { store, tree_checks, staged: Staged::default() };
     let mut images = Vec::new();
     for (place, (input, content)) in action.inputs.iter().zip(inputs).enumerate() {
         match (input.at.as_str(), content) {
@@ -120,38 +123,38 @@ pub(super) fn stage(
             ("", Artifact::File { .. }) => return Err(StageError::RootFile),
             (at, content) => {
                 let upper = scratch.join(format!("scratch-{place}"));
-                let source = stage.source(at, content, (input.access, upper))?;
-                stage.mount(Path::new("/").join(at), source);
+                let source = stager.source(at, content, input.access, upper)?;
+                stager.mount(Path::new("/").join(at), source);
             }
         }
     }
     let taken: BTreeSet<&str> = action.inputs.iter().map(|input| first_name(&input.at)).collect();
-    stage.images(&images, &taken)?;
-    Ok(stage.staged)
+    stager.images(&images, &taken)?;
+    Ok(stager.staged)
 }
 
-struct Stage<'a> {
+struct Stager<'a> {
     store: &'a DiskStore,
-    haste: Haste,
+    tree_checks: TreeChecks,
     staged: Staged,
 }
 
-impl Stage<'_> {
+impl Stager<'_> {
     fn mount(&mut self, target: PathBuf, source: MountSource) {
         self.staged.mounts.push(Mount { target, source });
     }
 
-    /// The folder of a tree.
+    /// Returns the folder of a tree, and notes that it is mounted.
     fn tree(&mut self, tree: &Digest) -> Result<PathBuf, StageError> {
-        let ahead = match self.haste {
-            Haste::Ahead => self.store.on_disk(tree),
-            Haste::None => None,
+        let ahead = match self.tree_checks {
+            TreeChecks::Meanwhile => self.store.on_disk(tree),
+            TreeChecks::First => None,
         };
         let (path, is_checked) = match ahead {
-            Some(OnDisk { path, is_checked }) => (path, is_checked),
+            Some(TreeOnDisk { path, is_checked }) => (path, is_checked),
             None => (self.store.materialise(tree)?, true),
         };
-        let folder = self.store.which(tree);
+        let folder = self.store.folder_identity(tree);
         self.staged.trees.push(StagedTree { tree: *tree, folder, is_checked });
         Ok(path)
     }
@@ -160,7 +163,8 @@ impl Stage<'_> {
         &mut self,
         at: &str,
         content: &Artifact,
-        (access, upper): (Access, PathBuf),
+        access: Access,
+        upper: PathBuf,
     ) -> Result<MountSource, StageError> {
         match (content, access) {
             (Artifact::Tree(tree), Access::ReadOnly) => Ok(MountSource::ReadOnly(self.tree(tree)?)),
@@ -177,7 +181,7 @@ impl Stage<'_> {
         }
     }
 
-    /// Trees whose entries stand at the root.
+    /// Mounts the entries of toolchain images at the root.
     fn images(&mut self, images: &[Digest], taken: &BTreeSet<&str>) -> Result<(), StageError> {
         let image = match images {
             [] => return Ok(()),
@@ -210,7 +214,7 @@ fn merge(store: &DiskStore, images: &[Digest]) -> Result<Digest, StageError> {
     })
 }
 
-/// The first name of a path.
+/// Returns the first name of a path.
 fn first_name(path: &str) -> &str {
     path.split('/').next().unwrap_or(path)
 }

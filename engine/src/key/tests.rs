@@ -1,4 +1,4 @@
-//! Each row of the table at the top of the module.
+//! Tests each row of the table at the top of the module.
 
 use super::*;
 use sandbox::{Isolation, Listing};
@@ -15,7 +15,7 @@ fn file(content: &str, executable: bool) -> Artifact {
     Artifact::File { digest: Digest::of(FUNCTION, content.as_bytes()), executable }
 }
 
-/// What a key is made of, to be changed bit by bit.
+/// Everything that a key is computed from. The tests change one part at a time.
 #[derive(Clone)]
 struct Given {
     label: Label,
@@ -153,11 +153,11 @@ fn what_is_in_the_key_of_a_builtin() {
     assert_ne!(base, key_of(Merge("merge", "1", &["y"])));
 }
 
-/// Another visitor, as a later explanation of keys is one.
+/// A visitor that lists everything that feeds a key, as an explanation of keys would.
 #[derive(Default)]
-struct Lines(Vec<String>);
+struct LineVisitor(Vec<String>);
 
-impl KeyVisitor for Lines {
+impl KeyVisitor for LineVisitor {
     fn rules(&mut self, version: u32) {
         self.0.push(format!("rules {version}"));
     }
@@ -195,7 +195,7 @@ fn a_visitor_is_told_everything_in_order() {
     let (inputs, content): (Vec<_>, Vec<_>) = given.inputs.into_iter().unzip();
     let outputs = given.outputs.into_iter().map(str::to_owned).collect();
     let action = Action { inputs, outputs, ..Action::process(given.label, given.process) };
-    let mut lines = Lines::default();
+    let mut lines = LineVisitor::default();
     visit(&action, &content, &mut lines);
     let expect = "rules 1, argument cc, argument -c, argument a.c, variable PATH=/usr/bin, \
                   variable TZ=UTC, property ISA, property OSFamily, property cwd, \
@@ -228,7 +228,7 @@ fn the_key_names_an_action_message_whose_parts_come_along() {
     assert_eq!(names, [".image", "src"]);
 }
 
-/// A change of any key is a change of [`RULES`] or of the messages; it must not happen unnoticed.
+/// Notices every change of keys. A change of [`RULES`] or of the messages changes them, and must not happen by accident.
 #[test]
 fn keys_do_not_change_by_themselves() {
     let action = Action::builtin(Label::new("image", "merge"), Merge("merge", "1", &["x"]))

@@ -1,6 +1,7 @@
-//! The last part of a build: what was asked for is put where it was asked for.
+//! The last part of a build: makes sure that the blobs of targets are in the store, and writes the exports.
 //!
-//! Only here are the blobs of targets needed at all. If the store lacks one, the build goes on.
+//! Before this, the blobs of targets are not needed. If the store lacks one of them here, the build goes on and makes
+//! it.
 
 use super::Scheduler;
 use super::nodes::Phase;
@@ -8,18 +9,18 @@ use crate::execute::is_complete;
 use crate::success::Success;
 use crate::{ActionId, Artifact, BuildError, Export, ExportError, Exported};
 
-/// What became of an export.
+/// The result of an attempt to write an export.
 enum Delivery {
     /// The output is where it should be.
-    There(Exported),
-    /// The store lacks it.
+    Delivered(Exported),
+    /// The store lacks the output.
     Absent,
-    /// Its action gave nothing.
-    Nothing,
+    /// The action has no result.
+    NoResult,
 }
 
 impl Scheduler<'_> {
-    /// Refuses exports of what is no output, before anything is done.
+    /// Refuses exports of outputs that do not exist, before any action runs.
     pub(super) fn check_exports(&self) -> Result<(), BuildError> {
         for Export { action, output, .. } in self.build.exports {
             let action = self.action(*action);
@@ -31,16 +32,16 @@ impl Scheduler<'_> {
         Ok(())
     }
 
-    /// Sees to it that everything asked for is there. Returns whether something has to run for it.
+    /// Writes the exports, and checks that the blobs of targets are there. Returns `true` if an action has to run for that.
     pub(super) fn deliver(&mut self) -> Result<bool, BuildError> {
         let mut absent = self.absent_targets()?;
         self.expect_exports()?;
         for (place, export) in self.build.exports.iter().enumerate() {
             match self.export(export)? {
                 Delivery::Absent => absent.push(export.action),
-                Delivery::Nothing => {}
-                // What was written in an earlier round was not there when the build began.
-                Delivery::There(exported) => {
+                Delivery::NoResult => {}
+                // An export that was written in an earlier round counts as written, although it is unchanged now.
+                Delivery::Delivered(exported) => {
                     let slot = &mut self.exported[place];
                     *slot = slot.filter(|old| *old == Exported::Written).or(Some(exported));
                 }
@@ -50,19 +51,21 @@ impl Scheduler<'_> {
             return Ok(false);
         }
         for id in absent {
-            if let Err(kind) = self.remake(id, None) {
+            let lost = self.result(id).map(|result| result.outputs.clone()).unwrap_or_default();
+            let lost: Vec<_> = lost.into_iter().map(|(_, artifact)| artifact).collect();
+            if let Err(kind) = self.recover(id, &lost, None) {
                 self.fail(id, kind);
             }
         }
         Ok(true)
     }
 
-    /// The result of an action that is done.
+    /// Returns the result of an action that is done.
     pub(super) fn result(&self, id: ActionId) -> Option<&Success> {
         self.nodes.success(id).filter(|_| self.nodes.phase(id) == Phase::Done)
     }
 
-    /// The targets whose blobs are asked for and not there.
+    /// Finds the targets whose blobs are wanted but missing in the store.
     fn absent_targets(&self) -> Result<Vec<ActionId>, BuildError> {
         let mut absent = Vec::new();
         for target in self.build.targets.iter().filter(|target| target.present) {
@@ -77,7 +80,7 @@ impl Scheduler<'_> {
         Ok(absent)
     }
 
-    /// Notes what is going to be written, before any of it is.
+    /// Adds the files that are going to be written to the journal, before any of them is written.
     fn expect_exports(&mut self) -> Result<(), BuildError> {
         let file = |export: &'_ Export| {
             let success = self.result(export.action)?;
@@ -93,7 +96,7 @@ impl Scheduler<'_> {
         let artifact =
             self.result(export.action).and_then(|result| result.artifact(&export.output));
         let (digest, executable) = match artifact {
-            None => return Ok(Delivery::Nothing),
+            None => return Ok(Delivery::NoResult),
             Some(Artifact::File { digest, executable }) => (digest, executable),
             Some(Artifact::Tree(_)) => {
                 let label = self.action(export.action).label.clone();
@@ -101,8 +104,8 @@ impl Scheduler<'_> {
             }
         };
         match self.build.state.export(&digest, executable, &export.to) {
-            Ok(exported) => Ok(Delivery::There(exported)),
-            Err(ExportError::Write { source: cache::ExportError::Missing(_), .. }) => {
+            Ok(exported) => Ok(Delivery::Delivered(exported)),
+            Err(ExportError::Write { source: cache::StoreExportError::Missing(_), .. }) => {
                 Ok(Delivery::Absent)
             }
             Err(error) => Err(error.into()),

@@ -1,11 +1,11 @@
-//! What each action of a build cost, and the sum of it.
+//! Notes the time that each action of a build took, and computes the figures of the build.
 
 use std::time::Duration;
 
 use super::nodes::{Nodes, Phase};
 use crate::{ActionId, Graph, Label, Summary};
 
-/// The time that actions took, by id. Hits took none.
+/// The time that each action took, by id; hits have no time.
 pub(super) struct Ledger {
     ran: Vec<Option<Duration>>,
 }
@@ -20,7 +20,7 @@ impl Ledger {
         *self.ran[id.index()].get_or_insert_default() += wall;
     }
 
-    /// Adds everything up.
+    /// Computes the figures of the build.
     pub(super) fn sum(&self, graph: &Graph, nodes: &Nodes<'_>, wall: Duration) -> Summary {
         let done = graph.actions().filter(|(id, _)| nodes.phase(*id) == Phase::Done);
         let ran = done.filter(|(id, _)| self.ran[id.index()].is_some()).count();
@@ -36,7 +36,7 @@ impl Ledger {
         }
     }
 
-    /// The chain of actions, each needing the one before, that took longest in all.
+    /// Finds the chain of actions, each of which needs the one before it, that took the longest time in total.
     fn critical_path(&self, graph: &Graph) -> Vec<(Label, Duration)> {
         let mut chains: Vec<(Duration, Option<ActionId>)> = Vec::with_capacity(graph.len());
         for (id, _) in graph.actions() {

@@ -1,7 +1,7 @@
-//! In which phase each action of a build is: a state machine without any work in it.
+//! Tracks the phase of each action of a build. This is a state machine that does no work itself.
 //!
-//! The phases' docs say what holds while an action is in them; [`Nodes::set`] is the only place
-//! where one is left for another. Ids are a topological order, so walks go up or down the ids and
+//! The documentation of each phase says what holds while an action is in it. Only [`Nodes::set`]
+//! changes the phase of an action. Ids are in topological order, so walks over the graph go up or down the ids and
 //! need no recursion.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,101 +10,119 @@ use std::rc::Rc;
 use crate::success::Success;
 use crate::{ActionId, Graph};
 
-/// How often one action is made again because the store lost what it made.
+/// The number of times that one action runs again because the store has lost its result.
 const REMAKES: u32 = 3;
 
-/// Where an action stands.
+/// The phase of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
-    /// Nothing that is wanted needs it, as far as is known.
+    /// No target needs the action, as far as it is known.
     Idle,
-    /// It is wanted, and something it needs has no result yet or is being made again.
+    /// The action is wanted. An action that it needs has no result yet, or is being made again.
     Waiting,
-    /// Everything it needs has a result, so its key can be computed. Nobody has looked for it yet.
+    /// All actions that it needs have results, so its key can be computed. This machine's caches were not asked yet.
     Ready,
+    /// The cache beyond this machine is being asked for its result.
+    Asked,
     /// No cache has its key. It waits for a free place to run.
     Queued,
-    /// It runs.
+    /// It is running.
     Running,
-    /// It has a result. The blobs of it may be in the store or not.
+    /// It has a result whose blobs the store lacks. They are being fetched from beyond this machine.
+    Fetching,
+    /// It has a result. The blobs of the result may be in the store or not.
     Done,
-    /// It ran and failed, or could not be tried. Final.
+    /// It ran and failed, or could not be started. This phase is final.
     Failed,
-    /// Something it needs failed. Final.
+    /// An action that it needs failed. This phase is final.
     Skipped,
-    /// The build ended before it did. Final.
+    /// The build ended before the action did. This phase is final.
     Cancelled,
 }
 
 impl Phase {
-    /// Whether nothing will come of it any more.
+    /// Tells if the action will never have a result.
     const fn is_dead(self) -> bool {
         matches!(self, Self::Failed | Self::Skipped | Self::Cancelled)
     }
 }
 
 #[derive(Debug)]
-struct Node {
+struct ActionNode {
     phase: Phase,
-    /// The latest result; survives while the action is made again.
+    /// The latest result. It stays while the action is made again.
     success: Option<Success>,
-    /// Of an action that waits: what it needs, and the place in there of one that has no result yet.
+    /// The actions that a waiting action needs. `waits_at` is the index of one among them that has no result yet.
     needs: Rc<[ActionId]>,
     waits_at: usize,
-    /// Caches must not be asked: what they know of is lost.
+    /// Caches must not be asked, because the store has lost the result that they know.
     forced: bool,
-    /// Pinned, and its blobs were never asked for: what it needs is not wanted either.
+    /// The action is pinned and its blobs are not needed, so the actions that it needs are not wanted either.
     cut: bool,
-    /// What it needs has changed while it runs: its result is that of another key.
+    /// One of its inputs has changed while it runs, so its result belongs to another key.
     stale: bool,
     remakes: u32,
-    /// When it last got a result, and when it was last started, on the clock of [`Nodes`].
+    /// The number of times that blobs of its result were fetched. `is_unfetchable` is set when fetching did not help.
+    fetches: u32,
+    is_unfetchable: bool,
+    /// The times at which it last got a result and was last started, by the clock of [`Nodes`].
     done_at: u64,
     started_at: u64,
-    /// The failed action because of which it is skipped.
+    /// The failed action for which it is skipped.
     because: Option<ActionId>,
 }
 
-/// The actions of a build.
+/// The answer to the request to fetch blobs of an action's result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refetch {
+    /// The caller has to start fetching now.
+    Needed,
+    /// The blobs are being fetched already, or the action is being made again.
+    Coming,
+    /// Fetching does not help, so the action has to be made again.
+    Useless,
+}
+
+/// The phases of all actions of a build.
 pub(super) struct Nodes<'g> {
     graph: &'g Graph,
-    nodes: Vec<Node>,
+    nodes: Vec<ActionNode>,
     ready: BTreeSet<ActionId>,
-    /// The queued actions that may be started: those that need no network, and those that do.
+    /// The queued actions that may be started: first those that need no network, then those that do.
     queued: [BTreeSet<ActionId>; 2],
-    /// The queued actions that wait for the end of an equal one.
+    /// The queued actions that wait for the end of an action with the same key.
     parked: BTreeSet<ActionId>,
     counts: BTreeMap<Phase, usize>,
     notices: Vec<Notice>,
-    /// Counts results and starts, to tell which came first.
+    /// A counter of results and starts, which tells which of them came first.
     clock: u64,
 }
 
-/// What happened to an action without anything being done to it.
+/// A change of an action that was neither looked up nor started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Notice {
-    /// It is pinned, and its result counts as known.
+    /// The action is pinned, and its result counts as known.
     Pinned(ActionId),
-    /// It is skipped because another one failed.
+    /// The action `id` is skipped because the action `because` failed.
     Skipped { id: ActionId, because: ActionId },
-    /// It is cancelled.
+    /// The action is cancelled.
     Cancelled(ActionId),
 }
 
-/// What came of asking for an action's blobs again.
+/// The answer to the request to make an action again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remake {
-    /// It is on its way, or has been made since the question arose.
+    /// The action is being made again, or was made again since its blobs were found missing.
     Coming,
-    /// It failed or was skipped: it can't be made.
+    /// The action failed or was skipped, so it can't be made.
     Dead,
-    /// It was made often enough: the store does not hold on to it.
+    /// The action was made again too often: the store keeps losing its result.
     Exhausted,
 }
 
 impl<'g> Nodes<'g> {
     pub(super) fn new(graph: &'g Graph) -> Self {
-        let node = |(_, action): (ActionId, &std::sync::Arc<crate::Action>)| Node {
+        let node = |(_, action): (ActionId, &std::sync::Arc<crate::Action>)| ActionNode {
             phase: Phase::Idle,
             success: None,
             needs: Rc::default(),
@@ -113,6 +131,8 @@ impl<'g> Nodes<'g> {
             cut: action.pinned.is_some(),
             stale: false,
             remakes: 0,
+            fetches: 0,
+            is_unfetchable: false,
             done_at: 0,
             started_at: 0,
             because: None,
@@ -139,7 +159,7 @@ impl<'g> Nodes<'g> {
         self.counts.get(&phase).copied().unwrap_or_default()
     }
 
-    /// How many actions are wanted.
+    /// Returns the number of actions that are wanted.
     pub(super) fn wanted(&self) -> usize {
         self.nodes.len() - self.count(Phase::Idle)
     }
@@ -148,23 +168,23 @@ impl<'g> Nodes<'g> {
         self.nodes[id.index()].success.as_ref()
     }
 
-    /// Whether caches must not be asked for the action's result.
+    /// Tells if the action has to run although a cache may know its result.
     pub(super) fn is_forced(&self, id: ActionId) -> bool {
         self.nodes[id.index()].forced
     }
 
-    /// The first ready action.
+    /// Returns the first ready action.
     pub(super) fn first_ready(&self) -> Option<ActionId> {
         self.ready.first().copied()
     }
 
-    /// The first queued action of those that need the network, or of those that don't.
+    /// Returns the first queued action that needs the network, or the first one that doesn't.
     pub(super) fn first_queued(&self, network: bool) -> Option<ActionId> {
         self.queued[usize::from(network)].first().copied()
     }
 
-    /// Lets a queued action wait for the end of an equal one. It is passed over until then, so that
-    /// thousands of equal actions are not looked at each time that one may be started.
+    /// Parks a queued action until the end of an action with the same key. It is passed over until then, so that
+    /// thousands of equal actions are not looked at each time that an action may be started.
     pub(super) fn park(&mut self, id: ActionId) {
         for lane in &mut self.queued {
             lane.remove(&id);
@@ -172,14 +192,14 @@ impl<'g> Nodes<'g> {
         self.parked.insert(id);
     }
 
-    /// Has a parked action queue again.
+    /// Puts a parked action back into the queue.
     pub(super) fn unpark(&mut self, id: ActionId) {
         if self.parked.remove(&id) {
             self.queued[self.lane(id)].insert(id);
         }
     }
 
-    /// Has all parked actions queue again. Returns whether there were any.
+    /// Puts all parked actions back into the queue. Returns `false` if there were none.
     pub(super) fn unpark_all(&mut self) -> bool {
         let parked: Vec<ActionId> = self.parked.iter().copied().collect();
         parked.iter().for_each(|id| self.unpark(*id));
@@ -190,7 +210,7 @@ impl<'g> Nodes<'g> {
         usize::from(self.graph.action(id).work.needs_network())
     }
 
-    /// Wants actions and all that they need.
+    /// Marks actions, and all actions that they need, as wanted.
     pub(super) fn want(&mut self, ids: impl IntoIterator<Item = ActionId>) {
         let mut open: BTreeSet<ActionId> = ids.into_iter().collect();
         let mut fresh = Vec::new();
@@ -203,7 +223,7 @@ impl<'g> Nodes<'g> {
                 open.extend(self.graph.dependencies(id));
             }
         }
-        // From the first to the last: what an action needs is settled before the action is.
+        // The ids go from the first to the last, so that the needs of an action are settled before the action.
         for id in fresh.into_iter().rev() {
             self.settle(id);
             if self.nodes[id.index()].cut {
@@ -212,9 +232,15 @@ impl<'g> Nodes<'g> {
         }
     }
 
-    /// Notes that the caches don't know a ready action.
+    /// Notes that no cache has the result of an action, which now waits to run.
     pub(super) fn queue(&mut self, id: ActionId) {
         self.set(id, Phase::Queued);
+    }
+
+    /// Notes that the remote is asked for the result of a ready action.
+    pub(super) fn ask(&mut self, id: ActionId) {
+        self.nodes[id.index()].stale = false;
+        self.set(id, Phase::Asked);
     }
 
     /// Notes that a queued action runs now.
@@ -226,12 +252,42 @@ impl<'g> Nodes<'g> {
         self.set(id, Phase::Running);
     }
 
-    /// Whether what an action was started with still holds.
+    /// Asks for fetching blobs of an action's result that the store lacks. `since` is the started action that found them
+    /// missing, if one did: a result that was made after its start has not been found missing.
+    pub(super) fn refetch(&mut self, id: ActionId, since: Option<ActionId>) -> Refetch {
+        let since = since.map(|id| self.nodes[id.index()].started_at);
+        let node = &mut self.nodes[id.index()];
+        match node.phase {
+            Phase::Done if since.is_some_and(|since| node.done_at > since) => Refetch::Coming,
+            Phase::Done if node.is_unfetchable || node.fetches == REMAKES => Refetch::Useless,
+            Phase::Done => {
+                node.fetches += 1;
+                node.stale = false;
+                self.set(id, Phase::Fetching);
+                Refetch::Needed
+            }
+            phase if phase.is_dead() => Refetch::Useless,
+            _ => Refetch::Coming,
+        }
+    }
+
+    /// Notes that fetching has ended. `is_whole` tells if the store has the blobs now.
+    pub(super) fn fetched(&mut self, id: ActionId, is_whole: bool) {
+        let node = &mut self.nodes[id.index()];
+        node.is_unfetchable |= !is_whole;
+        match node.success.clone() {
+            Some(success) if !node.stale => self.done(id, success),
+            // One of its inputs has changed in the meantime, so its result may be another one.
+            _ => self.settle(id),
+        }
+    }
+
+    /// Tells if an input of an action has changed since it was started.
     pub(super) fn is_stale(&self, id: ActionId) -> bool {
         self.nodes[id.index()].stale
     }
 
-    /// Notes a result, and what it means for the actions that need it.
+    /// Notes a result, and updates the actions that need it.
     pub(super) fn done(&mut self, id: ActionId, success: Success) {
         self.clock += 1;
         let clock = self.clock;
@@ -243,24 +299,26 @@ impl<'g> Nodes<'g> {
             match self.phase(dependent) {
                 Phase::Waiting => self.advance(dependent, id),
                 Phase::Ready | Phase::Queued | Phase::Done if changed => self.settle(dependent),
-                Phase::Running if changed => self.nodes[dependent.index()].stale = true,
+                Phase::Asked | Phase::Running | Phase::Fetching if changed => {
+                    self.nodes[dependent.index()].stale = true;
+                }
                 _ => {}
             }
         }
     }
 
-    /// Notes that an action failed; what waits for it is skipped.
+    /// Notes that an action failed, and skips the actions that wait for it.
     pub(super) fn failed(&mut self, id: ActionId) {
         self.set(id, Phase::Failed);
         self.skip_dependents(id);
     }
 
-    /// What has happened since this was last asked, in that order.
+    /// Returns the notices since the last call, in the order of the changes.
     pub(super) fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
     }
 
-    /// Ends what has not ended: skips it because of `failed`, or cancels it.
+    /// Ends all actions that have not ended: skips them if an action has `failed`, and cancels them if not.
     pub(super) fn end(&mut self, failed: Option<ActionId>) {
         for (id, _) in self.graph.actions() {
             if matches!(self.phase(id), Phase::Waiting | Phase::Ready | Phase::Queued) {
@@ -270,13 +328,13 @@ impl<'g> Nodes<'g> {
         }
     }
 
-    /// Sends an action back to where it has to begin again, after what it needs was looked after.
+    /// Sends an action back to the phase in which it begins again: it becomes ready, or waits for its needs.
     pub(super) fn again(&mut self, id: ActionId) {
         self.settle(id);
     }
 
-    /// Has an action made again whose blobs the store lacks. `since` is who found out, if that is a
-    /// started action: what was made after its start is not at fault.
+    /// Asks for making an action again because the store lacks blobs of its result. `since` is the started action that found
+    /// them missing, if one did: a result that was made after its start has not been found missing.
     pub(super) fn remake(&mut self, id: ActionId, since: Option<ActionId>) -> Remake {
         let since = since.map(|id| self.nodes[id.index()].started_at);
         let node = &mut self.nodes[id.index()];
@@ -295,7 +353,7 @@ impl<'g> Nodes<'g> {
         }
     }
 
-    /// Puts an action into the phase that what it needs allows.
+    /// Puts an action into the phase that the phases of its needs allow.
     fn settle(&mut self, id: ActionId) {
         self.place(id);
         if self.phase(id) == Phase::Skipped {
@@ -303,10 +361,10 @@ impl<'g> Nodes<'g> {
         }
     }
 
-    /// Takes note that `done`, which a waiting action needs, has a result.
+    /// Updates a waiting action when `done`, which it needs, has a result.
     ///
-    /// Only the need that it waits for is of interest, and the search for the next one goes on from
-    /// there. So an action with thousands of needs is not looked through at the end of each.
+    /// This matters only if `done` is the need at `waits_at`. The search for the next need without a result goes on from
+    /// there, so the needs of an action with thousands of them are not all searched each time that one has ended.
     fn advance(&mut self, id: ActionId, done: ActionId) {
         let needs = Rc::clone(&self.nodes[id.index()].needs);
         let from = self.nodes[id.index()].waits_at;
@@ -342,7 +400,7 @@ impl<'g> Nodes<'g> {
         }
     }
 
-    /// Skips what waits for a dead action, and what waits for that.
+    /// Skips the actions that wait for an action without a result, and the actions that wait for those.
     fn skip_dependents(&mut self, id: ActionId) {
         let mut open: BTreeSet<ActionId> = self.graph.dependents(id).into_iter().collect();
         while let Some(dependent) = open.pop_first() {
@@ -353,7 +411,7 @@ impl<'g> Nodes<'g> {
         }
     }
 
-    /// The one way from phase to phase.
+    /// Changes the phase of an action. No other function does.
     fn set(&mut self, id: ActionId, phase: Phase) {
         let node = &mut self.nodes[id.index()];
         assert!(!node.phase.is_dead(), "BUG: {:?} is final, not {phase:?}", node.phase);

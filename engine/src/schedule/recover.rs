@@ -1,23 +1,28 @@
-//! What to do when the store lacks something that a result promises.
+//! Restores blobs that a result names and the store lacks.
 //!
-//! A result names blobs by digest, and a store may have lost them or never had them. What an action
-//! made is made again; what came from the checkout is taken again, if it is still the same. Both
-//! are tried a few times only: a store that keeps losing things is an error and no endless loop.
+//! A result names blobs by digest, and the store may have lost them or never had them. The output of an action
+//! is fetched from the cache beyond this machine, or made again. A source file is taken from the checkout again, if
+//! it is still the same. Each of these is tried only a few times, so that a store that keeps losing blobs causes an error
+//! and no endless loop.
+
+use std::sync::Arc;
 
 use cache::Digest;
 
 use super::Scheduler;
-use super::nodes::Remake;
-use crate::{ActionId, FailureKind, Report, Source, SourceError};
+use super::nodes::{Refetch, Remake};
+use super::workers::{Lane, TaskEnd};
+use crate::execute::is_complete;
+use crate::{ActionId, Artifact, FailureKind, Remote, Report, Source, SourceError};
 
-/// How often the sources of one action are taken again.
+/// The number of times that the sources of one action are taken from the checkout again.
 const REPAIRS: u32 = 3;
 
 impl Scheduler<'_> {
-    /// Brings back the `inputs` of a started action of which the store lacks something, `digest`
-    /// among it, and has the action tried again.
+    /// Restores the `inputs` of a started action that found the blob `digest` missing, and sends the action back to begin
+    /// again.
     pub(super) fn lost(&mut self, id: ActionId, inputs: &[usize], digest: Digest) {
-        // Nothing is missing any more: somebody else has seen to it, or the store is going mad.
+        // If nothing is missing any more, another process has restored it, or the store is unreliable.
         let mut brought_back = match inputs {
             [] => self.count_repair(id, digest),
             _ => Ok(()),
@@ -34,7 +39,10 @@ impl Scheduler<'_> {
     fn bring_back(&mut self, id: ActionId, input: usize) -> Result<(), FailureKind> {
         let action = self.action(id);
         match &action.inputs[input].from {
-            Source::Output { action, .. } => self.remake(*action, Some(id)),
+            Source::Output { action, .. } => {
+                let content = self.inputs(id)[input];
+                self.recover(*action, &[content], Some(id))
+            }
             Source::Tree(digest) | Source::File { digest, .. } => {
                 self.count_repair(id, *digest)?;
                 self.repair(digest)
@@ -42,16 +50,42 @@ impl Scheduler<'_> {
         }
     }
 
-    /// Has an action made again of which the store lacks something. `since` is the started action
-    /// that found out, if one did.
-    pub(super) fn remake(
+    /// Restores the artifacts `lost` of an action's result: fetches them, or has the action made again. `since`
+    /// is the started action that found them missing, if one did.
+    pub(super) fn recover(
         &mut self,
         id: ActionId,
+        lost: &[Artifact],
         since: Option<ActionId>,
     ) -> Result<(), FailureKind> {
+        if let Some(remote) = self.remote(id) {
+            match self.nodes.refetch(id, since) {
+                Refetch::Needed => {
+                    self.fetch(id, remote, lost.to_vec());
+                    return Ok(());
+                }
+                Refetch::Coming => return Ok(()),
+                Refetch::Useless => {}
+            }
+        }
         match self.nodes.remake(id, since) {
             Remake::Coming | Remake::Dead => Ok(()),
             Remake::Exhausted => Err(FailureKind::Vanishing(self.action(id).label.clone())),
+        }
+    }
+
+    /// Lets a thread fetch artifacts of an action's result.
+    fn fetch(&mut self, id: ActionId, remote: Arc<dyn Remote>, lost: Vec<Artifact>) {
+        let (store, cancel) = (self.build.store.clone(), self.build.cancel.clone());
+        let fetch = move || {
+            let is_there = |artifact: &Artifact| {
+                remote.fetch(artifact, &store, &cancel)
+                    && is_complete(&store, artifact).unwrap_or(false)
+            };
+            TaskEnd::Fetched(lost.iter().all(is_there))
+        };
+        if self.workers.start(id, Lane::Fetch, fetch).is_err() {
+            self.nodes.fetched(id, false);
         }
     }
 

@@ -1,10 +1,12 @@
-//! The threads that run actions, and how many may run at once.
+//! The threads that do the tasks of a build: they run actions, ask the cache beyond this machine, download from it and
+//! upload to it. Each kind of task has a lane, which limits how many of its tasks run at once.
 //!
-//! A thread is started when an action finds none free. Ends are handed over one by one; the loop that
-//! asks for them is the only one that knows what they mean. Threads of our own and no async runtime's:
-//! that a thread can't be started has to be an error, and theirs is a panic.
+//! A thread is started when a task finds no free one. The scheduler's loop takes the ends of tasks one by one, and is
+//! the only one that knows what they mean. The threads are not those of an async runtime, because such a runtime panics
+//! when a thread can't be started, and here that has to be an error.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,52 +14,85 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::ActionId;
-use crate::execute::{Kept, Stop};
+use crate::execute::{Executed, Unfinished};
+use crate::success::Success;
 
-/// How the run of an action ended.
-pub(super) type End = Result<Kept, Stop>;
+/// The way in which a task for an action ended.
+pub(super) enum TaskEnd {
+    /// The action ran.
+    Executed(Box<Result<Executed, Unfinished>>),
+    /// The remote was asked for the action's result, and gave this answer.
+    Answered(Option<Success>),
+    /// Blobs of the action's result were fetched from the remote. The value is `true` if all of them are there now.
+    Fetched(bool),
+    /// The action's result was uploaded to the remote.
+    Uploaded,
+}
 
-/// Runs actions on threads of their own.
+/// Does tasks on threads of their own.
 pub(super) struct Workers {
-    /// Work for the next free thread. `None` once no more may come.
-    orders: Option<Sender<Order>>,
-    taken: Arc<Mutex<Receiver<Order>>>,
-    done: (Sender<Done>, Receiver<Done>),
+    /// Sends a task to the next free thread; `None` when the threads are to end.
+    tasks: Option<Sender<Task>>,
+    next_task: Arc<Mutex<Receiver<Task>>>,
+    finished_sender: Sender<FinishedTask>,
+    finished: Receiver<FinishedTask>,
     threads: Vec<JoinHandle<()>>,
-    jobs: Places,
-    downloads: Places,
+    lanes: [LaneSlots; Lane::ALL.len()],
 }
 
-/// An action for a thread.
-struct Order {
+/// A task for a thread.
+struct Task {
     id: ActionId,
     lane: Lane,
-    work: Box<dyn FnOnce() -> End + Send>,
+    work: Box<dyn FnOnce() -> TaskEnd + Send>,
 }
 
-/// What a thread hands back: the end of the action, or its panic.
-struct Done {
+/// A task that has ended, or panicked.
+struct FinishedTask {
     id: ActionId,
     lane: Lane,
-    end: Result<End, Box<dyn Any + Send>>,
+    end: Result<TaskEnd, Box<dyn Any + Send>>,
 }
 
-/// Whose places an action takes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Lane {
+/// The kind of a task. Each kind has its own limit of tasks that run at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Running an action that needs a processor.
     Job,
+    /// Running an action that needs the network, and mostly waits.
     Download,
+    /// Asking the remote for a result, which takes one round trip.
+    Question,
+    /// Fetching blobs from the remote.
+    Fetch,
+    /// Uploading a result to the remote.
+    Upload,
 }
 
-/// How many may run and how many do.
-struct Places {
+impl Lane {
+    const ALL: [Self; 5] = [Self::Job, Self::Download, Self::Question, Self::Fetch, Self::Upload];
+
+    /// Tells if the task runs the action itself.
+    const fn runs(self) -> bool {
+        matches!(self, Self::Job | Self::Download)
+    }
+}
+
+/// The number of results that a remote is asked for at once, so that round trips overlap.
+const QUESTIONS: usize = 128;
+/// The number of fetches from a remote, and also of uploads to it, that go on at once.
+const TRANSFERS: usize = 8;
+
+/// The places of a lane: the number of all, the number of those taken, and the tasks that wait for one.
+struct LaneSlots {
     all: usize,
     taken: usize,
+    waiting: VecDeque<Task>,
 }
 
-impl Places {
+impl LaneSlots {
     const fn new(all: usize) -> Self {
-        Self { all: if all == 0 { 1 } else { all }, taken: 0 }
+        Self { all: if all == 0 { 1 } else { all }, taken: 0, waiting: VecDeque::new() }
     }
 
     const fn are_free(&self) -> bool {
@@ -67,78 +102,112 @@ impl Places {
 
 impl Workers {
     pub(super) fn new(jobs: usize, downloads: usize) -> Self {
-        let (orders, taken) = channel();
+        let (tasks, next_task) = channel();
+        let lanes = Lane::ALL.map(|lane| match lane {
+            Lane::Job => LaneSlots::new(jobs),
+            Lane::Download => LaneSlots::new(downloads),
+            Lane::Question => LaneSlots::new(QUESTIONS),
+            Lane::Fetch | Lane::Upload => LaneSlots::new(TRANSFERS),
+        });
+        let (finished_sender, finished) = channel();
         Self {
-            orders: Some(orders),
-            taken: Arc::new(Mutex::new(taken)),
-            done: channel(),
+            tasks: Some(tasks),
+            next_task: Arc::new(Mutex::new(next_task)),
+            finished_sender,
+            finished,
             threads: Vec::new(),
-            jobs: Places::new(jobs),
-            downloads: Places::new(downloads),
+            lanes,
         }
     }
 
-    /// Whether one more action may start. With a single job everything runs one after the other,
+    /// Tells if one more action may start. With a single job, actions run one after the other,
     /// so that the order is always the same.
-    pub(super) const fn has_room(&self, network: bool) -> bool {
-        if self.jobs.all == 1 {
-            return self.running() == 0;
+    pub(super) fn has_room(&self, lane: Lane) -> bool {
+        if lane.runs() && self.slots(Lane::Job).all == 1 {
+            let running = Lane::ALL.into_iter().filter(|lane| lane.runs());
+            return running.map(|lane| self.slots(lane).taken).sum::<usize>() == 0;
         }
-        if network { self.downloads.are_free() } else { self.jobs.are_free() }
+        self.slots(lane).are_free()
     }
 
-    /// Starts `work` on a thread. There has to be room.
+    /// Starts `work` on a thread. If the lane has no free place, the task waits for one; an action is started only when its
+    /// lane has a free place.
     ///
     /// # Errors
-    /// If it takes another thread and the system gives none; nothing was started then.
+    /// If another thread is needed and the system refuses to start it. The task is dropped then.
     pub(super) fn start(
         &mut self,
         id: ActionId,
-        network: bool,
-        work: impl FnOnce() -> End + Send + 'static,
+        lane: Lane,
+        work: impl FnOnce() -> TaskEnd + Send + 'static,
     ) -> io::Result<()> {
-        if self.threads.len() == self.running() {
+        let task = Task { id, lane, work: Box::new(work) };
+        if !self.slots(lane).are_free() {
+            self.lanes[lane as usize].waiting.push_back(task);
+            return Ok(());
+        }
+        if self.threads.len() == self.busy() {
             self.threads.push(self.thread()?);
         }
-        let lane = if network { Lane::Download } else { Lane::Job };
-        let order = Order { id, lane, work: Box::new(work) };
-        let orders = self.orders.as_ref().expect("taken only when this is dropped");
-        orders.send(order).unwrap_or_else(|_| panic!("BUG: the receiver is held here"));
-        self.places(lane).taken += 1;
+        self.hand_over(task);
         Ok(())
     }
 
-    /// Waits for the next action to end. `None` if none is running.
-    pub(super) fn next(&mut self) -> Option<(ActionId, End)> {
-        if self.running() == 0 {
+    fn hand_over(&mut self, task: Task) {
+        self.lanes[task.lane as usize].taken += 1;
+        let tasks = self.tasks.as_ref().expect("the sender is taken only when `self` is dropped");
+        tasks.send(task).unwrap_or_else(|_| panic!("BUG: `self` holds the receiver"));
+    }
+
+    /// Drops the tasks of a lane that wait for a free place, and returns their actions.
+    pub(super) fn drop_waiting(&mut self, lane: Lane) -> Vec<ActionId> {
+        self.lanes[lane as usize].waiting.drain(..).map(|task| task.id).collect()
+    }
+
+    /// Waits for the next end of a task. Returns `None` if no task but uploads is running, as the build does not wait for
+    /// these.
+    pub(super) fn next(&mut self) -> Option<(ActionId, TaskEnd)> {
+        if self.busy() == self.slots(Lane::Upload).taken {
             return None;
         }
-        let Done { id, lane, end } = self.done.1.recv().expect("a sender is held here");
-        self.places(lane).taken -= 1;
-        // Builtins' panics are caught where they run. This one is ours, so it goes on.
-        Some((id, end.unwrap_or_else(|panic| resume_unwind(panic))))
+        Some(self.wait())
     }
 
-    const fn running(&self) -> usize {
-        self.jobs.taken + self.downloads.taken
+    /// Waits for the next end of an upload. Returns `None` if nothing is running any more.
+    pub(super) fn next_upload(&mut self) -> Option<(ActionId, TaskEnd)> {
+        (self.busy() > 0).then(|| self.wait())
     }
 
-    const fn places(&mut self, lane: Lane) -> &mut Places {
-        match lane {
-            Lane::Job => &mut self.jobs,
-            Lane::Download => &mut self.downloads,
+    fn wait(&mut self) -> (ActionId, TaskEnd) {
+        let FinishedTask { id, lane, end } = self.finished.recv().expect("`self` holds a sender");
+        let slots = &mut self.lanes[lane as usize];
+        slots.taken -= 1;
+        // The thread that has ended this task is free for the next one.
+        if let Some(next) = slots.waiting.pop_front() {
+            self.hand_over(next);
         }
+        // Panics of builtins are caught where they run. This is a panic of the engine, so it is passed on.
+        (id, end.unwrap_or_else(|panic| resume_unwind(panic)))
     }
 
-    /// A thread that does one order after the other until no more can come.
+    /// Counts the threads that have a task.
+    fn busy(&self) -> usize {
+        self.lanes.iter().map(|slots| slots.taken).sum()
+    }
+
+    const fn slots(&self, lane: Lane) -> &LaneSlots {
+        &self.lanes[lane as usize]
+    }
+
+    /// Starts a thread that does one task after the other until the sender of tasks is dropped.
     fn thread(&self) -> io::Result<JoinHandle<()>> {
-        let (orders, done) = (Arc::clone(&self.taken), self.done.0.clone());
-        let next = move || orders.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let (tasks, finished) = (Arc::clone(&self.next_task), self.finished_sender.clone());
+        let next = move || tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
         std::thread::Builder::new().name("action".to_owned()).spawn(move || {
-            while let Ok(Order { id, lane, work }) = next() {
-                // Nothing of the work is looked at after a panic.
+            while let Ok(Task { id, lane, work }) = next() {
+                // The work is not used after a panic.
                 let end = catch_unwind(AssertUnwindSafe(work));
-                if done.send(Done { id, lane, end }).is_err() {
+                if finished.send(FinishedTask { id, lane, end }).is_err() {
                     return;
                 }
             }
@@ -147,11 +216,11 @@ impl Workers {
 }
 
 impl Drop for Workers {
-    /// Waits for the threads: an action that still runs uses folders that go with the build.
+    /// Waits for the threads, because an action that still runs uses folders that are removed with the build.
     fn drop(&mut self) {
-        self.orders = None;
+        self.tasks = None;
         for thread in self.threads.drain(..) {
-            // It has caught every panic of the work.
+            // The thread has caught every panic of its tasks.
             _ = thread.join();
         }
     }

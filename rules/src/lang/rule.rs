@@ -1,90 +1,67 @@
-//! What the rest of the program knows of a language: its names, and what its module does.
+//! The one constant of each language module: all that the rest of the program knows of a language.
+//!
+//! It holds functions and plain data, no trait object, so that the table of languages is one `match`
+//! ([`rule()`](super::rule())).
 
-use std::error::Error;
-use std::fmt;
 use std::path::Path;
 
 use engine::CommandReport;
 
-use super::{Compiled, Request};
+use crate::manifest::Compiler;
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
+use crate::planner::{Compiled, PlanError, Planner, Request};
 
-/// A language, as one constant of its module. [`LANGUAGES`](super::LANGUAGES) lists them.
+/// The entry points of a language module. Each module has one constant of this type, and
+/// [`rule`](super::rule()) lists them.
 pub(crate) struct Rule {
-    /// What run.toml calls it.
-    pub(crate) name: &'static str,
-    /// The endings of file names that imply it.
-    pub(crate) endings: &'static [&'static str],
-    /// What people write instead of the name, in lower case.
-    pub(crate) nicknames: &'static [&'static str],
-    /// Languages whose sources it can be told to compile as well.
-    pub(crate) also_reads: &'static [&'static str],
-    /// Whether a check stands beside the build, which a component can switch off.
-    pub(crate) has_check: bool,
-    /// The toolchains that a component of a project needs, by its `source`.
-    pub(crate) toolchains: fn(&Path, &ProjectPath) -> Vec<&'static str>,
+    /// The toolchains that its components need.
+    pub(crate) toolchains: NeededToolchains,
     /// Adds the actions that compile a component.
     pub(crate) compile: fn(&mut Planner<'_>, &Request<'_>) -> Result<Compiled, PlanError>,
-    /// What a person can do about a failed action, by what its tools wrote. Asked whatever the
-    /// language of the component is.
+    /// Returns the hints for a failed action: what the user can do about it, judged by what its tools wrote.
+    /// Every language is asked about every failed action, whatever the language of the component is.
     pub(crate) hints: fn(&mut ToolOutput<'_>) -> Vec<String>,
 }
 
-/// What the tools of a failed action wrote.
+/// The names of the toolchains that components in a language need.
+pub(crate) enum NeededToolchains {
+    /// All components need these toolchains.
+    Same(&'static [&'static str]),
+    /// The toolchains depend on the component. The function gets the project and all its components in this
+    /// language that are built together, because some of them share an action. It returns one list for each.
+    Each(fn(&Path, &[Written<'_>]) -> Vec<Vec<&'static str>>),
+}
+
+/// The keys of a component in run.toml that the choice of its toolchains depends on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Written<'a> {
+    /// The key `source`.
+    pub(crate) file: &'a ProjectPath,
+    /// The key `compiler`, if it is written.
+    pub(crate) compiler: Option<Compiler>,
+}
+
+/// What the tools of a failed action wrote, with what is known of the action.
 pub(crate) struct ToolOutput<'a> {
-    /// Standard error, then standard output, without colours. A language whose tools call the action's files
-    /// otherwise may put it right.
+    /// Standard error and then standard output, without colours. Where the tools of a language use other
+    /// paths than the action does, the language may replace these here.
     pub(crate) text: String,
-    /// The command, if the action was one.
+    /// The error message of an action that is a builtin and not a command.
+    pub(crate) reason: String,
+    /// The command, if the action is one.
     pub(crate) command: Option<&'a CommandReport>,
+    /// The folder of the project, if the action belongs to one of its components.
+    pub(crate) project: Option<&'a Path>,
 }
 
-/// What is wrong with a component before any action runs, in the words of its language.
-pub(crate) trait LanguageError: Error + Send + Sync + 'static {
-    /// What the user can do about it.
-    fn hint(&self) -> Option<String>;
-
-    /// Whether the component's WIT is what is wrong, and not its source.
-    fn is_about_wit(&self) -> bool {
-        false
-    }
-}
-
-/// A [`LanguageError`] of any language.
-#[derive(Debug)]
-pub struct Complaint(Box<dyn LanguageError>);
-
-impl Complaint {
-    pub(super) fn hint(&self) -> Option<String> {
-        self.0.hint()
+impl<'a> ToolOutput<'a> {
+    /// Makes the output of `command`, or of an unknown command.
+    #[cfg(test)]
+    pub(crate) fn of(text: &str, command: Option<&'a CommandReport>) -> Self {
+        Self { text: text.to_owned(), reason: String::new(), command, project: None }
     }
 
-    pub(crate) fn is_about_wit(&self) -> bool {
-        self.0.is_about_wit()
-    }
-}
-
-impl<E: LanguageError> From<E> for Complaint {
-    fn from(error: E) -> Self {
-        Self(Box::new(error))
-    }
-}
-
-impl fmt::Display for Complaint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Error for Complaint {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
-    }
-}
-
-impl ToolOutput<'_> {
-    /// Whether one of the signs is in it.
+    /// Returns true if the text contains one of `signs`.
     pub(crate) fn has(&self, signs: &[&str]) -> bool {
         signs.iter().any(|sign| self.text.contains(sign))
     }

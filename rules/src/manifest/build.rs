@@ -1,4 +1,6 @@
-//! `[build]`: how and where to.
+//! Reads `[build]`: where finished components are written, and how they are compiled.
+//!
+//! It also refuses an output folder that overlaps with what a build reads, which needs the components.
 
 use super::choice::OptLevel;
 use super::component::Component;
@@ -15,7 +17,7 @@ pub struct Build {
     pub output_dir: Setting<ProjectPath>,
     /// How much the compilers optimise.
     pub opt_level: Setting<OptLevel>,
-    /// Whether the build must be proven to give the same bytes again.
+    /// True if the build must be proven to give the same bytes again.
     pub reproducible: Setting<bool>,
 }
 
@@ -54,7 +56,7 @@ fn output_dir(text: &str) -> Result<ProjectPath, Invalid> {
     Ok(path)
 }
 
-/// Refuses an output folder that holds something a build reads, or lies inside of it.
+/// Refuses an output folder that holds something a build reads, or that lies inside such a thing.
 pub(super) fn check_layout(build: &Build, components: &[Component], findings: &mut Findings) {
     let output_dir = &build.output_dir;
     for component in components {
@@ -76,7 +78,7 @@ pub(super) fn check_layout(build: &Build, components: &[Component], findings: &m
     }
 }
 
-/// The paths that the build of a component reads, as far as run.toml spells them out.
+/// Returns the paths that the build of a component reads, as far as run.toml names them without wildcards.
 fn what_is_read(component: &Component) -> impl Iterator<Item = (ProjectPath, Span)> + '_ {
     let files = std::iter::once(component.origin.file()).chain(&component.wit);
     let inputs = component.inputs.iter().filter_map(|input| {

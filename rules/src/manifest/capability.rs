@@ -1,9 +1,8 @@
-//! What a component may do beyond computing: the `capabilities` of `[[component]]`.
+//! Capabilities: what a component may do besides computing, from the key `capabilities` of `[[component]]`.
 //!
-//! A capability is a word, some of them with an argument after a colon that narrows it:
-//! `http-client` is any host, `http-client:api.example.com` only that one. This module knows the
-//! words and their arguments; which WIT interfaces they stand for is known to `wit`, and what
-//! they allow at run time to the host.
+//! A capability is a word. Some words take an argument after a colon that narrows them: `http-client` allows
+//! any host, `http-client:api.example.com` only that one. This module knows the words and their arguments.
+//! Which WIT interfaces they stand for is known to `wit`, and what they allow at run time to the host.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +13,7 @@ use super::suggest;
 use super::url;
 use crate::path::ProjectPath;
 
-/// A capability as it is granted to a component.
+/// A capability that is granted to a component.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Capability {
     /// `http-server`: answer HTTP requests.
@@ -58,23 +57,23 @@ pub enum CapabilityKind {
     Logging,
 }
 
-/// One host, or all below a domain, and perhaps one port.
+/// A host or all names below a domain, perhaps with a port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostPattern {
     /// The host in lower case; an IPv6 address stands in brackets.
     pub host: String,
-    /// Whether any name below `host` is meant (`*.example.com`), not `host` itself.
+    /// True if any name below `host` is meant (`*.example.com`), but not `host` itself.
     pub subdomains: bool,
     /// The only port allowed; `None` allows every port.
     pub port: Option<u16>,
 }
 
-/// A folder of the project that a component sees at run time, at the same path.
+/// A folder of the project that a component sees at run time, at the path that it has in the project.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Folder {
     /// The folder.
     pub path: ProjectPath,
-    /// Whether the component may also write to it.
+    /// True if the component may also write to the folder.
     pub writable: bool,
 }
 
@@ -94,7 +93,7 @@ impl CapabilityKind {
         Self::Logging,
     ];
 
-    /// The word used in `run.toml`.
+    /// Returns the word in `run.toml`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::HttpServer => "http-server",
@@ -119,7 +118,7 @@ impl fmt::Display for CapabilityKind {
 }
 
 impl Capability {
-    /// The word, without the argument.
+    /// Returns the word of the capability, without its argument.
     pub const fn kind(&self) -> CapabilityKind {
         match self {
             Self::HttpServer => CapabilityKind::HttpServer,
@@ -136,7 +135,7 @@ impl Capability {
         }
     }
 
-    /// The capability of a kind with an argument, or in full.
+    /// Makes a capability of its word and argument. Without an argument, the capability is not narrowed.
     fn new(kind: CapabilityKind, argument: Option<&str>) -> Result<Self, Invalid> {
         Ok(match kind {
             CapabilityKind::HttpClient => {
@@ -239,7 +238,7 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// The argument of `sockets`: unlike for HTTP, there is no port that goes without saying.
+/// Parses the argument of `sockets`. It must have a port, because sockets have no default port as HTTP has.
 fn socket(text: &str) -> Result<HostPattern, Invalid> {
     let address = HostPattern::parse(text)?;
     if address.port.is_none() {
@@ -270,7 +269,7 @@ impl fmt::Display for Folder {
     }
 }
 
-/// The name of a configuration value or of a bucket: any text that a person can read.
+/// Parses the name of a configuration value or of a bucket: any text without blanks and control characters.
 fn key(text: &str) -> Result<String, Invalid> {
     if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         let message = format!("`{}` is not a name", text.escape_debug());

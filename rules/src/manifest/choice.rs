@@ -1,11 +1,14 @@
-//! The keys whose value is one word of a fixed set.
+//! The types of keys whose value is one word of a fixed set.
+//!
+//! Each type is declared once, so its variants, its words and the message about a wrong word can't drift
+//! apart.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::invalid::Invalid;
 
-/// Declares an enum whose variants are words of `run.toml`, in one place.
+/// Declares an enum together with the words of `run.toml` that its variants stand for.
 macro_rules! choice {
     (
         $(#[$doc:meta])* $name:ident, $what:literal,
@@ -21,7 +24,7 @@ macro_rules! choice {
             /// All values.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// The word used in `run.toml`.
+            /// Returns the word in `run.toml`.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
@@ -56,26 +59,35 @@ choice! {
 }
 
 choice! {
-    /// What a deployment profile deploys to: `[deploy.NAME].target_type`.
+    /// The compiler of a component in Go: the key `compiler`.
+    Compiler, "compiler",
+    /// The compiler of the Go project.
+    Go = "go",
+    /// TinyGo, which makes small components.
+    TinyGo = "tinygo",
+}
+
+choice! {
+    /// The kind of target that a deployment profile deploys to: `[deploy.NAME].target_type`.
     TargetType, "target_type",
-    /// A provider's edge network; `provider` names it.
+    /// A provider's edge network. The key `provider` names the provider.
     Edge = "edge",
     /// A component registry.
     Registry = "registry",
 }
 
 choice! {
-    /// How much the development server logs: `[dev].log_level`. Ordered from quiet to talkative.
+    /// How much the development server logs: `[dev].log_level`. Each level includes the ones above it.
     LogLevel, "log_level",
     /// Failures only.
     Error = "error",
-    /// And what looks wrong.
+    /// Also what looks wrong.
     Warn = "warn",
-    /// And what happens.
+    /// Also what happens.
     Info = "info",
-    /// And why.
+    /// Also why it happens.
     Debug = "debug",
-    /// And everything else.
+    /// Everything.
     Trace = "trace",
 }
 
@@ -85,6 +97,7 @@ mod tests {
 
     #[test]
     fn words_round_trip() {
+        Compiler::ALL.iter().for_each(|x| assert_eq!(x.as_str().parse(), Ok(*x)));
         OptLevel::ALL.iter().for_each(|x| assert_eq!(x.as_str().parse(), Ok(*x)));
         TargetType::ALL.iter().for_each(|x| assert_eq!(x.as_str().parse(), Ok(*x)));
         LogLevel::ALL.iter().for_each(|x| assert_eq!(x.as_str().parse(), Ok(*x)));

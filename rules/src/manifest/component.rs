@@ -1,15 +1,19 @@
-//! `[[component]]`: what is built, from what, and what it may do.
+//! Reads `[[component]]`: what a component is made from, how it is built, and what it may do.
+//!
+//! It looks at one component alone. What must hold between components is checked in `sibling`, and the files
+//! on disk in `disk`.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use toml::de::DeValue;
 
-use super::capability::{Capability, CapabilityKind};
+use super::capability::Capability;
+use super::choice::Compiler;
 use super::diagnostic::Diagnostic;
 use super::features::Features;
 use super::invalid::Invalid;
-use super::language::Language;
+use super::language::{Language, Written};
 use super::limits::Limits;
 use super::name::{ComponentName, VariableName, WorldName};
 use super::pattern::Pattern;
@@ -18,47 +22,49 @@ use super::suggest;
 use super::table::{self, Reader};
 use crate::path::ProjectPath;
 
-/// One component.
+/// A component of the project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Component {
-    /// Its name, unique in the project; the output is `NAME.wasm`.
+    /// The component's name, unique in the project. The output is `NAME.wasm`.
     pub name: Spanned<ComponentName>,
-    /// What it is made from.
+    /// The file that it is made from.
     pub origin: Origin,
     /// The WIT file, or the folder of a WIT package, that describes it.
     pub wit: Option<Spanned<ProjectPath>>,
-    /// The world it implements; `None` means the only world of `wit`.
+    /// The world that it implements. `None` means the only world of `wit`.
     pub world: Option<Spanned<WorldName>>,
     /// What it may do, in the order of the file.
     pub capabilities: Vec<Spanned<Capability>>,
-    /// Whether it is built.
+    /// True if a build of all components includes it.
     pub enabled: Setting<bool>,
-    /// Files of the project that its build may read besides its sources.
+    /// Files of the project that its build may read in addition to its sources.
     pub inputs: Vec<Spanned<Pattern>>,
-    /// Files of its folder that are not compiled although its language takes the whole folder.
+    /// Files of its folder that are not compiled, although its language compiles the whole folder.
     pub exclude: Vec<Spanned<Pattern>>,
-    /// Environment variables of its build.
+    /// The environment variables that run.toml sets for its build.
     pub env: BTreeMap<VariableName, Spanned<String>>,
     /// The features of its Cargo package.
     pub features: Features,
-    /// Whether its types are checked beside its build.
+    /// True if its types are checked beside its build.
     pub check: Setting<bool>,
-    /// Sibling components whose exports it imports.
+    /// The compiler, if run.toml names one. Only Go has a choice.
+    pub compiler: Option<Spanned<Compiler>>,
+    /// The components of this project whose exports it imports.
     pub dependencies: Vec<Spanned<ComponentName>>,
-    /// What its build may use up.
+    /// The limits of its build.
     pub limits: Limits,
-    /// The place of the heading.
+    /// The place of its `[[component]]` heading.
     pub span: Span,
 }
 
-/// What a component is made from.
+/// The origin of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// Compiled from `source`.
     Source {
         /// The main source file.
         file: Spanned<ProjectPath>,
-        /// Its language: written, or known by the ending of the file name.
+        /// The language: as it is written, or implied by the extension of the file name.
         language: Setting<Language>,
     },
     /// Taken ready-made from `path`.
@@ -69,7 +75,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// The file it is made from.
+    /// Returns the file that the component is made from.
     pub fn file(&self) -> &Spanned<ProjectPath> {
         match self {
             Self::Source { file, .. } | Self::Prebuilt { file } => file,
@@ -77,14 +83,7 @@ impl Origin {
     }
 }
 
-impl Component {
-    /// Whether some capability of a kind is granted, with whatever argument.
-    pub fn grants(&self, kind: CapabilityKind) -> bool {
-        self.capabilities.iter().any(|capability| capability.kind() == kind)
-    }
-}
-
-/// Variables that `run` sets itself, the same for every build.
+/// Variables that `run` sets itself. They are the same for every build.
 const FIXED_VARIABLES: [&str; 8] = [
     "HOME",
     "LC_ALL",
@@ -96,10 +95,10 @@ const FIXED_VARIABLES: [&str; 8] = [
     "ZERO_AR_DATE",
 ];
 
-/// Reads one `[[component]]`; nothing if it cannot even be told what it is.
+/// Reads one `[[component]]`. Returns `None` if its name or its origin can't be read.
 pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
     let name = reader.required("name", "api");
-    let origin = read_origin(reader, name.as_ref());
+    let (origin, named) = read_origin(reader, name.as_ref());
     let wit = reader.parse("wit");
     let world = reader.parse("world");
     check_world(reader, world.as_ref());
@@ -119,6 +118,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
     let features = Features::read(reader, language);
     let check = Setting::or(reader.flag("check"), true);
     check_check(reader, origin.as_ref());
+    let compiler = read_compiler(reader, language, named);
     let limits = Limits::read(reader);
     let span = reader.span();
     Some(Component {
@@ -133,6 +133,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
         env,
         features,
         check,
+        compiler,
         dependencies,
         limits,
         span,
@@ -142,12 +143,14 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
 fn read_origin(
     reader: &mut Reader<'_, '_>,
     name: Option<&Spanned<ComponentName>>,
-) -> Option<Origin> {
+) -> (Option<Origin>, Option<Spanned<Compiler>>) {
     let keys = (reader.key("source"), reader.key("path"));
     let source = reader.parse("source");
     let path = reader.parse("path");
-    let language = reader.parse("language");
-    match keys {
+    let written: Option<Spanned<Written>> = reader.parse("language");
+    let language = written.as_ref().map(|it| Spanned::new(it.language, it.span));
+    let compiler = written.and_then(|it| Some(Spanned { value: it.compiler?, span: it.span }));
+    let origin = match keys {
         (Some(source), Some(path)) => {
             reader.report(
                 Diagnostic::error(path, "a component has either `source` or `path`, not both")
@@ -170,20 +173,52 @@ fn read_origin(
         }
         (Some(_), None) => {
             let language = read_language(reader, source.as_ref(), language);
-            // An invalid language is reported, so this one never leaves with a manifest; it lets the
-            // rest of the component be checked.
+            // An invalid language is reported as an error, so no manifest is handed out that has this
+            // stand-in. With it, the rest of the component can still be checked.
             let any = || Setting::implied(Language::all().next().expect("there are languages"));
             let language = language.unwrap_or_else(any);
-            Some(Origin::Source { file: source?, language })
+            source.map(|file| Origin::Source { file, language })
         }
         (None, Some(_)) => {
             refuse_build_keys(reader);
-            Some(Origin::Prebuilt { file: path? })
+            path.map(|file| Origin::Prebuilt { file })
         }
+    };
+    (origin, compiler)
+}
+
+/// Returns the compiler that `compiler` names, or that `language` names in place of a language.
+fn read_compiler(
+    reader: &mut Reader<'_, '_>,
+    language: Option<Language>,
+    named: Option<Spanned<Compiler>>,
+) -> Option<Spanned<Compiler>> {
+    let written: Option<Spanned<Compiler>> = reader.parse("compiler");
+    let span = reader.key("compiler");
+    if let (Some(span), Some(language)) = (span, language.filter(|it| !it.has_compilers())) {
+        reader.report(
+            Diagnostic::error(span, format!("a component in {language} has no `compiler`"))
+                .label("expected only for a component in go")
+                .help("Go has two compilers, `go` and `tinygo`; other languages have one"),
+        );
+    }
+    match (written, named) {
+        (Some(written), Some(named)) if written.value != named.value => {
+            reader.report(
+                Diagnostic::error(
+                    written.span,
+                    format!("`{}` is not the compiler that `language` names", written.value),
+                )
+                .label(format!("expected `{}`, or `language = \"go\"` above", named.value))
+                .related(named.span, format!("`{}` is named here", named.value)),
+            );
+            None
+        }
+        (written, named) => written.or(named),
     }
 }
 
-/// The written language, or the one that the ending of the source implies.
+/// Returns the language that is written, or else the one that the extension of the source implies.
 fn read_language(
     reader: &mut Reader<'_, '_>,
     source: Option<&Spanned<ProjectPath>>,
@@ -225,7 +260,7 @@ fn read_language(
 
 /// Refuses keys about compiling in a component that is not compiled.
 fn refuse_build_keys(reader: &mut Reader<'_, '_>) {
-    let keys = ["language", "inputs", "exclude", "env", "check"]
+    let keys = ["language", "inputs", "exclude", "env", "check", "compiler"]
         .into_iter()
         .chain(Features::KEYS)
         .chain(Limits::KEYS);
@@ -240,12 +275,12 @@ fn refuse_build_keys(reader: &mut Reader<'_, '_>) {
     }
 }
 
-/// Only a language whose compiler does not check types has a check that could be left out.
+/// Refuses `check` in a language that has no check beside the build.
 fn check_check(reader: &mut Reader<'_, '_>, origin: Option<&Origin>) {
     let Some((Origin::Source { language, .. }, span)) = origin.zip(reader.key("check")) else {
         return;
     };
-    if !language.rule().has_check {
+    if !language.has_check() {
         reader.report(
             Diagnostic::error(span, format!("a {} component has no `check`", language.value))
                 .label("expected only in TypeScript")
@@ -254,7 +289,7 @@ fn check_check(reader: &mut Reader<'_, '_>, origin: Option<&Origin>) {
     }
 }
 
-/// Refuses `exclude` where a language takes only what the source refers to.
+/// Refuses `exclude` in a language that compiles only what the source refers to.
 fn check_exclude(reader: &mut Reader<'_, '_>, origin: Option<&Origin>) {
     let Some(Origin::Source { language, .. }) = origin else { return };
     if let Some(span) = reader.key("exclude").filter(|_| !language.value.takes_folders()) {
@@ -267,7 +302,7 @@ fn check_exclude(reader: &mut Reader<'_, '_>, origin: Option<&Origin>) {
     }
 }
 
-/// A world of the component's own package needs the package.
+/// Reports a world of the component's own package if there is no `wit` that could hold it.
 fn check_world(reader: &mut Reader<'_, '_>, world: Option<&Spanned<WorldName>>) {
     if let Some(world) = world.filter(|world| !world.is_qualified() && reader.key("wit").is_none())
     {
@@ -279,7 +314,7 @@ fn check_world(reader: &mut Reader<'_, '_>, world: Option<&Spanned<WorldName>>) 
     }
 }
 
-/// The name of a sibling; a package is a likely mistake.
+/// Parses the name of another component. A package is a likely mistake and gets its own message.
 fn sibling(text: &str) -> Result<ComponentName, Invalid> {
     if text.contains(':') {
         let message = format!("`{text}` is a package, not a component of this project");
@@ -331,7 +366,7 @@ fn read_env(reader: &mut Reader<'_, '_>) -> BTreeMap<VariableName, Spanned<Strin
     env
 }
 
-/// A variable that a project may set for its builds.
+/// Parses the name of a variable that a project may set for its builds.
 fn variable(text: &str) -> Result<VariableName, Invalid> {
     if FIXED_VARIABLES.contains(&text) || text.starts_with("LD_") {
         return Err(Invalid::new(
@@ -343,7 +378,7 @@ fn variable(text: &str) -> Result<VariableName, Invalid> {
     text.parse()
 }
 
-/// The name of a table's component as it is written, valid or not, for checks across components.
+/// Returns the name of a table's component as it is written, valid or not, for checks across components.
 pub(super) fn written_name(value: &table::Value<'_>) -> Option<Spanned<String>> {
     let name = match value.get_ref() {
         DeValue::Table(table) => table.get("name")?,

@@ -1,4 +1,6 @@
-//! `[dependencies]` and `[dev_dependencies]`: packages, and where each comes from.
+//! Reads `[dependencies]` and `[dev_dependencies]`: the packages of a project and where each comes from.
+//!
+//! It only reads what is written; no registry, repository or folder is looked at here.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,50 +21,50 @@ use super::url::GitUrl;
 /// The packages of a section, by name.
 pub type Dependencies = BTreeMap<PackageName, Dependency>;
 
-/// One package a project depends on.
+/// A package that a project depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dependency {
-    /// Where it comes from.
+    /// The source of the package.
     pub source: DependencySource,
-    /// The features of it that are used.
+    /// The features of the package that are used.
     pub features: Vec<Spanned<Feature>>,
-    /// The place of its name.
+    /// The place of the package's name.
     pub span: Span,
 }
 
-/// Where a package comes from.
+/// The source of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DependencySource {
-    /// The registry; `"1.0.0"` means any compatible version, as in Cargo.
+    /// A registry. The version `"1.0.0"` means any compatible version, as in Cargo.
     Registry {
-        /// Which versions will do.
+        /// The versions that are accepted.
         version: Spanned<Requirement>,
     },
     /// A git repository.
     Git {
-        /// Its address.
+        /// The address of the repository.
         url: Spanned<GitUrl>,
-        /// Which commit; `None` means the head of the default branch.
+        /// The commit to use. `None` means the head of the default branch.
         reference: Option<Spanned<GitReference>>,
     },
     /// A folder on disk.
     Path {
-        /// The folder.
+        /// The path of the folder.
         path: Spanned<LocalPath>,
     },
 }
 
-/// Which versions of a package will do, in the syntax of Cargo: `1.0.0` means `^1.0.0`.
+/// A set of accepted versions of a package, in the syntax of Cargo: `1.0.0` means `^1.0.0`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Requirement(VersionReq);
 
 impl Requirement {
-    /// Whether a version will do.
+    /// Returns whether a version is accepted.
     pub fn matches(&self, version: &Version) -> bool {
         self.0.matches(version)
     }
 
-    /// The version that the requirement starts from, if it has a lower bound: 1.2.0 for `^1.2`.
+    /// Returns the version that the requirement starts from, if it has a lower bound: 1.2.0 for `^1.2`.
     pub fn base(&self) -> Option<Version> {
         let bound = self
             .0
@@ -85,10 +87,10 @@ impl fmt::Display for Requirement {
     }
 }
 
-/// A commit of a git repository.
+/// A name of a commit in a git repository.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GitReference {
-    /// `rev`: a commit, by its hash.
+    /// `rev`: the hash of a commit.
     Rev(String),
     /// `branch`: the head of a branch.
     Branch(String),
@@ -96,7 +98,7 @@ pub enum GitReference {
     Tag(String),
 }
 
-/// Reads a section.
+/// Reads all entries of a section.
 pub(super) fn read_all(table: &DeTable<'_>, findings: &mut Findings) -> Dependencies {
     table::read_entries(table, findings, read)
 }
@@ -133,7 +135,7 @@ fn read(
     Some((name?.value, Dependency { source: source?, features, span: key.span }))
 }
 
-/// A finding about `wasi.http = "0.2.0"`, which TOML reads as a table.
+/// Returns a finding about a name without quotes, such as `wasi.http = "0.2.0"`, which TOML reads as a table.
 fn unquoted(key: &Spanned<&str>, value: &DeValue<'_>) -> Option<Diagnostic> {
     let DeValue::Table(table) = value else { return None };
     let (name, _) = *table::in_file_order(table).first()?;
@@ -152,7 +154,7 @@ fn unquoted(key: &Spanned<&str>, value: &DeValue<'_>) -> Option<Diagnostic> {
 const FORMS: &str = "write `\"1.0.0\"`, `{ version = \"1.0.0\", features = [\"x\"] }`, \
                      `{ git = \"https://…\" }` or `{ path = \"../x\" }`";
 
-/// What to point at when a key is missing: the name, or the heading `[dependencies."a:b"]`.
+/// Returns the place to point at when a key is missing: the name, or the heading `[dependencies."a:b"]`.
 fn inline_or_heading(key: Span, value: &Value<'_>) -> Span {
     if key.end <= value.span().start { key } else { value.span().into() }
 }
@@ -194,7 +196,7 @@ fn read_source(reader: &mut Reader<'_, '_>) -> Option<DependencySource> {
     }
 }
 
-/// The commit, which only makes sense together with `git`, and only once.
+/// Reads the commit. It is an error without `git`, and if it is named twice.
 fn read_reference(reader: &mut Reader<'_, '_>) -> Option<Spanned<GitReference>> {
     let kinds = ["rev", "branch", "tag"];
     let values = kinds.map(|kind| reader.value(kind, |text| reference(kind, text)));
@@ -217,7 +219,7 @@ fn read_reference(reader: &mut Reader<'_, '_>) -> Option<Spanned<GitReference>> 
     values.into_iter().flatten().next()
 }
 
-/// A name that git cannot take for an option or for anything but one commit.
+/// Parses the name of a commit. Refuses names that git could take for an option or for several commits.
 fn reference(kind: &str, text: &str) -> Result<GitReference, Invalid> {
     let odd = |c: char| c.is_whitespace() || c.is_control() || "~^:?*[\\".contains(c);
     if text.is_empty() || text.starts_with('-') || text.contains(odd) || text.contains("..") {

@@ -1,4 +1,6 @@
-//! `[deploy.NAME]`: named deployment profiles.
+//! Reads `[deploy.NAME]`: named deployment profiles.
+//!
+//! The options of a profile are kept as they are. What they mean is known to the target alone.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +14,16 @@ use super::name::ProfileName;
 use super::span::{Span, Spanned};
 use super::table::{self, Findings, Reader, Value};
 
-/// One deployment profile.
+/// A deployment profile.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeployProfile {
-    /// What it deploys to.
+    /// The kind of target that it deploys to.
     pub target_type: Spanned<TargetType>,
-    /// Whose network, for `edge`.
+    /// The provider of the edge network, for the target type `edge`.
     pub provider: Option<Spanned<String>>,
-    /// What the target wants to know; which keys it has depends on the target.
+    /// The options of the target. Which keys exist depends on the target.
     pub options: BTreeMap<String, Spanned<toml::Value>>,
-    /// The place of the heading.
+    /// The place of the profile's heading.
     pub span: Span,
 }
 
@@ -64,7 +66,7 @@ fn provider(text: &str) -> Result<String, Invalid> {
     if text.trim().is_empty() { Err(Invalid::empty("provider")) } else { Ok(text.to_owned()) }
 }
 
-/// A provider belongs to `edge`, and to nothing else.
+/// Warns if a profile for an edge network has no provider, or if one for a registry has one.
 fn check_provider(reader: &mut Reader<'_, '_>, target_type: &Spanned<TargetType>) {
     match (target_type.value, reader.key("provider")) {
         (TargetType::Edge, None) => reader.report_missing(
@@ -90,7 +92,7 @@ fn read_options(reader: &mut Reader<'_, '_>) -> BTreeMap<String, Spanned<toml::V
     options
 }
 
-/// A parsed value without its places.
+/// Converts a parsed value to one without places.
 fn to_value(value: &DeValue<'_>) -> Result<toml::Value, Invalid> {
     Ok(match value {
         DeValue::String(text) => toml::Value::String(text.to_string()),

@@ -1,4 +1,6 @@
-//! `[dev]`: the development server.
+//! Reads `[dev]`: the settings of the development server.
+//!
+//! It knows the default of each setting, but nothing of the server.
 
 use super::choice::LogLevel;
 use super::pattern::Pattern;
@@ -8,13 +10,13 @@ use super::table::Reader;
 /// The settings of the development server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dev {
-    /// Which files to watch, besides the sources of the components.
+    /// Patterns of files to watch, in addition to the sources of the components.
     pub watch: Vec<Spanned<Pattern>>,
-    /// Whether a changed component is put into service at once.
+    /// True if a changed component is put into service at once.
     pub hot_reload: Setting<bool>,
     /// The TCP port to listen on, never 0.
     pub port: Setting<u16>,
-    /// How much to log.
+    /// How much the server logs.
     pub log_level: Setting<LogLevel>,
 }
 

@@ -1,7 +1,7 @@
-//! What is wrong with a `run.toml`, as data; [`render`](Diagnostics::render) turns it into text.
+//! Findings about a `run.toml`, as data. [`render`](Diagnostics::render) turns them into text.
 //!
-//! Every finding of a file is collected before anything is reported, so that one run shows them
-//! all. Nothing here prints.
+//! All findings of a file are collected before anything is reported, so that one run shows them all. Nothing
+//! here prints.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,42 +10,42 @@ use super::render;
 use super::source::{Position, Source};
 use super::span::Span;
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// The file cannot be used.
     Error,
-    /// The file can be used, but probably says something else than its author meant.
+    /// The file can be used, but probably does not mean what its author intended.
     Warning,
 }
 
-/// One finding about one place of a `run.toml`; the file itself is known to [`Diagnostics`].
+/// One finding about one place of a `run.toml`. The file itself is known to [`Diagnostics`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// The severity of the finding.
     pub severity: Severity,
-    /// The place to point at; `None` speaks of the file as a whole.
+    /// The place to point at. `None` means the file as a whole.
     pub span: Option<Span>,
     /// What is wrong: a lower-case fragment that names the user's object.
     pub message: String,
-    /// What is expected at the place; shown behind the caret. May be empty.
+    /// What is expected at the place. It is shown after the caret, and may be empty.
     pub label: String,
-    /// Other places which explain the finding, each with its label.
+    /// Other places that explain the finding, each with its label.
     pub related: Vec<(Span, String)>,
-    /// Ways out, one a line.
+    /// Suggestions how to fix it, each shown on its own line.
     pub help: Vec<String>,
-    /// Whether something is reported as missing: not to be believed of a file that could not be
-    /// read to its end.
+    /// True if the finding reports that something is missing. If the file could not be read to its end, such
+    /// a finding can't be trusted.
     pub(super) absence: bool,
 }
 
 impl Diagnostic {
-    /// An error at a place, or about the whole file.
+    /// Makes an error about a place, or about the whole file.
     pub fn error(span: impl Into<Option<Span>>, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, span.into(), message.into())
     }
 
-    /// A warning at a place, or about the whole file.
+    /// Makes a warning about a place, or about the whole file.
     pub fn warning(span: impl Into<Option<Span>>, message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, span.into(), message.into())
     }
@@ -55,14 +55,14 @@ impl Diagnostic {
         Self { severity, span, message, label, related, help, absence: false }
     }
 
-    /// Says what is expected at the place.
+    /// Sets the text that says what is expected at the place.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// Points at another place too.
+    /// Adds another place that explains the finding.
     #[must_use]
     pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
         self.related.push((span, label.into()));
@@ -76,7 +76,7 @@ impl Diagnostic {
         self
     }
 
-    /// Adds a way out.
+    /// Adds a suggestion how to fix it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
@@ -86,8 +86,8 @@ impl Diagnostic {
 
 /// The findings about one file, in the order of their places.
 ///
-/// Other modules which find something wrong with an element of a manifest start an empty list
-/// about its [`source`](super::Manifest::source).
+/// A module that finds something wrong with an element of a manifest later starts an empty list about the
+/// manifest's [`source`](super::Manifest::source).
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
     source: Arc<Source>,
@@ -95,12 +95,12 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// An empty list about a file.
+    /// Makes an empty list about a file.
     pub fn new(source: Arc<Source>) -> Self {
         Self { source, list: Vec::new() }
     }
 
-    /// Adds a finding. Whatever it quotes, secrets of the file are hidden in it.
+    /// Adds a finding. The secrets of the file are hidden in all its texts.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         let hide = |text| self.source.redact(text);
         self.list.push(Diagnostic {
@@ -112,40 +112,40 @@ impl Diagnostics {
         });
     }
 
-    /// Puts the findings in the order of their places; those about the whole file come last.
+    /// Sorts the findings by their places. Those about the whole file come last.
     pub(super) fn sort(&mut self) {
         self.list.sort_by_key(|finding| (finding.span.is_none(), finding.span));
     }
 
-    /// The findings, in the order of their places.
+    /// Iterates over the findings, in the order of their places.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.list.iter()
     }
 
-    /// Whether nothing was found.
+    /// Returns whether there are no findings.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// How many errors there are, not counting warnings.
+    /// Returns the number of errors, without warnings.
     pub fn errors(&self) -> usize {
         self.list.iter().filter(|finding| finding.severity == Severity::Error).count()
     }
 
-    /// The file which the findings are about.
+    /// Returns the file that the findings are about.
     pub fn source(&self) -> &Source {
         &self.source
     }
 
-    /// Line and column of a finding, for machine-readable output.
+    /// Returns the line and column of a finding, for machine-readable output.
     pub fn position(&self, diagnostic: &Diagnostic) -> Option<Position> {
         diagnostic.span.map(|span| self.source.position(span.start))
     }
 
-    /// The findings as text for a person: message, `--> run.toml:12:5`, the line, a caret, help.
+    /// Renders the findings as text for a person: message, `--> run.toml:12:5`, the line, a caret, help.
     ///
-    /// `color` adds ANSI escapes; nothing is carried by colour alone. Ends with a line feed unless
-    /// the list is empty.
+    /// `color` adds ANSI escapes; colour alone never carries information. The text ends with a line feed
+    /// unless the list is empty.
     pub fn render(&self, color: bool) -> String {
         render::render(&self.source, &self.list, color)
     }

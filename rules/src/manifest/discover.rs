@@ -1,4 +1,6 @@
-//! Finds the project that a folder belongs to.
+//! Finds the project that a folder belongs to, as Cargo does: the nearest folder above with a `run.toml`.
+//!
+//! It only asks whether there is such a file, and does not read it.
 
 use std::path::{Path, PathBuf};
 
@@ -7,11 +9,11 @@ use rustix::io::Errno;
 /// The name of the file that makes a folder a project.
 pub const FILE_NAME: &str = "run.toml";
 
-/// No project where one was looked for.
+/// The error when no project is found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no run.toml in {} or any parent folder", .start.display())]
 pub struct NoProject {
-    /// Where the search began.
+    /// The folder where the search began.
     pub start: PathBuf,
 }
 
@@ -26,18 +28,18 @@ const MINIMAL: &str = r#"    [project]
 "#;
 
 impl NoProject {
-    /// What to do about it, with a minimal file to start from.
+    /// Returns advice on what to do about it, with a minimal file to start from.
     pub fn help(&self) -> String {
         format!("create {} with:\n\n{MINIMAL}", self.start.join(FILE_NAME).display())
     }
 }
 
-/// The nearest folder with a `run.toml`: `start` or one above it.
+/// Returns the nearest folder with a `run.toml`: `start` or a folder above it.
 ///
-/// `start` should be absolute: above a relative path nothing is looked for.
+/// `start` should be absolute, because nothing above the first part of a relative path is searched.
 ///
 /// # Errors
-/// If there is none.
+/// Fails if no such folder exists.
 pub fn find_project(start: &Path) -> Result<PathBuf, NoProject> {
     start
         .ancestors()
@@ -46,7 +48,8 @@ pub fn find_project(start: &Path) -> Result<PathBuf, NoProject> {
         .ok_or_else(|| NoProject { start: start.to_owned() })
 }
 
-/// Whether there is a `run.toml`. What is neither a file nor a folder counts: reading it says what it is.
+/// Returns whether the folder has a `run.toml`. Anything but a folder counts, even a device or a loop of
+/// symlinks: the error of reading it then says what it is.
 fn has_project(folder: &Path) -> bool {
     match std::fs::metadata(folder.join(FILE_NAME)) {
         Ok(metadata) => !metadata.is_dir(),

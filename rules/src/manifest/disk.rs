@@ -1,8 +1,11 @@
-//! What `run.toml` says, held against the files that are there.
+//! Checks what `run.toml` says about files against the files of the project.
 //!
-//! Only looks: nothing is created or changed.
+//! It only looks, and neither creates nor changes anything. What it has found out about folders and links is
+//! remembered, because thousands of components may lie in one folder.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::FileType;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -19,12 +22,17 @@ use crate::path::ProjectPath;
 /// The folder of a project.
 pub(super) struct ProjectFolder<'d> {
     dir: &'d Path,
-    /// The folder without symbolic links.
+    /// The folder with all symbolic links resolved.
     real: PathBuf,
+    /// Folders of the project that were looked at, each with its path without symbolic links. Thousands of
+    /// components may lie in one folder.
+    folders: RefCell<BTreeMap<ProjectPath, PathBuf>>,
+    /// The symbolic links among the paths that were looked at, each with the path that it leads to.
+    links: RefCell<BTreeMap<ProjectPath, PathBuf>>,
     suggestions: RefCell<suggest::Budget>,
 }
 
-/// Checks everything that the sections say about files.
+/// Checks everything that run.toml says about files.
 pub(super) fn check(folder: &ProjectFolder<'_>, parts: &Parts, findings: &mut Findings) {
     folder.check_components(&parts.components, findings);
     folder.check_packages(&parts.dependencies, findings);
@@ -32,7 +40,7 @@ pub(super) fn check(folder: &ProjectFolder<'_>, parts: &Parts, findings: &mut Fi
     folder.check_output_dir(parts, findings);
 }
 
-/// What a path has to name.
+/// The kind of thing that a path has to name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expected {
     File,
@@ -41,9 +49,38 @@ enum Expected {
 }
 
 impl<'d> ProjectFolder<'d> {
-    /// Opens a folder for looking into it.
+    /// Opens a project folder for checks.
     pub(super) fn open(dir: &'d Path) -> io::Result<Self> {
-        Ok(Self { dir, real: dir.canonicalize()?, suggestions: RefCell::default() })
+        let real = dir.canonicalize()?;
+        let (folders, links) = (RefCell::default(), RefCell::default());
+        Ok(Self { dir, real, folders, links, suggestions: RefCell::default() })
+    }
+
+    /// Returns the path of a project folder with all symbolic links resolved.
+    fn real_folder(&self, folder: ProjectPath) -> io::Result<PathBuf> {
+        if let Some(real) = self.folders.borrow().get(&folder) {
+            return Ok(real.clone());
+        }
+        let real = folder.on_disk(self.dir).canonicalize()?;
+        self.folders.borrow_mut().insert(folder, real.clone());
+        Ok(real)
+    }
+
+    /// Returns a path of the project with all symbolic links resolved, and the type of what is there.
+    fn look_at(&self, path: &ProjectPath) -> io::Result<(PathBuf, FileType)> {
+        if path.is_root() {
+            return Ok((self.real.clone(), self.real.metadata()?.file_type()));
+        }
+        let folder = self.real_folder(path.parent())?;
+        let here = folder.join(path.file_name());
+        let kind = here.symlink_metadata()?.file_type();
+        if !kind.is_symlink() {
+            return Ok((here, kind));
+        }
+        let target = here.canonicalize()?;
+        self.links.borrow_mut().insert(path.clone(), target.clone());
+        let kind = target.metadata()?.file_type();
+        Ok((target, kind))
     }
 
     /// Checks the files of all enabled components.
@@ -62,7 +99,7 @@ impl<'d> ProjectFolder<'d> {
         }
     }
 
-    /// An input that is spelt out must be there; one with wildcards may match nothing yet.
+    /// Checks that an input without wildcards exists. One with wildcards may match nothing yet.
     fn check_inputs(&self, component: &Component, findings: &mut Findings) {
         for input in &component.inputs {
             if let Some(Ok(path)) = input.literal().map(str::parse::<ProjectPath>) {
@@ -71,7 +108,7 @@ impl<'d> ProjectFolder<'d> {
         }
     }
 
-    /// A folder that a component may read must be there; one it may write to may come later.
+    /// Checks that a folder that a component may read exists. One that it may write to can be created later.
     fn check_folders(&self, component: &Component, findings: &mut Findings) {
         for capability in &component.capabilities {
             let Capability::Filesystem(Some(folder)) = &capability.value else { continue };
@@ -82,7 +119,7 @@ impl<'d> ProjectFolder<'d> {
         }
     }
 
-    /// Checks the folders of local packages.
+    /// Checks that the folders of local packages exist.
     fn check_packages(&self, packages: &Dependencies, findings: &mut Findings) {
         for package in packages.values() {
             let DependencySource::Path { path } = &package.source else { continue };
@@ -99,8 +136,8 @@ impl<'d> ProjectFolder<'d> {
         }
     }
 
-    /// Checks that the output folder is a folder inside the project, or does not exist yet, and
-    /// that no link makes it hold a source.
+    /// Checks that the output folder is a folder inside the project, or does not exist yet, and that no
+    /// symbolic link makes it hold a source.
     fn check_output_dir(&self, parts: &Parts, findings: &mut Findings) {
         let output_dir = &parts.build.output_dir;
         let existing = self.deepest_existing(output_dir);
@@ -126,25 +163,33 @@ impl<'d> ProjectFolder<'d> {
         });
     }
 
-    /// A file that a component is made from, in a folder without symbolic links.
+    /// Returns a file that a component is made from and that is in the folder `real`, which has no symbolic
+    /// links.
     fn first_source_in(&self, real: &Path, parts: &Parts) -> Option<String> {
         let read = |component: &Component| component.origin.file().value.clone();
-        let inside = |path: &ProjectPath| {
-            path.on_disk(self.dir).canonicalize().is_ok_and(|path| path.starts_with(real))
+        // The files of enabled components were looked at before. Only symbolic links are elsewhere than the
+        // path of their folder says.
+        let inside = |path: &ProjectPath| match self.links.borrow().get(path) {
+            Some(target) => target.starts_with(real),
+            None => self.real_folder(path.parent()).is_ok_and(|folder| folder.starts_with(real)),
         };
+        for component in parts.components.iter().filter(|component| !component.enabled.value) {
+            // If something is wrong with a disabled component, that is reported once it is enabled.
+            _ = self.look_at(&component.origin.file().value);
+        }
         let source = parts.components.iter().map(read).find(inside)?;
-        // What lies there by its spelling is refused without a look at the disk.
+        // A source that is in the output folder by its spelling is refused without looking at the disk.
         (!source.is_in(&parts.build.output_dir)).then(|| source.to_string())
     }
 
-    /// The longest part of a path that exists, even if only as a symbolic link to nowhere.
+    /// Returns the longest part of a path that exists, even if that is only a symbolic link to nowhere.
     fn deepest_existing(&self, path: &ProjectPath) -> PathBuf {
         let path = path.on_disk(self.dir);
         let existing = path.ancestors().find(|path| path.symlink_metadata().is_ok());
         existing.unwrap_or(self.dir).to_owned()
     }
 
-    /// Checks that a path is there, is of the right kind, and does not lead out of the project.
+    /// Checks that a path exists, is of the right kind, and does not lead out of the project.
     fn check(
         &self,
         what: &str,
@@ -153,8 +198,8 @@ impl<'d> ProjectFolder<'d> {
         expected: Expected,
     ) -> Option<Diagnostic> {
         let finding = |problem: &str| Diagnostic::error(span, format!("{what} `{path}` {problem}"));
-        let real = match path.on_disk(self.dir).canonicalize() {
-            Ok(real) => real,
+        let (real, kind) = match self.look_at(path) {
+            Ok(found) => found,
             Err(error) => {
                 let label = match error.kind() {
                     io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
@@ -169,17 +214,17 @@ impl<'d> ProjectFolder<'d> {
             return Some(finding("leaves the project").label(leads_to(&real)));
         }
         match expected {
-            Expected::File if !real.is_file() => {
+            Expected::File if !kind.is_file() => {
                 Some(finding("is not a file").label("expected a file"))
             }
-            Expected::Folder if !real.is_dir() => {
+            Expected::Folder if !kind.is_dir() => {
                 Some(finding("is not a folder").label("expected a folder"))
             }
             _ => None,
         }
     }
 
-    /// Why a path is not there: what is wrong with its first part that is missing.
+    /// Says why a path does not exist: what is wrong with its first missing part.
     fn what_is_there(&self, path: &ProjectPath) -> String {
         let mut folder = self.dir.to_owned();
         let mut shown = String::new();
@@ -207,7 +252,7 @@ impl<'d> ProjectFolder<'d> {
     }
 }
 
-/// Why a path is missing though something is in its place.
+/// Says why a path can't be found although something else is in its place.
 fn why_missing(path: &Path) -> String {
     match path.parent() {
         _ if path.is_symlink() => "this symbolic link leads nowhere".to_owned(),
@@ -227,7 +272,7 @@ fn shown_folder(shown: &str) -> &str {
     if shown.is_empty() { "." } else { shown.trim_end_matches('/') }
 }
 
-/// The names in a folder in a fixed order; none if it cannot be read.
+/// Returns the names in a folder, sorted, or none if the folder can't be read.
 fn names_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> =
@@ -236,7 +281,7 @@ fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
-/// An I/O error as the end of a sentence.
+/// Describes an I/O error as the end of a sentence.
 fn problem(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "does not exist".to_owned(),

@@ -1,17 +1,19 @@
 //! The features of its Cargo package that a component is compiled with.
+//!
+//! Whether the package has such features is not known here; Cargo says so when it compiles.
 
 use super::diagnostic::Diagnostic;
 use super::language::Language;
-use super::name::Feature;
+use super::name::CargoFeature;
 use super::span::{Setting, Spanned};
 use super::table::Reader;
 
-/// The features of the package of a component in Rust.
+/// The features that the Cargo package of a component in Rust is compiled with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Features {
-    /// Those that are switched on.
-    pub names: Vec<Spanned<Feature>>,
-    /// Tells if those that the package has by default are switched on, too.
+    /// The features that are switched on.
+    pub names: Vec<Spanned<CargoFeature>>,
+    /// True if the package's default features are switched on, too.
     pub default: Setting<bool>,
 }
 
@@ -24,7 +26,7 @@ impl Default for Features {
 impl Features {
     pub(super) const KEYS: [&'static str; 2] = ["features", "default_features"];
 
-    /// Reads them; those of a component in a language that has none are refused.
+    /// Reads the features. Refuses them in a language that has none.
     pub(super) fn read(reader: &mut Reader<'_, '_>, language: Option<Language>) -> Self {
         if let Some(language) = language.filter(|language| !language.has_features()) {
             for key in Self::KEYS {

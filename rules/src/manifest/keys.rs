@@ -1,4 +1,6 @@
-//! The sections and keys of `run.toml`, and what is said about others.
+//! The sections and keys of `run.toml`, and the messages about unknown ones.
+//!
+//! They are listed here once, for reading, for suggestions and for the tests of the documentation.
 
 use toml::de::DeValue;
 
@@ -36,12 +38,12 @@ impl Section {
         Self::Deploy,
     ];
 
-    /// The section of a name.
+    /// Returns the section of this name.
     pub(super) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|section| section.name() == name)
     }
 
-    /// The top-level key.
+    /// Returns the top-level key.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Project => "project",
@@ -55,7 +57,7 @@ impl Section {
         }
     }
 
-    /// How the section begins.
+    /// Returns the heading with which the section begins.
     pub(super) const fn heading(self) -> &'static str {
         match self {
             Self::Project => "[project]",
@@ -69,7 +71,7 @@ impl Section {
         }
     }
 
-    /// The keys of the section; none where the user chooses them.
+    /// Returns the keys of the section. The list is empty if the user chooses the keys.
     pub(super) const fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Project => {
@@ -90,6 +92,7 @@ impl Section {
                 "features",
                 "default_features",
                 "check",
+                "compiler",
                 "dependencies",
                 "timeout",
                 "memory",
@@ -104,18 +107,18 @@ impl Section {
     }
 }
 
-/// What other tools call our sections.
+/// Names that other tools use for our sections.
 const FOREIGN: [(&str, Section); 3] =
     [("package", Section::Project), ("bin", Section::Component), ("profile", Section::Build)];
 
-/// The section that is probably meant by another name.
+/// Returns the section that an unknown name probably means.
 pub(super) fn meant(name: &str) -> Option<Section> {
     let foreign = FOREIGN.iter().find(|(foreign, _)| *foreign == name).map(|(_, ours)| *ours);
     let near = || suggest::nearest(name, Section::ALL.map(Section::name)).and_then(Section::named);
     foreign.or_else(near)
 }
 
-/// A finding about a top-level key that is no section.
+/// Returns a finding about a top-level key that is not a section.
 pub(super) fn unknown_section(key: Spanned<&str>, value: &DeValue<'_>) -> Diagnostic {
     let is_table = match value {
         DeValue::Table(_) => true,
@@ -138,7 +141,7 @@ pub(super) fn unknown_section(key: Spanned<&str>, value: &DeValue<'_>) -> Diagno
         .help(format!("the sections are {headings}"))
 }
 
-/// A finding about a key that its table does not have.
+/// Returns a finding about a key that its table does not have.
 pub(super) fn unknown_key(key: Spanned<&str>, place: &str, keys: &[&str]) -> Diagnostic {
     let name = key.value;
     let label = suggest::did_you_mean(name, keys.iter().copied())
@@ -149,7 +152,7 @@ pub(super) fn unknown_key(key: Spanned<&str>, place: &str, keys: &[&str]) -> Dia
         .help(format!("the keys are {}", suggest::all_of(keys.iter().copied())))
 }
 
-/// The headings of the sections which have a key, for a message; `None` if no section has.
+/// Returns the headings of the sections that have a key, for a message, or `None` if no section has it.
 fn owners(key: &str) -> Option<String> {
     let has = |section: &Section| section.keys().contains(&key);
     let headings: Vec<_> = Section::ALL.into_iter().filter(has).map(Section::heading).collect();

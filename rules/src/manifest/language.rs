@@ -1,35 +1,97 @@
 //! The source languages that components may be written in.
+//!
+//! This module knows only what `run.toml` says of languages: their names, and which keys they allow. How a
+//! language is compiled is known to `lang`.
 
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
+use super::choice::Compiler;
 use super::invalid::Invalid;
-use crate::lang::{LANGUAGES, Rule};
 
-/// A language `run` can compile to a component.
-#[derive(Clone, Copy)]
-pub struct Language(&'static Rule);
+/// A language that `run` can compile to a component.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Language {
+    /// Rust.
+    Rust,
+    /// Python.
+    Python,
+    /// Go.
+    Go,
+    /// JavaScript.
+    JavaScript,
+    /// TypeScript.
+    TypeScript,
+    /// Zig.
+    Zig,
+    /// C.
+    C,
+    /// C++.
+    Cpp,
+}
+
+/// The facts about a language that reading run.toml depends on.
+struct Facts {
+    /// The name in run.toml.
+    name: &'static str,
+    /// The extensions of file names that imply the language.
+    endings: &'static [&'static str],
+    /// Words, in lower case, that people write instead of the name.
+    nicknames: &'static [&'static str],
+}
 
 impl Language {
     /// All languages, in the order of the documentation.
-    pub fn all() -> impl Iterator<Item = Self> {
-        LANGUAGES.into_iter().map(Self)
+    const ALL: [Self; 8] = [
+        Self::Rust,
+        Self::Python,
+        Self::Go,
+        Self::JavaScript,
+        Self::TypeScript,
+        Self::Zig,
+        Self::C,
+        Self::Cpp,
+    ];
+
+    const fn facts(self) -> Facts {
+        const fn facts(
+            name: &'static str,
+            endings: &'static [&'static str],
+            nicknames: &'static [&'static str],
+        ) -> Facts {
+            Facts { name, endings, nicknames }
+        }
+        match self {
+            Self::Rust => facts("rust", &["rs"], &["rs"]),
+            Self::Python => facts("python", &["py"], &["py", "python3"]),
+            Self::Go => facts("go", &["go"], &["golang", "tinygo"]),
+            Self::JavaScript => facts("javascript", &["js", "mjs"], &["js", "node"]),
+            Self::TypeScript => facts("typescript", &["ts", "mts"], &["ts"]),
+            Self::Zig => facts("zig", &["zig"], &[]),
+            Self::C => facts("c", &["c"], &[]),
+            Self::Cpp => facts("cpp", &["cc", "cpp", "cxx"], &["c++", "cxx", "cc"]),
+        }
     }
 
-    /// The name used in `run.toml`.
+    /// Lists all languages, in the order of the documentation.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter()
+    }
+
+    /// Returns the name used in `run.toml`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        self.0.name
+        self.facts().name
     }
 
-    /// What people write instead of the name, in lower case.
+    /// Lists what people write instead of the name, in lower case.
     #[must_use]
     pub const fn nicknames(self) -> &'static [&'static str] {
-        self.0.nicknames
+        self.facts().nicknames
     }
 
-    /// The language of this name or nickname, in any case.
+    /// Finds the language of this name or nickname, in any case.
     #[must_use]
     pub fn called(text: &str) -> Option<Self> {
         let text = text.to_ascii_lowercase();
@@ -38,45 +100,68 @@ impl Language {
         })
     }
 
-    /// What its module does.
-    pub(crate) const fn rule(self) -> &'static Rule {
-        self.0
-    }
-
-    /// The language whose sources have the ending of this file name, if that is unambiguous.
+    /// Returns the language that the extension of a file name implies, if there is one.
     pub fn of_source(path: &str) -> Option<Self> {
         let ending = Path::new(path).extension()?.to_str()?;
-        Self::all().find(|language| language.0.endings.contains(&ending))
+        Self::all().find(|language| language.facts().endings.contains(&ending))
     }
 
-    /// Whether a component in it is compiled from a package that has features.
+    /// Returns whether a component in this language is compiled from a package that has features.
     pub(super) fn has_features(self) -> bool {
-        self.as_str() == "rust"
+        self == Self::Rust
     }
 
-    /// Whether this language's compiler can read a source written in `other`.
+    /// Returns whether this language's compiler can read a source written in `other`.
     pub(super) fn reads(self, other: Self) -> bool {
-        self == other || self.0.also_reads.contains(&other.as_str())
+        self == other
+            || matches!((self, other), (Self::TypeScript, Self::JavaScript) | (Self::Cpp, Self::C))
     }
 
-    /// Whether it compiles every source below the folder of `source`.
+    /// Returns whether a component in this language may choose its compiler.
+    pub(super) fn has_compilers(self) -> bool {
+        self == Self::Go
+    }
+
+    /// Returns whether components in this language have a check beside the build, which can be switched off.
+    pub(super) fn has_check(self) -> bool {
+        self == Self::TypeScript
+    }
+
+    /// Returns whether the compiler takes every source below the folder of `source`.
     pub(super) fn takes_folders(self) -> bool {
-        ["c", "cpp"].contains(&self.as_str())
+        matches!(self, Self::C | Self::Cpp)
     }
 
-    /// The names of all languages.
+    /// Returns the names of all languages.
     pub(super) fn names() -> Vec<&'static str> {
         Self::all().map(Self::as_str).collect()
     }
 }
 
-impl PartialEq for Language {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
-    }
+/// A value of the key `language`: a language, or a compiler that is named in place of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Written {
+    /// The language.
+    pub(super) language: Language,
+    /// The compiler that is named in place of the language.
+    pub(super) compiler: Option<Compiler>,
 }
 
-impl Eq for Language {}
+impl FromStr for Written {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let tinygo = Compiler::TinyGo.as_str();
+        if text == tinygo {
+            return Ok(Self { language: Language::Go, compiler: Some(Compiler::TinyGo) });
+        }
+        if text.eq_ignore_ascii_case(tinygo) {
+            return Err(Invalid::unknown("language", text, &Language::names())
+                .help(format!("did you mean `{tinygo}`?")));
+        }
+        Ok(Self { language: text.parse()?, compiler: None })
+    }
+}
 
 impl fmt::Debug for Language {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,6 +216,15 @@ mod tests {
         check("C++", Some("did you mean `cpp`?"));
         check("pascal", None);
         check("", None);
+    }
+
+    #[test]
+    fn a_compiler_may_stand_for_its_language() {
+        let written: Written = "tinygo".parse().unwrap();
+        assert_eq!((written.language.as_str(), written.compiler), ("go", Some(Compiler::TinyGo)));
+        let written: Written = "go".parse().unwrap();
+        assert_eq!((written.language.as_str(), written.compiler), ("go", None));
+        assert_eq!("TinyGo".parse::<Written>().unwrap_err().help, ["did you mean `tinygo`?"]);
     }
 
     #[test]

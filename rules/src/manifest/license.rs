@@ -1,7 +1,7 @@
-//! The licence of a project: an SPDX expression, checked for its form only.
+//! The licence of a project: an SPDX expression, of which only the form is checked.
 //!
-//! The list of identifiers grows with every SPDX release, so an unknown identifier is accepted;
-//! what is refused is text that no SPDX reader could take apart.
+//! The list of identifiers grows with every SPDX release, so an unknown identifier is accepted. A text is
+//! refused if no SPDX reader could parse it.
 
 use super::invalid::Invalid;
 use super::suggest;
@@ -12,7 +12,7 @@ text_type! {
     License, parse
 }
 
-/// Identifiers that are often misspelt.
+/// Identifiers that are often misspelt, for suggestions.
 const COMMON: [&str; 12] = [
     "MIT",
     "Apache-2.0",
@@ -46,7 +46,7 @@ fn parse(text: &str) -> Result<String, Invalid> {
     Err(Invalid::new(message, expected).maybe_help(help))
 }
 
-/// What a text means if `/` and lower-case words are meant as operators.
+/// Returns a text with `/` and lower-case words replaced by the operators that they probably mean.
 fn with_operators(text: &str) -> String {
     let word = |word| match word {
         "/" | "or" => "OR",
@@ -57,8 +57,8 @@ fn with_operators(text: &str) -> String {
     text.replace('/', " / ").split_whitespace().map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// `term ((AND | OR) term)*`, where a term is an identifier, perhaps WITH an exception, or an
-/// expression in parentheses.
+/// Returns whether a text has the form `term ((AND | OR) term)*`. A term is an identifier, perhaps with
+/// `WITH` and an exception, or an expression in parentheses.
 fn is_expression(text: &str) -> bool {
     let spaced = text.replace('(', " ( ").replace(')', " ) ");
     let mut depth = 0_usize;

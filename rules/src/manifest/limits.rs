@@ -1,4 +1,6 @@
-//! What the build of a component may use up.
+//! The limits of the commands that build a component.
+//!
+//! Only values are read here. The planner puts them into the actions, and the sandbox enforces them.
 
 use std::time::Duration;
 
@@ -6,15 +8,15 @@ use super::invalid::Invalid;
 use super::span::Spanned;
 use super::table::Reader;
 
-/// Limits of each command that builds a component. What is not given is not limited, but for an hour
-/// of time.
+/// The limits of each command, and of each worker, that builds a component. A command without limits of its
+/// own may run for one hour; its memory and CPUs are not limited.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// After this time the command is killed.
+    /// The time after which the command is killed.
     pub timeout: Option<Spanned<Duration>>,
-    /// Bytes of memory that all processes of the command may use together.
+    /// The memory, in bytes, that all processes of the command may use together.
     pub memory: Option<Spanned<u64>>,
-    /// CPUs that the command may run on, and sees.
+    /// The number of CPUs that the command sees and may run on.
     pub cpu: Option<Spanned<u16>>,
 }
 
@@ -49,7 +51,7 @@ fn memory(text: &str) -> Result<u64, Invalid> {
     measured(text, &SIZES).ok_or_else(invalid)
 }
 
-/// A whole number above zero and its unit.
+/// Parses a whole number above zero with its unit.
 fn measured(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let unit = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = (&text[..unit], text[unit..].trim_start());

@@ -1,29 +1,30 @@
-//! Where the lines of a text begin, so that the line of an offset is found without reading the text again.
+//! Finds the line of an offset in a text without reading the text again.
 //!
-//! A file may hold tens of thousands of elements and as many mistakes, each of which asks for its
-//! line. Counting from the top for each one would take time in the square of the file's length.
+//! A file may hold tens of thousands of elements and as many mistakes, and each of them asks for its line.
+//! Counting from the top each time would take time in the square of the file's length. So the start of each
+//! line is noted once.
 
-/// The first offset of each line of one text.
+/// The offsets at which the lines of one text begin.
 #[derive(Clone, Debug)]
 pub(super) struct Lines {
     starts: Vec<usize>,
 }
 
 impl Lines {
-    /// Reads the text once.
+    /// Notes the lines of a text, in one pass over it.
     pub(super) fn of(text: &str) -> Self {
         let after_each = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
         let starts = std::iter::once(0).chain(after_each.map(|(at, _)| at + 1));
         Self { starts: starts.collect() }
     }
 
-    /// The line that holds an offset, counted from 0; an offset past the end is on the last line.
+    /// Returns the line that holds an offset, counted from 0. An offset past the end is on the last line.
     pub(super) fn index(&self, offset: usize) -> usize {
         self.starts.partition_point(|start| *start <= offset) - 1
     }
 
-    /// The offset at which a line begins, the line counted from 0; the end of the text for a line
-    /// after the last one.
+    /// Returns the offset at which a line, counted from 0, begins. For a line after the last one, this is the
+    /// end of the text.
     pub(super) fn start(&self, index: usize, text: &str) -> usize {
         self.starts.get(index).copied().unwrap_or(text.len())
     }

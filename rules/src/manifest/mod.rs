@@ -1,10 +1,9 @@
-//! `run.toml`: reading it, checking it, and saying exactly what is wrong with it.
+//! Reads `run.toml`, checks it, and says exactly what is wrong with it.
 //!
-//! [`Manifest::load`] reads a file, checks it against the files of its project and hands out a
-//! model whose parts are parsed once and need no checking again; [`Manifest::parse`] does the same
-//! for a text, without a disk. Everything that is wrong is found in one go and comes back as
-//! [`Diagnostics`], which point at lines and columns. Every element keeps its [`Span`], so that
-//! later stages can point at it too.
+//! [`Manifest::load`] reads a file, checks it against the files of its project and hands out a model whose
+//! parts are parsed once and need no further checks. [`Manifest::parse`] does the same for a text, without a
+//! disk. All errors are found in one pass and returned as [`Diagnostics`], which point at lines and columns.
+//! Every element keeps its [`Span`], so that later stages can point at it too.
 //!
 //! This module knows no actions, no toolchains and no WIT, reads no environment (see
 //! [`Overrides`]) and writes nothing. A token in the file is never shown: see [`Secret`].
@@ -52,7 +51,7 @@ mod tests;
 
 pub use build::Build;
 pub use capability::{Capability, CapabilityKind, Folder, HostPattern};
-pub use choice::{LogLevel, OptLevel, TargetType};
+pub use choice::{Compiler, LogLevel, OptLevel, TargetType};
 pub use component::{Component, Origin};
 pub use dependency::{Dependencies, Dependency, DependencySource, GitReference, Requirement};
 pub use deploy::DeployProfile;
@@ -66,7 +65,8 @@ pub use license::License;
 pub use limits::Limits;
 pub use model::Manifest;
 pub use name::{
-    ComponentName, Feature, PackageName, ProfileName, ProjectName, VariableName, WorldName,
+    CargoFeature, ComponentName, Feature, PackageName, ProfileName, ProjectName, VariableName,
+    WorldName,
 };
 pub use path::LocalPath;
 pub use pattern::{Pattern, PatternSet};

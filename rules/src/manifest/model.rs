@@ -1,7 +1,7 @@
-//! The manifest as a whole, and the way from a file to it.
+//! The manifest as a whole, and the steps that make one from a file.
 //!
-//! Reading goes on after every error, so that one run shows them all. A manifest is handed out
-//! only if there was none: its parts need no checking by those who use them.
+//! Reading goes on after every error, so that one run shows all of them. A manifest is handed out only if
+//! there was no error, so those who use it need not check its parts.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,34 +28,35 @@ use crate::bounded;
 /// A valid `run.toml`.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    /// `[project]`
+    /// The section `[project]`.
     pub project: Project,
     /// All `[[component]]`, disabled ones too, in the order of the file.
     pub components: Vec<Component>,
-    /// `[dependencies]`
+    /// The section `[dependencies]`.
     pub dependencies: Dependencies,
-    /// `[dev_dependencies]`
+    /// The section `[dev_dependencies]`.
     pub dev_dependencies: Dependencies,
-    /// `[build]`
+    /// The section `[build]`.
     pub build: Build,
-    /// `[registry]`
+    /// The section `[registry]`.
     pub registry: Registry,
-    /// `[dev]`
+    /// The section `[dev]`.
     pub dev: Dev,
-    /// `[deploy.NAME]`
+    /// The sections `[deploy.NAME]`.
     pub deploy: BTreeMap<ProfileName, DeployProfile>,
     source: Arc<Source>,
     project_dir: PathBuf,
 }
 
-/// No `run.toml` is bigger; what is bigger was not written by hand.
+/// The maximum length of a `run.toml` in bytes. A longer one was not written by hand.
 const BIGGEST: u64 = 16 << 20;
 
 impl Manifest {
-    /// Reads the `run.toml` of a project, checks what it says against the files of the project, and
-    /// lets the environment override it.
+    /// Reads the `run.toml` of a project, checks it against the files of the project, and lets the
+    /// environment override it.
     ///
-    /// Nothing is written. There is a manifest unless there are errors; warnings alone leave one.
+    /// Nothing is written. Returns a manifest unless there are errors, together with all findings; warnings
+    /// alone don't prevent a manifest.
     pub fn load(project_dir: &Path, overrides: &Overrides) -> (Option<Self>, Diagnostics) {
         let (text, mut findings) = match read_file(&project_dir.join(FILE_NAME)) {
             Ok(bytes) => syntax::decode(bytes),
@@ -78,45 +79,46 @@ impl Manifest {
 
     /// Reads the text of a `run.toml` without looking at any file.
     ///
-    /// There is a manifest unless there are errors; warnings alone leave one.
+    /// Returns a manifest unless there are errors, together with all findings; warnings alone don't prevent a
+    /// manifest.
     pub fn parse(text: &str, project_dir: &Path) -> (Option<Self>, Diagnostics) {
         let source = Source::new(Path::new(FILE_NAME), text);
         let overrides = &Overrides::default();
         Reading { source, project_dir, folder: None, overrides }.read(text, Findings::new())
     }
 
-    /// The components that are built.
+    /// Iterates over the enabled components.
     pub fn enabled(&self) -> impl Iterator<Item = &Component> {
         self.components.iter().filter(|component| component.enabled.value)
     }
 
-    /// The component of a name.
+    /// Returns the component of this name.
     pub fn component(&self, name: &str) -> Option<&Component> {
         self.components.iter().find(|component| component.name.as_str() == name)
     }
 
-    /// The folder of the project, as it was given.
+    /// Returns the folder of the project, as it was passed in.
     pub fn project_dir(&self) -> &Path {
         &self.project_dir
     }
 
-    /// The folder that finished components are written to.
+    /// Returns the path of the folder that finished components are written to.
     pub fn output_dir(&self) -> PathBuf {
         self.build.output_dir.on_disk(&self.project_dir)
     }
 
-    /// The file, for [`Diagnostics`] about what turns out to be wrong later.
+    /// Returns the file, for [`Diagnostics`] about errors that are found later.
     pub fn source(&self) -> Arc<Source> {
         Arc::clone(&self.source)
     }
 
-    /// The line of an element, counted from 1.
+    /// Returns the line of an element, counted from 1.
     pub fn line(&self, span: Span) -> usize {
         self.source.line(span.start)
     }
 }
 
-/// What a file is read with.
+/// The things that are needed to read one file.
 struct Reading<'a> {
     source: Source,
     project_dir: &'a Path,
@@ -153,7 +155,7 @@ impl Reading<'_> {
     }
 }
 
-/// Reads a file of a sensible size; the error is the end of a sentence.
+/// Reads a file of at most [`BIGGEST`] bytes. The error is the end of a sentence.
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     bounded::read(path, BIGGEST).map_err(|error| format!("cannot be read: {error}"))
 }

@@ -1,7 +1,7 @@
-//! Names: of projects, components, packages, worlds and profiles, each parsed once, here.
+//! The names of projects, components, packages, worlds and profiles. Each is parsed once, here.
 //!
-//! Component and package names follow WIT's kebab case, so that the same name can be a file, a
-//! label, a package of a registry and an identifier in WIT without any mapping.
+//! Component and package names follow WIT's kebab case. So the same name can be a file, a label, a package of
+//! a registry and an identifier in WIT without any conversion.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,9 +9,9 @@ use std::str::FromStr;
 use super::invalid::Invalid;
 use super::text::text_type;
 
-/// No name is longer: names become parts of file names and of registry paths.
+/// The maximum length of a name, in bytes. Names become parts of file names and of registry paths.
 const LONGEST: usize = 64;
-/// The rule of kebab case in words.
+/// The rule of kebab case, for messages.
 const KEBAB_RULE: &str =
     "lower-case letters and digits, in words joined by single hyphens, starting with a letter";
 
@@ -26,12 +26,12 @@ text_type! {
 }
 
 text_type! {
-    /// The name of a deployment profile, spelt like that of a project.
+    /// The name of a deployment profile, with the same characters as the name of a project.
     ProfileName, parse_profile
 }
 
 text_type! {
-    /// The name of a WIT world: `worker`, or `wasi:http/proxy@0.2.0` for one of another package.
+    /// The name of a WIT world, like `worker`, or like `wasi:http/proxy@0.2.0` if it is in another package.
     WorldName, parse_world
 }
 
@@ -41,12 +41,18 @@ text_type! {
 }
 
 text_type! {
+    /// A feature that Cargo switches on: one of the package, or `DEPENDENCY/FEATURE`. A `?` after the name of
+    /// the dependency means that the feature is switched on only if the dependency is.
+    CargoFeature, parse_cargo_feature
+}
+
+text_type! {
     /// The name of an environment variable: letters, digits and `_`, not starting with a digit.
     VariableName, parse_variable
 }
 
 impl ComponentName {
-    /// The name that a text comes closest to, such as `my-app` for `My App`, if there is one.
+    /// Returns the name that a text comes closest to, such as `my-app` for `My App`, if there is one.
     #[must_use]
     pub fn like(text: &str) -> Option<Self> {
         to_kebab(text).map(Self)
@@ -54,7 +60,7 @@ impl ComponentName {
 }
 
 impl WorldName {
-    /// Whether the name says which package the world belongs to.
+    /// Returns whether the name says which package the world belongs to.
     pub fn is_qualified(&self) -> bool {
         self.0.contains('/')
     }
@@ -68,12 +74,12 @@ pub struct PackageName {
 }
 
 impl PackageName {
-    /// The part before the colon.
+    /// Returns the part before the colon.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// The part after the colon.
+    /// Returns the part after the colon.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -113,7 +119,7 @@ impl FromStr for PackageName {
     }
 }
 
-/// Whether a text is a label of WIT in lower case.
+/// Returns whether a text is a WIT label in lower case.
 fn is_kebab(text: &str) -> bool {
     let word = |word: &str| {
         !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
@@ -121,7 +127,7 @@ fn is_kebab(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_lowercase()) && text.split('-').all(word)
 }
 
-/// The kebab case form of a text that is meant as a name, if it has one.
+/// Converts a text that is meant as a name to kebab case, if that is possible.
 pub(super) fn to_kebab(text: &str) -> Option<String> {
     let mut words = String::new();
     let mut after_lower = false;
@@ -213,6 +219,22 @@ fn parse_feature(text: &str) -> Result<String, Invalid> {
     Err(Invalid::new(message, "expected letters, digits, `-`, `_`, `.` and `+`"))
 }
 
+/// Parses a feature in the forms that Cargo's option `--features` takes (the Cargo reference, "Features").
+fn parse_cargo_feature(text: &str) -> Result<String, Invalid> {
+    if let Some(dependency) = text.strip_prefix("dep:").filter(|name| parse_feature(name).is_ok()) {
+        let message = format!("`{text}` stands in Cargo.toml alone");
+        return Err(Invalid::new(message, "expected a feature of the package")
+            .help(format!("name the feature that lists it, or `{dependency}` if none does")));
+    }
+    let Some((dependency, feature)) = text.split_once('/') else { return parse_feature(text) };
+    let dependency = dependency.strip_suffix('?').unwrap_or(dependency);
+    if [dependency, feature].iter().all(|part| parse_feature(part).is_ok()) {
+        return Ok(text.to_owned());
+    }
+    let message = format!("`{text}` cannot be the name of a feature");
+    Err(Invalid::new(message, "expected `FEATURE` or `DEPENDENCY/FEATURE`"))
+}
+
 fn parse_variable(text: &str) -> Result<String, Invalid> {
     if text.is_empty() {
         return Err(Invalid::empty("name of a variable"));
@@ -292,6 +314,10 @@ mod tests {
         check::<ProjectName>(&["my-app", "My_App.2", "1"], &["", "-a", ".a", "a b", "a/b", "ä"]);
         check::<ProfileName>(&["production", "eu-west_1"], &["", "a b"]);
         check::<Feature>(&["json", "a_b.c+d"], &["", "a b", "a/b"]);
+        check::<CargoFeature>(
+            &["json", "a_b.c+d", "a/b", "a?/b"],
+            &["", "a b", "/", "a/", "/b", "a/b/c", "a?", "?/b", "dep:a", "dep:a/b", "a/dep:b"],
+        );
         check::<VariableName>(&["A", "_x", "A1_B"], &["", "1A", "A-B", "A=B", "A B"]);
     }
 }

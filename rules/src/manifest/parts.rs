@@ -1,4 +1,7 @@
-//! The sections of one file, as far as they can be read, and what must hold between them.
+//! The sections of one file, as far as they could be read, and the checks between them.
+//!
+//! Parts exist even if the file has errors, so that every error is found. They become a manifest if there are
+//! none.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +22,7 @@ use super::sibling;
 use super::span::Spanned;
 use super::table::{self, Findings, Reader, Value};
 
-/// What could be read, however much is wrong with the rest.
+/// The sections that could be read, whatever is wrong with the rest of the file.
 #[derive(Default)]
 pub(super) struct Parts {
     pub(super) project: Option<Project>,
@@ -30,11 +33,11 @@ pub(super) struct Parts {
     pub(super) registry: Registry,
     pub(super) dev: Dev,
     pub(super) deploy: BTreeMap<ProfileName, DeployProfile>,
-    /// The names of all components as written, also of those that could not be read.
+    /// The names of all components as they are written, including components that could not be read.
     names: Vec<Spanned<String>>,
-    /// How many components the file lists.
+    /// The number of components that the file lists.
     listed: usize,
-    /// Sections that are there under another name, which is reported already.
+    /// Sections that the file has under a misspelt name, which has been reported.
     misspelt: Vec<Section>,
 }
 
@@ -120,7 +123,7 @@ impl Parts {
         }
     }
 
-    /// Checks what must hold between the sections, and against the files if a folder is given.
+    /// Checks what must hold between the sections and, if a folder is given, between them and its files.
     pub(super) fn check(&self, folder: Option<&ProjectFolder<'_>>, findings: &mut Findings) {
         sibling::check_names(&self.names, findings);
         sibling::check_dependencies(&self.components, &self.names, findings);

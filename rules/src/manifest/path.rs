@@ -1,4 +1,7 @@
-//! Paths in `run.toml`: always relative, always with `/`, and inside the project.
+//! Paths in `run.toml`: they are relative, use `/`, and stay inside the project.
+//!
+//! Only the spelling is checked here. That no symbolic link leads outside is checked against the disk, in
+//! `disk`.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -8,12 +11,12 @@ use super::text::text_type;
 use crate::path::ProjectPath;
 
 text_type! {
-    /// The folder of a package on disk: relative to the project, and possibly outside it.
+    /// The path of a package's folder. It is relative to the project folder, and may lead out of it.
     LocalPath, parse_local_path
 }
 
 impl LocalPath {
-    /// The path on disk, for a project in the given folder.
+    /// Returns the path on disk, for a project in the given folder.
     pub fn from(&self, project_dir: &Path) -> PathBuf {
         project_dir.join(&self.0)
     }
@@ -23,10 +26,10 @@ const INSIDE_PROJECT: &str = "expected a path inside the project, relative to ru
 const WHY_INSIDE: &str =
     "everything a build reads lies below the folder of run.toml, so that any checkout can be built";
 
-/// Reads a path as it stands in `run.toml`: one in portable spelling, and not the project itself.
+/// Parses a path in `run.toml`. It must be portable and must not be the project folder itself.
 ///
-/// That it stays inside is a matter of spelling here; that no symbolic link leads outside is checked
-/// when the manifest is loaded from disk.
+/// Here only the spelling shows that the path stays inside the project. That no symbolic link leads outside
+/// is checked when the manifest is loaded from disk.
 impl FromStr for ProjectPath {
     type Err = Invalid;
 
@@ -50,8 +53,8 @@ fn parse_local_path(text: &str) -> Result<String, Invalid> {
     Ok(parts.join("/"))
 }
 
-/// The parts of a relative path, with `.` and `..` resolved as far as spelling allows: what is
-/// left of `..` stands at the front.
+/// Returns the parts of a relative path, with `.` and `..` resolved as far as the spelling allows. Each `..`
+/// that is left stands at the front.
 pub(super) fn normal_parts(text: &str) -> Result<Vec<&str>, Invalid> {
     check_portable(text)?;
     let mut parts = Vec::new();
@@ -67,7 +70,7 @@ pub(super) fn normal_parts(text: &str) -> Result<Vec<&str>, Invalid> {
     Ok(parts)
 }
 
-/// Refuses what is no path, or means something else on another machine.
+/// Refuses a text that is not a path, or that would mean something else on another machine.
 fn check_portable(text: &str) -> Result<(), Invalid> {
     let relative = "expected a path relative to run.toml";
     if text.trim().is_empty() {

@@ -1,4 +1,6 @@
-//! Glob patterns over the files of a project: `[dev].watch` and the `inputs` of a component.
+//! Glob patterns for files of a project, as in `[dev].watch` and in the `inputs` of a component.
+//!
+//! A pattern is compiled when it is parsed, so that an invalid one is reported at its place.
 
 use std::fmt;
 use std::path::Path;
@@ -9,13 +11,14 @@ use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use super::invalid::Invalid;
 use super::path::normal_parts;
 
-/// Bytes of one pattern. It is compiled by a function that recurses for each brace.
+/// The maximum length of a pattern in bytes. A pattern is compiled by a function that recurses for each
+/// brace.
 const MOST: usize = 1024;
 
-/// A pattern such as `src/**/*.rs`, relative to the project.
+/// A pattern such as `src/**/*.rs`, relative to the project folder.
 ///
-/// `*` and `?` stay within one folder, `**` spans folders, `[a-z]` and `{a,b}` choose. A pattern
-/// that names a folder means everything below it.
+/// `*` and `?` stay within one folder, `**` spans folders, `[a-z]` and `{a,b}` are choices. A pattern that
+/// names a folder means everything below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
@@ -23,18 +26,19 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// The pattern without `./` and doubled or trailing `/`.
+    /// Returns the pattern without `./` and without doubled or trailing `/`.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The path the pattern stands for if it has no wildcard.
+    /// Returns the path that the pattern names, if it has no wildcard.
     pub fn literal(&self) -> Option<&str> {
         let wildcard = |c| matches!(c, '*' | '?' | '[' | ']' | '{' | '}');
         (!self.text.contains(wildcard)).then_some(self.text.as_str())
     }
 
-    /// The deepest folder that holds all matches, for walking; `""` is the project.
+    /// Returns the path to start searching for matches at: the deepest folder that holds all of them, or the
+    /// whole pattern if it has no wildcard. `""` means the project folder.
     pub fn base(&self) -> &str {
         let wildcard = |c| matches!(c, '*' | '?' | '[' | '{');
         match self.text.find(wildcard) {
@@ -91,15 +95,15 @@ impl FromStr for Pattern {
     }
 }
 
-/// Several patterns, ready to be matched against many paths.
+/// A set of patterns that can be matched against many paths.
 #[derive(Clone, Debug)]
 pub struct PatternSet(GlobSet);
 
 impl PatternSet {
-    /// Compiles patterns; matching is linear in the length of the path.
+    /// Compiles patterns. Matching then takes time in proportion to the length of the path.
     ///
     /// # Errors
-    /// If a pattern is too big to be compiled, with the matcher's explanation.
+    /// Fails if a pattern is too big to be compiled, with the matcher's explanation.
     pub fn new<'a>(patterns: impl IntoIterator<Item = &'a Pattern>) -> Result<Self, Invalid> {
         let mut set = GlobSetBuilder::new();
         for pattern in patterns {
@@ -111,7 +115,7 @@ impl PatternSet {
         }
     }
 
-    /// Whether a path relative to the project, or a folder above it, matches a pattern.
+    /// Returns whether a pattern matches a path of the project or a folder above it.
     pub fn matches(&self, path: &str) -> bool {
         Path::new(path)
             .ancestors()

@@ -1,4 +1,6 @@
-//! `[project]`: what the project is.
+//! Reads `[project]`: the metadata of a project.
+//!
+//! Most of it is written into the components that the project makes, as their metadata.
 
 use super::invalid::Invalid;
 use super::license::License;
@@ -10,23 +12,23 @@ use super::url::GitUrl;
 /// The metadata of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Project {
-    /// Its name.
+    /// The project's name.
     pub name: Spanned<ProjectName>,
-    /// Its version, a full semantic version.
+    /// The project's version, a full semantic version.
     pub version: Spanned<semver::Version>,
-    /// What it is, in a sentence.
+    /// A sentence that says what the project is.
     pub description: Option<Spanned<String>>,
-    /// Who wrote it.
+    /// The authors of the project.
     pub authors: Vec<Spanned<String>>,
-    /// Under which terms it may be used.
+    /// The licence of the project.
     pub license: Option<Spanned<License>>,
-    /// Where its sources are published.
+    /// The repository where the sources are published.
     pub repository: Option<Spanned<GitUrl>>,
-    /// The place of the heading.
+    /// The place of the `[project]` heading.
     pub span: Span,
 }
 
-/// Reads `[project]`; nothing if a required key is missing or invalid.
+/// Reads `[project]`. Returns `None` if a required key is missing or invalid.
 pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Project> {
     let name = reader.required("name", "my-app");
     let version = read_version(reader);
@@ -54,7 +56,7 @@ fn author(text: &str) -> Result<String, Invalid> {
     if text.trim().is_empty() { Err(Invalid::empty("author")) } else { Ok(text.to_owned()) }
 }
 
-/// A version of all three parts; reads what `semver` reads, and explains better what it refuses.
+/// A version with all three parts. It accepts what `semver` accepts, and explains better what it refuses.
 struct FullVersion(semver::Version);
 
 impl std::str::FromStr for FullVersion {
@@ -72,7 +74,7 @@ impl std::str::FromStr for FullVersion {
     }
 }
 
-/// "Did you mean" for `v1.2.3`, `1.2` and `1`.
+/// Returns a "did you mean" text for versions such as `v1.2.3`, `1.2` and `1`.
 fn completed(text: &str) -> Option<String> {
     let text = text.trim().trim_start_matches(['v', 'V', '=', '^', '~']).trim_start();
     ["", ".0", ".0.0"]

@@ -1,16 +1,16 @@
 //! Hides secrets before any text of `run.toml` can be shown.
 //!
-//! A token must not reach a terminal or a CI log, not even when the file is broken in a way that
-//! leaves the TOML parser guessing. So this works on the raw text, without the parser: whatever
-//! follows `KEY =`, where KEY or its table looks like the name of a secret, is replaced by asterisks,
-//! as are the secret parts of addresses ([`crate::redact`]). Hiding too much is fine; the offsets of
-//! everything else must not move.
+//! A token must not reach a terminal or a CI log, even if the file is so broken that the TOML parser can only
+//! guess what it means. So this works on the raw text, without the parser. Whatever follows `KEY =`, where
+//! KEY or its table looks like the name of a secret, is replaced by asterisks, and so are the secret parts of
+//! addresses ([`crate::redact`]). Hiding too much is fine, but the offsets of everything else must stay the
+//! same.
 
 use std::ops::Range;
 
 use crate::redact::{Known, assigned_secrets, mask_urls, url_secrets};
 
-/// A text without its secrets, and the secrets, to keep them out of messages too.
+/// A text with its secrets hidden, and the secrets themselves, so that they can be hidden in messages too.
 #[derive(Clone)]
 pub(super) struct Redacted {
     text: String,
@@ -28,23 +28,23 @@ impl Redacted {
         Self { text: mask(text, &ranges), known }
     }
 
-    /// The text with asterisks for secrets; as long as the original, byte for byte.
+    /// Returns the text with asterisks in place of secrets. It has the same length in bytes as the original.
     pub(super) fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// What was hidden.
+    /// Returns the secrets that were hidden.
     pub(super) fn known(&self) -> &Known {
         &self.known
     }
 
-    /// Replaces the secrets wherever they occur in a message.
+    /// Hides the secrets wherever they occur in a message.
     pub(super) fn redact(&self, message: String) -> String {
         mask_urls(&self.known.mask(&message)).into_owned()
     }
 }
 
-/// Replaces each byte of the ranges, which are sorted, by an asterisk; keeps line ends.
+/// Replaces each byte of the ranges, which are sorted, by an asterisk. Line ends are kept.
 fn mask(text: &str, ranges: &[Range<usize>]) -> String {
     let mut masked = String::with_capacity(text.len());
     for range in ranges {
@@ -168,7 +168,7 @@ mod tests {
             assert!(redacted.as_str().len() == text.len());
             redacted.redact("a message with `text`".repeat(100));
         }
-        // Before the value, comments.
+        // Comments stand before the value.
         let commented = format!("key = {}", "#\n".repeat(1 << 15));
         assert_eq!(Redacted::new(&commented).as_str().len(), commented.len());
         assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
@@ -197,10 +197,10 @@ mod tests {
         assert_eq!(redacted.redact("found s3cret here".into()), "found *** here");
         let redacted = Redacted::new("token = \"\"\"one-line\nother-line\"\"\"");
         assert_eq!(redacted.redact("other-line, one-line".into()), "***, ***");
-        // A value as the parser gives it.
+        // The message shows the value as the parser decodes it.
         let redacted = Redacted::new("token = \"s\\u0033cret\"");
         assert_eq!(redacted.redact("`s3cret`".into()), "`***`");
-        // One of very many.
+        // The value is one of very many.
         let many: String = (0..2000).map(|n| format!("token{n} = \"value{n}\"\n")).collect();
         assert_eq!(Redacted::new(&many).redact("not `value1999`".into()), "not `***`");
     }

@@ -1,4 +1,6 @@
-//! `[registry]`: where packages come from and go to, and what the environment says about it.
+//! Reads `[registry]`, and what the environment says about the registry.
+//!
+//! The environment itself is read by the caller and passed in as [`Overrides`].
 
 use super::diagnostic::Diagnostic;
 use super::invalid::Invalid;
@@ -10,15 +12,15 @@ use super::url::HttpUrl;
 /// The registry settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registry {
-    /// The registry.
+    /// The address of the registry.
     pub url: Setting<HttpUrl>,
-    /// What to identify with.
+    /// The token that identifies the user to the registry.
     pub auth_token: Option<Setting<Secret>>,
-    /// Where else packages can be had, in the order to try them.
+    /// The addresses of mirrors, in the order in which they are tried.
     pub mirrors: Vec<Spanned<HttpUrl>>,
 }
 
-/// The address used where none is configured: the default of the configuration reference.
+/// The address of the registry if none is configured. It is the default of the configuration reference.
 const DEFAULT_URL: &str = "https://registry.esubalew.dev";
 
 impl Default for Registry {
@@ -28,14 +30,14 @@ impl Default for Registry {
     }
 }
 
-/// What the environment says about the registry; the caller reads it.
+/// The environment's values for registry settings. The caller reads the environment.
 ///
-/// A variable that is set to nothing counts as not set.
+/// A variable that is set to the empty text counts as not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// `RUN_REGISTRY_URL`
+    /// The value of `RUN_REGISTRY_URL`.
     pub registry_url: Option<String>,
-    /// `RUN_AUTH_TOKEN`
+    /// The value of `RUN_AUTH_TOKEN`.
     pub auth_token: Option<Secret>,
 }
 
@@ -43,7 +45,7 @@ impl Registry {
     /// Lets the environment override the file.
     ///
     /// # Errors
-    /// If RUN_REGISTRY_URL is not an HTTP address.
+    /// Fails if RUN_REGISTRY_URL is not an HTTP address.
     pub fn apply(&mut self, overrides: &Overrides) -> Result<(), Invalid> {
         if let Some(text) = overrides.registry_url.as_deref().filter(|text| !text.is_empty()) {
             let url = text.parse().map_err(|invalid: Invalid| Invalid {

@@ -1,6 +1,6 @@
-//! Draws diagnostics in the manner of rustc.
+//! Draws findings in the manner of rustc.
 //!
-//! Only ever reads the redacted text of a [`Source`].
+//! It sees only the redacted text of a [`Source`], so it can't show a secret.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::source::Source;
 use super::span::Span;
 
-/// More findings are counted, not drawn: nobody reads on.
+/// The maximum number of findings that are drawn. Nobody reads more, so the rest is only counted.
 const MOST: usize = 100;
 
 /// Draws the findings, with an empty line between them.
@@ -42,13 +42,13 @@ fn group<'a>(source: &'a Source, finding: &'a Diagnostic) -> Group<'a> {
     group.elements(finding.help.iter().map(|help| Level::HELP.message(help.as_str())))
 }
 
-/// The lines that a finding speaks of and those between them, without a byte order mark: only
-/// these are drawn, so the rest of the file need not be read for each finding.
+/// The lines that a finding points at and those between them, without a byte order mark. Only these are
+/// drawn, so that the rest of the file need not be read for each finding.
 struct Excerpt<'a> {
     text: &'a str,
-    /// The offset of the text in the file.
+    /// The offset of `text` in the file.
     start: usize,
-    /// The number of the first line, from 1.
+    /// The number of the first line, counted from 1.
     line: usize,
 }
 
@@ -60,12 +60,12 @@ impl<'a> Excerpt<'a> {
         let last = places().map(|span| span.start).max().unwrap_or_default().min(whole.len());
         let (start, end) = (source.line_start(first), source.line_end(last));
         let text = &whole[start..end];
-        // Some editors write the mark; no person counts it as a column.
+        // Some editors write a byte order mark, but nobody counts it as a column.
         let rest = text.strip_prefix('\u{feff}').unwrap_or(text);
         Self { text: rest, start: end - rest.len(), line: source.line(first) }
     }
 
-    /// The part of a span that can be drawn.
+    /// Returns the part of a span that can be drawn.
     fn visible(&self, span: Span) -> Range<usize> {
         let shift = |offset: usize| offset.saturating_sub(self.start);
         visible(self.text, Span { start: shift(span.start), end: shift(span.end) })
@@ -89,10 +89,9 @@ fn snippet<'a>(
         .annotations(related)
 }
 
-/// The part of a span that can be drawn: inside the text, on character boundaries, on one line.
+/// Returns the part of a span that can be drawn: inside the text, on character boundaries, on one line.
 ///
-/// A value of many lines is marked in its first line only; the rest would push the message off
-/// the screen.
+/// A value of several lines is marked in its first line only. The rest would push the message off the screen.
 fn visible(text: &str, span: Span) -> Range<usize> {
     let start = text.floor_char_boundary(span.start);
     let end = text.floor_char_boundary(span.end).max(start);

@@ -1,18 +1,20 @@
 //! A text that must not be shown.
+//!
+//! Being a type of its own, it can't be printed by mistake, as a plain text could.
 
 use std::fmt;
 
-/// A token: usable, but without `Display`, and hidden in `Debug`.
+/// A token. It has no `Display`, and `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a secret into custody.
+    /// Wraps a secret.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The secret, for sending it to where it belongs.
+    /// Returns the secret, for sending it to where it belongs.
     pub fn expose(&self) -> &str {
         &self.0
     }

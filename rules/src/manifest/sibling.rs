@@ -1,5 +1,7 @@
-//! What must hold between the components of one project: distinct names, and dependencies that
-//! exist and do not form a circle.
+//! Checks what must hold between the components of one project: names are distinct, and dependencies exist
+//! and form no circle.
+//!
+//! Each check takes time in proportion to the file, because a file may list thousands of components.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +12,10 @@ use super::span::{Span, Spanned};
 use super::suggest;
 use super::table::Findings;
 
-/// Refuses a name that two components have, whether or not they are enabled and otherwise valid.
+/// Refuses a name that two components have, even if they are disabled or otherwise invalid.
 ///
-/// Names that differ only in case or punctuation count as the same: their outputs would be one
-/// file on some machines.
+/// Names that differ only in case or punctuation count as the same, because their outputs would be one file
+/// on some machines.
 pub(super) fn check_names(written: &[Spanned<String>], findings: &mut Findings) {
     let mut seen: BTreeMap<String, &Spanned<String>> = BTreeMap::new();
     let mut refused: BTreeMap<Span, usize> = BTreeMap::new();
@@ -27,7 +29,7 @@ pub(super) fn check_names(written: &[Spanned<String>], findings: &mut Findings) 
             continue;
         };
         match refused.get(&name.span) {
-            // The name is refused anyway; then do not suggest one that is taken.
+            // The name is refused already; do not suggest a name that is taken.
             Some(place) => {
                 let invalid = &mut findings[*place];
                 invalid.help = vec![format!("`{kebab}` is the name of another component")];
@@ -42,9 +44,9 @@ pub(super) fn check_names(written: &[Spanned<String>], findings: &mut Findings) 
     }
 }
 
-/// Refuses dependencies on components that do not exist, are not built, or depend on each other.
+/// Refuses dependencies on components that do not exist or are not built, and circles of dependencies.
 ///
-/// `written` are the names of all components of the file, even of those that could not be read.
+/// `written` lists the names of all components of the file, even of those that could not be read.
 pub(super) fn check_dependencies(
     components: &[Component],
     written: &[Spanned<String>],
@@ -58,7 +60,7 @@ pub(super) fn check_dependencies(
         for dependency in &component.dependencies {
             let target = by_name.get(dependency.as_str());
             findings.extend(match target {
-                // It exists and is reported as invalid.
+                // The component exists, but was reported as invalid.
                 None if names.contains(dependency.as_str()) => None,
                 None => Some(unknown(component, dependency, written, &mut suggestions)),
                 Some(target) => disabled(component, dependency, target),
@@ -96,23 +98,23 @@ fn disabled(
     Some(Diagnostic::error(dependency.span, message).label(label).related(span, "disabled here"))
 }
 
-/// A component whose dependencies are being followed, and how many of them were.
+/// A component on the path of the search, and the number of its dependencies that were followed.
 struct Step<'a> {
     component: &'a Component,
     followed: usize,
 }
 
 impl<'a> Step<'a> {
-    /// The dependency that is being followed.
+    /// Returns the dependency that is being followed.
     fn dependency(&self) -> &'a Spanned<ComponentName> {
         &self.component.dependencies[self.followed - 1]
     }
 }
 
-/// Searches in depth, entering every component once; each circle found this way is one finding.
+/// Searches depth first and enters every component once. Each circle that this finds is one finding.
 fn circles(by_name: &BTreeMap<&str, &Component>, components: &[Component]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    // Where each component that was entered stands on the way, if it still does.
+    // The position of each entered component on the current path, or `None` if it has been left.
     let mut entered: BTreeMap<&str, Option<usize>> = BTreeMap::new();
     for start in components {
         let mut way = Vec::new();
@@ -141,11 +143,11 @@ fn circles(by_name: &BTreeMap<&str, &Component>, components: &[Component]) -> Ve
     found
 }
 
-/// How many components of a circle are named. A file can hold thousands of circles that share a
-/// long way, and nobody reads one of them to its end.
+/// The maximum number of components of a circle that are named. A file can hold thousands of circles that
+/// share a long path, and nobody reads one of them to its end.
 const LONGEST_CIRCLE: usize = 12;
 
-/// A finding about components each of which depends on the next, and the last on the first.
+/// Returns a finding about components of which each depends on the next, and the last on the first.
 fn circle(way: &[Step<'_>]) -> Diagnostic {
     let (closing, before) = way.split_last().expect("a circle has at least one component");
     let first = &way[0].component.name.value;

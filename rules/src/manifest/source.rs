@@ -1,7 +1,7 @@
-//! The text of one `run.toml`, for pointing at it.
+//! The text of one `run.toml`, for messages that point at it.
 //!
-//! The text kept here is already redacted (see `redact`): whatever is rendered from it cannot show a
-//! token. Redaction keeps every byte offset, so spans stay valid.
+//! The text is already redacted (see `redact`), so whatever is rendered from it can't show a token. Redaction
+//! keeps every byte offset, so spans stay valid.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use super::redact::Redacted;
 use super::span::Span;
 use crate::redact::Known;
 
-/// A line and a column, both counted from 1; columns count characters.
+/// A line and a column, both counted from 1. Columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// The line.
+    /// The number of the line.
     pub line: usize,
-    /// The column, in characters.
+    /// The number of the column, in characters.
     pub column: usize,
 }
 
@@ -28,27 +28,27 @@ pub struct Source {
     lines: Lines,
 }
 
-/// The mark some editors put before UTF-8 text; it occupies no column.
+/// The mark that some editors put before UTF-8 text. It takes up no column.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 impl Source {
-    /// Takes over a text, hiding the secrets in it.
+    /// Takes over a text and hides the secrets in it.
     pub(super) fn new(path: &Path, text: &str) -> Self {
         let text = Redacted::new(text);
         Self { path: path.to_owned(), lines: Lines::of(text.as_str()), text }
     }
 
-    /// The file as it was named to [`load`](super::Manifest::load).
+    /// Returns the path of the file, as messages show it.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The text, with the values of secrets replaced by `*` of the same length.
+    /// Returns the text, with each byte of a secret replaced by `*`.
     pub fn text(&self) -> &str {
         self.text.as_str()
     }
 
-    /// The secrets of this file, to be kept out of other texts.
+    /// Returns the secrets of this file, to be hidden in other texts.
     pub fn secrets(&self) -> &Known {
         self.text.known()
     }
@@ -58,7 +58,7 @@ impl Source {
         self.text.redact(message)
     }
 
-    /// The line and column of a byte offset; an offset past the end counts as the end.
+    /// Returns the line and column of a byte offset. An offset past the end counts as the end.
     pub fn position(&self, offset: usize) -> Position {
         let text = self.text();
         let end = text.floor_char_boundary(offset);
@@ -66,22 +66,22 @@ impl Source {
         Position { line: self.line(end), column: before.chars().count() + 1 }
     }
 
-    /// The line of a byte offset, counted from 1.
+    /// Returns the line of a byte offset, counted from 1.
     pub fn line(&self, offset: usize) -> usize {
         self.lines.index(offset) + 1
     }
 
-    /// The offset of the first byte of the line that holds an offset.
+    /// Returns the offset of the first byte of the line that holds an offset.
     pub(super) fn line_start(&self, offset: usize) -> usize {
         self.lines.start(self.lines.index(offset), self.text())
     }
 
-    /// The offset just after the line that holds an offset, its line end included.
+    /// Returns the offset just after the line that holds an offset, including its line end.
     pub(super) fn line_end(&self, offset: usize) -> usize {
         self.lines.start(self.lines.index(offset) + 1, self.text())
     }
 
-    /// The place of an element as text, like `run.toml:12`, for messages of other modules.
+    /// Returns the place of an element, shown like `run.toml:12`, for messages of other modules.
     pub fn place(&self, span: Span) -> Place<'_> {
         Place { path: &self.path, line: self.line(span.start) }
     }

@@ -1,4 +1,4 @@
-//! Where something stands in `run.toml`.
+//! The places of elements in `run.toml`.
 //!
 //! Every element of the model carries its [`Span`], so that an error found long after parsing (a
 //! missing export, a capability that was not granted) can still point at the line to change.
@@ -8,9 +8,9 @@ use std::ops::{Deref, Range};
 /// A half-open range of byte offsets into the text of `run.toml`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span {
-    /// Offset of the first byte.
+    /// The offset of the first byte.
     pub start: usize,
-    /// Offset just after the last byte.
+    /// The offset just after the last byte.
     pub end: usize,
 }
 
@@ -20,12 +20,12 @@ impl From<Range<usize>> for Span {
     }
 }
 
-/// A value together with the place in `run.toml` that states it.
+/// A value together with its place in `run.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spanned<T> {
     /// The value.
     pub value: T,
-    /// Where it is written.
+    /// The place where the value is written.
     pub span: Span,
 }
 
@@ -44,22 +44,22 @@ impl<T> Deref for Spanned<T> {
     }
 }
 
-/// A value that has a default: written in `run.toml`, or implied.
+/// A value that is written in `run.toml` or, if it is not, implied by a default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting<T> {
-    /// The value in force.
+    /// The value that is used.
     pub value: T,
-    /// Where it is written; `None` for the default and for a value from the environment.
+    /// The place where it is written. `None` for a default and for a value from the environment.
     pub span: Option<Span>,
 }
 
 impl<T> Setting<T> {
-    /// A value that the file does not state.
+    /// Makes a setting of a value that is not written in the file.
     pub fn implied(value: T) -> Self {
         Self { value, span: None }
     }
 
-    /// The written value, or else the default.
+    /// Returns the written value, or else the default.
     pub(super) fn or(written: Option<Spanned<T>>, default: T) -> Self {
         written.map_or_else(|| Self::implied(default), Self::from)
     }

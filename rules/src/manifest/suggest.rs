@@ -1,12 +1,16 @@
-//! "Did you mean": the nearest of the valid names.
+//! Finds the valid name that a wrong word probably means, for "did you mean" messages.
+//!
+//! It knows nothing of what the names stand for. Comparing costs time, so both the length of words and their
+//! number are limited.
 
-/// The longest word that is compared with others, in characters.
+/// The length, in characters, of the longest word that is compared with others.
 const LONGEST: usize = 128;
 
-/// The candidate a writer most probably meant, if one is near enough to be worth saying.
+/// Returns the candidate that the writer most probably meant, if one is near enough.
 ///
-/// Near means: equal but for case and for `-` or `_`, shorter or longer at the end with at least
-/// three letters in common, or at most one edit in three letters away. The first of equally near candidates wins.
+/// A candidate is near if it differs only in case or in `-` and `_`, if one of the two begins with the other
+/// and that has at least three letters, or if it is at most one edit in three letters away. The first of
+/// equally near candidates wins.
 pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -14,14 +18,14 @@ pub(crate) fn nearest<'a>(
     scored(word, candidates).min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
 }
 
-/// The candidates that are near enough to be worth saying, the [`nearest`] first.
+/// Returns the candidates that are near enough to be suggested, the [`nearest`] first.
 pub(crate) fn near<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut scored: Vec<_> = scored(word, candidates).collect();
     scored.sort_by_key(|(distance, _)| *distance);
     scored.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-/// The candidates that are near to a word, with how far they are from it.
+/// Returns the candidates that are near to a word, each with its distance from it.
 fn scored<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -29,7 +33,7 @@ fn scored<'a>(
     let word = plain(word);
     let length = word.chars().count();
     let most = (length / 3).max(1);
-    // Nobody misspells a text; comparing two takes time in the product of their lengths.
+    // Nobody misspells a longer text, and comparing two texts takes time in the product of their lengths.
     let candidates = candidates.into_iter().take_while(move |_| length <= LONGEST);
     candidates.filter_map(move |candidate| {
         let plain = plain(candidate);
@@ -40,7 +44,7 @@ fn scored<'a>(
             return None;
         }
         let distance = match difference {
-            // It only goes on where the word ends, or the other way round.
+            // One of the two begins with the other, so the rest of the longer one is the distance.
             _ if abbreviates => difference,
             _ => strsim::damerau_levenshtein(&word, &plain),
         };
@@ -49,10 +53,10 @@ fn scored<'a>(
     })
 }
 
-/// How many words of one file are compared with all candidates.
+/// The number of words of one file that are still compared with all candidates.
 ///
-/// Each comparison costs some, and a file may hold thousands of wrong words and as many candidates.
-/// More findings than this are not read one by one anyway.
+/// A file may hold thousands of wrong words and as many candidates, and each comparison costs time. Nobody
+/// reads more findings than this one by one anyway.
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: usize,
@@ -65,12 +69,12 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Whether nothing will be suggested any more.
+    /// Returns whether no more suggestions will be made.
     pub(crate) const fn is_spent(&self) -> bool {
         self.left == 0
     }
 
-    /// The [`nearest`] candidate, as long as the budget lasts.
+    /// Returns the [`nearest`] candidate, as long as the budget lasts.
     pub(crate) fn nearest<'a>(
         &mut self,
         word: &str,
@@ -81,12 +85,12 @@ impl Budget {
     }
 }
 
-/// A word without what people get wrong without noticing.
+/// Returns a word without differences that people don't notice: in case, and between `_`, blank and `-`.
 fn plain(word: &str) -> String {
     word.to_lowercase().replace(['_', ' '], "-")
 }
 
-/// The text "did you mean `x`?" if there is a near candidate.
+/// Returns the text "did you mean `x`?" if there is a near candidate.
 pub(super) fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -94,12 +98,12 @@ pub(super) fn did_you_mean<'a>(
     nearest(word, candidates).map(|name| format!("did you mean `{name}`?"))
 }
 
-/// A choice for a message: `a`, `b` or `c`.
+/// Returns the names as a choice for a message: `a`, `b` or `c`.
 pub(crate) fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     listed(names, "or")
 }
 
-/// A list for a message: `a`, `b` and `c`.
+/// Returns the names as a list for a message: `a`, `b` and `c`.
 pub(crate) fn all_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     listed(names, "and")
 }

@@ -1,9 +1,9 @@
-//! From bytes to a TOML table: what is wrong with the file before anything in it has a meaning.
+//! Turns bytes into a TOML table and reports errors of encoding and syntax.
 //!
-//! The parser recovers from errors and goes on. Some errors are local (a bad escape, a duplicate
-//! key): everything else in the file still means what it says. After others (an array that never
-//! ends) the parser has to guess, and what it finds further on may be an artefact of its guess.
-//! [`Syntax::trusts`] tells the two apart, so that one mistake is one message.
+//! The parser recovers from errors and goes on. After a *local* error (a bad escape, a duplicate key),
+//! everything else in the file still means what it says. After any other error (an array that never ends),
+//! the parser has to guess, and what it finds further on may come of a wrong guess. [`Syntax::trusts`]
+//! decides which later findings can be believed, so that one mistake gives one message.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -16,12 +16,13 @@ use super::source::Source;
 use super::span::Span;
 use super::table::Findings;
 
-/// A table, as far as it could be parsed.
+/// A table, as far as it could be parsed, and the errors in it.
 pub(super) struct Syntax<'t> {
     text: &'t str,
     table: DeTable<'t>,
     lines: Lines,
-    /// Local errors, and up to one that is not, which is the last; at most one a line.
+    /// The local errors in the order of the file, at most one for each line. If there is an error that is not
+    /// local, the first such error is the last in the list.
     errors: Vec<Error>,
     /// The lines that have an error, counted from 0.
     broken: BTreeSet<usize>,
@@ -32,7 +33,8 @@ struct Error {
     message: String,
 }
 
-/// How the messages of local errors begin; all others leave the parser guessing.
+/// The beginnings of the messages of local errors. After any other error, the parser has to guess what the
+/// rest of the file means.
 const LOCAL: [&str; 8] = [
     "duplicate key",
     "string values must be quoted",
@@ -49,7 +51,7 @@ impl Error {
         LOCAL.iter().any(|start| self.message.starts_with(start))
     }
 
-    /// Whether the end of an array, an inline table or a string of many lines is missing.
+    /// Returns whether the end of an array, an inline table or a string of several lines is missing.
     fn is_unclosed(&self) -> bool {
         let starts = ["unclosed array, ", "unclosed inline table", "invalid multi-line"];
         starts.iter().any(|start| self.message.starts_with(start))
@@ -57,7 +59,7 @@ impl Error {
 }
 
 impl<'t> Syntax<'t> {
-    /// Parses a text. Never fails: errors are kept and the rest is recovered.
+    /// Parses a text. It never fails: errors are kept, and the rest of the text is recovered.
     pub(super) fn parse(text: &'t str) -> Self {
         let (table, errors) = DeTable::parse_recoverable(text);
         let errors = errors.iter().map(|error| Error {
@@ -82,12 +84,12 @@ impl<'t> Syntax<'t> {
         syntax
     }
 
-    /// The recovered table.
+    /// Returns the recovered table.
     pub(super) fn table(&self) -> &DeTable<'t> {
         &self.table
     }
 
-    /// Moves errors about a missing end from where the file ended to where the value began.
+    /// Moves each error about a missing end from the end of the file to the beginning of the value.
     fn blame_openings(&mut self) {
         if !self.errors.iter().any(Error::is_unclosed) {
             return;
@@ -101,16 +103,16 @@ impl<'t> Syntax<'t> {
         }
     }
 
-    /// Whether a finding can be believed in spite of the errors.
+    /// Returns whether a finding can be believed in spite of the errors.
     ///
-    /// Not if it is on the line of an error, nor after an error that left the parser guessing, nor,
-    /// if there is such an error, about something missing.
+    /// A finding on the line of an error is not believed. If an error is not local, a finding after it is not
+    /// believed, nor is any finding that something is missing.
     pub(super) fn trusts(&self, finding: &Diagnostic) -> bool {
         let line = finding.span.map(|at| self.lines.index(at.start));
         if line.is_some_and(|line| self.broken.contains(&line)) {
             return false;
         }
-        // Dropping the second error of a line may have left local ones only.
+        // Only one error of each line is kept, so the one that was not local may have been dropped.
         let guess = self.errors.last().filter(|error| !error.is_local());
         guess.is_none_or(|guess| {
             let before = finding.span.is_some_and(|at| at.start < guess.span.start);
@@ -118,13 +120,14 @@ impl<'t> Syntax<'t> {
         })
     }
 
-    /// The errors as findings, quoting from the redacted text only.
+    /// Adds the errors as findings. They quote only the redacted text.
     pub(super) fn report(&self, source: &Source, findings: &mut Findings) {
         findings.extend(self.errors.iter().map(|error| explain(error, source.text())));
     }
 }
 
-/// Where the values of a table begin, by where they end; the outermost of those that end together.
+/// Returns where the values of a table begin, by where they end. If several values end at one place, the
+/// outermost counts.
 fn openings(table: &DeTable<'_>) -> BTreeMap<usize, usize> {
     let mut openings = BTreeMap::new();
     let mut open: Vec<&toml::Spanned<DeValue<'_>>> = table.values().collect();
@@ -143,7 +146,7 @@ fn openings(table: &DeTable<'_>) -> BTreeMap<usize, usize> {
     openings
 }
 
-/// An error of the parser, in our words where they are better.
+/// Turns an error of the parser into a finding, in our own words where these are clearer.
 fn explain(error: &Error, text: &str) -> Diagnostic {
     let (problem, expected) = match error.message.split_once(", expected ") {
         Some((problem, expected)) => (problem, format!("expected {expected}")),
@@ -168,9 +171,9 @@ fn explain(error: &Error, text: &str) -> Diagnostic {
     Diagnostic::error(span, format!("invalid TOML: {problem}")).label(label)
 }
 
-/// Decodes a file.
+/// Decodes the bytes of a file.
 ///
-/// The text has U+FFFD for what is not UTF-8; each line with such a place is a finding.
+/// Bytes that are not UTF-8 become U+FFFD. Each line that has such bytes is a finding.
 pub(super) fn decode(bytes: Vec<u8>) -> (String, Findings) {
     let bytes = match String::from_utf8(bytes) {
         Ok(text) => return (text, Findings::new()),

@@ -1,7 +1,7 @@
-//! Typed access to one table of `run.toml`, collecting what is wrong with it.
+//! Gives typed access to one table of `run.toml` and collects what is wrong with it.
 //!
-//! A reader knows the keys its table may have and refuses all others at once. Its methods never
-//! stop at an error: they report it and yield nothing, so that the rest of the file is still read.
+//! A reader knows which keys its table may have and refuses all others at once. Its methods never stop at an
+//! error. They report it and return nothing, so that the rest of the file is still read.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -14,25 +14,25 @@ use super::keys;
 use super::span::{Span, Spanned};
 use super::suggest;
 
-/// What was found so far; becomes [`Diagnostics`](super::Diagnostics) at the end.
+/// The findings so far. They become [`Diagnostics`](super::Diagnostics) at the end.
 pub(super) type Findings = Vec<Diagnostic>;
 
 /// A value of the parsed file, with its place.
 pub(super) type Value<'t> = toml::Spanned<DeValue<'t>>;
 
-/// Reads one table.
+/// A reader of one table.
 pub(super) struct Reader<'t, 'f> {
-    /// What the table is called in messages.
+    /// The name of the table in messages.
     name: String,
     span: Span,
     table: &'t DeTable<'t>,
-    /// Keys that are there in a misspelling, which is reported already.
+    /// Keys that the table has in a misspelt form, which has been reported.
     misspelt: Vec<&'static str>,
     findings: &'f mut Findings,
 }
 
 impl<'t, 'f> Reader<'t, 'f> {
-    /// Starts to read a table, called `name` in messages, and refuses keys other than those given.
+    /// Starts to read a table, called `name` in messages, and refuses all keys but the given ones.
     pub(super) fn new(
         name: String,
         span: impl Into<Span>,
@@ -50,44 +50,45 @@ impl<'t, 'f> Reader<'t, 'f> {
         Self { name, span: span.into(), table, misspelt, findings }
     }
 
-    /// What the table is called in messages.
+    /// Returns the name of the table in messages.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The place of the table: its heading, or all of an inline table.
+    /// Returns the place of the table: its heading, or the whole of an inline table.
     pub(super) fn span(&self) -> Span {
         self.span
     }
 
-    /// The findings, to report what a reader of single values cannot see.
+    /// Reports what a reader of single values can't see.
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.findings.push(diagnostic);
     }
 
-    /// The place of a key, if it is there.
+    /// Returns the place of a key, if the table has it.
     pub(super) fn key(&self, key: &str) -> Option<Span> {
         self.table.get_key_value(key).map(|(key, _)| key.span().into())
     }
 
-    /// Reports that all of some keys are missing, unless one of them is only misspelt.
+    /// Reports that all of these keys are missing, unless one of them is only misspelt.
     pub(super) fn report_missing(&mut self, keys: &[&str], diagnostic: Diagnostic) {
         if !keys.iter().any(|key| self.misspelt.contains(key)) {
             self.report(diagnostic.absence());
         }
     }
 
-    /// A string, taken as it is.
+    /// Reads a string as it is.
     pub(super) fn text(&mut self, key: &str) -> Option<Spanned<String>> {
         self.value(key, |text| Ok(text.to_owned()))
     }
 
-    /// A string that must be a value of some type.
+    /// Reads a string and parses it as a value of some type.
     pub(super) fn parse<T: FromStr<Err = Invalid>>(&mut self, key: &str) -> Option<Spanned<T>> {
         self.value(key, str::parse)
     }
 
-    /// Like [`parse`](Self::parse), for a key that must be there; `example` shows how.
+    /// Reads like [`parse`](Self::parse) a key that must exist. `example` is shown in the error if it is
+    /// missing.
     pub(super) fn required<T>(&mut self, key: &str, example: &str) -> Option<Spanned<T>>
     where
         T: FromStr<Err = Invalid>,
@@ -102,7 +103,7 @@ impl<'t, 'f> Reader<'t, 'f> {
         None
     }
 
-    /// A string that is read by a function.
+    /// Reads a string that `parse` turns into a value.
     pub(super) fn value<T>(
         &mut self,
         key: &str,
@@ -116,7 +117,7 @@ impl<'t, 'f> Reader<'t, 'f> {
         self.check(value.span(), parse(text))
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     pub(super) fn flag(&mut self, key: &str) -> Option<Spanned<bool>> {
         let value = self.table.get(key)?;
         match value.get_ref() {
@@ -128,12 +129,12 @@ impl<'t, 'f> Reader<'t, 'f> {
         }
     }
 
-    /// A TCP port.
+    /// Reads a TCP port.
     pub(super) fn port(&mut self, key: &str) -> Option<Spanned<u16>> {
         self.number(key, "port", u16::MAX)
     }
 
-    /// A number from 1 to `most` that counts or names something.
+    /// Reads a number from 1 to `most`. `what` says in messages what it counts or names.
     pub(super) fn number(&mut self, key: &str, what: &str, most: u16) -> Option<Spanned<u16>> {
         let value = self.table.get(key)?;
         let DeValue::Integer(number) = value.get_ref() else {
@@ -150,12 +151,13 @@ impl<'t, 'f> Reader<'t, 'f> {
         self.check(value.span(), read.ok_or_else(invalid))
     }
 
-    /// An array of strings, each of which must be a value of some type; empty if it is not there.
+    /// Reads an array of strings, each of which is parsed as a value of some type. It is empty if the key is
+    /// missing.
     pub(super) fn list<T: FromStr<Err = Invalid>>(&mut self, key: &str) -> Vec<Spanned<T>> {
         self.list_of(key, str::parse)
     }
 
-    /// An array of strings that are read by a function.
+    /// Reads an array of strings that `parse` turns into values.
     pub(super) fn list_of<T>(
         &mut self,
         key: &str,
@@ -176,7 +178,8 @@ impl<'t, 'f> Reader<'t, 'f> {
         array.iter().filter_map(read).collect()
     }
 
-    /// The entries of a table below this one, in the order of the file; empty if it is not there.
+    /// Reads the entries of a table below this one, in the order of the file. There are none if the key is
+    /// missing.
     pub(super) fn entries(&mut self, key: &str) -> Vec<(Spanned<&'t str>, &'t Value<'t>)> {
         let Some(value) = self.table.get(key) else { return Vec::new() };
         let DeValue::Table(table) = value.get_ref() else {
@@ -186,7 +189,7 @@ impl<'t, 'f> Reader<'t, 'f> {
         in_file_order(table)
     }
 
-    /// Turns a refusal into a finding.
+    /// Turns an invalid value into a finding and a valid one into a value with its place.
     pub(super) fn check<T>(
         &mut self,
         span: impl Into<Span>,
@@ -201,7 +204,7 @@ impl<'t, 'f> Reader<'t, 'f> {
     }
 }
 
-/// The entries of a table in the order of the file, so that reports and the model follow it.
+/// Returns the entries of a table in the order of the file, so that reports and the model follow it.
 pub(super) fn in_file_order<'t>(table: &'t DeTable<'t>) -> Vec<(Spanned<&'t str>, &'t Value<'t>)> {
     let mut entries: Vec<_> = table
         .iter()
@@ -221,7 +224,7 @@ pub(super) fn read_entries<K: Ord, T>(
     entries.filter_map(|(key, value)| read(key, value, findings)).collect()
 }
 
-/// Turns a refusal into a finding at its place.
+/// Turns an invalid value into a finding at its place, and a valid one into a value with its place.
 pub(super) fn accept<T>(
     findings: &mut Findings,
     span: impl Into<Span>,
@@ -238,7 +241,7 @@ pub(super) fn accept<T>(
     }
 }
 
-/// A finding about a value of the wrong type.
+/// Returns a finding about a value of the wrong type.
 pub(super) fn wrong_type(what: &str, value: &Value<'_>, expected: &str) -> Diagnostic {
     let found = describe(value.get_ref());
     let message = format!("{what} must be {expected}, found {found}");
@@ -256,7 +259,7 @@ pub(super) fn wrong_type(what: &str, value: &Value<'_>, expected: &str) -> Diagn
     }
 }
 
-/// The type of a value in the words of TOML.
+/// Returns the type of a value in the words of TOML.
 pub(super) fn describe(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",

@@ -1,4 +1,6 @@
-//! Texts that were checked once and then are what they say.
+//! Newtypes over texts that are checked once, when they are parsed.
+//!
+//! Each type brings a parser of its own. The rest is the same for all of them, so it is declared here once.
 
 /// Declares a newtype over a text, parsed by a function from `&str` to `Result<String, Invalid>`.
 macro_rules! text_type {
@@ -8,7 +10,7 @@ macro_rules! text_type {
         pub struct $name(String);
 
         impl $name {
-            /// The text, as far as it matters as it is written.
+            /// Returns the text in its normalised form.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

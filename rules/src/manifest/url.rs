@@ -1,13 +1,13 @@
-//! The addresses in `run.toml`: of registries, and of git repositories.
+//! The addresses in `run.toml`: those of registries and of git repositories.
 //!
-//! Only what must hold before anything is sent is checked, so that a mistake is found while
-//! reading the file: scheme, host, port, and that no password is written down.
+//! A mistake is found while the file is read, before anything is sent. So only scheme, host, port and path
+//! are checked, and that no password is written down.
 
 use super::invalid::Invalid;
 use super::text::text_type;
 
 text_type! {
-    /// An `http://` or `https://` address, without credentials, query, fragment and final slash.
+    /// An `http://` or `https://` address without a final slash. It has no credentials, query or fragment.
     HttpUrl, parse_http
 }
 
@@ -75,7 +75,7 @@ fn parse_git(text: &str) -> Result<String, Invalid> {
     Ok(text.to_owned())
 }
 
-/// `git@host:org/repo`
+/// Checks the short form, like `git@host:org/repo`.
 fn check_short_form(text: &str) -> Result<(), &'static str> {
     let (user, rest) = text.split_once('@').ok_or("it has no scheme")?;
     let (host, path) = rest.split_once(':').ok_or("it has no scheme")?;
@@ -86,13 +86,13 @@ fn check_short_form(text: &str) -> Result<(), &'static str> {
     check_path(path)
 }
 
-/// Whether a text can be the user of an address; never taken for an option of a command.
+/// Returns whether a text can be the user of an address. A command would never take it for an option.
 fn is_user(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     !text.is_empty() && !text.starts_with('-') && text.chars().all(plain)
 }
 
-/// `host`, `host:port`, `[v6]` or `[v6]:port`.
+/// Checks `host`, `host:port`, `[v6]` or `[v6]:port`.
 fn check_authority(authority: &str) -> Result<(), &'static str> {
     let (host, port) = split_port(authority);
     check_host(host)?;
@@ -103,7 +103,7 @@ fn check_authority(authority: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Splits `host:port`; the colons of an address in brackets belong to the host.
+/// Splits `host:port`. The colons of an address in brackets belong to the host.
 pub(super) fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
@@ -111,7 +111,8 @@ pub(super) fn split_port(authority: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A name of letters, digits, `-`, `_` and dots, an IPv4 address, or an IPv6 address in brackets.
+/// Checks a host: a name of letters, digits, `-`, `_` and dots, an IPv4 address, or an IPv6 address in
+/// brackets.
 pub(super) fn check_host(host: &str) -> Result<(), &'static str> {
     if host.is_empty() {
         return Err("it has no host");

@@ -1,20 +1,20 @@
-//! `dependencies` of a component: what a sibling exports has to be what the component imports.
+//! Checks the `dependencies` of a component: what it imports must be what its dependencies export.
 //!
-//! Held against each other are the worlds, not the built components: what a component exports is checked
-//! against its own world when it is built, and a compiler leaves out imports that are not used. So it is
-//! known before anything runs, and whichever of the two is built. A ready-made component without `wit` is
-//! read itself. Where a component that is compiled has no world, nothing is known of it.
+//! The worlds are compared and not the built components, for two reasons. What a component exports is checked
+//! against its own world when it is built, and a compiler leaves out imports that are not used. So the result
+//! is known before anything runs, and does not depend on which of the two is built. A ready-made component
+//! without `wit` is read itself. If a compiled component has no world, nothing is known about it, and it is
+//! not checked.
 
 use engine::Source;
 use sandbox::Cancel;
 
-use super::{PlanError, Planner};
-use crate::lang::ComponentWit;
 use crate::manifest::{Component, Origin};
+use crate::planner::{ComponentWit, PlanError, Planner};
 use crate::wasm::{FitErrand, Side};
-use crate::worker::{self, Errand};
+use crate::worker;
 
-/// Checks what `component` depends on against its world.
+/// Checks the dependencies of `component` against its world.
 pub(super) fn check(
     planner: &mut Planner<'_>,
     component: &Component,
@@ -39,16 +39,16 @@ pub(super) fn check(
     Ok(())
 }
 
-/// What is known of a component's imports and exports.
+/// Returns what is known about the imports and exports of a component, or `None` if nothing is.
 fn side(
     planner: &mut Planner<'_>,
     component: &Component,
     wit: Option<&ComponentWit>,
 ) -> Result<Option<Side>, PlanError> {
     if let Some(wit) = wit {
-        let (folder, world, place) =
-            (wit.tree.to_string(), wit.world.clone(), wit.place.to_string());
-        return Ok(Some(Side::World { folder, place, world }));
+        let (folder, world, origins) =
+            (wit.tree.to_string(), wit.world.clone(), wit.origins.clone());
+        return Ok(Some(Side::World { folder, origins, world }));
     }
     let Origin::Prebuilt { file } = &component.origin else { return Ok(None) };
     match super::ready_made(planner, &file.value)? {
@@ -57,16 +57,18 @@ fn side(
     }
 }
 
-/// What does not fit, as the end of a sentence; empty if all does. Remembered by content.
+/// Returns what does not fit, as the end of a sentence, or an empty text if everything fits. The answer is
+/// remembered by content.
 fn misfit(planner: &Planner<'_>, importer: &Side, exporter: &Side) -> Result<String, PlanError> {
-    let text = format!("fit 1 {} {importer:?} {exporter:?}", env!("CARGO_PKG_VERSION"));
+    let text = format!("fit 2 {} {importer:?} {exporter:?}", env!("CARGO_PKG_VERSION"));
     let key = cache::Digest::of(planner.store().function(), text.as_bytes());
-    if let Some((_, message)) = crate::memo::recall(planner.store(), &key)? {
-        return Ok(message);
+    if let Some(known) = planner.store().memo(&key) {
+        return Ok(known.text);
     }
     let errand = FitErrand { importer: importer.clone(), exporter: exporter.clone() };
     let limits = planner.worker_limits();
-    let done = worker::run(Errand::Fit(errand), planner.store(), &limits, &Cancel::new())?;
-    crate::memo::remember(planner.store(), &key, &done.digest, &done.text)?;
+    let done = worker::run(errand, planner.store(), &limits, &Cancel::new())?;
+    let memo = cache::Memo { tree: done.digest, text: done.text.clone() };
+    planner.store().put_memo(&key, &memo)?;
     Ok(done.text)
 }

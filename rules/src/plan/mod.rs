@@ -1,139 +1,71 @@
-//! From a manifest and a lock to the graph of a build.
+//! Makes the graph of a build out of a manifest and a lock.
 //!
-//! Every enabled component becomes: the actions of its language, then one *finish* that checks the
-//! result against its WIT world. Toolchain images and what several components share are added once.
-//! Planning reads manifests, lockfiles and WIT and takes sources into the store; it runs nothing.
+//! Every enabled component becomes the actions of its language and then one *finish*, which checks the result
+//! against its WIT world. Toolchain images, and what several components share, are added once. Planning reads
+//! manifests, lockfiles and WIT and takes sources into the store, but runs no action.
 
-mod error;
 mod fit;
-mod planner;
 mod selection;
 mod wit;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use cache::DiskStore;
-use engine::{Action, ActionId, Graph, Input, Label, Source, Sources};
-use sandbox::Isolation;
+use cache::ContentStore;
+use engine::{Action, ActionId, Graph, Input, Label, Source, SourceError, Sources};
 
-pub use error::PlanError;
-pub(crate) use planner::Planner;
 pub use selection::{Selection, UnknownComponent, needed_by, toolchains};
 
-use crate::environment;
-use crate::lang::{Compiled, Request};
+use crate::lang;
 use crate::manifest::{Component, Diagnostic, Manifest, Origin};
 use crate::path::ProjectPath;
-use crate::toolchain::Images;
+use crate::planner::{Compiled, Options, PlanError, Planner, Project, Request};
 use crate::wasm::{Finish, Finishing, LONGEST, Stamp};
+use crate::wit::Origins;
 
-/// How registries' clients are run. None of it feeds a key.
-#[derive(Debug, Clone, Default)]
-pub struct Clients {
-    /// The user's environment: where proxies, credentials and configurations are found.
-    pub variables: BTreeMap<OsString, OsString>,
-    /// Whether the network may not be used.
-    pub offline: bool,
-    /// The checkout that the project is in: what stands there configures no client.
-    pub checkout: PathBuf,
-    /// Variables of the environment that files of the checkout may refer to, by the user's leave.
-    pub lent: Vec<String>,
-}
-
-impl Clients {
-    /// What a client gets to see of the user's environment: what all clients share (home, proxies,
-    /// certificates, …), the variables that `own` names (`CARGO_*`), and never those of `run`.
-    pub(crate) fn for_client(&self, own: &[&str]) -> BTreeMap<OsString, OsString> {
-        environment::for_client(&self.variables, own)
-    }
-
-    /// The same, and the variables that files of the checkout may refer to.
-    pub(crate) fn for_client_and_lent(&self, own: &[&str]) -> BTreeMap<OsString, OsString> {
-        let lent = self.lent.iter().map(String::as_str);
-        self.for_client(&own.iter().copied().chain(lent).collect::<Vec<_>>())
-    }
-
-    /// Whether files of the checkout may refer to this variable.
-    pub(crate) fn is_lent(&self, name: &str) -> bool {
-        self.lent.iter().any(|lent| lent == name)
-    }
-}
-
-/// What is planned from.
-#[derive(Debug, Clone, Copy)]
-pub struct Project<'a> {
-    /// The folder of run.toml.
-    pub folder: &'a Path,
-    /// What run.toml says.
-    pub manifest: &'a Manifest,
-    /// The toolchain images that run.lock.toml pins.
-    pub images: &'a Arc<Images>,
-}
-
-/// How it is to be built.
-#[derive(Debug, Clone)]
-pub struct Options<'a> {
-    /// Which components.
-    pub selection: &'a Selection,
-    /// Whether to optimise.
-    pub release: bool,
-    /// How registries are reached.
-    pub clients: Arc<Clients>,
-    /// If no command may see what differs from run to run: the time that commands see, in seconds since
-    /// 1970. Otherwise only those don't whose results would show it.
-    pub epoch: Option<u64>,
-    /// By which means commands are kept apart from the machine.
-    pub isolation: Isolation,
-}
-
-/// The time that is used where there is no better one: 1980-01-01, the first that a ZIP archive can
-/// hold.
-pub const DEFAULT_EPOCH: u64 = 315_532_800;
-
-/// The actions of a build.
+/// A planned build.
 #[derive(Debug)]
 pub struct Plan {
-    /// All actions.
+    /// The graph of all actions.
     pub graph: Graph,
-    /// The components, in the order of run.toml.
+    /// The planned components, in the order of run.toml.
     pub components: Vec<PlannedComponent>,
-    /// Toolchains that the components are to be built with to the same bytes each time
-    /// ([`Options::epoch`]), although nobody has found out whether they can: those that the user has
-    /// added.
-    pub unpromised: BTreeSet<String>,
-    /// Texts that the user should read, though they do not stop the build.
+    /// The toolchains that users have added to the lock and that the components are built with.
+    /// [`Proof`](crate::proof::Proof) says whether one gives the same bytes each time.
+    pub added: BTreeSet<String>,
+    /// Warnings for the user, which do not stop the build.
     pub warnings: BTreeSet<String>,
 }
 
-/// A component and the action that leaves it.
+/// A component and the action that makes it.
 #[derive(Debug, Clone)]
 pub struct PlannedComponent {
-    /// Its name.
+    /// The component's name.
     pub name: String,
-    /// The line of its `[[component]]`, from 1.
+    /// The line of its `[[component]]` in run.toml, counted from 1.
     pub line: usize,
-    /// Tells if run.toml says what its WIT is.
+    /// True if run.toml has a `wit` key for it.
     pub has_wit: bool,
-    /// The last of its actions.
+    /// The places that the files of its completed WIT folder come from.
+    pub wit: Origins,
+    /// True if it has an `inputs` list.
+    pub has_inputs: bool,
+    /// The last action of the component, its finish.
     pub action: ActionId,
-    /// The output of that action that is the component.
+    /// The name of the output of that action that is the component.
     pub output: String,
-    /// Further actions without whose success the build has failed, although the component does not
-    /// depend on them.
+    /// The component's checks: actions that it does not depend on, but that must succeed for the build to
+    /// succeed.
     pub checks: Vec<ActionId>,
 }
 
-/// Why a build can't be planned.
+/// The errors because of which a build can't be planned.
 #[derive(Debug)]
 pub struct Problems {
-    /// What is wrong with each component, with its place in run.toml.
+    /// The errors of each component, with their places in run.toml.
     pub findings: Vec<Diagnostic>,
-    /// Whether the store has no room for the sources: then run.toml is not at fault.
+    /// True if the store has no room for the sources. Then run.toml is not at fault.
     pub no_room: bool,
-    /// Whether a part of the store is closed to this user; the same holds.
+    /// True if this user has no access to a part of the store. Then run.toml is not at fault either.
     pub is_closed: bool,
 }
 
@@ -141,28 +73,33 @@ pub struct Problems {
 struct Ends {
     finish: ActionId,
     checks: Vec<ActionId>,
+    /// The places that the files of its completed WIT folder come from.
+    wit: Origins,
 }
 
 /// Plans the selected components.
 ///
 /// # Errors
-/// What is wrong with each component that can't be planned, all at once, with its place in run.toml.
+/// Fails if any component can't be planned. All errors are returned at once, with their places in run.toml.
 pub fn plan(
     project: Project<'_>,
-    store: &DiskStore,
+    selection: &Selection,
+    store: &ContentStore,
     sources: &mut Sources,
-    options: &Options<'_>,
+    options: &Options,
 ) -> Result<Plan, Problems> {
     let mut planner = Planner::new(project, store, sources, options);
     let mut components = Vec::new();
     let mut problems = Problems { findings: Vec::new(), no_room: false, is_closed: false };
-    for component in options.selection.components(project.manifest) {
+    for component in selection.components(project.manifest) {
         planner.begin(component);
         match plan_component(&mut planner, component, options) {
-            Ok(Ends { finish, checks }) => components.push(PlannedComponent {
+            Ok(Ends { finish, checks, wit }) => components.push(PlannedComponent {
                 name: component.name.to_string(),
                 line: project.manifest.line(component.span),
                 has_wit: component.wit.is_some(),
+                wit,
+                has_inputs: !component.inputs.is_empty(),
                 action: finish,
                 output: Finish::OUTPUT.to_owned(),
                 checks,
@@ -175,8 +112,8 @@ pub fn plan(
         }
     }
     if problems.findings.is_empty() {
-        let (graph, unpromised, warnings) = planner.into_parts();
-        Ok(Plan { graph, components, unpromised, warnings })
+        let (graph, added, warnings) = planner.into_parts();
+        Ok(Plan { graph, components, added, warnings })
     } else {
         problems.findings.dedup();
         Err(problems)
@@ -186,7 +123,7 @@ pub fn plan(
 fn plan_component(
     planner: &mut Planner<'_>,
     component: &Component,
-    options: &Options<'_>,
+    options: &Options,
 ) -> Result<Ends, PlanError> {
     let wit = wit::complete(planner, component)?;
     fit::check(planner, component, wit.as_ref())?;
@@ -201,11 +138,12 @@ fn plan_component(
                 env: &component.env.iter().map(|(k, v)| (k.to_string(), v.value.clone())).collect(),
                 features: &component.features,
                 check: *component.check,
+                compiler: component.compiler.as_ref().map(|compiler| compiler.value),
                 wit: wit.as_ref(),
                 release: options.release,
             };
             let Compiled { action, output, checks } =
-                (language.value.rule().compile)(planner, &request)?;
+                (lang::rule(language.value).compile)(planner, &request)?;
             let built = Source::output(action, output);
             (built, Some(facts(planner.manifest(), component)), checks)
         }
@@ -213,29 +151,29 @@ fn plan_component(
     let finishing = Finishing {
         world: wit.as_ref().map(|wit| wit.world.clone()),
         stamp,
-        place: wit.as_ref().map_or_else(String::new, |wit| wit.place.to_string()),
+        origins: wit.as_ref().map(|wit| wit.origins.clone()).unwrap_or_default(),
     };
     let finish = Finish { finishing, limits: planner.worker_limits() };
     let label = Label::new(component.name.as_str(), "finish");
     let mut action = Action::builtin(label, finish).input(Input::new("in", built));
-    if let Some(wit) = wit {
+    if let Some(wit) = &wit {
         action = action.input(Input::new("wit", Source::Tree(wit.tree)));
     }
-    Ok(Ends { finish: planner.add(action.output(Finish::OUTPUT))?, checks })
+    let wit = wit.map(|wit| wit.origins).unwrap_or_default();
+    Ok(Ends { finish: planner.add(action.output(Finish::OUTPUT))?, checks, wit })
 }
 
-/// A component that is taken as it is. One that is too long is not even copied into the store.
+/// Takes a ready-made component into the store. One that is too long is not even copied.
 fn ready_made(planner: &mut Planner<'_>, file: &ProjectPath) -> Result<Source, PlanError> {
-    match std::fs::metadata(file.on_disk(planner.project())) {
-        Ok(metadata) if metadata.is_file() && metadata.len() > LONGEST => {
-            Err(PlanError::TooLong { path: file.to_string(), length: metadata.len() })
+    planner.source_file(file, LONGEST).map_err(|error| match error {
+        PlanError::Source(SourceError::TooLong { length, .. }) => {
+            PlanError::TooLong { path: file.to_string(), length }
         }
-        // What is wrong with any other is for those to say who read it.
-        _ => planner.source_file(file),
-    }
+        error => error,
+    })
 }
 
-/// What is written into a component that was compiled here.
+/// Returns the metadata that is written into a component that was compiled here.
 fn facts(manifest: &Manifest, component: &Component) -> Stamp {
     let project = &manifest.project;
     let authors: Vec<&str> = project.authors.iter().map(|author| author.value.as_str()).collect();
@@ -252,13 +190,19 @@ fn facts(manifest: &Manifest, component: &Component) -> Stamp {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use std::sync::Arc;
+
     use cache::DigestFunction;
-    use engine::State;
+    use engine::{State, Work};
+    use sandbox::Isolation;
 
     use super::*;
-    use crate::toolchain::{Lock, Registries, UnsupportedHost};
+    use crate::platform::UnsupportedHost;
+    use crate::toolchain::{Images, Lock};
 
-    /// Plans a project of these components on a machine that no images are made for.
+    /// Plans a project with these components on a machine that no images are made for.
     fn plan_on_an_unknown_machine(components: &str) -> Result<Plan, Problems> {
         let folder = tempfile::tempdir().unwrap();
         let project = folder.path();
@@ -269,24 +213,18 @@ mod tests {
             std::fs::write(project.join(name), text).unwrap();
         }
         let manifest = Manifest::parse(&text, project).0.unwrap();
-        let store = DiskStore::open(&project.join("store"), DigestFunction::Blake3).unwrap();
+        let store = cache::DiskStore::open(&project.join("store"), DigestFunction::Blake3).unwrap();
         let mut state = State::open(&store, &project.join("state"));
         let host = UnsupportedHost { architecture: "riscv64", system: "linux" };
         let images = Arc::new(Images {
             lock: Lock::default(),
             platform: Err(host),
             function: DigestFunction::Blake3,
-            registries: Registries::default(),
+            registries: Arc::default(),
         });
         let project = Project { folder: project, manifest: &manifest, images: &images };
-        let options = Options {
-            selection: &Selection::default(),
-            release: true,
-            clients: Arc::default(),
-            epoch: None,
-            isolation: Isolation::default(),
-        };
-        plan(project, &store, state.sources(), &options)
+        let options = Options { release: true, epoch: None, isolation: Isolation::default() };
+        plan(project, &Selection::default(), &store, state.sources(), &options)
     }
 
     const WIT: &str = "package a:b;\nworld w {}\n";
@@ -300,5 +238,79 @@ mod tests {
                       wit = \"w.wit\"\n";
         let problems = plan_on_an_unknown_machine(python).unwrap_err().findings;
         assert_eq!(problems[0].message, "no toolchain images are made for riscv64 linux");
+    }
+
+    /// Describes, for each action of a plan, everything that its key depends on.
+    fn fingerprints(plan: &Plan) -> BTreeMap<String, String> {
+        let label = |id| plan.graph.action(id).label.to_string();
+        let all = plan.graph.actions().map(|(_, action)| {
+            let work = match &action.work {
+                Work::Process(process) => format!("{process:?}"),
+                Work::Builtin(builtin) => {
+                    format!("{} {} {:?}", builtin.name(), builtin.version(), builtin.arguments())
+                }
+            };
+            let inputs = action.inputs.iter().map(|input| match &input.from {
+                Source::Output { action, path } => {
+                    format!("{} {} {path}", input.at, label(*action))
+                }
+                from => format!("{} {from:?}", input.at),
+            });
+            let inputs: Vec<String> = inputs.collect();
+            (action.label.to_string(), format!("{work}\n{inputs:?}\n{:?}", action.outputs))
+        });
+        all.collect()
+    }
+
+    #[test]
+    fn keys_depend_neither_on_the_selection_nor_on_the_order_of_components() {
+        let example =
+            Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("examples/polyglot");
+        let text = std::fs::read_to_string(example.join("run.toml")).unwrap();
+        let (head, rest) = text.split_once("[[component]]").unwrap();
+        let (components, tail) = rest.split_once("[dependencies]").unwrap();
+        // Every other component has limits of its own. If a shared action took the limits of one component,
+        // this would show it.
+        let blocks = components.split("[[component]]").enumerate().map(|(number, block)| {
+            let limits = if number % 2 == 0 && block.contains("source = ") {
+                "timeout = \"7m\"\nmemory = \"3GiB\"\n"
+            } else {
+                ""
+            };
+            format!("[[component]]{}\n{limits}\n", block.trim_end())
+        });
+        let blocks: Vec<String> = blocks.collect();
+        let of = |blocks: &[String]| format!("{head}{}[dependencies]{tail}", blocks.concat());
+        let backwards: Vec<String> = blocks.iter().rev().cloned().collect();
+
+        let folder = tempfile::tempdir().unwrap();
+        let store =
+            cache::DiskStore::open(&folder.path().join("store"), DigestFunction::Blake3).unwrap();
+        let images = Arc::new(Images {
+            lock: Lock::read(&example.join("run.lock.toml")).unwrap().unwrap(),
+            platform: Ok(crate::platform::Platform::X86_64Linux),
+            function: DigestFunction::Blake3,
+            registries: Arc::default(),
+        });
+        let plan_of = |text: &str, names: &[&str]| {
+            let (manifest, diagnostics) = Manifest::parse(text, &example);
+            let manifest = manifest.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let selection = Selection::new(&manifest, &names).unwrap();
+            let mut state = State::open(&store, &folder.path().join("state"));
+            let project = Project { folder: &example, manifest: &manifest, images: &images };
+            let options = Options { release: true, epoch: None, isolation: Isolation::default() };
+            fingerprints(&plan(project, &selection, &store, state.sources(), &options).unwrap())
+        };
+        let all = plan_of(&of(&blocks), &[]);
+        assert!(all.len() > 40, "{}", all.len());
+        assert_eq!(plan_of(&of(&backwards), &[]), all);
+        for names in [&["slug"][..], &["quote"], &["quote", "slug"], &["calc"], &["shop", "api"]] {
+            for text in [of(&blocks), of(&backwards)] {
+                for (label, fingerprint) in plan_of(&text, names) {
+                    assert_eq!(all.get(&label), Some(&fingerprint), "{label} of {names:?}");
+                }
+            }
+        }
     }
 }

@@ -1,35 +1,39 @@
-//! Which components a command is about.
+//! Decides which components a command is about, and which toolchains these need.
+//!
+//! It looks at run.toml and, where a language chooses its toolchain by files, at the project folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::manifest::{Component, Manifest, Origin, suggest};
+use crate::lang;
+use crate::lang::rule::{NeededToolchains, Written};
+use crate::manifest::{Component, Language, Manifest, Origin, suggest};
 use crate::toolchain::{CatalogueError, Toolchains};
 
 /// The components that a command is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Empty: all enabled ones.
+    /// The names of the chosen components. If there are none, all enabled components are selected.
     names: BTreeSet<String>,
 }
 
-/// A component was asked for that is not there.
+/// The error when a component is asked for that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no component `{name}` in run.toml")]
 pub struct UnknownComponent {
-    /// What was asked for.
+    /// The name that was asked for.
     pub name: String,
-    /// Similar names that there are, the nearest first; if none is similar, all that there are.
+    /// Similar names that exist, the nearest first. If no name is similar, all names that exist.
     pub instead: Vec<String>,
-    /// Whether the names are similar ones.
+    /// True if `instead` holds similar names.
     pub similar: bool,
 }
 
 impl UnknownComponent {
-    /// How many names a hint lists: a project may have hundreds of components.
+    /// The maximum number of names in a hint. A project may have hundreds of components.
     const LISTED: usize = 8;
 
-    /// The names that could have been meant.
+    /// Returns a hint with the names that could have been meant, if there are any components.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let listed = self.instead.iter().take(Self::LISTED).map(String::as_str);
@@ -47,11 +51,11 @@ impl UnknownComponent {
 }
 
 impl Selection {
-    /// The components of these names; all enabled ones if there are none. A disabled component may
-    /// be asked for by name.
+    /// Selects the components of these names, or all enabled ones if there are no names. A disabled component
+    /// can be selected by its name.
     ///
     /// # Errors
-    /// If there is no component of a name.
+    /// Fails if there is no component of one of the names.
     pub fn new(manifest: &Manifest, names: &[String]) -> Result<Self, UnknownComponent> {
         let known = manifest.components.iter().map(|component| component.name.as_str());
         let known: BTreeSet<&str> = known.collect();
@@ -67,13 +71,13 @@ impl Selection {
         }
     }
 
-    /// Whether it is all that the project makes.
+    /// Returns whether everything that the project makes is selected.
     #[must_use]
     pub fn is_everything(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// The selected components, in the order of the manifest.
+    /// Iterates over the selected components, in the order of the manifest.
     pub fn components<'a>(&'a self, manifest: &'a Manifest) -> impl Iterator<Item = &'a Component> {
         manifest.components.iter().filter(|component| {
             if self.names.is_empty() {
@@ -85,41 +89,70 @@ impl Selection {
     }
 }
 
-/// The enabled components that need each toolchain.
+/// Returns, for each toolchain, the enabled components that need it.
 #[must_use]
 pub fn needed_by<'a>(
     folder: &Path,
     manifest: &'a Manifest,
 ) -> BTreeMap<&'static str, Vec<&'a str>> {
-    let mut needed: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
-    for component in manifest.components.iter().filter(|component| *component.enabled) {
-        if let Origin::Source { file, language } = &component.origin {
-            for toolchain in (language.value.rule().toolchains)(folder, &file.value) {
-                needed.entry(toolchain).or_default().push(component.name.as_str());
-            }
+    let mut by_toolchain: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
+    for (component, toolchains) in needed(folder, manifest, &Selection::default()) {
+        for toolchain in toolchains {
+            by_toolchain.entry(toolchain).or_default().push(component.name.as_str());
         }
     }
-    needed
+    by_toolchain
 }
 
-/// The toolchains that the selected components of the project in `folder` need.
+/// Returns the toolchains that the selected components of the project in `folder` need.
 ///
 /// # Errors
-/// If the catalogue lacks one.
+/// Fails if the catalogue lacks one of them.
 pub fn toolchains(
     folder: &Path,
     manifest: &Manifest,
     selection: &Selection,
 ) -> Result<Toolchains, CatalogueError> {
-    let mut needed = Toolchains::new();
-    for component in selection.components(manifest) {
-        if let Origin::Source { file, language } = &component.origin {
-            for toolchain in (language.value.rule().toolchains)(folder, &file.value) {
-                needed.need(toolchain)?;
-            }
+    let mut needs = Toolchains::new();
+    let selected: BTreeSet<&str> =
+        selection.components(manifest).map(|component| component.name.as_str()).collect();
+    for (component, toolchains) in needed(folder, manifest, selection) {
+        if selected.contains(component.name.as_str()) {
+            toolchains.into_iter().try_for_each(|toolchain| needs.need(toolchain))?;
         }
     }
-    Ok(needed)
+    Ok(needs)
+}
+
+/// Returns the toolchains that each enabled or selected component needs, in the order of the manifest.
+fn needed<'a>(
+    folder: &Path,
+    manifest: &'a Manifest,
+    selection: &Selection,
+) -> Vec<(&'a Component, Vec<&'static str>)> {
+    let mut by_language: BTreeMap<Language, Vec<(usize, Written<'_>)>> = BTreeMap::new();
+    let mut needed = Vec::new();
+    for component in &manifest.components {
+        let is_built = *component.enabled || selection.names.contains(component.name.as_str());
+        let Origin::Source { file, language } = &component.origin else { continue };
+        if is_built {
+            let compiler = component.compiler.as_ref().map(|compiler| compiler.value);
+            let written = Written { file: &file.value, compiler };
+            by_language.entry(language.value).or_default().push((needed.len(), written));
+            needed.push((component, Vec::new()));
+        }
+    }
+    for (language, written) in by_language {
+        let (places, components): (Vec<usize>, Vec<Written<'_>>) = written.into_iter().unzip();
+        let toolchains = match lang::rule(language).toolchains {
+            NeededToolchains::Same(toolchains) => vec![toolchains.to_vec(); components.len()],
+            NeededToolchains::Each(find) => find(folder, &components),
+        };
+        for (place, toolchains) in places.into_iter().zip(toolchains) {
+            needed[place].1 = toolchains;
+        }
+    }
+    needed
 }
 
 #[cfg(test)]

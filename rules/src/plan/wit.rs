@@ -1,21 +1,22 @@
-//! The WIT of a component: completed once per content, then remembered.
+//! Completes the WIT of a component, and remembers the result by the contents of the files.
+//!
+//! How WIT is completed is known to `wit`; that is done by a worker, because WIT may be hostile.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use cache::Digest;
-use engine::{SourceError, SourceFile};
+use cache::{Digest, Memo};
+use engine::{BuiltinError, SourceError, SourceFile};
 use sandbox::Cancel;
 
-use super::{PlanError, Planner};
-use crate::lang::ComponentWit;
 use crate::manifest::{Component, DependencySource, Manifest};
 use crate::path::ProjectPath;
-use crate::wit::{self, CompleteErrand, Dependency, Request};
-use crate::worker::{self, Done, Errand};
+use crate::planner::{ComponentWit, PlanError, Planner};
+use crate::wit::{self, CompleteErrand, Completed, Dependency, Request};
+use crate::worker::{self, Done};
 
-/// Completes the WIT of `component` and picks its world; `None` if it names neither. A world that is
-/// built in, or in `[dependencies]`, needs no WIT beside it.
+/// Completes the WIT of `component` and picks its world. Returns `None` if the component names neither WIT
+/// nor a world. A world that is built in or in `[dependencies]` needs no `wit`.
 pub(super) fn complete(
     planner: &mut Planner<'_>,
     component: &Component,
@@ -34,22 +35,26 @@ pub(super) fn complete(
     let mut key = memo_key(planner, component, &request)?;
     let limits = planner.worker_limits();
     for _ in 0..ATTEMPTS {
-        if let Some((tree, world)) = crate::memo::recall(planner.store(), &key)?
+        if let Some(Memo { tree, text }) = planner.store().memo(&key)
+            && let Ok(completed) = serde_json::from_str(&text)
             && planner.store().contains_tree(&tree)?
         {
-            return Ok(Some(ComponentWit { tree, world, place }));
+            return Ok(Some(component_wit(tree, completed, place)));
         }
         let component_name = component.name.as_str().to_owned();
         let complete = CompleteErrand { request: request.clone(), component: component_name };
-        // Nothing else runs while a build is planned, so whoever cancels it ends this whole process.
-        let Done { digest: tree, text: world } =
-            worker::run(Errand::Complete(complete), planner.store(), &limits, &Cancel::new())?;
-        // The files were read once for the key and once more here. What an edit between the two left
-        // must not be remembered under a key that is not its own.
+        // Nothing else runs while a build is planned. So whoever cancels the build ends this whole process,
+        // and the worker with it.
+        let Done { digest: tree, text } =
+            worker::run(complete, planner.store(), &limits, &Cancel::new())?;
+        // The files were read once for the key, and once more by the worker. If they were edited in between,
+        // the result must not be remembered under a key that does not belong to it.
         let after = memo_key(planner, component, &request)?;
         if after == key {
-            crate::memo::remember(planner.store(), &key, &tree, &world)?;
-            return Ok(Some(ComponentWit { tree, world, place }));
+            planner.store().put_memo(&key, &Memo { tree, text: text.clone() })?;
+            let completed = serde_json::from_str(&text).map_err(|e| BuiltinError::failed(&e));
+            let completed = completed.map_err(PlanError::UnreadWit)?;
+            return Ok(Some(component_wit(tree, completed, place)));
         }
         key = after;
     }
@@ -58,15 +63,20 @@ pub(super) fn complete(
     Err(SourceError::Unstable(path).into())
 }
 
-/// How often WIT that changes while it is read is read again.
+fn component_wit(tree: Digest, completed: Completed, place: ProjectPath) -> ComponentWit {
+    let Completed { world, origins } = completed;
+    ComponentWit { tree, world, place, origins }
+}
+
+/// The number of times that WIT is read if it changes while it is read.
 const ATTEMPTS: usize = 3;
 
-/// The folder of the checkout that the completed folder stands for.
+/// Returns the folder of the checkout that the completed folder stands for.
 fn place(planner: &Planner<'_>, path: &ProjectPath) -> ProjectPath {
     if path.on_disk(planner.project()).is_dir() { path.clone() } else { path.parent() }
 }
 
-/// `[dependencies]` as far as WIT is concerned.
+/// Returns the `[dependencies]` that matter for WIT.
 fn dependencies(manifest: &Manifest) -> BTreeMap<String, Dependency> {
     let entries = manifest.dependencies.iter().filter_map(|(name, dependency)| {
         let dependency = match &dependency.source {
@@ -79,7 +89,7 @@ fn dependencies(manifest: &Manifest) -> BTreeMap<String, Dependency> {
     entries.collect()
 }
 
-/// What the completed folder depends on.
+/// Returns the key of the memo: the digest of everything that the completed folder depends on.
 fn memo_key(
     planner: &mut Planner<'_>,
     component: &Component,
@@ -91,7 +101,7 @@ fn memo_key(
         .collect();
     let tree = planner.source_files(&files)?;
     let text = format!(
-        "wit 3 {} {tree} {} {:?} {:?} {:?}",
+        "wit 4 {} {tree} {} {:?} {:?} {:?}",
         env!("CARGO_PKG_VERSION"),
         component.name.as_str(),
         request.wit,
@@ -101,7 +111,7 @@ fn memo_key(
     Ok(Digest::of(planner.store().function(), text.as_bytes()))
 }
 
-/// A path for a tree: a dependency may lie outside the project.
+/// Turns a path into one that a tree can have: the path of a dependency may lead out of the project.
 fn tree_path(path: &std::path::Path) -> String {
     path.to_string_lossy().replace("../", "up/")
 }

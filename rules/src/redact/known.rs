@@ -1,4 +1,7 @@
-//! Values that are known to be secret, to be found in any text.
+//! Finds values that are known to be secret in any text, in all the forms in which programs show them.
+//!
+//! It does not know where the values come from. All of them are searched for at once, so the time grows with
+//! the length of the text and not with the number of values.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,14 +15,15 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::{MASK, replace, url_secrets, urls, values};
 
-/// A shorter value is not searched for: it would blank out ordinary words.
+/// The length of the shortest value that is searched for, in bytes. A shorter one would hide ordinary words.
 const SHORTEST: usize = 4;
 
-/// A shorter value is not searched for in hexadecimal and base64, nor taken from a file as one.
+/// The length, in bytes, of the shortest value that is also searched for in hexadecimal and base64. A shorter
+/// value in a configuration file is not taken for a secret.
 const SHORTEST_ENCODED: usize = 8;
 
-/// So many bytes of values are looked for. Nobody has as many secrets: where there are more, everything that a
-/// message quotes is hidden.
+/// The maximum length of all values together, in bytes. Nobody has as many secrets. If there are more,
+/// everything that a message quotes is hidden.
 const LONGEST: usize = 1 << 20;
 
 /// A set of secret values.
@@ -37,8 +41,8 @@ impl fmt::Debug for Known {
 }
 
 impl Known {
-    /// Adds values. Of one with several lines each line is one too, as messages may show it line by line; of one
-    /// that is a list or a table, each text in it.
+    /// Adds values. Each line of a value is added as well, because messages may show it line by line, and so
+    /// is each quoted text in it, because it may be a list or a table.
     pub fn extend<'a>(&mut self, values: impl IntoIterator<Item = &'a str>) {
         for value in values {
             for form in [value, &values::unescaped(value)] {
@@ -53,7 +57,7 @@ impl Known {
         }
     }
 
-    /// Adds what of an address is secret: as it is written, and decoded.
+    /// Adds the secret parts of an address, both as they are written and decoded.
     pub fn extend_from_url(&mut self, text: &str) {
         for range in url_secrets(text) {
             for part in text[range].split(':') {
@@ -62,13 +66,13 @@ impl Known {
         }
     }
 
-    /// Adds the values of another collection.
+    /// Adds all values of another set.
     pub fn merge(&mut self, other: &Self) {
         other.values.iter().for_each(|value| self.insert(value.clone()));
     }
 
-    /// Adds a value in the forms in which programs show it: as it is, and as a word of a shell, in JSON, in
-    /// Rust's debug format and in an address.
+    /// Adds a value in the forms in which programs show it: as it is, as a word of a shell, in JSON, in
+    /// Rust's debug format, and percent-encoded.
     fn add(&mut self, value: &str) {
         let value = value.trim();
         if value.len() < SHORTEST || self.values.contains(value) {
@@ -93,18 +97,18 @@ impl Known {
         }
     }
 
-    /// Adds the secrets of a file by which a client is configured: what follows keys that name one, in
-    /// addresses and in headers, and the passwords of a `.netrc`.
+    /// Adds the secrets in a client's configuration file: the values of keys that name a secret, the secrets
+    /// in addresses and headers, and the passwords of a `.netrc`.
     pub fn extend_from_settings(&mut self, text: &str) {
         let words: Vec<&str> = text.split_whitespace().collect();
         let passwords = words.windows(2).filter(|pair| pair[0] == "password").map(|pair| pair[1]);
         let mut ranges = values::assigned_secrets(text);
         ranges.extend(values::header_secrets(text));
         let assigned = ranges.into_iter().map(|range| text[range].trim_matches(['"', '\'', ' ']));
-        // Of a header, what stands behind the scheme.
+        // A header's secret is also what follows its scheme, such as `Basic`.
         let assigned = assigned.flat_map(|value| [Some(value), value.split_whitespace().nth(1)]);
         let assigned = assigned.flatten();
-        // A path or a variable is where a secret lies, and short values are words such as `true`.
+        // A path or a variable says where a secret is, and is not one. Short values are words such as `true`.
         let is_secret = |value: &&str| {
             value.len() >= SHORTEST_ENCODED && !value.starts_with(['/', '$', '~', '[', '{'])
         };
@@ -114,14 +118,14 @@ impl Known {
 
     fn insert(&mut self, value: String) {
         let length = value.len();
-        // What is known already neither counts again nor has the search built anew.
+        // A value that is known already must not count twice or cause the search to be built again.
         if self.length <= LONGEST && self.values.insert(value) {
             self.length += length;
             self.search = OnceLock::new();
         }
     }
 
-    /// Hides the values in a text.
+    /// Replaces the values in a text by the mask.
     #[must_use]
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.values.is_empty() {
@@ -133,16 +137,16 @@ impl Known {
         }
     }
 
-    /// What finds all values at once; `None` if there are too many.
+    /// Builds the search for all values at once. Returns `None` if there are too many.
     fn searcher(&self) -> Option<AhoCorasick> {
         let mut builder = AhoCorasick::builder();
-        // The other kinds take a hundred times the memory of the values.
+        // The other kinds take a hundred times as much memory as the values.
         builder.kind(Some(AhoCorasickKind::ContiguousNFA)).match_kind(MatchKind::LeftmostLongest);
         (self.length <= LONGEST).then(|| builder.build(&self.values).ok()).flatten()
     }
 }
 
-/// A percent-encoded text with its hexadecimal digits in lower case.
+/// Returns a percent-encoded text with the hexadecimal digits of its escapes in lower case.
 fn lower_case_escapes(encoded: &str) -> String {
     let mut parts = encoded.split('%');
     let first = parts.next().unwrap_or_default().to_owned();
@@ -152,9 +156,10 @@ fn lower_case_escapes(encoded: &str) -> String {
     })
 }
 
-/// How a value shows in whatever it is part of, once that is encoded in base64 (RFC 4648, sections 4 and 5): three
-/// bytes become four letters, so it depends on where among three the value begins. The letters at its ends
-/// depend on what stands beside it, and are left out.
+/// Returns the forms that a value has inside a longer text that is encoded in base64 (RFC 4648, sections 4
+/// and 5). Three bytes become four letters, so the form depends on the position of the value's first byte
+/// within its group of three. The letters at both ends also depend on the neighbouring bytes, and are left
+/// out.
 fn base64_forms(value: &str) -> Vec<String> {
     let forms = (0..3).flat_map(|before| {
         let bytes = [&[0; 2][..before], value.as_bytes()].concat();
@@ -165,14 +170,14 @@ fn base64_forms(value: &str) -> Vec<String> {
     forms.collect()
 }
 
-/// Where the values stand. They may overlap.
+/// Returns the places of the values in a text. They may overlap.
 fn found(search: &AhoCorasick, text: &str) -> Vec<Range<usize>> {
     let next = |from: usize| search.find(Input::new(text).range(from..));
     let starts = std::iter::successors(next(0), |last| next(last.start() + 1));
     starts.map(|found| found.range()).collect()
 }
 
-/// A message without what it quotes.
+/// Returns a message with everything between back quotes masked.
 fn without_quotes(text: &str) -> String {
     let parts = text.split('`').enumerate();
     let masked: Vec<&str> =

@@ -1,8 +1,8 @@
-//! Hides secrets in whatever is shown or kept: in addresses, behind keys that name a secret, and by
-//! their value where that is known.
+//! Hides secrets in everything that is shown or kept. A secret is found by its place in an address, by the
+//! name of its key, or by its value where that is known.
 //!
-//! Everything works on plain text, without a parser: a broken file or a tool's message must not show a
-//! token either. Hiding too much is fine; hiding too little is not.
+//! Everything works on plain text, without a parser, because a broken file or a tool's message must not show
+//! a token either. Hiding too much is fine; hiding too little is not.
 
 mod known;
 mod names;
@@ -14,21 +14,21 @@ use std::ops::Range;
 
 pub use known::Known;
 pub use names::names_a_secret;
-pub(crate) use urls::has_credentials;
-pub(crate) use urls::secrets as url_secrets;
+pub(crate) use urls::{has_credentials, secrets as url_secrets};
 pub(crate) use values::assigned_secrets;
 
-/// What stands for a secret.
+/// The text that is shown in place of a secret.
 const MASK: &str = "***";
 
-/// Hides user, password, query, fragment and what looks like a token in every address of a text.
+/// Hides users, passwords, queries, fragments and anything that looks like a token, in every address of a
+/// text.
 #[must_use]
 pub fn mask_urls(text: &str) -> Cow<'_, str> {
     replace(text, url_secrets(text))
 }
 
-/// Hides the secrets of addresses and of the headers and settings by which clients of registries
-/// identify themselves.
+/// Hides the secrets in addresses, and in the headers and settings by which clients of registries identify
+/// themselves.
 #[must_use]
 pub fn mask(text: &str) -> Cow<'_, str> {
     let mut ranges = url_secrets(text);
@@ -36,8 +36,8 @@ pub fn mask(text: &str) -> Cow<'_, str> {
     replace(text, ranges)
 }
 
-/// Hides the same and, behind every `KEY =` whose key names a secret, the value: for messages that
-/// quote lines of a configuration.
+/// Hides what [`mask`] hides and also the value after each `KEY =` whose key names a secret. This is for
+/// messages that quote lines of a configuration file.
 #[must_use]
 pub fn mask_settings(text: &str) -> Cow<'_, str> {
     let mut ranges = url_secrets(text);
@@ -46,7 +46,7 @@ pub fn mask_settings(text: &str) -> Cow<'_, str> {
     replace(text, ranges)
 }
 
-/// Puts the mask in the place of the ranges, which may overlap.
+/// Replaces the ranges, which may overlap, by [`MASK`].
 fn replace(text: &str, mut ranges: Vec<Range<usize>>) -> Cow<'_, str> {
     ranges.retain(|range| !range.is_empty());
     if ranges.is_empty() {

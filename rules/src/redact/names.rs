@@ -1,6 +1,8 @@
-//! Which names stand for a secret.
+//! Decides which names stand for a secret.
+//!
+//! Only the name itself counts, not the value: too many names are taken for secrets rather than too few.
 
-/// Words that mark a name, in snake case.
+/// Words, in snake case, that make every name with them a secret's name.
 const WORDS: [&str; 13] = [
     "token",
     "secret",
@@ -17,20 +19,26 @@ const WORDS: [&str; 13] = [
     "cookie",
 ];
 
-/// Names, or last words of a name, that are secret only as a whole: `deploy_key`, but not `keyvalue`.
+/// Words that make a name a secret's name only if they are the whole name or its last word: `deploy_key`, but
+/// not `keyvalue`.
 const LAST_WORDS: [&str; 5] = ["key", "pass", "pwd", "auth", "pat"];
 
-/// The key of the registry's token; misspellings of it are secret too.
+/// The key of the registry's token. A misspelling of it counts as well.
 const TOKEN_KEY: &str = "auth_token";
 
-/// Whether a key of a file, a variable or a parameter is the name of a secret by its looks.
+/// So many letters may be wrong in a misspelling.
+const MISSPELT: usize = 2;
+
+/// Returns whether the name of a key, a variable or a parameter looks like the name of a secret.
 #[must_use]
 pub fn names_a_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace(['-', '.'], "_");
     let last = name.rsplit('_').next().unwrap_or_default();
     WORDS.iter().any(|word| name.contains(word))
         || LAST_WORDS.contains(&last)
-        || strsim::damerau_levenshtein(&name, TOKEN_KEY) <= 2
+        // Most names are too short or too long to be a misspelling, and telling how alike two are takes long.
+        || name.chars().count().abs_diff(TOKEN_KEY.len()) <= MISSPELT
+            && strsim::damerau_levenshtein(&name, TOKEN_KEY) <= MISSPELT
 }
 
 #[cfg(test)]
@@ -43,6 +51,7 @@ mod tests {
             "auth_token",
             "AUTH-TOKEN",
             "auth_tokn",
+            "auth_t🔑k🔑n",
             "_authToken",
             "api_token",
             "secret",

@@ -1,4 +1,4 @@
-//! The secret parts of addresses in a text.
+//! Finds the secret parts of addresses in a text.
 //!
 //! - User and password are secret; the user of `ssh://` alone is not, as it is the same for everybody.
 //! - Of a query every value is secret, but for those of [`PLAIN_PARAMETERS`]: each registry and each
@@ -11,30 +11,29 @@ use std::ops::Range;
 
 use super::names::names_a_secret;
 
-/// Parameters that choose a version or a form of what is fetched.
+/// Names of query parameters that choose a version or a form of what is fetched.
 const PLAIN_PARAMETERS: [&str; 7] = ["branch", "tag", "rev", "ref", "version", "format", "go-get"];
 
-/// What fragments of package managers say.
+/// Names that package managers use in fragments.
 const PLAIN_FRAGMENTS: [&str; 6] = ["egg", "subdirectory", "sha256", "sha384", "sha512", "md5"];
 
-/// So much of an address is looked at. Signed ones have 2 KiB.
+/// The maximum length of an address that is looked at, in bytes. Signed addresses have about 2 KiB.
 const LONGEST: usize = 16 << 10;
 
-/// So much of an address that stands in another one.
+/// The maximum length, in bytes, of a user and password, and of an address inside another one.
 const LONGEST_USER: usize = 256;
 
-/// From how many letters and digits on a word may be a token.
+/// The length of the shortest word of letters and digits that may be a token.
 const SHORTEST_TOKEN: usize = 16;
 
-/// What stands between a scheme and its address: as it is, and as it is written in JSON.
+/// The separators between a scheme and the rest of an address, plain and as JSON escapes them.
 const SEPARATORS: [&str; 3] = ["://", r":\/\/", r":\u002f\u002f"];
 
-/// What stands before the colon of a text that has the form of user and password, and is none: a name of
-/// another kind.
+/// Texts before a colon that are not users, although `me:pw@host` has the same form.
 const NO_USERS: [&str; 9] =
     ["mailto", "acct", "sip", "xmpp", "npm", "jsr", "pkg", "file", "workspace"];
 
-/// The ranges of a text that are secret parts of addresses, in order.
+/// Returns the ranges of all secret parts of addresses in a text, in ascending order.
 pub(crate) fn secrets(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut last_end = 0;
@@ -45,7 +44,8 @@ pub(crate) fn secrets(text: &str) -> Vec<Range<usize>> {
             continue;
         }
         let start = colon + separator;
-        // One address may stand in another: of that, user and password matter.
+        // Of an address inside another one, only user and password are looked for: the outer one covers the
+        // rest.
         let is_nested = start < last_end;
         let longest = if is_nested { LONGEST_USER } else { LONGEST };
         let window = &text[start..text.floor_char_boundary(start + longest)];
@@ -62,7 +62,7 @@ pub(crate) fn secrets(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The length of the separator that a text starts with.
+/// Returns the length of the separator that a text starts with.
 fn separator(text: &str) -> Option<usize> {
     let starts = |separator: &&&str| {
         text.get(..separator.len()).is_some_and(|start| start.eq_ignore_ascii_case(separator))
@@ -70,14 +70,14 @@ fn separator(text: &str) -> Option<usize> {
     SEPARATORS.iter().find(starts).map(|separator| separator.len())
 }
 
-/// The length of the address that a text starts with.
+/// Returns the length of the address that a text starts with.
 fn length(text: &str) -> usize {
     let until = |from: usize| text[from..].find(ends_address).map_or(text.len(), |at| from + at);
     until(odd_password(text, until(0)).unwrap_or(0))
 }
 
-/// The end of user and password, if the password holds what ends an address elsewhere: a blank or a quote.
-/// `end` is where the address would end without it.
+/// Returns the end of user and password if the password holds a character that usually ends an address: a
+/// blank or a quote. `end` is where the address would end otherwise.
 fn odd_password(text: &str, end: usize) -> Option<usize> {
     let line = &text[..text.floor_char_boundary(LONGEST_USER)];
     let line = &line[..line.find(char::is_control).unwrap_or(line.len())];
@@ -88,7 +88,7 @@ fn odd_password(text: &str, end: usize) -> Option<usize> {
     let at = line.match_indices('@').map(|(at, _)| at);
     let at = at.into_iter().find(|at| line[at + 1..].starts_with(is_of_host))?;
     let (first, password) = (&line[colon + 1..end.min(at)], &line[colon + 1..at]);
-    // What follows a port, or a colon at the end of a phrase, is another word.
+    // If a port or a phrase that ends in a colon comes first, the `@` belongs to a later word.
     let port = first.split(['/', '?', '#']).next().unwrap_or_default();
     let port = port.trim_end_matches([',', ';', '.', ')']);
     let is_port =
@@ -97,9 +97,9 @@ fn odd_password(text: &str, end: usize) -> Option<usize> {
     (!is_port && !is_phrase).then_some(at)
 }
 
-/// User and password before the `@` at a place, where no scheme tells that this is an address:
-/// `me:pw@host/x`, as proxies are written, and `//me:pw@host/x`. A name with a version, such as
-/// `wasi:cli@0.2.0` or `npm:left-pad@latest`, is none.
+/// Returns the user and password before the `@` at a place in an address without a scheme: `me:pw@host/x`, as
+/// proxies are written, or `//me:pw@host/x`. A name with a version, such as `wasi:cli@0.2.0` or
+/// `npm:left-pad@latest`, is not an address.
 fn user_without_scheme(text: &str, at: usize) -> Option<Range<usize>> {
     let behind = &text[at + 1..];
     let host = &behind[..behind.find(|c| !is_of_host(c)).unwrap_or(behind.len())];
@@ -132,7 +132,7 @@ fn is_of_host(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '.')
 }
 
-/// Whether an address has a user or password, or a parameter whose name is that of a secret.
+/// Returns whether an address has a user, a password, or a parameter whose name is that of a secret.
 pub(crate) fn has_credentials(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     if scheme.ends_with("file") {
@@ -151,22 +151,22 @@ fn ends_address(c: char) -> bool {
     c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '`' | '<' | '>')
 }
 
-/// An address without its scheme.
+/// An address after its scheme.
 struct Address<'a> {
-    /// Where it stands in the whole text.
+    /// The offset of the address in the whole text.
     at: usize,
     text: &'a str,
 }
 
 impl Address<'_> {
-    /// User and password, if there are any.
+    /// Returns the range of user and password, if there are any and they are secret.
     fn user(&self, scheme: &str) -> Option<Range<usize>> {
         let length = self.host().checked_sub(1)?;
         let is_secret = self.text[..length].contains(':') || !scheme.ends_with("ssh");
         is_secret.then_some(self.at..self.at + length)
     }
 
-    /// What is secret behind the host.
+    /// Adds the ranges of the secret parts after the host.
     fn path_and_query(&self, found: &mut Vec<Range<usize>>) {
         let host = self.host();
         let mut add = |range: Range<usize>| found.push(self.at + range.start..self.at + range.end);
@@ -198,14 +198,15 @@ impl Address<'_> {
         }
     }
 
-    /// Where the host starts: behind the `@` of user and password.
+    /// Returns the offset of the host, which is after the `@` of user and password.
     fn host(&self) -> usize {
         let end = self.text.find(['/', '?', '#']).unwrap_or(self.text.len());
         let behind = |at: usize| at + 1;
         if let Some(at) = self.text[..end].rfind('@') {
             return behind(at);
         }
-        // A password may hold what should have been encoded: `me:pa/ss@host`. A port is a number.
+        // A password may hold a character that should have been encoded: `me:pa/ss@host`. Only digits after
+        // the colon are a port.
         let port = self.text[..end].rsplit_once(':').map(|(_, port)| port);
         let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit() || b == b']');
         let is_port = port.is_none_or(|port| is_port(port.trim_end_matches('\\')));
@@ -213,7 +214,7 @@ impl Address<'_> {
     }
 }
 
-/// The pieces of a range between separators.
+/// Returns the ranges of the pieces between separators in a range of a text.
 fn pieces(text: &str, range: Range<usize>, separators: &[char]) -> Vec<Range<usize>> {
     let mut start = range.start;
     let mut pieces = Vec::new();
@@ -245,7 +246,7 @@ fn is_plain_fragment(fragment: &str) -> bool {
     fragment.is_empty() || is_commit || fragment.split('&').all(says)
 }
 
-/// A text with all but the unreserved characters percent-encoded (RFC 3986, section 2.3).
+/// Percent-encodes all but the unreserved characters (RFC 3986, section 2.3).
 pub(super) fn encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
@@ -255,7 +256,7 @@ pub(super) fn encoded(text: &str) -> String {
     text.bytes().map(encode).collect()
 }
 
-/// A text with its percent-encoded characters decoded.
+/// Decodes the percent-encoded characters of a text.
 pub(super) fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
@@ -304,7 +305,7 @@ mod tests {
         check("https://me:my pass@host/x failed", "https://***@host/x failed");
         check("<https://me:a>b<c@host/x>", "<https://***@host/x>");
         check("https://me:p'w/x y@host", "https://***@host");
-        // No passwords.
+        // These texts hold no passwords.
         for text in [
             "cannot reach https://host:443, ask me@example.org",
             "cannot reach https://host: ask me@example.org",

@@ -1,12 +1,15 @@
-//! The values behind names of secrets: in TOML, whole or broken, and in what clients print.
+//! Finds the values of keys that name a secret: in TOML, whole or broken, and in what clients print.
+//!
+//! It works on the text without a parser, so that a broken file shows no secret either.
 
 use std::ops::Range;
 
 use super::names::names_a_secret;
 
-/// The values of all `KEY = VALUE` whose key, or whose table, names a secret.
+/// Finds the values of all `KEY = VALUE` whose key, or whose table, names a secret.
 ///
-/// The text need not be TOML: an end that is missing is looked for as far as it could be.
+/// The text need not be valid TOML. If the end of a value is missing, the value is taken to be as long as it
+/// could be.
 pub(crate) fn assigned_secrets(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut tables = Tables { text, at: 0, is_secret: false };
@@ -15,7 +18,7 @@ pub(crate) fn assigned_secrets(text: &str) -> Vec<Range<usize>> {
         if found.last().is_some_and(|last| equals < last.end) {
             continue;
         }
-        // What lies in a value is no heading.
+        // A line inside a value is not a heading.
         tables.at = tables.at.max(found.last().map_or(0, |last| last.end));
         if tables.is_secret_at(equals) || key_names_a_secret(text, key, equals) {
             found.push(value_after(text, equals + 1));
@@ -27,12 +30,11 @@ pub(crate) fn assigned_secrets(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The values of keys that name a secret where the equals sign is missing, or something else stands in its
-/// place.
+/// Finds the values of keys that name a secret if the equals sign is missing or replaced by something else.
 fn without_equals(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut last_end = 0;
-    // A message has a number and a bar before each line that it quotes.
+    // In a message, a line number and a bar stand before each quoted line.
     let starts = text.match_indices(['\n', '{', ',', '|']).map(|(at, _)| at + 1);
     for start in std::iter::once(0).chain(starts) {
         if start < last_end {
@@ -49,14 +51,15 @@ fn without_equals(text: &str) -> Vec<Range<usize>> {
         }
         let quote = text[end..].starts_with(['"', '\'']);
         let rest = text[end + usize::from(quote)..].trim_start();
-        // An equals sign is seen to elsewhere, and what ends a list or begins a comment has no value before it.
+        // Keys with an equals sign are found by the caller. What ends a list or begins a comment has no value
+        // before it.
         if rest.starts_with(['=', ',', ']', '}', '#']) || rest.is_empty() {
             continue;
         }
         let is_between = |c: char| c.is_whitespace() || c == ':' || c == '=' || !c.is_ascii();
         let value = rest.trim_start_matches(is_between);
         let value = value_at(text, text.len() - value.len());
-        // What is no ASCII may be part of the value.
+        // A character that is not ASCII may be part of the value.
         let value = if rest.starts_with(|c: char| !c.is_ascii()) {
             text.len() - rest.len()..value.end
         } else {
@@ -68,16 +71,16 @@ fn without_equals(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Which table a place belongs to.
+/// Finds out, for places in ascending order, whether they are in a table whose name names a secret.
 struct Tables<'a> {
     text: &'a str,
-    /// The start of the line that is looked at next.
+    /// The start of the next line to look at.
     at: usize,
     is_secret: bool,
 }
 
 impl Tables<'_> {
-    /// Whether the heading above `place` names a secret. Places have to come in order.
+    /// Returns whether the heading above `place` names a secret. Places must be passed in ascending order.
     fn is_secret_at(&mut self, place: usize) -> bool {
         while self.at <= place {
             let line = &self.text[self.at..];
@@ -95,7 +98,7 @@ impl Tables<'_> {
     }
 }
 
-/// The name of the table that a line begins.
+/// Returns the name in a table heading, or `None` if the line is not a heading.
 fn heading(line: &str) -> Option<&str> {
     if !line.starts_with('[') {
         return None;
@@ -114,11 +117,11 @@ fn heading(line: &str) -> Option<&str> {
     (end < line.len() && (rest.is_empty() || rest.starts_with('#'))).then_some(name)
 }
 
-/// So far before an equals sign a quoted key is looked for.
+/// The maximum length of a key that is looked at, in bytes.
 const LONGEST_KEY: usize = 512;
 
-/// Whether the key before an equals sign names a secret, in any of its parts.
-/// It stands behind `from`; where it is quoted, it may hold what separates others, an equals sign as well.
+/// Returns whether any part of the key before an equals sign names a secret. The key begins after `from`. A
+/// quoted key may begin earlier, because it may hold separators, even an equals sign.
 fn key_names_a_secret(text: &str, from: usize, equals: usize) -> bool {
     let before = text[from..equals].trim_end();
     let plain = before.rfind(['\n', '{', ',']).map_or(0, |at| at + 1);
@@ -131,14 +134,15 @@ fn key_names_a_secret(text: &str, from: usize, equals: usize) -> bool {
         && path_names_a_secret(&line[line.rfind('\n').map_or(0, |at| at + 1)..])
 }
 
-/// Whether a part of a dotted key names a secret, its escapes decoded.
+/// Returns whether a part of a dotted key names a secret, after its escapes are decoded.
 fn path_names_a_secret(path: &str) -> bool {
     let path = unescaped(path);
     let mut parts = path.split(['.', '#', '"', '\'', ' ', '\t', '\r', '[', ']', '=']);
     parts.any(names_a_secret)
 }
 
-/// A text with its escapes decoded (TOML 1.1, "String"). What is no escape stays, but for its backslash.
+/// Decodes the escapes of a text (TOML 1.1, "String"). If a sequence is not an escape, only its backslash is
+/// removed.
 pub(super) fn unescaped(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -149,7 +153,7 @@ pub(super) fn unescaped(text: &str) -> String {
     plain + rest
 }
 
-/// Decodes the escape that a text starts with, without its backslash, and gives what follows.
+/// Decodes the escape at the start of a text, without its backslash, and returns the rest of the text.
 fn escape<'a>(text: &'a str, plain: &mut String) -> &'a str {
     let Some(kind) = text.chars().next() else { return text };
     let rest = &text[kind.len_utf8()..];
@@ -171,7 +175,7 @@ fn escape<'a>(text: &'a str, plain: &mut String) -> &'a str {
         'f' => '\u{c}',
         'r' => '\r',
         'e' => '\u{1b}',
-        // At the end of a line, it takes away all blanks and line ends that follow.
+        // At the end of a line, an escape removes all blanks and line ends that follow.
         _ if kind.is_whitespace() && starts_with_line_end(text) => return text.trim_start(),
         other => other,
     });
@@ -182,7 +186,7 @@ fn starts_with_line_end(text: &str) -> bool {
     text.trim_start_matches([' ', '\t', '\r']).starts_with('\n')
 }
 
-/// The extents of all quoted texts in an array or an inline table, without their quotes.
+/// Returns the ranges of all quoted texts in an array or an inline table, without their quotes.
 pub(super) fn strings(text: &str) -> Vec<Range<usize>> {
     let (mut found, mut at) = (Vec::new(), 0);
     while let Some(length) = text[at..].find(['"', '\'']) {
@@ -197,11 +201,11 @@ pub(super) fn strings(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The extent of the value after an equals sign, without its quotes where it has any.
+/// Returns the range of the value after an equals sign, without its quotes if it has any.
 fn value_after(text: &str, from: usize) -> Range<usize> {
     let first = text.len() - text[from..].trim_start().len();
     let (mut start, mut rest) = (first, &text[first..]);
-    // The value may follow on the next line.
+    // The value may follow on a later line, after comments.
     while rest.starts_with('#') {
         rest = rest[rest.find('\n').unwrap_or(rest.len())..].trim_start();
         start = text.len() - rest.len();
@@ -210,7 +214,7 @@ fn value_after(text: &str, from: usize) -> Range<usize> {
     if start == first { value } else { first..value.end }
 }
 
-/// The extent of the value that starts at a place, without its quotes where it has any.
+/// Returns the range of the value that starts at a place, without its quotes if it has any.
 fn value_at(text: &str, start: usize) -> Range<usize> {
     let rest = &text[start..];
     match rest.chars().next() {
@@ -224,8 +228,8 @@ fn value_at(text: &str, start: usize) -> Range<usize> {
     }
 }
 
-/// The inner range of the string that a text starts with, and whether it has an end. One that has no
-/// end on its line ends where the next quotation mark stands.
+/// Returns the range inside the string that a text starts with, and whether the string has an end. A string
+/// that is not closed on its line ends at the next quotation mark, on whatever line that is.
 fn string(text: &str) -> (Range<usize>, bool) {
     let quote = &text[..1];
     let triple = quote.repeat(3);
@@ -250,8 +254,8 @@ fn string(text: &str) -> (Range<usize>, bool) {
     (marks.len()..text.len(), false)
 }
 
-/// The end of a string's value; the end of its line if what follows shows that the quotation marks are
-/// not what they seem.
+/// Returns the end of a string's value. If what follows shows that the string does not end at its quotation
+/// marks, this is the end of the line.
 fn stretched(text: &str, end: usize, marks: usize) -> usize {
     let behind = (end + marks).min(text.len());
     let Some(rest) = text.get(behind..) else { return text.len() };
@@ -263,7 +267,8 @@ fn stretched(text: &str, end: usize, marks: usize) -> usize {
     }
 }
 
-/// The length of the array or inline table that a text starts with; all of the text if it has no end.
+/// Returns the length of the array or inline table that a text starts with, or of the whole text if it has no
+/// end.
 fn brackets(text: &str) -> usize {
     let (mut depth, mut at) = (0_usize, 0);
     while let Some(length) = text[at..].find(['[', ']', '{', '}', '"', '\'', '#']) {
@@ -291,7 +296,7 @@ fn brackets(text: &str) -> usize {
     text.len()
 }
 
-/// What stands behind the names by which clients of registries identify themselves.
+/// The texts, in lower case, after which clients of registries send or store what identifies them.
 const HEADERS: [&str; 8] = [
     "authorization:",
     "bearer ",
@@ -303,9 +308,10 @@ const HEADERS: [&str; 8] = [
     "_auth =",
 ];
 
-/// The secrets of headers and of npm's settings in what a client prints, each to the end of its line.
+/// Finds the secrets in headers and in npm's settings in what a client prints. A secret ends at the end of
+/// its line, at a quotation mark or, except after `authorization:`, at a blank or a back quote.
 pub(super) fn header_secrets(text: &str) -> Vec<Range<usize>> {
-    // ASCII only, so that places stay the same.
+    // Only ASCII is changed, so that all offsets stay the same.
     let lower = text.to_ascii_lowercase();
     let mut found = Vec::new();
     for header in HEADERS {
@@ -323,7 +329,7 @@ pub(super) fn header_secrets(text: &str) -> Vec<Range<usize>> {
                 _ => &['\n', '\r', '"', '\'', ' ', '`'],
             };
             let length = value.find(ends).unwrap_or(value.len());
-            // `a bearer of news` is no header.
+            // `a bearer of news` is not a header.
             let is_one = header != "bearer " || value[..length].len() >= 8;
             if is_one {
                 last_end = start + blank + length;

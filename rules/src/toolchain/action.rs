@@ -1,7 +1,7 @@
 //! The installation of an image as an action of a build.
 //!
-//! Its result is known in advance, from the lock: dependents are keyed with it, and nothing is
-//! fetched or unpacked before one of them really runs.
+//! The lock says in advance which tree the action results in. So dependents are keyed with that tree, and
+//! nothing is fetched or unpacked until one of them really runs.
 
 use std::sync::Arc;
 
@@ -9,40 +9,42 @@ use cache::DigestFunction;
 use engine::{Action, Artifact, Builtin, BuiltinContext, BuiltinError, Label};
 
 use super::image::ImageError;
-use super::lock::{Image, Lock, Stale, TREE_FUNCTION};
+use super::lock::{Image, Lock, Stale};
 use super::source::SourceError;
-use super::{
-    Catalogue, Event, Events, Install, InstallError, Platform, Registries, UnsupportedHost,
-};
+use super::{Catalogue, Install, InstallError};
+use crate::package::unpack::TREE_FUNCTION;
+use crate::package::{Event, Events, Registries};
+use crate::platform::{Platform, UnsupportedHost};
 
-/// The name of the one output of an image's action.
+/// The name of the only output of an image's action.
 pub const IMAGE: &str = "image";
 
-/// Everything the actions that install images share.
+/// The values that all actions that install images share.
 #[derive(Clone, Debug)]
 pub struct Images {
-    /// What is locked.
+    /// The lock that pins the images.
     pub lock: Lock,
-    /// The platform of the images; it matters to a build that needs one.
+    /// The platform of the images, or an error if there are no images for this machine. The error matters
+    /// only to a build that needs an image.
     pub platform: Result<Platform, UnsupportedHost>,
-    /// The function of the build's store.
+    /// The digest function of the build's store.
     pub function: DigestFunction,
-    /// How registries are reached.
-    pub registries: Registries,
+    /// The settings by which registries are reached.
+    pub registries: Arc<Registries>,
 }
 
-/// Why the action for an image can't be planned.
+/// The reason why the action for an image can't be planned.
 #[derive(Debug, thiserror::Error)]
 pub enum NoImage {
-    /// The lock does not have it.
+    /// The lock does not have the image.
     #[error(transparent)]
     Stale(#[from] Stale),
-    /// There are none for this machine.
+    /// There are no images for this machine.
     #[error(transparent)]
     Host(#[from] UnsupportedHost),
 }
 
-/// The action that installs the image of a toolchain; its output is [`IMAGE`].
+/// Returns the action that installs the image of a toolchain. Its output is [`IMAGE`].
 ///
 /// # Errors
 /// See [`NoImage`].
@@ -54,8 +56,8 @@ pub fn image_action(images: &Arc<Images>, name: &str) -> Result<Action, NoImage>
     let action =
         Action::builtin(label, InstallImage { images: Arc::clone(images), image, version });
     let action = action.output(IMAGE);
-    // A store of the other function names the same tree otherwise; there the result is learnt by
-    // installing once, and cached.
+    // A store with another digest function has another digest for the same tree. There the result becomes
+    // known when the image is installed for the first time, and is cached then.
     Ok(if images.function == TREE_FUNCTION { action.pinned(tree) } else { action })
 }
 
@@ -81,7 +83,7 @@ impl Builtin for InstallImage {
     }
 
     fn needs_network(&self) -> bool {
-        // Offline, it still runs: the packages may all be in the store.
+        // Without a network it is tried nevertheless, because all packages may be in the store.
         !self.images.registries.network.offline
     }
 
@@ -113,7 +115,7 @@ fn failure(error: &InstallError) -> BuiltinError {
     }
 }
 
-/// Tells the build what the installation tells.
+/// Passes the events of the installation on to the build.
 struct Told<'a> {
     cx: &'a BuiltinContext,
 }

@@ -1,109 +1,131 @@
-//! `run toolchain add`: pins a toolchain of the user's own in the lock.
+//! Pins a toolchain of the user's own in the lock, for `run toolchain add`.
+//!
+//! It returns the new lock and writes no file. The recipe of such a toolchain is always the same; see the
+//! module `added`.
 
 use std::path::Path;
 
-use cache::{DiskStore, StoreError};
+use cache::{ContentStore, Entry, StoreError, Tree};
 
 use super::added;
+use super::elf;
 use super::image::{self, ImageError};
-use super::lock::{Image, Lock};
+use super::lock::{Checksum, Image, Lock, Pin};
 use super::source::Session;
-use super::{
-    Catalogue, Event, Events, LocalPath, Origin, Platform, Recipe, Registries, UrlArchive,
-};
+use super::{Catalogue, LocalPath, Origin, Recipe, UrlArchive};
+use crate::package::{Event, Events, Registries};
+use crate::platform::Platform;
 use crate::redact;
 
-/// A toolchain to be added to a lock.
+/// A request to add a toolchain to a lock.
 pub struct Add<'a> {
-    /// Where packages and images go.
-    pub store: &'a DiskStore,
-    /// What can be had without adding it.
+    /// The store that gets packages and images.
+    pub store: &'a ContentStore,
+    /// The catalogue, whose toolchains can't be added.
     pub catalogue: &'a Catalogue,
-    /// What it is to be called.
+    /// The name of the toolchain.
     pub name: &'a str,
-    /// Its version; if none is given, the one in the name of its file.
+    /// The toolchain's version. If `None`, it is taken from the name of the file.
     pub version: Option<&'a str>,
-    /// The platform it runs on.
+    /// The platform that the toolchain runs on.
     pub platform: Platform,
-    /// Where it is.
+    /// The place from which the toolchain is taken.
     pub from: AddFrom,
-    /// How registries are reached.
+    /// The settings by which registries are reached.
     pub registries: &'a Registries,
-    /// Who is told, and asked whether to stop.
+    /// The receiver of events, which may also stop the work.
     pub events: &'a dyn Events,
 }
 
-/// Where an added toolchain is.
+/// The place from which an added toolchain is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddFrom {
-    /// A folder or an archive on this machine, relative to the registries' folder or absolute.
+    /// A folder or an archive on this machine. Its path is absolute or relative to the registries' folder.
     Path(String),
     /// An archive at a URL.
     Url {
-        /// `https:`, `http:` or `file:`.
+        /// The URL, with the scheme `https`, `http` or `file`.
         url: String,
-        /// What its SHA-256 has to be, in hexadecimal. If none is given, what comes is pinned.
+        /// The SHA-256 that the archive must have, in hexadecimal. If `None`, the archive that comes is
+        /// pinned.
         sha256: Option<String>,
     },
 }
 
-/// Why a toolchain can't be added.
+/// The reason why a toolchain can't be added.
 #[derive(Debug, thiserror::Error)]
 pub enum AddError {
-    /// The name can't be one.
+    /// The text can't be a toolchain's name.
     #[error("`{0}` is no name for a toolchain: lower-case letters, digits, `-`, `_` and `.`")]
     Name(String),
-    /// The version can't be one.
+    /// The text can't be a version.
     #[error("`{0}` is no version: letters, digits and `.-+_~:`")]
     Version(String),
-    /// The catalogue has it.
+    /// The catalogue already has a toolchain of this name.
     #[error("toolchain `{0}` is in the catalogue")]
     InCatalogue(String),
-    /// The URL holds a password, which would stand in the lock.
+    /// The URL contains credentials, which would be written into the lock.
     #[error(
         "the URL has a user, a password or a token in it, which would stand in the lock for everyone"
     )]
     Credentials,
-    /// The checksum is none.
+    /// The text is not a SHA-256.
     #[error("`{0}` is no SHA-256 (64 lower-case hexadecimal digits)")]
     Checksum(String),
-    /// There is no such file or folder.
+    /// The file or folder does not exist.
     #[error("there is no `{0}`")]
     NotThere(String),
-    /// There is nothing in it.
+    /// The archive or folder contains no file.
     #[error("there is no file in `{0}`")]
     Empty(String),
-    /// It can't be had or unpacked.
+    /// The lock has another checksum for the archive.
+    #[error("`{name}` {version} has the checksum {actual}, the lock says {expected}")]
+    ChecksumMismatch {
+        /// The toolchain's name.
+        name: String,
+        /// Its version.
+        version: String,
+        /// The checksum in the lock.
+        expected: Checksum,
+        /// The checksum of the archive that came.
+        actual: Checksum,
+    },
+    /// The toolchain can't be fetched or unpacked.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// The store can't be used.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl AddError {
-    /// Whether other bytes came than were asked for.
+    /// Returns true if other bytes came than were asked for.
     #[must_use]
     pub const fn is_mismatch(&self) -> bool {
-        matches!(self, Self::Image(ImageError::Source(source)) if source.is_mismatch())
+        match self {
+            Self::ChecksumMismatch { .. } => true,
+            Self::Image(ImageError::Source(source)) => source.is_mismatch(),
+            _ => false,
+        }
     }
 
-    /// Whether it only stopped because the user wanted it to.
+    /// Returns true if the work was stopped because the user wanted it.
     #[must_use]
     pub const fn is_cancelled(&self) -> bool {
         matches!(self, Self::Image(ImageError::Source(source)) if source.is_cancelled())
     }
 
-    /// Whether the request makes no sense, whatever the machine has.
+    /// Returns true if the request itself is invalid, whatever is on the machine.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
-        !matches!(self, Self::Image(_) | Self::Store(_))
+        !matches!(self, Self::ChecksumMismatch { .. } | Self::Image(_) | Self::Store(_))
     }
 }
 
 impl Add<'_> {
-    /// Fetches and unpacks it, and gives the lock that pins it. What was added under that name
-    /// before is replaced; an image for another platform stays if the version is the same. Blocks.
+    /// Fetches and unpacks the toolchain, and returns the lock that pins it. What was added under that name
+    /// before is replaced, but an image for another platform stays if the version is the same. Blocks until
+    /// all is done.
     ///
     /// # Errors
     /// See [`AddError`].
@@ -117,10 +139,11 @@ impl Add<'_> {
             platform: self.platform,
         });
         let packages = image::resolve_packages(&session, &recipe, &[]).map_err(ImageError::from)?;
+        self.check_written_by_hand(lock, &recipe, &packages)?;
         let made = image::make(&session, &recipe, &packages)?;
-        if self.store.tree(&made.stored)?.is_none_or(|tree| tree.entries.is_empty()) {
-            return Err(AddError::Empty(self.place().to_owned()));
-        }
+        let tree = self.store.tree(&made.stored)?.filter(|tree| !tree.entries.is_empty());
+        let tree = tree.ok_or_else(|| AddError::Empty(self.place().to_owned()))?;
+        self.warn_of_loaders(&tree)?;
         let image = Image {
             toolchain: self.name.to_owned(),
             platform: self.platform,
@@ -128,6 +151,69 @@ impl Add<'_> {
             tree: made.locked,
         };
         Ok(self.replaced(lock, &recipe, image, packages))
+    }
+
+    /// Compares the archive with a checksum that the user wrote into the lock together with the toolchain's
+    /// name. Such a lock has no image yet. A folder has no such checksum.
+    fn check_written_by_hand(
+        &self,
+        lock: Option<&Lock>,
+        recipe: &Recipe,
+        packages: &[super::Package],
+    ) -> Result<(), AddError> {
+        let version = &recipe.version;
+        let expected = lock.and_then(|lock| lock.written_checksum(self.name, version));
+        let file = packages.iter().find(|package| matches!(package.pin, Pin::File(_)));
+        match (expected, file.map(super::Package::checksum)) {
+            (Some(expected), Some(actual)) if *expected != actual => {
+                Err(AddError::ChecksumMismatch {
+                    name: self.name.to_owned(),
+                    version: version.clone(),
+                    expected: expected.clone(),
+                    actual,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Warns of programs that no action could start, because an added toolchain has no C library beside it.
+    fn warn_of_loaders(&self, tree: &Tree) -> Result<(), StoreError> {
+        let mut found = Vec::new();
+        self.loaders(tree, "", &mut found)?;
+        let Some((first, loader)) = found.first() else { return Ok(()) };
+        let program = match found.len() {
+            1 => format!("`{first}` is dynamically linked"),
+            count => format!("`{first}` and {} more programs are dynamically linked", count - 1),
+        };
+        self.events.event(Event::Warning(&format!(
+            "{program}: an action can't start such a program, as the image of `{}` has no `{loader}` and no C library; \
+             add an archive whose programs are statically linked",
+            self.name
+        )));
+        Ok(())
+    }
+
+    /// Finds the programs of a tree that need a loader. `found` gets the path of each with that of its
+    /// loader.
+    fn loaders(
+        &self,
+        tree: &Tree,
+        above: &str,
+        found: &mut Vec<(String, String)>,
+    ) -> Result<(), StoreError> {
+        for (name, entry) in &tree.entries {
+            let path = format!("{above}{name}");
+            match entry {
+                Entry::Directory(child) => self.loaders(child, &format!("{path}/"), found)?,
+                Entry::File { digest, executable: true } => {
+                    let bytes = self.store.get(digest)?.unwrap_or_default();
+                    found.extend(elf::loader(&bytes).map(|loader| (path, loader.to_owned())));
+                }
+                Entry::File { .. } | Entry::Symlink { .. } | Entry::Subtree(_) => {}
+            }
+        }
+        Ok(())
     }
 
     fn replaced(
@@ -192,7 +278,7 @@ impl Add<'_> {
     }
 }
 
-/// The name becomes that of a folder.
+/// Returns true if the name can be that of a toolchain. It also becomes the name of a folder.
 fn is_name(name: &str) -> bool {
     let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     name.starts_with(lower) && name.chars().all(|c| lower(c) || "-_.".contains(c))
@@ -202,7 +288,7 @@ fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
-/// The first thing in a file's name that looks like a version: numbers with dots between.
+/// Returns the first part of a file's name that looks like a version: numbers with dots between them.
 fn version_in(file: &str) -> Option<&str> {
     let mut rest = file;
     while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {

@@ -1,21 +1,23 @@
-//! Toolchains that the catalogue lacks: one archive or folder of the user's, whose recipe is in the lock alone.
+//! Toolchains that the catalogue lacks. Each is one archive or folder of the user's, and its recipe is in the
+//! lock only.
 //!
-//! The recipe is always the same: what the archive holds stands at `usr/lib/NAME` of the image,
-//! without the one folder that archives usually have everything in. So the lock's image names it by
-//! a word, and its one package says the rest; whoever has the lock can make the same tree.
+//! The recipe is always the same: the content of the archive stands at `usr/lib/NAME` of the image, without
+//! the one folder in which most archives have everything. So the lock has a fixed word in the place of a
+//! recipe's id, and the image's only package says the rest. Whoever has the lock can make the same tree.
 
-use super::catalogue::UNPACKER_VERSION;
 use super::lock::{Image, Lock, Package, Pin, SourceKind};
-use super::{Layer, LocalPath, Origin, Platform, Recipe, UrlArchive};
+use super::recipe::UNPACKER_VERSION;
+use super::{Layer, LocalPath, Origin, Recipe, UrlArchive};
+use crate::platform::Platform;
 
 const PREFIX: &str = "added-";
 
-/// What stands in a lock in the place of a recipe's id.
+/// Returns the word that a lock has in the place of a recipe's id.
 pub(super) fn mark() -> String {
     format!("{PREFIX}{UNPACKER_VERSION}")
 }
 
-/// The recipe of a toolchain of one package.
+/// Returns the recipe of a toolchain that consists of one package.
 pub(super) fn recipe(name: &str, version: &str, platform: Platform, from: Origin) -> Recipe {
     let layer = Layer {
         from,
@@ -35,7 +37,7 @@ pub(super) fn recipe(name: &str, version: &str, platform: Platform, from: Origin
 }
 
 impl Image {
-    /// Whether its recipe is in the lock alone, and none of the catalogue's.
+    /// Returns true if the image's recipe is in the lock only and not in the catalogue.
     #[must_use]
     pub fn is_added(&self) -> bool {
         self.recipe.starts_with(PREFIX)
@@ -43,8 +45,8 @@ impl Image {
 }
 
 impl Lock {
-    /// The recipe of an image that was added by hand; `None` if this program makes it otherwise, or
-    /// if its package is none that can be added.
+    /// Returns the recipe of an image that was added by hand. Returns `None` if another version of the
+    /// unpacker made the image, or if its packages are not those of an added toolchain.
     pub(super) fn added_recipe(&self, image: &Image) -> Option<Recipe> {
         let mut packages = self.packages(&image.toolchain, image.platform);
         let (Some(package), None) = (packages.next(), packages.next()) else { return None };

@@ -1,26 +1,27 @@
-//! Tools that projects used to pin, and whose work this program does itself.
+//! Tools that projects used to pin, and whose work `run` does itself now. A lock may still name them.
 
 use std::fmt;
 
 use super::Catalogue;
 
-/// Name, and the crates that do the work in process.
+/// The names of the tools, each with the crates that do its work in this process.
 const BUILT_IN: [(&str, &str); 2] = [
     ("wasm-tools", "wit-component 0.262.0 wasmparser 0.262.0"),
     ("wit-bindgen", "wit-bindgen-core 0.63.0"),
 ];
 
-/// A tool that a lock may name, and that nothing is fetched for.
+/// A tool that a lock may name, but for which nothing is fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BuiltIn {
-    /// The tool.
+    /// The tool's name.
     pub name: &'static str,
     /// The crates that do its work, with their versions.
     pub crates: &'static str,
 }
 
 impl BuiltIn {
-    /// The tool of that name, if there is such a one and the catalogue has none.
+    /// Returns the built-in tool of that name. Returns `None` if there is none, or if the catalogue has a
+    /// toolchain of that name.
     #[must_use]
     pub fn of(name: &str, catalogue: &Catalogue) -> Option<Self> {
         let (name, crates) = BUILT_IN.into_iter().find(|(built_in, _)| *built_in == name)?;

@@ -1,22 +1,22 @@
-//! The catalogue: which toolchains exist, in which versions, and the recipes of their images.
+//! The catalogue: the toolchains that exist, their versions, and the recipes of their images.
 //!
-//! All of it is data (`catalogue/*.toml`); this file gives it types. A recipe with its version filled
-//! in has an id, a digest over everything that decides how its packages become an image, so that a
-//! lock made by another recipe is noticed.
+//! All of it is data in `catalogue/*.toml`, to which this file gives types. It fetches nothing and knows no
+//! registry's address.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::LazyLock;
 
-use cache::{Digest, DigestFunction};
-use serde::{Deserialize, Serialize};
+use semver::Version;
+use serde::Deserialize;
 
 use super::lock::Lock;
-use super::{Platform, resolution};
+use super::names::suggest;
+use super::origin::{Origin, UrlArchive};
+use super::recipe::{Layer, Recipe};
+use crate::platform::Platform;
 
-/// Changed whenever the unpackers make other trees of the same packages.
-pub(super) const UNPACKER_VERSION: u32 = 1;
-
-/// Everything that can be installed.
+/// All toolchains that can be installed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
@@ -28,20 +28,20 @@ pub struct Catalogue {
     pins: Pins,
 }
 
-/// The lock that says which packages the recipes were tried with.
+/// The lock with the packages that the recipes were tested with.
 #[derive(Clone, Debug, Default)]
 enum Pins {
-    /// A catalogue of one's own has none.
+    /// A catalogue of the user's own has no pins.
     #[default]
     None,
-    /// Those that this program has embedded.
+    /// The pins that are embedded in this program.
     Builtin,
-    /// Those of a test.
+    /// The pins of a test.
     #[cfg(test)]
     Lock(Lock),
 }
 
-/// Rules for every layer of a source.
+/// The rules that apply to all layers from a source.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Defaults {
@@ -58,19 +58,32 @@ struct Rules {
     exclude: Vec<String>,
 }
 
-/// One toolchain, in all its versions.
+/// A toolchain of the catalogue, with all its versions.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Toolchain {
-    /// What it is, in one line.
+    /// A description of one line.
     pub about: String,
-    /// The version taken when nobody asks for one.
+    /// The version that is taken if the project asks for none.
     pub default: String,
+    /// Versions that replace the default beside older versions of another toolchain. The first that fits is
+    /// taken.
+    #[serde(default)]
+    beside: Vec<Beside>,
     #[serde(rename = "recipe")]
     recipes: Vec<Versions>,
 }
 
-/// A recipe and the versions and platforms it serves.
+/// A default version for projects whose lock has `toolchain` in a version older than `before`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Beside {
+    toolchain: String,
+    before: String,
+    version: String,
+}
+
+/// A recipe with the versions and platforms that it is for.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Versions {
@@ -82,191 +95,43 @@ struct Versions {
     layers: Vec<Layer>,
 }
 
-/// How the image of one version of a toolchain is made, for one platform.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Recipe {
-    /// The toolchain's name.
-    pub toolchain: String,
-    /// Its version.
-    pub version: String,
-    /// The platform.
-    pub platform: Platform,
-    /// The packages, in the order in which they are unpacked.
-    pub layers: Vec<Layer>,
-    /// Symbolic links of the image: path and target.
-    pub links: BTreeMap<String, String>,
-}
-
-/// Packages of one source, unpacked by the same rules.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Layer {
-    /// The packages.
-    pub from: Origin,
-    /// The folder of the image they are unpacked to; the root if empty.
-    #[serde(default)]
-    pub at: String,
-    /// Whether the one folder that an archive has everything in is left out.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub strip: bool,
-    /// Archive folder → image folder.
-    #[serde(default)]
-    pub rename: BTreeMap<String, String>,
-    /// Globs over image paths that are left out.
-    #[serde(default)]
-    pub exclude: Vec<String>,
-    /// Globs over image paths that are made executable.
-    #[serde(default)]
-    pub executable: Vec<String>,
-}
-
-/// The packages of a layer, by their source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    /// A crate's sources from a Cargo registry.
-    Crates(CratePackage),
-    /// Binary packages of a Debian suite.
-    Debian(DebianPackages),
-    /// Packages of an npm registry, with all they need.
-    Npm(NpmPackages),
-    /// A wheel from the Python package index.
-    Pypi(Wheel),
-    /// Components of a Rust release.
-    Rustup(RustComponents),
-    /// An archive at a URL.
-    Url(UrlArchive),
-    /// A folder or an archive on this machine.
-    Path(LocalPath),
-}
-
-/// A crate's sources from a Cargo registry, without the folder that they are packed in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CratePackage {
-    /// The crate's name.
-    pub package: String,
-    /// Its version.
-    pub version: String,
-}
-
-/// Binary packages of a Debian suite.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DebianPackages {
-    /// The code name of the release: `bookworm`.
-    pub suite: String,
-    /// The archive area: `main`.
-    pub component: String,
-    /// The names of the binary packages. Nothing is added for their dependencies.
-    pub packages: Vec<String>,
-}
-
-/// Packages of an npm registry, with all they need.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NpmPackages {
-    /// What to get: name → version, no range.
-    pub packages: BTreeMap<String, String>,
-    /// Versions to take of packages that these need, whatever they ask for: name → version.
-    #[serde(default)]
-    pub overrides: BTreeMap<String, String>,
-}
-
-/// A wheel from the Python package index.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Wheel {
-    /// What to get: `NAME==VERSION`.
-    pub requirement: String,
-    /// The platform tags that are allowed, without the machine: `manylinux_2_28`.
-    pub platforms: Vec<String>,
-    /// The version of the Python that will run it.
-    pub python: String,
-}
-
-/// Components of a Rust release.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RustComponents {
-    /// Components for the host: `rustc`, `cargo`, `rust-std`.
-    pub components: Vec<String>,
-    /// Further targets whose standard library is wanted.
-    #[serde(default)]
-    pub targets: Vec<String>,
-}
-
-/// An archive at a URL.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UrlArchive {
-    /// Where it is: `https:`, `http:` or `file:`.
-    pub url: String,
-    /// The SHA-256 of its bytes, in hexadecimal. A catalogue always has it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
-}
-
-/// A folder or an archive on this machine.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LocalPath {
-    /// Its path.
-    pub path: String,
-}
-
-/// What is wrong with a request to the catalogue, or with a catalogue.
+/// An error in a request to the catalogue, or in a catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogueError {
     /// There is no toolchain of that name.
     #[error("there is no toolchain `{name}`{}", suggest(.known, .name))]
     Unknown {
-        /// The name asked for.
+        /// The name that was asked for.
         name: String,
-        /// The names there are.
+        /// The names in the catalogue.
         known: Vec<String>,
     },
     /// The toolchain has no such version.
     #[error("toolchain `{name}` has no version `{version}`, known: {}", known.join(", "))]
     UnknownVersion {
-        /// The toolchain.
+        /// The toolchain's name.
         name: String,
-        /// The version asked for.
+        /// The version that was asked for.
         version: String,
-        /// The versions there are.
+        /// The versions in the catalogue.
         known: Vec<String>,
     },
     /// There is no image of the toolchain for that platform.
     #[error("toolchain `{name}` {version} has no image for {platform}")]
     NoPlatform {
-        /// The toolchain.
+        /// The toolchain's name.
         name: String,
-        /// The version asked for.
+        /// The version that was asked for.
         version: String,
-        /// The platform asked for.
+        /// The platform that was asked for.
         platform: Platform,
     },
-    /// The text is no catalogue.
+    /// The text is not a valid catalogue.
     #[error("invalid toolchain catalogue: {0}")]
     Syntax(String),
 }
 
-/// The nearest of the known names, or all of them, as the end of a message.
-pub(super) fn suggest(known: &[String], name: &str) -> String {
-    let near = known.iter().max_by(|a, b| {
-        let score = |candidate: &str| strsim::jaro_winkler(candidate, name);
-        score(a).total_cmp(&score(b))
-    });
-    match near {
-        Some(near) if strsim::jaro_winkler(near, name) > 0.8 => {
-            format!(" (did you mean `{near}`?)")
-        }
-        None => String::new(),
-        Some(_) => format!(", known: {}", known.join(", ")),
-    }
-}
-
-/// The files of the embedded catalogue, as one text.
+/// The files of the embedded catalogue, concatenated.
 const TEXT: &str = concat!(
     include_str!("catalogue/defaults.toml"),
     include_str!("catalogue/cargo-component.toml"),
@@ -275,9 +140,20 @@ const TEXT: &str = concat!(
     include_str!("catalogue/go.toml"),
     include_str!("catalogue/jco.toml"),
     include_str!("catalogue/rust.toml"),
+    include_str!("catalogue/tinygo-go.toml"),
     include_str!("catalogue/typescript.toml"),
     include_str!("catalogue/zig.toml"),
 );
+
+/// The text of a lock with the default version of every toolchain for every platform, as `run toolchain sync
+/// --upgrade` makes it.
+const PINS: &str = include_str!("catalogue/pins.lock.toml");
+
+/// The pins of the embedded catalogue. They are parsed when something is resolved for the first time, because
+/// few commands resolve anything.
+static PINNED: LazyLock<Lock> = LazyLock::new(|| {
+    Lock::parse(PINS, Path::new("pins.lock.toml")).expect("a test reads the embedded pins")
+});
 
 static BUILTIN: LazyLock<Catalogue> = LazyLock::new(|| {
     let catalogue = Catalogue::parse(TEXT).expect("a test parses the embedded catalogue");
@@ -285,51 +161,58 @@ static BUILTIN: LazyLock<Catalogue> = LazyLock::new(|| {
 });
 
 impl Catalogue {
-    /// The catalogue of this program.
+    /// Returns the catalogue of this program.
     #[must_use]
     pub fn builtin() -> &'static Self {
         &BUILTIN
     }
 
-    /// Reads a catalogue of the same form, for toolchains of one's own.
+    /// Reads a catalogue of the same format, for toolchains of one's own.
     ///
     /// # Errors
-    /// The text is no catalogue, or a toolchain's default version is none of its versions.
+    /// The text is not a valid catalogue, a default version is not among the toolchain's versions, or a
+    /// layer's URL has no checksum.
     pub fn parse(text: &str) -> Result<Self, CatalogueError> {
         let catalogue: Self =
             toml::from_str(text).map_err(|error| CatalogueError::Syntax(error.to_string()))?;
         for (name, toolchain) in &catalogue.toolchains {
             toolchain.check_version(name, &toolchain.default)?;
+            for Beside { before, version, .. } in &toolchain.beside {
+                toolchain.check_version(name, version)?;
+                Version::parse(before)
+                    .map_err(|error| CatalogueError::Syntax(format!("`{before}`: {error}")))?;
+            }
             toolchain.check_urls(name)?;
         }
         Ok(catalogue)
     }
 
-    /// The packages that the recipes were tried with, as a lock; a catalogue of one's own has none.
+    /// Returns the lock with the packages that the recipes were tested with, or `None` for a catalogue of the
+    /// user's own.
     pub(super) fn pins(&self) -> Option<&Lock> {
         match &self.pins {
             Pins::None => None,
-            Pins::Builtin => Some(&resolution::BUILTIN),
+            Pins::Builtin => Some(&PINNED),
             #[cfg(test)]
             Pins::Lock(lock) => Some(lock),
         }
     }
 
-    /// The same catalogue with pins.
+    /// Returns the same catalogue with these pins.
     #[cfg(test)]
     pub(super) fn with_pins(self, lock: Lock) -> Self {
         Self { pins: Pins::Lock(lock), ..self }
     }
 
-    /// The names of all toolchains, sorted.
+    /// Returns the names of all toolchains, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.toolchains.keys().map(String::as_str)
     }
 
-    /// The toolchain of that name.
+    /// Returns the toolchain of that name.
     ///
     /// # Errors
-    /// There is none.
+    /// The catalogue has no toolchain of that name.
     pub fn toolchain(&self, name: &str) -> Result<&Toolchain, CatalogueError> {
         self.toolchains.get(name).ok_or_else(|| CatalogueError::Unknown {
             name: name.to_owned(),
@@ -337,10 +220,10 @@ impl Catalogue {
         })
     }
 
-    /// The recipe of one version of a toolchain, with its version and platform filled in.
+    /// Returns the recipe of one version of a toolchain for a platform. Placeholders for both are replaced.
     ///
     /// # Errors
-    /// There is no such toolchain, version, or image for the platform.
+    /// The catalogue has no such toolchain or version, or no image for the platform.
     pub fn recipe(
         &self,
         name: &str,
@@ -394,39 +277,32 @@ impl Catalogue {
     }
 }
 
-impl CratePackage {
-    /// The crate as cargo's commands name it.
-    pub(crate) fn key(&self) -> String {
-        format!("{}@{}", self.package, self.version)
-    }
-
-    /// The folder that it is packed in.
-    pub(crate) fn folder(&self) -> String {
-        format!("{}-{}", self.package, self.version)
-    }
-
-    /// The name of its archive.
-    pub(crate) fn file(&self) -> String {
-        format!("{}.crate", self.folder())
-    }
-}
-
 impl Toolchain {
-    /// The platforms that there are recipes of a version for.
+    /// Returns the platforms for which there are recipes of a version.
     pub fn platforms<'a>(&'a self, version: &'a str) -> impl Iterator<Item = Platform> {
         let has = move |recipe: &&Versions| recipe.versions.iter().any(|known| known == version);
         self.recipes.iter().filter(has).flat_map(|recipe| recipe.platforms.iter().copied())
     }
 
-    /// Every version there is a recipe for, as listed.
+    /// Returns the version that is taken if the project asks for none, given the other versions in its lock.
+    pub(super) fn default_beside(&self, lock: &Lock) -> &str {
+        let read = |version: &str| Version::parse(version).ok();
+        let fits = |beside: &&Beside| {
+            let locked = lock.version(&beside.toolchain).and_then(read);
+            locked.zip(read(&beside.before)).is_some_and(|(locked, before)| locked < before)
+        };
+        self.beside.iter().find(fits).map_or(&self.default, |beside| &beside.version)
+    }
+
+    /// Returns all versions that have a recipe, in the order of the catalogue.
     pub fn versions(&self) -> impl Iterator<Item = &str> {
         self.recipes.iter().flat_map(|recipe| recipe.versions.iter().map(String::as_str))
     }
 
-    /// Whether there is a recipe for the version; `name` is the toolchain's, for the message.
+    /// Checks that there is a recipe for the version. `name` is the toolchain's name for the error message.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no recipe for the version.
     pub fn check_version(&self, name: &str, version: &str) -> Result<(), CatalogueError> {
         if self.versions().any(|known| known == version) {
             return Ok(());
@@ -452,17 +328,6 @@ impl Toolchain {
     }
 }
 
-impl Recipe {
-    /// A digest over everything that decides how the packages become an image, except the
-    /// packages' own versions.
-    #[must_use]
-    pub fn id(&self) -> String {
-        let text = serde_json::to_vec(&(UNPACKER_VERSION, self))
-            .expect("strings, lists and maps with string keys can be written as JSON");
-        Digest::of(DigestFunction::Sha256, &text).hex()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -480,7 +345,7 @@ mod tests {
             let recipe = recipe(name);
             assert!(!recipe.layers.is_empty(), "{name}");
             for layer in &recipe.layers {
-                crate::toolchain::unpack::Placement::new(layer).unwrap();
+                crate::package::unpack::Placement::new(layer.rules()).unwrap();
             }
         }
         let names = [
@@ -490,15 +355,16 @@ mod tests {
             "go",
             "jco",
             "rust",
+            "tinygo-go",
             "typescript",
             "zig",
         ];
         assert_eq!(catalogue.names().collect::<Vec<_>>(), names);
         use super::super::{
-            CARGO_COMPONENT, COMPONENTIZE_PY, ESBUILD, GO, JCO, RUST, TYPESCRIPT, ZIG,
+            CARGO_COMPONENT, COMPONENTIZE_PY, ESBUILD, GO, JCO, RUST, TINYGO_GO, TYPESCRIPT, ZIG,
         };
         assert_eq!(
-            [CARGO_COMPONENT, COMPONENTIZE_PY, ESBUILD, GO, JCO, RUST, TYPESCRIPT, ZIG],
+            [CARGO_COMPONENT, COMPONENTIZE_PY, ESBUILD, GO, JCO, RUST, TINYGO_GO, TYPESCRIPT, ZIG],
             names
         );
     }
@@ -558,7 +424,7 @@ mod tests {
         check(&unpinned, "`file:/x` of toolchain `x` has no `sha256`");
     }
 
-    /// Locks of released versions have these.
+    /// Locks that released versions of `run` have written contain these ids.
     #[test]
     fn the_ids_of_released_recipes_stay() {
         let check = |name: &str, version: &str, expect: &str| {
@@ -571,6 +437,22 @@ mod tests {
             "0.25.1",
             "3f815a674cd094094cb593b3c1fd0f46cb7999d58c60824929d1f05e01124093",
         );
+    }
+
+    #[test]
+    fn a_default_may_follow_another_toolchain() {
+        let go = Catalogue::builtin().toolchain("tinygo-go").unwrap();
+        let check = |tinygo: Option<&str>, expect: &str| {
+            let mut lock = Lock::default();
+            lock.toolchains.extend(tinygo.map(|version| ("tinygo".into(), version.into())));
+            assert_eq!(go.default_beside(&lock), expect, "{tinygo:?}");
+        };
+        check(Some("0.33.0"), "1.23.9");
+        check(Some("0.36.0-dev"), "1.23.9");
+        check(Some("0.36.0"), "1.24.11");
+        check(Some("0.40.1"), &go.default);
+        check(Some("unversioned"), &go.default);
+        check(None, &go.default);
     }
 
     #[test]

@@ -1,46 +1,50 @@
-//! Putting an image together: the packages of a recipe, in its order, and its links, as one tree.
+//! Assembles an image: unpacks the packages of a recipe in its order, adds its links, and makes one tree of
+//! them.
+//!
+//! It does not decide about versions: packages that a lock has are kept, and sources resolve the others.
 
 use std::collections::BTreeSet;
 
 use cache::{Digest, Entry, Tree, TreeError};
 
-use super::catalogue::{Layer, NpmPackages, Origin, Recipe};
-use super::lock::{Package, SourceKind, TREE_FUNCTION};
+use super::lock::{Package, SourceKind};
+use super::origin::{NpmPackages, Origin};
+use super::recipe::{Layer, Recipe};
 use super::source::{Resolved, Session, SourceError, npm, resolve};
-use super::unpack::{Contents, Naming};
+use crate::package::unpack::{Contents, Naming, TREE_FUNCTION};
 
-/// An image that is whole in the store.
+/// An image that is complete in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Made {
-    /// Its tree by the store's function.
+    /// The digest of its tree by the store's function.
     pub(crate) stored: Digest,
-    /// Its tree by the lock's function.
+    /// The digest of its tree by the lock's function.
     pub(crate) locked: Digest,
 }
 
-/// Why an image can't be put together.
+/// The reason why an image can't be assembled.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// A package can't be had.
+    /// A package can't be fetched or unpacked.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// Two packages, or a package and a link of the recipe, have the same path.
     #[error("cannot add {package} to the image of `{toolchain}`")]
     Conflict {
-        /// The toolchain.
+        /// The toolchain's name.
         toolchain: String,
-        /// The package that came second.
+        /// The package or link that was added second.
         package: String,
-        /// What is wrong.
+        /// The problem with the path.
         #[source]
         source: Box<TreeError>,
     },
-    /// The tree can't be hashed.
+    /// The digest of the tree can't be computed.
     #[error("the image of `{toolchain}` makes no tree")]
     Tree {
-        /// The toolchain.
+        /// The toolchain's name.
         toolchain: String,
-        /// Why.
+        /// The problem with the tree.
         #[source]
         source: Box<TreeError>,
     },
@@ -52,7 +56,8 @@ impl From<cache::StoreError> for ImageError {
     }
 }
 
-/// The packages of a recipe: those of `locked` that fit, and for the rest what their sources have now.
+/// Returns the packages of a recipe: those of `locked` that belong to it, and for the others the packages
+/// that their sources have now.
 pub(crate) fn resolve_packages(
     session: &Session<'_>,
     recipe: &Recipe,
@@ -68,7 +73,7 @@ pub(crate) fn resolve_packages(
     Ok(packages)
 }
 
-/// The packages of a layer that names each of them.
+/// Resolves a layer that lists each of its packages.
 fn listed(
     session: &Session<'_>,
     recipe: &Recipe,
@@ -87,7 +92,7 @@ fn listed(
     keys.iter().map(package).collect()
 }
 
-/// The packages of a layer that names a few, and whose source knows what else they need.
+/// Resolves a layer that lists a few packages, and whose source knows which others they need.
 fn closure(
     session: &Session<'_>,
     recipe: &Recipe,
@@ -115,7 +120,7 @@ fn found_package(recipe: &Recipe, key: &str, found: &[Resolved]) -> Result<Packa
 }
 
 impl Resolved {
-    /// As it stands in a lock.
+    /// Returns the package as a lock has it.
     fn locked(&self, recipe: &Recipe) -> Package {
         Package {
             toolchain: recipe.toolchain.clone(),
@@ -129,7 +134,7 @@ impl Resolved {
     }
 }
 
-/// Fetches and unpacks the packages, several at once, and puts the image into the store.
+/// Fetches and unpacks the packages, several at once, and puts the image's tree into the store.
 pub(crate) fn make(
     session: &Session<'_>,
     recipe: &Recipe,
@@ -178,15 +183,15 @@ fn tree(
 }
 
 impl Recipe {
-    /// The layer that a package is one of.
+    /// Returns the layer that a package belongs to.
     pub(super) fn layer_of(&self, package: &Package) -> Option<&Layer> {
         self.layers.iter().find(|layer| layer.holds(package, self.platform))
     }
 }
 
 impl Layer {
-    /// What the packages of the layer are called in it.
-    fn keys(&self, platform: super::Platform) -> Vec<String> {
+    /// Returns the names by which the layer's origin lists its packages.
+    fn keys(&self, platform: crate::platform::Platform) -> Vec<String> {
         match &self.from {
             Origin::Crates(from) => vec![from.key()],
             Origin::Debian(from) => from.packages.clone(),
@@ -198,15 +203,15 @@ impl Layer {
         }
     }
 
-    /// Whether the package is one of the layer's.
-    fn holds(&self, package: &Package, platform: super::Platform) -> bool {
+    /// Returns true if the package belongs to the layer.
+    fn holds(&self, package: &Package, platform: crate::platform::Platform) -> bool {
         match &self.from {
             Origin::Npm(_) => npm::place(self, package).is_some(),
             _ => self.keys(platform).iter().any(|key| self.has(key, package)),
         }
     }
 
-    /// Whether the package is the one that the layer calls `key`.
+    /// Returns true if the package is the one that the layer lists as `key`.
     fn has(&self, key: &str, package: &Package) -> bool {
         let kind = match &self.from {
             Origin::Crates(_) => SourceKind::Crates,

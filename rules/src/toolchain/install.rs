@@ -1,43 +1,48 @@
-//! Installing a locked image: its tree is in the store afterwards, or nothing is.
+//! Installs a locked image: makes its tree with all files present in the store.
+//!
+//! It never chooses versions. Only what the lock pins is fetched, and the image has to be the locked tree.
 
-use cache::{Digest, DiskStore, Entry, StoreError, Tree};
+use cache::{ContentStore, Digest, Entry, StoreError, Tree};
 
 use super::image::{self, ImageError, Made};
-use super::lock::{Image, Lock, Package, Stale, TREE_FUNCTION};
+use super::lock::{Image, Lock, Package, Stale};
 use super::source::Session;
-use super::{Catalogue, CatalogueError, Events, Platform, Recipe, Registries};
+use super::{Catalogue, CatalogueError, Recipe};
+use crate::package::unpack::TREE_FUNCTION;
+use crate::package::{Events, Registries};
+use crate::platform::Platform;
 
-/// Why an image can't be installed.
+/// The reason why an image can't be installed.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
-    /// The lock does not have it.
+    /// The lock does not have the image.
     #[error(transparent)]
     Stale(#[from] Stale),
-    /// This program has no recipe for it.
+    /// This program has no recipe for the image.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
-    /// It can't be made.
+    /// The image can't be assembled.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// The store can't be used.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The packages are as locked, but make another tree.
+    /// The packages are the locked ones, but the tree that they make is not.
     #[error("the image of `{toolchain}` {version} is {actual}, the lock says {expected}")]
     ImageMismatch {
-        /// The toolchain.
+        /// The toolchain's name.
         toolchain: String,
         /// Its version.
         version: String,
-        /// The tree in the lock.
+        /// The digest of the tree in the lock.
         expected: Box<Digest>,
-        /// The tree the packages make.
+        /// The digest of the tree that the packages make.
         actual: Box<Digest>,
     },
 }
 
 impl InstallError {
-    /// Whether other bytes came than were pinned.
+    /// Returns true if other bytes came than were pinned.
     #[must_use]
     pub const fn is_mismatch(&self) -> bool {
         match self {
@@ -47,33 +52,33 @@ impl InstallError {
         }
     }
 
-    /// Whether it only stopped because the user wanted it to.
+    /// Returns true if the work was stopped because the user wanted it.
     #[must_use]
     pub const fn is_cancelled(&self) -> bool {
         matches!(self, Self::Image(ImageError::Source(source)) if source.is_cancelled())
     }
 }
 
-/// The installation of locked images.
+/// The values with which locked images are installed.
 #[derive(Clone, Copy)]
 pub struct Install<'a> {
-    /// Where packages and images go.
-    pub store: &'a DiskStore,
-    /// The recipes.
+    /// The store that gets packages and images.
+    pub store: &'a ContentStore,
+    /// The catalogue with the recipes.
     pub catalogue: &'a Catalogue,
-    /// What is locked.
+    /// The lock that pins the images.
     pub lock: &'a Lock,
     /// The platform of the images.
     pub platform: Platform,
-    /// How registries are reached.
+    /// The settings by which registries are reached.
     pub registries: &'a Registries,
-    /// Who is told, and asked whether to stop.
+    /// The receiver of events, which may also stop the work.
     pub events: &'a dyn Events,
 }
 
 impl Install<'_> {
-    /// Makes the image of a toolchain present in the store and gives its tree, by the store's
-    /// function. What the store has is not fetched. Blocks.
+    /// Makes the image of a toolchain present in the store and returns the digest of its tree by the store's
+    /// function. What the store has is not fetched. Blocks until all is done.
     ///
     /// # Errors
     /// See [`InstallError`].
@@ -104,7 +109,7 @@ impl Install<'_> {
     }
 }
 
-/// Puts an image together from locked packages, which have to make the locked tree.
+/// Assembles an image from locked packages, and checks that it is the locked tree.
 pub(super) fn make_as_pinned(
     session: &Session<'_>,
     recipe: &Recipe,
@@ -123,9 +128,9 @@ pub(super) fn make_as_pinned(
     })
 }
 
-/// Whether the store has a tree with all its files.
-pub(super) fn is_whole(store: &DiskStore, digest: &Digest) -> Result<bool, StoreError> {
-    fn has_files(store: &DiskStore, tree: &Tree) -> bool {
+/// Returns true if the store has a tree with all its files.
+pub(super) fn is_whole(store: &ContentStore, digest: &Digest) -> Result<bool, StoreError> {
+    fn has_files(store: &ContentStore, tree: &Tree) -> bool {
         tree.entries.values().all(|entry| match entry {
             Entry::Directory(child) => has_files(store, child),
             Entry::File { digest, .. } => store.contains(digest),

@@ -1,64 +1,66 @@
-//! What a lock pins, and how much of it the store has.
+//! Lists what a lock pins, and how much of it the store has. It only reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cache::{Digest, DigestFunction, DiskStore, Entry, StoreError, Tree};
+use cache::{ContentStore, Digest, DigestFunction, Entry, StoreError, Tree};
 
-use super::Platform;
-use super::lock::{Image, Lock, Pin, SourceKind, TREE_FUNCTION};
+use super::lock::{Image, Lock, Pin, SourceKind};
+use crate::package::unpack::TREE_FUNCTION;
+use crate::platform::Platform;
 
 /// A pinned image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pinned {
-    /// The toolchain.
+    /// The toolchain's name.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The platform.
+    /// The platform that the image is for.
     pub platform: Platform,
-    /// Whether it was added by hand.
+    /// True if the toolchain was added by hand.
     pub added: bool,
-    /// The sources of its packages, each once.
+    /// The sources of the packages, without duplicates.
     pub sources: Vec<SourceKind>,
-    /// How many packages it has.
+    /// The number of packages.
     pub packages: usize,
-    /// How much of it the store has.
+    /// The part of the image that the store has.
     pub presence: Presence,
-    /// How many bytes its files have, once each, if the store has their names.
+    /// The total size of the files in bytes, each content counted once. `None` if the store does not have the
+    /// tree that lists them.
     pub unpacked: Option<u64>,
-    /// How many bytes of packages the store keeps for it.
+    /// The total size in bytes of the image's packages that the store keeps.
     pub kept: u64,
 }
 
-/// How much of an image a store has.
+/// The part of an image that a store has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Presence {
-    /// All of it.
+    /// The store has the whole image.
     Whole,
     /// Some files are missing.
     Partial,
-    /// Nothing: it is installed when something needs it.
+    /// The store does not have the tree. The image is installed when something needs it.
     Absent,
-    /// A store that names trees by another function than the lock can't tell.
+    /// Not known, because the store's digest function differs from the lock's.
     Unknown,
 }
 
 impl Lock {
-    /// All pinned images, by toolchain and platform.
+    /// Returns all pinned images, in the order of the lock.
     ///
     /// # Errors
     /// The store can't be read.
-    pub fn inventory(&self, store: &DiskStore) -> Result<Vec<Pinned>, StoreError> {
-        let packages = DiskStore::open(store.root(), DigestFunction::Sha256)?;
+    pub fn inventory(&self, store: &ContentStore) -> Result<Vec<Pinned>, StoreError> {
+        let packages = ContentStore::open(store.root(), DigestFunction::Sha256)?;
         self.images.iter().map(|image| self.pinned(image, store, &packages)).collect()
     }
 
     fn pinned(
         &self,
         image: &Image,
-        store: &DiskStore,
-        packages: &DiskStore,
+        store: &ContentStore,
+        packages: &ContentStore,
     ) -> Result<Pinned, StoreError> {
         let (presence, unpacked) = presence(store, &image.tree)?;
         let of_image = || self.packages(&image.toolchain, image.platform);
@@ -81,8 +83,8 @@ impl Lock {
     }
 }
 
-/// How much of a tree a store has, and the size of its files.
-fn presence(store: &DiskStore, tree: &Digest) -> Result<(Presence, Option<u64>), StoreError> {
+/// Returns the part of a tree that a store has, and the total size of the tree's files.
+fn presence(store: &ContentStore, tree: &Digest) -> Result<(Presence, Option<u64>), StoreError> {
     if store.function() != TREE_FUNCTION {
         return Ok((Presence::Unknown, None));
     }
@@ -93,7 +95,7 @@ fn presence(store: &DiskStore, tree: &Digest) -> Result<(Presence, Option<u64>),
     Ok((presence, Some(files.values().sum())))
 }
 
-/// The files of a tree, each content once, with their sizes.
+/// Returns the files of a tree by digest, with their sizes. Each content comes once.
 fn files(tree: &Tree) -> BTreeMap<Digest, u64> {
     fn add(tree: &Tree, files: &mut BTreeMap<Digest, u64>) {
         for entry in tree.entries.values() {

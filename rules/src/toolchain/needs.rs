@@ -1,7 +1,10 @@
-//! Which toolchains a project needs: asked for by its languages, by name.
+//! The toolchains that a project needs. Its languages ask for them by name.
+//!
+//! Nothing here knows what a toolchain contains or which versions a lock has.
 
 use std::collections::BTreeMap;
 
+use super::names::is_in_no_registry;
 use super::{Catalogue, CatalogueError};
 
 /// The set of toolchains that a project needs, ordered by name.
@@ -11,56 +14,59 @@ pub struct Toolchains {
 }
 
 impl Toolchains {
-    /// Nothing needed yet.
+    /// Returns an empty set.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks for a toolchain, in the version of the lock or else the catalogue's default.
+    /// Asks for a toolchain, in the locked version or else in the catalogue's default version. A toolchain
+    /// that no registry offers has to be in the lock.
     ///
     /// # Errors
     /// There is no toolchain of that name.
     pub fn need(&mut self, name: &str) -> Result<(), CatalogueError> {
-        Catalogue::builtin().toolchain(name)?;
+        if !is_in_no_registry(name) {
+            Catalogue::builtin().toolchain(name)?;
+        }
         self.versions.entry(name.to_owned()).or_default();
         Ok(())
     }
 
-    /// Asks for a toolchain in one version, whatever the lock says.
+    /// Asks for one version of a toolchain, whatever the lock has.
     ///
     /// # Errors
-    /// There is no toolchain of that name, or none of that version.
+    /// There is no toolchain of that name, or it has no such version.
     pub fn need_version(&mut self, name: &str, version: &str) -> Result<(), CatalogueError> {
         Catalogue::builtin().toolchain(name)?.check_version(name, version)?;
         self.versions.insert(name.to_owned(), Some(version.to_owned()));
         Ok(())
     }
 
-    /// Asks for toolchains of another catalogue than the program's.
+    /// Asks for toolchains by name without looking into the catalogue.
     #[cfg(test)]
     pub(crate) fn unchecked(names: &[&str]) -> Self {
         Self { versions: names.iter().map(|&name| (name.to_owned(), None)).collect() }
     }
 
-    /// The names, and the versions where one was asked for.
+    /// Returns the names of the toolchains, each with the version if one was asked for.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         self.versions.iter().map(|(name, version)| (name.as_str(), version.as_deref()))
     }
 
-    /// Whether a toolchain is needed.
+    /// Returns true if the toolchain is needed.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.versions.contains_key(name)
     }
 
-    /// The version that was asked for.
+    /// Returns the version of a toolchain that was asked for, or `None` if none was.
     #[must_use]
     pub fn version(&self, name: &str) -> Option<&str> {
         self.versions.get(name)?.as_deref()
     }
 
-    /// Whether nothing is needed.
+    /// Returns true if no toolchain is needed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.versions.is_empty()
@@ -77,8 +83,9 @@ mod tests {
         needed.need_version("rust", "1.95.0").unwrap();
         needed.need("rust").unwrap();
         needed.need("componentize-py").unwrap();
+        needed.need("tinygo").unwrap();
         let all: Vec<_> = needed.iter().collect();
-        assert_eq!(all, [("componentize-py", None), ("rust", Some("1.95.0"))]);
+        assert_eq!(all, [("componentize-py", None), ("rust", Some("1.95.0")), ("tinygo", None)]);
     }
 
     #[test]

@@ -1,14 +1,15 @@
-//! Where a recipe differs by platform in a name alone: `{machine}` and the like, so that one recipe serves all.
+//! Placeholders such as `{machine}`, which let one recipe serve all platforms when only names differ.
 //!
-//! They are filled in before a recipe gets its id, so a recipe that says `{debian-cpu}` has, for one
-//! platform, the id of one that has the name written out.
+//! They are replaced before a recipe gets its id. So a recipe with `{debian-cpu}` has the same id on one
+//! platform as a recipe that has the name written out.
 
 use std::collections::BTreeMap;
 
-use super::{Layer, Origin, Platform};
+use super::{Layer, Origin};
+use crate::platform::Platform;
 
 impl Platform {
-    /// What stands for a word of the platform in a recipe, and the word.
+    /// Returns the placeholders of recipes, each with the word that replaces it on this platform.
     const fn placeholders(self) -> [(&'static str, &'static str); 4] {
         match self {
             Self::Aarch64Linux => [
@@ -26,20 +27,20 @@ impl Platform {
         }
     }
 
-    /// The text with the platform's words filled in. Other braces stay: globs have them, too.
+    /// Returns the text with its placeholders replaced. Other braces stay, because globs have them, too.
     pub(super) fn fill_in(self, text: &str) -> String {
         let placeholders = self.placeholders().into_iter();
         placeholders.fold(text.to_owned(), |text, (name, word)| text.replace(name, word))
     }
 
-    /// The same for keys and values.
+    /// Does the same for keys and values.
     pub(super) fn fill_in_map(self, map: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         map.iter().map(|(key, value)| (self.fill_in(key), self.fill_in(value))).collect()
     }
 }
 
 impl Layer {
-    /// The layer for one platform.
+    /// Returns the layer with the placeholders replaced for a platform.
     pub(super) fn on(mut self, platform: Platform) -> Self {
         let fill_in = |text: &mut String| *text = platform.fill_in(text);
         match &mut self.from {

@@ -1,39 +1,41 @@
-//! What stands in a lock without having an effect on the project. Kept, and told.
+//! Finds the entries of a lock that have no effect on the project. They stay in the lock, and the user is
+//! told about them.
 
 use std::fmt;
 
+use super::names::is_in_no_registry;
 use super::{BuiltIn, Catalogue, Lock, Toolchains};
 
 /// An entry of a lock that no component uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Idle {
-    /// This program does what it is for; its version has no effect.
+    /// A tool whose work this program does itself, so that its version has no effect.
     BuiltIn {
         /// The version in the lock.
         version: String,
-        /// The tool.
+        /// The tool, with the crates that do its work.
         built_in: BuiltIn,
     },
-    /// It is pinned, and no component needs it.
+    /// A toolchain that is pinned, but that no component needs.
     Unused {
-        /// The toolchain.
+        /// The toolchain's name.
         name: String,
         /// The version in the lock.
         version: String,
     },
-    /// It is named, but not pinned, as no component needs it.
+    /// A toolchain that is named but not pinned, because no component needs it.
     Unpinned {
-        /// The toolchain.
+        /// The toolchain's name.
         name: String,
         /// The version in the lock.
         version: String,
-        /// Whether this program could install it.
+        /// True if this program can install that version.
         known: bool,
     },
 }
 
 impl Lock {
-    /// The entries that no component uses. What was added by hand is not among them.
+    /// Returns the entries that no component uses, without toolchains that were added by hand.
     #[must_use]
     pub fn idle(&self, needed: &Toolchains, catalogue: &Catalogue) -> Vec<Idle> {
         let idle = self.toolchains.iter().filter(|(name, _)| !needed.has(name));
@@ -60,6 +62,10 @@ impl fmt::Display for Idle {
             Self::Unused { name, version } => {
                 write!(f, "{name} {version}: no component needs it; --prune drops it")
             }
+            Self::Unpinned { name, version, .. } if is_in_no_registry(name) => write!(
+                f,
+                "{name} {version}: not pinned, as no component has `compiler = \"{name}\"`"
+            ),
             Self::Unpinned { name, version, known: true } => {
                 write!(f, "{name} {version}: not pinned, as no component needs it")
             }

@@ -1,98 +1,99 @@
-//! `run toolchain sync`: the only thing that decides about versions.
+//! Resolves and pins the toolchains of a project, for `run toolchain sync` and builds. Only this code decides
+//! about versions.
 //!
-//! What a lock says already stays as it is, unless it is to be upgraded. What it lacks is pinned by the
-//! catalogue ([`Resolution`]) or looked up, and fetched and unpacked, so that the digest of each image is
-//! known. A complete lock is not changed by a byte, and nothing is fetched for it. A lock serves all
-//! platforms that it has images for: they are kept at the same versions.
+//! What a lock already says stays as it is, unless it is to be upgraded. What it lacks is pinned by the
+//! catalogue ([`Resolution`]) or looked up in registries. Then it is fetched and unpacked, so that the digest
+//! of each image is known. A complete lock is not changed by a byte, and nothing is fetched for it. A lock
+//! serves all platforms for which it has images, and keeps them at the same versions.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use cache::{DiskStore, StoreError};
+use cache::{ContentStore, StoreError};
 
 use super::image::{self, ImageError, Made};
 use super::install::{InstallError, make_as_pinned};
 use super::lock::{Checksum, Image, Lock, LockError, Package, Stale};
+use super::names::is_in_no_registry;
 use super::resolution::Resolution;
 use super::source::Session;
-use super::{
-    Catalogue, CatalogueError, Event, Events, Platform, Recipe, Registries, Toolchains, Upgrade,
-    UpgradeError,
-};
+use super::{Catalogue, CatalogueError, GO, Recipe, TINYGO_GO, Toolchains, Upgrade, UpgradeError};
+use crate::package::{Event, Events, Registries};
+use crate::platform::Platform;
 
-/// A sync to be done.
+/// A sync of a lock with what a project needs.
 pub struct Sync<'a> {
-    /// Where packages and images go.
-    pub store: &'a DiskStore,
-    /// What can be had.
+    /// The store that gets packages and images.
+    pub store: &'a ContentStore,
+    /// The catalogue of toolchains.
     pub catalogue: &'a Catalogue,
-    /// What the project needs.
+    /// The toolchains that the project needs.
     pub needed: &'a Toolchains,
-    /// The platforms of the images, besides those that the lock has; this machine's first.
+    /// The platforms to pin in addition to those in the lock. That of this machine comes first.
     pub platforms: &'a [Platform],
-    /// What is looked up anew, whatever the lock says.
+    /// The toolchains that are resolved again, whatever the lock says.
     pub upgrade: &'a Upgrade,
-    /// Whether to drop what the project does not need. What was added by hand stays.
+    /// True if toolchains that the project does not need are dropped. Those that were added by hand stay.
     pub prune: bool,
-    /// How registries are reached.
+    /// The settings by which registries are reached.
     pub registries: &'a Registries,
-    /// Who is told, and asked whether to stop.
+    /// The receiver of events, which may also stop the work.
     pub events: &'a dyn Events,
 }
 
-/// Why a sync failed.
+/// The reason why a sync failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
-    /// There is no such toolchain, version or image.
+    /// The catalogue has no such toolchain, version or image.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
     /// The lock names a version that this program has no recipe for.
     #[error("run.lock.toml pins `{name}` {version}, which this `run` can't install")]
     Version {
-        /// The toolchain.
+        /// The toolchain's name.
         name: String,
         /// The version in the lock.
         version: String,
-        /// The version taken when nobody asks for one.
+        /// The version that is taken if the project asks for none.
         default: String,
-        /// What there is instead.
+        /// The catalogue's error, which lists the versions that it has.
         #[source]
         source: Box<CatalogueError>,
     },
-    /// What is to be upgraded can't be.
+    /// A toolchain can't be upgraded as requested.
     #[error(transparent)]
     Upgrade(#[from] UpgradeError),
-    /// A toolchain that was added by hand lacks this platform.
+    /// A toolchain that has to be added by hand was not added, or not for this platform.
     #[error(transparent)]
     Stale(#[from] Stale),
     /// The lockfile can't be read or written.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// An image can't be made.
+    /// An image can't be assembled.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// Known packages make no image, or another one.
+    /// The image of pinned or remembered packages can't be installed, or is another one.
     #[error(transparent)]
     Install(#[from] InstallError),
-    /// The store can't be used.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The lock has a checksum of the toolchain, and it is another one.
+    /// The lock has another checksum for the toolchain.
     #[error("`{toolchain}` {version} has the checksum {actual}, the lock says {expected}")]
     ChecksumMismatch {
-        /// The toolchain.
+        /// The toolchain's name.
         toolchain: String,
         /// Its version.
         version: String,
         /// The checksum in the lock.
         expected: Checksum,
-        /// The checksum of its principal package.
+        /// The checksum of the first package that was found.
         actual: Checksum,
     },
 }
 
 impl SyncError {
-    /// Whether other bytes came than were pinned.
+    /// Returns true if other bytes came than were pinned.
     #[must_use]
     pub const fn is_mismatch(&self) -> bool {
         match self {
@@ -103,7 +104,7 @@ impl SyncError {
         }
     }
 
-    /// Whether it only stopped because the user wanted it to.
+    /// Returns true if the work was stopped because the user wanted it.
     #[must_use]
     pub const fn is_cancelled(&self) -> bool {
         match self {
@@ -113,7 +114,7 @@ impl SyncError {
         }
     }
 
-    /// Whether it failed only because the network is switched off.
+    /// Returns true if the sync failed because the network is switched off.
     const fn is_offline(&self) -> bool {
         match self {
             Self::Image(ImageError::Source(source))
@@ -122,7 +123,7 @@ impl SyncError {
         }
     }
 
-    /// Whether the project, its lock or the request is wrong, whatever the machine has.
+    /// Returns true if the project, its lock or the request is wrong, whatever is on the machine.
     #[must_use]
     pub const fn is_usage(&self) -> bool {
         matches!(
@@ -135,14 +136,19 @@ impl SyncError {
         )
     }
 
-    /// What the user can do about it.
+    /// Returns hints about what the user can do.
     #[must_use]
     pub fn hints(&self) -> Vec<String> {
         match self {
-            Self::Version { name, version, default, .. } => vec![
-                format!("`run toolchain sync --upgrade {name}` pins {default}"),
-                format!("another version of `run` may know {name} {version}"),
-            ],
+            Self::Version { name, version, default, .. } => {
+                let mut hints = vec![format!("`run toolchain sync --upgrade {name}` pins {default}")];
+                hints.extend(go_of_tinygo(name));
+                hints.push(format!("another version of `run` may know {name} {version}"));
+                hints
+            }
+            Self::Upgrade(UpgradeError::Catalogue(CatalogueError::UnknownVersion {
+                name, ..
+            })) => go_of_tinygo(name).into_iter().collect(),
             Self::ChecksumMismatch { toolchain, .. } => vec![format!(
                 "if the checksum was written by hand, `run toolchain sync --upgrade {toolchain}` pins what came"
             )],
@@ -156,10 +162,10 @@ impl SyncError {
 }
 
 impl Sync<'_> {
-    /// Brings a lockfile up to date: reads it, syncs, and replaces it if that changed anything.
+    /// Brings a lockfile up to date: reads it, syncs it, and writes it if anything changed.
     ///
     /// # Errors
-    /// See [`SyncError`]; the lockfile is as it was then.
+    /// See [`SyncError`]. After an error the lockfile is unchanged.
     pub fn update(&self, lockfile: &Path) -> Result<Lock, SyncError> {
         let before = Lock::read(lockfile)?;
         let after = self.run(before.as_ref())?;
@@ -169,7 +175,7 @@ impl Sync<'_> {
         Ok(after)
     }
 
-    /// Completes a lock. Blocks; may be called wherever blocking is allowed.
+    /// Completes a lock. It blocks until all is done, so it must be called where blocking is allowed.
     ///
     /// # Errors
     /// See [`SyncError`].
@@ -180,7 +186,7 @@ impl Sync<'_> {
         let platforms = self.all_platforms(&lock);
         let mut missing = Vec::new();
         for name in self.names(&lock) {
-            if lock.is_added(&name) {
+            if lock.is_added(&name) || is_in_no_registry(&name) {
                 self.platforms.iter().try_for_each(|&on| lock.image(&name, on).map(drop))?;
                 continue;
             }
@@ -201,7 +207,7 @@ impl Sync<'_> {
         Ok(lock)
     }
 
-    /// What is needed, and what is to be upgraded.
+    /// Returns the names of the toolchains that are needed or are to be upgraded.
     fn names(&self, lock: &Lock) -> BTreeSet<String> {
         let needed = self.needed.iter().map(|(name, _)| name.to_owned());
         let upgraded = lock.toolchains.keys().filter(|name| {
@@ -214,7 +220,8 @@ impl Sync<'_> {
         needed.chain(upgraded.cloned()).collect()
     }
 
-    /// This machine's platform first: a checksum that was written by hand is one of its packages.
+    /// Returns all platforms to pin. That of this machine comes first, because a checksum that the user wrote
+    /// by hand is that of a package for this machine.
     fn all_platforms(&self, lock: &Lock) -> Vec<Platform> {
         let mut all = self.platforms.to_vec();
         let others = lock.images.iter().filter(|image| !image.is_added());
@@ -233,18 +240,19 @@ impl Sync<'_> {
             return Ok(version.to_owned());
         }
         let Some(locked) = lock.version(name).filter(|_| !self.upgrade.names(name)) else {
-            return Ok(toolchain.default.clone());
+            return Ok(toolchain.default_beside(lock).to_owned());
         };
         toolchain.check_version(name, locked).map_err(|source| SyncError::Version {
             name: name.to_owned(),
             version: locked.to_owned(),
-            default: toolchain.default.clone(),
+            default: toolchain.default_beside(lock).to_owned(),
             source: Box::new(source),
         })?;
         Ok(locked.to_owned())
     }
 
-    /// `None` if the lock alone asks for the platform and there is none: others need not suffer.
+    /// Returns the recipe of a version. Returns `None`, with a warning, if there is no image for a platform
+    /// that only the lock asks for, so that the other platforms can be pinned nevertheless.
     fn recipe(
         &self,
         name: &str,
@@ -280,7 +288,7 @@ impl Sync<'_> {
         let pinned = is_new.then(|| Resolution::pinned(self.catalogue, recipe)).flatten();
         let offline = self.registries.network.offline;
         let remembered = match is_new && pinned.is_none() && offline {
-            true => Resolution::remembered(self.store, recipe)?,
+            true => Resolution::remembered(self.store, recipe),
             false => None,
         };
         let is_remembered = remembered.is_some();
@@ -302,7 +310,7 @@ impl Sync<'_> {
         Ok(())
     }
 
-    /// Makes the image of known packages present. No registry is asked about versions.
+    /// Makes the image of known packages present in the store. No registry is asked about versions.
     fn install(
         &self,
         session: &Session<'_>,
@@ -318,13 +326,13 @@ impl Sync<'_> {
                 platform: recipe.platform,
             });
             let made = make_as_pinned(session, recipe, &known.packages, &known.image.tree)?;
-            // By what name a store of the other function has the image is known from here on.
+            // From here on a store with another digest function knows its own digest of the image.
             known.remember(self.store, recipe, &made.stored)?;
         }
         Ok(known)
     }
 
-    /// Asks the registries for what is not locked, and makes the image.
+    /// Asks the registries for the packages that are not locked, and assembles the image.
     fn resolve(
         &self,
         session: &Session<'_>,
@@ -344,7 +352,7 @@ impl Sync<'_> {
         let toolchain = recipe.toolchain.clone();
         let image = Image { toolchain, platform: recipe.platform, recipe: recipe.id(), tree };
         let resolution = Resolution { image, packages };
-        // What a lock said is that project's business.
+        // What came from a lock is not remembered, because a checkout must not influence other projects.
         if locked.is_empty() {
             resolution.remember(self.store, recipe, &stored)?;
         }
@@ -359,7 +367,17 @@ impl Sync<'_> {
     }
 }
 
-/// Whether the lock has the image of exactly this recipe.
+/// Returns a hint for users who want an older Go, because they may want it for TinyGo.
+fn go_of_tinygo(name: &str) -> Option<String> {
+    let theirs = Catalogue::builtin().toolchain(TINYGO_GO).ok().filter(|_| name == GO)?;
+    let versions: Vec<&str> = theirs.versions().collect();
+    Some(format!(
+        "TinyGo has a Go of its own: `run toolchain sync --upgrade {TINYGO_GO}@VERSION` pins one of {}",
+        versions.join(", ")
+    ))
+}
+
+/// Returns true if the lock has the image of exactly this recipe.
 fn is_complete(lock: &Lock, recipe: &Recipe) -> bool {
     lock.version(&recipe.toolchain) == Some(&recipe.version)
         && lock
@@ -367,25 +385,22 @@ fn is_complete(lock: &Lock, recipe: &Recipe) -> bool {
             .is_ok_and(|image| image.recipe == recipe.id())
 }
 
-/// A lock of the two short tables may have a checksum for the toolchain: then it has to hold.
+/// Compares the first package with a checksum that the user wrote into the lock together with the toolchain's
+/// name. Such a lock has no image yet.
 fn check_written_by_hand(
     lock: Option<&Lock>,
     recipe: &Recipe,
     packages: &[Package],
 ) -> Result<(), SyncError> {
-    let Some(lock) = lock else { return Ok(()) };
-    let name = &recipe.toolchain;
-    let is_short = lock.images.iter().all(|image| &image.toolchain != name);
-    let same_version = lock.version(name) == Some(&recipe.version);
-    match (lock.checksums.get(name), packages.first().map(Package::checksum)) {
-        (Some(expected), Some(actual)) if is_short && same_version && *expected != actual => {
-            Err(SyncError::ChecksumMismatch {
-                toolchain: name.clone(),
-                version: recipe.version.clone(),
-                expected: expected.clone(),
-                actual,
-            })
-        }
+    let (name, version) = (&recipe.toolchain, &recipe.version);
+    let expected = lock.and_then(|lock| lock.written_checksum(name, version));
+    match (expected, packages.first().map(Package::checksum)) {
+        (Some(expected), Some(actual)) if *expected != actual => Err(SyncError::ChecksumMismatch {
+            toolchain: name.clone(),
+            version: version.clone(),
+            expected: expected.clone(),
+            actual,
+        }),
         _ => Ok(()),
     }
 }

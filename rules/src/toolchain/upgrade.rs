@@ -1,41 +1,46 @@
-//! What a sync looks up anew, whatever the lock says.
+//! The choice of what a sync resolves again, whatever the lock says. It does not resolve anything itself.
 
 use std::collections::BTreeMap;
 
 use super::built_in::BuiltIn;
+use super::names::is_in_no_registry;
 use super::{Catalogue, CatalogueError, Lock, Toolchains};
 
-/// What a sync looks up anew: versions go to the catalogue's default, packages to what is newest.
+/// The toolchains that a sync resolves again. Their versions become the catalogue's default, their packages
+/// the newest ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Upgrade {
-    /// Nothing: the lock stands.
+    /// No toolchain: the lock stays as it is.
     #[default]
     Nothing,
-    /// Everything that is needed or pinned, but for what was added by hand.
+    /// All toolchains that are needed or pinned, except those that were added by hand.
     All,
-    /// These toolchains, some of them to a version that was asked for.
+    /// These toolchains, some of them with a version that was asked for.
     Named(BTreeMap<String, Option<String>>),
 }
 
-/// Why a toolchain can't be upgraded.
+/// The reason why a toolchain can't be upgraded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UpgradeError {
-    /// There is no such toolchain or version.
+    /// The catalogue has no such toolchain or version.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
-    /// It was added by hand.
+    /// The toolchain was added by hand.
     #[error("`{0}` was added by hand: `run toolchain add {0}@VERSION …` replaces it")]
     Added(String),
-    /// This program does what it is for.
+    /// No registry offers the toolchain.
+    #[error("`{0}` is in no registry: `run toolchain add {0}@VERSION --path ARCHIVE` pins it")]
+    NotOffered(String),
+    /// The tool's work is done by this program itself.
     #[error("`{}` is no toolchain: {}", .0.name, .0)]
     BuiltIn(BuiltIn),
-    /// Nobody uses it.
+    /// No component needs the toolchain, and the lock does not have it.
     #[error("no component needs `{0}`, and run.lock.toml does not have it")]
     NotUsed(String),
 }
 
 impl Upgrade {
-    /// Whether the toolchain is to be upgraded.
+    /// Returns true if the toolchain is to be upgraded.
     #[must_use]
     pub fn names(&self, name: &str) -> bool {
         match self {
@@ -45,7 +50,7 @@ impl Upgrade {
         }
     }
 
-    /// The version that was asked for.
+    /// Returns the version that was asked for, or `None` if none was.
     #[must_use]
     pub fn version(&self, name: &str) -> Option<&str> {
         match self {
@@ -67,6 +72,9 @@ impl Upgrade {
             }
             if let Some(built_in) = BuiltIn::of(name, catalogue) {
                 return Err(UpgradeError::BuiltIn(built_in));
+            }
+            if is_in_no_registry(name) {
+                return Err(UpgradeError::NotOffered(name.clone()));
             }
             let toolchain = catalogue.toolchain(name)?;
             if let Some(version) = version {

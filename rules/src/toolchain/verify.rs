@@ -1,96 +1,101 @@
-//! `run toolchain verify`: hashes every file of the pinned images, and every package that is kept.
+//! Hashes every file of the pinned images and every package that is kept, for `run toolchain verify`.
 //!
-//! What is damaged is moved out of the way, so that the next build makes it again. Which package a
-//! file came from is looked up only then: the packages are unpacked once more, into a store that is
-//! thrown away.
+//! Damaged blobs are moved out of the way, so that the next build makes them again. Only if there is damage,
+//! the package of each damaged file is looked up: the packages are unpacked once more, into a store that is
+//! deleted afterwards.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use cache::{Digest, DigestFunction, DiskStore, Entry, Health, StoreError, Tree};
+use cache::{
+    ContentStore, Digest, DigestFunction, DiskStore, Entry, Flaw, Health, StoreError, Tree,
+};
 
-use super::lock::{Image, Lock, Package, Pin, TREE_FUNCTION};
+use super::lock::{Image, Lock, Package, Pin};
 use super::source::Session;
-use super::{Catalogue, Event, Events, Network, Platform, Recipe, Registries};
+use super::{Catalogue, Recipe};
+use crate::package::unpack::TREE_FUNCTION;
+use crate::package::{Event, Events, Network, Registries};
+use crate::platform::Platform;
 
-/// A check of pinned images.
+/// The values with which pinned images are checked.
 pub struct Verify<'a> {
-    /// Where they are.
+    /// The store with the images.
     pub store: &'a DiskStore,
-    /// The recipes.
+    /// The catalogue with the recipes.
     pub catalogue: &'a Catalogue,
-    /// What is locked.
+    /// The lock that pins the images.
     pub lock: &'a Lock,
-    /// Who is told, and asked whether to stop.
+    /// The receiver of events, which may also stop the work.
     pub events: &'a dyn Events,
 }
 
-/// What the check of one image has found.
+/// The findings about one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// The toolchain.
+    /// The toolchain's name.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The platform.
+    /// The platform that the image is for.
     pub platform: Platform,
-    /// The sum of it.
+    /// The state of the whole image.
     pub state: ImageHealth,
-    /// How many files of the image were hashed.
+    /// The number of the image's files that were hashed.
     pub files: u64,
-    /// How many bytes they have.
+    /// The total size of these files in bytes.
     pub bytes: u64,
-    /// How many kept packages were hashed.
+    /// The number of kept packages that were hashed.
     pub packages: u64,
-    /// What is damaged.
+    /// The damaged files and packages.
     pub damage: Vec<Damage>,
 }
 
-/// In what state an image is.
+/// The state of an image in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ImageHealth {
-    /// All of it is there, with the right bytes.
+    /// All files are present and have the right bytes.
     Sound,
-    /// Nothing of it is there. No damage: it is installed when something needs it.
+    /// Nothing of the image is present. This is no damage: the image is installed when something needs it.
     Missing,
-    /// Some files are not there, and the others have the right bytes. No damage either.
+    /// Some files are missing, and the others have the right bytes. This is no damage either.
     Incomplete,
-    /// It is not looked for, as this store names files by another function than the lock.
+    /// The image was not looked for, because the store's digest function differs from the lock's.
     Unchecked,
-    /// Some bytes are wrong.
+    /// Some files or packages have wrong bytes.
     Damaged,
 }
 
-/// Something with wrong bytes.
+/// A file or a package with wrong bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// The path in the image; of a kept package its file.
+    /// The path in the image, or the file name of a kept package.
     pub path: String,
-    /// The package it came with, if that is known.
+    /// The package that the file came with, if it is known.
     pub package: Option<String>,
-    /// What it should be.
+    /// The digest that the bytes should have.
     pub digest: Digest,
-    /// Where the wrong bytes are now; if nowhere, they were removed.
+    /// The place where the wrong bytes are now, or `None` if they were removed.
     pub aside: Option<PathBuf>,
 }
 
-/// Why a check could not be done.
+/// The reason why a check could not be done.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// The store can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The user wants it to stop.
+    /// The check was cancelled.
     #[error("cancelled")]
     Cancelled,
 }
 
 impl Verify<'_> {
-    /// Checks an image and the packages that are kept for it. Blocks.
+    /// Checks an image and the packages that are kept for it. Blocks until all is done.
     ///
     /// # Errors
-    /// See [`VerifyError`]. Damage is no error.
+    /// See [`VerifyError`]. Damage is not an error.
     pub fn image(&self, image: &Image) -> Result<Verified, VerifyError> {
         let mut verified = Verified {
             name: image.toolchain.clone(),
@@ -102,7 +107,7 @@ impl Verify<'_> {
             packages: 0,
             damage: Vec::new(),
         };
-        // The packages first: the files' origin is read from them.
+        // The packages are checked first, because the origin of damaged files is read from them.
         self.kept(image, &mut verified)?;
         if self.store.function() == TREE_FUNCTION {
             self.tree(image, &mut verified)?;
@@ -150,18 +155,18 @@ impl Verify<'_> {
         }
         verified.files = health.files;
         verified.bytes = health.bytes;
-        let is_missing = |flaw: &&(String, Digest, Health)| flaw.2 == Health::Missing;
-        verified.state = match (health.flaws.iter().any(|flaw| is_missing(&flaw)), health.files) {
+        let is_missing = |flaw: &Flaw| flaw.health == Health::Missing;
+        verified.state = match (health.flaws.iter().any(is_missing), health.files) {
             (false, _) => ImageHealth::Sound,
             (true, 0) => ImageHealth::Missing,
             (true, _) => ImageHealth::Incomplete,
         };
-        let damaged: Vec<_> = health.flaws.iter().filter(|flaw| !is_missing(flaw)).collect();
+        let damaged: Vec<&Flaw> = health.flaws.iter().filter(|flaw| !is_missing(flaw)).collect();
         if damaged.is_empty() {
             return Ok(());
         }
         let origins = self.origins(image)?;
-        verified.damage.extend(damaged.into_iter().map(|(path, digest, health)| Damage {
+        verified.damage.extend(damaged.into_iter().map(|Flaw { path, digest, health }| Damage {
             path: if path.is_empty() { ".".to_owned() } else { path.clone() },
             package: origin(&origins, path),
             digest: *digest,
@@ -173,14 +178,14 @@ impl Verify<'_> {
         Ok(())
     }
 
-    /// Image path → package, as far as the packages are there.
+    /// Returns the package of each path in the image, for those packages that are present.
     fn origins(&self, image: &Image) -> Result<BTreeMap<String, String>, VerifyError> {
         let scratch = self.store.scratch()?;
-        let throwaway = DiskStore::open(&scratch.path().join("store"), TREE_FUNCTION)?;
+        let throwaway = ContentStore::open(&scratch.path().join("store"), TREE_FUNCTION)?;
         let network = Network { offline: true, ..Network::default() };
         let registries = Registries { network, ..Registries::default() };
         let session = Session::new(&throwaway, &registries, &Quiet)?;
-        let kept = DiskStore::open(self.store.root(), DigestFunction::Sha256)?;
+        let kept = ContentStore::open(self.store.root(), DigestFunction::Sha256)?;
         let session = session.with_packages(kept);
         let Some(recipe) = self.recipe(image) else { return Ok(BTreeMap::new()) };
         let mut origins = BTreeMap::new();
@@ -200,7 +205,7 @@ impl Verify<'_> {
         self.catalogue.recipe(&image.toolchain, version, image.platform).ok()
     }
 
-    /// The image paths of a package; none if it is not there.
+    /// Returns the paths of a package in the image. They are empty if the package is not present.
     fn paths(&self, session: &Session<'_>, recipe: &Recipe, package: &Package) -> Vec<String> {
         match &package.pin {
             Pin::Tree { tree, .. } => {
@@ -217,7 +222,8 @@ impl Verify<'_> {
     }
 }
 
-/// A folder's list of names is no package's; the first file below it tells at least one.
+/// Returns the package that a damaged path came with. A folder's message belongs to no package, so the
+/// package of the first file below the folder is returned.
 fn origin(origins: &BTreeMap<String, String>, path: &str) -> Option<String> {
     let below = format!("{path}/");
     let first = || {
@@ -241,7 +247,7 @@ fn paths(tree: &Tree) -> Vec<String> {
     paths
 }
 
-/// Nobody is told about the second unpacking.
+/// A receiver that ignores the events of the second unpacking.
 struct Quiet;
 
 impl Events for Quiet {

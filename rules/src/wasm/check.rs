@@ -1,8 +1,8 @@
 //! Checks that a component exports what its world asks for.
 //!
-//! Versions are matched as linkers match them: `wasi:cli/run@0.2.12` serves where `@0.2.4` is asked
-//! for. More exports than asked for are fine, and so are more imports: language runtimes bring
-//! their own.
+//! Versions are matched as linkers match them: `wasi:cli/run@0.2.12` fits where `@0.2.4` is asked for. A
+//! component may export more than its world asks for. It may also import more, because language runtimes
+//! bring imports of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,69 +14,70 @@ use super::compare::{Comparison, Difference, definition, signature};
 use super::inspect::Kind;
 use crate::wit::Location;
 
-/// A component does not have what its world asks for.
+/// The error for a component that does not have what its world asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorldMismatch {
-    /// The world: `demo:calc/calc`.
+    /// The name of the world, such as `demo:calc/calc`.
     pub world: String,
-    /// Everything that is missing or different, in the world's order.
+    /// Everything that is missing or different, in the order of the world.
     pub gaps: Vec<Gap>,
 }
 
-/// One thing that a world asks for and a component has not.
+/// One thing that a world asks for and that a component does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gap {
-    /// An interface is not exported at all.
+    /// An interface is not exported at all, or only in versions that don't fit.
     Interface {
-        /// `demo:calc/ops@0.1.0`.
+        /// The name of the interface, such as `demo:calc/ops@0.1.0`.
         name: String,
-        /// The versions of it that are exported but don't fit.
+        /// The versions of the interface that are exported but don't fit.
         others: Vec<String>,
-        /// Where the world asks for it.
+        /// The place where the world asks for it.
         at: Option<Location>,
     },
     /// A function is not exported.
     Function {
-        /// The interface; `None` if the world itself has the function.
+        /// The name of the interface. `None` if the function belongs to the world itself.
         interface: Option<String>,
-        /// `add: func(a: u32, b: u32) -> u32`.
+        /// The signature of the function, such as `add: func(a: u32, b: u32) -> u32`.
         signature: String,
-        /// Where it is declared.
+        /// The place where the function is declared.
         at: Option<Location>,
     },
-    /// A function or type is exported, but is another one.
+    /// A function or type is exported, but it differs from the one that is asked for.
     Different {
-        /// The interface; `None` if the world itself has it.
+        /// The name of the interface. `None` if the function or type belongs to the world itself.
         interface: Option<String>,
-        /// As the WIT declares it.
+        /// The function or type as the WIT declares it.
         expected: String,
-        /// As the component has it.
+        /// The function or type as the component has it.
         found: String,
-        /// Where it is declared.
+        /// The place where it is declared.
         at: Option<Location>,
     },
     /// An export that should be an interface is a function, or the reverse.
     Sort {
-        /// The name.
+        /// The name of the export.
         name: String,
-        /// Where the world asks for it.
+        /// The place where the world asks for it.
         at: Option<Location>,
     },
 }
 
-/// Why a component could not be checked, or that it does not fit.
+/// The reason why a component could not be checked, or that it does not fit its world.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// It does not fit.
+    /// The component does not fit its world.
     #[error(transparent)]
     Mismatch(#[from] WorldMismatch),
-    /// It is not a component, or its types can't be read.
+    /// The file is not a component, or its types can't be read.
     #[error("cannot read the component's world: {0}")]
     Undecodable(String),
 }
 
 impl Gap {
-    /// An interface that a world of `resolve` asks for and that is not there in any version.
+    /// Makes a gap of an interface that a world of `resolve` asks for and that is not exported in any
+    /// version.
     pub(super) fn interface(resolve: &Resolve, key: &WorldKey, item: &WorldItem) -> Self {
         Self::Interface {
             name: resolve.name_world_key(key),
@@ -85,7 +86,7 @@ impl Gap {
         }
     }
 
-    /// A function of `resolve` that is not there.
+    /// Makes a gap of a function of `resolve` that is not exported.
     pub(super) fn function(
         resolve: &Resolve,
         interface: Option<&str>,
@@ -156,8 +157,9 @@ pub fn check_world(component: &[u8], resolve: &Resolve, world: WorldId) -> Resul
     Err(WorldMismatch { world: world_name(resolve, world), gaps: check.gaps }.into())
 }
 
-/// What does not fit between what a world imports and what another one exports, by the interfaces and
-/// functions that both name, in whatever version; `None` if they name none.
+/// Compares what one world imports with what another one exports, and returns what does not fit. Only
+/// interfaces and functions that both name, in whatever version, are compared. Returns `None` if there are no
+/// such names.
 pub(super) fn misfits(
     importer: (&Resolve, WorldId),
     exporter: (&Resolve, WorldId),
@@ -200,7 +202,7 @@ pub(super) fn world_name(resolve: &Resolve, world: WorldId) -> String {
 
 struct Check<'a> {
     comparison: Comparison<'a>,
-    /// The component's exports, by name with only the part of the version that matters.
+    /// The component's exports. Of the version, a key holds only the part that matters for linking.
     exports: BTreeMap<String, (&'a WorldKey, &'a WorldItem)>,
     gaps: Vec<Gap>,
 }
@@ -265,7 +267,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A type that several functions use is reported once.
+    /// Reports a type that differs. A type that several functions use is reported once.
     fn different_type(&mut self, interface: Option<String>, expected: TypeId, found: TypeId) {
         let resolve = self.comparison.expected;
         let gap = Gap::Different {
@@ -279,7 +281,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Exports that are `name` in another version.
+    /// Returns the exports that are `name` in another version.
     fn other_versions(&self, name: &str) -> Vec<String> {
         let bare = |name: &str| name.split('@').next().unwrap_or_default().to_owned();
         let wanted = bare(name);

@@ -1,33 +1,33 @@
-//! Compares WIT types of two packages by their structure, and writes them in WIT syntax.
+//! Compares WIT types of two packages by their structure, and prints them in WIT syntax.
 //!
-//! A component's types come out of its binary, where only the structure counts: a type alias, or
-//! the interface that a type was first declared in, makes no difference to whoever links it.
-//! Resources are the exception; they have no structure, so their names are compared.
+//! A component's types come from its binary, where only the structure counts. A type alias, or the interface
+//! in which a type was first declared, makes no difference to a linker. Resources are the exception: they
+//! have no structure, so their names are compared.
 
 use std::collections::{HashMap, HashSet};
 
 use wit_component::WitPrinter;
 use wit_parser::{Function, Handle, Resolve, Type, TypeDefKind, TypeId};
 
-/// Where two types part.
+/// The place where two types differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Difference {
-    /// In the place itself: `u32` here, `u64` there.
+    /// In the place itself, such as `u32` in one and `u64` in the other.
     Here,
-    /// In the definitions of a type that has the same name in both.
+    /// In the definitions of a type that has the same name in both packages.
     Named {
-        /// Its definition in the expected package.
+        /// The definition in the expected package.
         expected: TypeId,
-        /// Its definition in the other.
+        /// The definition in the other package.
         found: TypeId,
     },
 }
 
-/// Compares types of `expected` with types of `found`.
+/// A comparison of types of `expected` with types of `found`.
 pub(super) struct Comparison<'a> {
     pub(super) expected: &'a Resolve,
     pub(super) found: &'a Resolve,
-    /// Pairs already known to be the same; without it, shared types could take exponential time.
+    /// Pairs that are known to be the same. Without this, shared types could take exponential time.
     same: HashSet<(TypeId, TypeId)>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Comparison<'a> {
         Self { expected, found, same: HashSet::new() }
     }
 
-    /// Compares two functions: whether they are async, parameters with their names, results.
+    /// Compares two functions: whether both are async, their parameters with names, and their results.
     pub(super) fn functions(&mut self, a: &Function, b: &Function) -> Option<Difference> {
         if a.kind.is_async() != b.kind.is_async() || a.params.len() != b.params.len() {
             return Some(Difference::Here);
@@ -146,7 +146,7 @@ fn here(different: bool) -> Option<Difference> {
     different.then_some(Difference::Here)
 }
 
-/// The type without the aliases in front of it.
+/// Returns the type that a chain of aliases leads to.
 fn plain(resolve: &Resolve, mut ty: Type) -> Type {
     while let Type::Id(id) = ty
         && let TypeDefKind::Type(next) = resolve.types[id].kind
@@ -161,7 +161,7 @@ fn name_of(resolve: &Resolve, ty: Type) -> Option<(&str, TypeId)> {
     Some((resolve.types[id].name.as_deref()?, id))
 }
 
-/// `add: func(a: u32, b: u32) -> u32`
+/// Prints a function, such as `add: func(a: u32, b: u32) -> u32`.
 pub(super) fn signature(resolve: &Resolve, function: &Function) -> String {
     let params: Vec<String> = function
         .params
@@ -174,7 +174,7 @@ pub(super) fn signature(resolve: &Resolve, function: &Function) -> String {
     format!("{name}: {asynchronous}func({params}){result}")
 }
 
-/// `record point { x: u32, y: u32, }`
+/// Prints the definition of a type, such as `record point { x: u32, y: u32, }`.
 pub(super) fn definition(resolve: &Resolve, id: TypeId) -> String {
     let ty = &resolve.types[id];
     let name = ty.name.as_deref().unwrap_or_default();

@@ -1,5 +1,11 @@
 //! Makes a component out of a core module.
+//!
+//! It knows which world the component has and which adapter translates the module's WASI calls, but not which
+//! compiler made the module.
 
+mod wasi;
+
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use wasi_preview1_component_adapter_provider as adapters;
@@ -11,39 +17,39 @@ use wit_parser::{
 };
 
 use super::check::{Gap, WorldMismatch, world_name};
-use super::inspect::{InvalidWasm, validate};
+use super::inspect::{InvalidWasm, validate, with_causes};
 
-/// The translation of WASI 0.1 calls, which core modules make, to those of WASI 0.2.
+/// An adapter: it translates the WASI 0.1 calls of core modules to WASI 0.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Adapter {
-    /// For a module with `_start`: it becomes `wasi:cli/run`.
+    /// The adapter for a module with `_start`, which becomes `wasi:cli/run`.
     Command,
-    /// For a module whose functions are called from outside.
+    /// The adapter for a module whose functions are called from outside.
     Reactor,
-    /// The same for one that has no files and no terminal, only standard streams and clocks. Its
-    /// component imports no file system.
+    /// The same for a module that uses no files and no terminal, but only standard streams and clocks. The
+    /// component does not import a file system.
     Proxy,
 }
 
-/// The calls that the adapter [`Adapter::Proxy`] answers as [`Adapter::Reactor`] does.
+/// The calls that [`Adapter::Proxy`] answers in the same way as [`Adapter::Reactor`].
 const WITHOUT_FILES: [&str; 6] =
     ["clock_res_get", "clock_time_get", "fd_fdstat_get", "fd_write", "random_get", "sched_yield"];
 
-/// Why a core module could not become a component.
+/// The reason why a core module could not become a component.
 #[derive(Debug, thiserror::Error)]
 pub enum ComponentizeError {
     /// The module can't be read.
     #[error("the core module is not valid WebAssembly")]
     Malformed(#[from] wasmparser::BinaryReaderError),
-    /// The module lacks functions of the world.
+    /// The module lacks functions that the world exports.
     #[error(transparent)]
     Mismatch(WorldMismatch),
-    /// The module and the world don't fit in some other way.
+    /// The module does not fit the world in some other way.
     #[error("the core module can't become a component of world `{world}`: {reason}")]
     Unfit {
-        /// The world.
+        /// The name of the world.
         world: String,
-        /// What `wit-component` says.
+        /// The error message of `wit-component`.
         reason: String,
     },
 }
@@ -58,28 +64,37 @@ impl Adapter {
     }
 }
 
-/// What decides about how a module is turned into a component.
+/// The properties of a module that decide how it is turned into a component.
 #[derive(Debug, Default)]
 struct Traits {
-    /// Bindings generators and linkers leave the module's world in such a section.
+    /// True if the module has a section with its world, as generators of bindings and linkers leave it.
     has_world: bool,
-    /// The functions of WASI 0.1 that it imports.
+    /// The functions of WASI 0.1 that the module imports.
     wasi_0_1: BTreeSet<String>,
+    /// The names of the modules and interfaces that it imports from.
+    imports: BTreeSet<String>,
     exports: BTreeSet<String>,
 }
 
 /// Makes a component of `world` out of a core module.
 ///
-/// A module that says itself what its world is, as one does that was made with bindings from
-/// `wit-bindgen`, keeps that world. If `adapter` is `None`, it is chosen by whether the module has
-/// `_start` and by what it calls. It is used only by a module that calls WASI 0.1.
+/// A module that names its own world keeps that world. Modules made with bindings from `wit-bindgen` do so.
+/// If `adapter` is `None`, the adapter is chosen by whether the module has `_start` and by its calls. An
+/// adapter is used only for a module that calls WASI 0.1.
 pub fn componentize(
     module: &[u8],
     resolve: &Resolve,
     world: WorldId,
     adapter: Option<Adapter>,
 ) -> Result<Vec<u8>, ComponentizeError> {
-    let traits = Traits::of(module)?;
+    let mut traits = Traits::of(module)?;
+    let renamed = wasi::renamed_exports(&traits.exports, resolve, world);
+    let mut module = Cow::Borrowed(module);
+    if !traits.has_world && !renamed.is_empty() {
+        module = Cow::Owned(wasi::rename_exports(&module, &renamed)?);
+        traits = Traits::of(&module)?;
+    }
+    let module = &*module;
     let adapter = (!traits.wasi_0_1.is_empty()).then(|| adapter.unwrap_or(traits.adapter()));
     encode(module, resolve, world, &traits, adapter).map_err(|reason| {
         let gaps = missing_exports(&traits.exports, resolve, world, adapter);
@@ -100,23 +115,23 @@ fn encode(
     adapter: Option<Adapter>,
 ) -> Result<Vec<u8>, String> {
     let mut module = module.to_vec();
-    let said = |error| format!("{error:#}");
     if !traits.has_world {
         let mut resolve = resolve.clone();
         let mut exports = std::mem::take(&mut resolve.worlds[world].exports);
         exports.retain(|key, _| !comes_from_adapter(&resolve, key, adapter));
         resolve.worlds[world].exports = exports;
+        wasi::add_imports(&mut resolve, world, &traits.imports).map_err(with_causes)?;
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
-            .map_err(said)?;
+            .map_err(with_causes)?;
     }
     let mut encoder = ComponentEncoder::default();
-    encoder.validate(false).module(&module).map_err(said)?;
+    encoder.validate(false).module(&module).map_err(with_causes)?;
     if let Some(adapter) = adapter {
         encoder
             .adapter(adapters::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter.bytes())
-            .map_err(said)?;
+            .map_err(with_causes)?;
     }
-    let component = encoder.encode().map_err(said)?;
+    let component = encoder.encode().map_err(with_causes)?;
     // In place of the encoder's own validation, which is not parallel.
     match validate(&component) {
         Ok(_) => Ok(component),
@@ -136,6 +151,7 @@ impl Traits {
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
                         let import = import?;
+                        traits.imports.insert(import.module.to_owned());
                         if import.module == adapters::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME {
                             traits.wasi_0_1.insert(import.name.to_owned());
                         }
@@ -152,7 +168,7 @@ impl Traits {
         Ok(traits)
     }
 
-    /// The adapter with the fewest imports that answers all calls.
+    /// Returns the adapter with the fewest imports that answers all calls of the module.
     fn adapter(&self) -> Adapter {
         let without_files = |call: &String| WITHOUT_FILES.contains(&call.as_str());
         match self.exports.contains("_start") {
@@ -163,13 +179,14 @@ impl Traits {
     }
 }
 
-/// The command adapter exports `wasi:cli/run` itself, so the module must not be asked for it.
+/// Returns whether the adapter exports this item. The command adapter exports `wasi:cli/run` itself, so the
+/// module must not be asked for it.
 fn comes_from_adapter(resolve: &Resolve, key: &WorldKey, adapter: Option<Adapter>) -> bool {
     adapter == Some(Adapter::Command) && resolve.name_world_key(key).starts_with("wasi:cli/run@")
 }
 
-/// The functions of the world that a module has under none of the names by which modules export
-/// them.
+/// Returns the functions that the world exports and that the module lacks. A module may export a function
+/// under any of several names.
 fn missing_exports(
     exports: &BTreeSet<String>,
     resolve: &Resolve,

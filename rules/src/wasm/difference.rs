@@ -1,4 +1,6 @@
-//! Where two WebAssembly binaries differ, in terms of what they are made of.
+//! Finds where two WebAssembly binaries differ, and names the parts that do.
+//!
+//! It compares bytes part by part, and does not judge whether a difference matters.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,51 +8,53 @@ use std::ops::Range;
 
 use wasmparser::{DataKind, Name, NameSectionReader, Operator, Parser, Payload};
 
-/// A part that differs.
+/// A part of a binary that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Which part: `core module 0, data segment 2`.
+    /// The name of the part, such as `core module 0, data segment 2`.
     pub place: String,
-    /// What differs in it.
+    /// How the part differs.
     pub change: Change,
 }
 
-/// How a part differs.
+/// The way in which a part differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Only the first binary has it; its size in bytes.
+    /// Only the first binary has the part, which has this size in bytes.
     Missing(usize),
-    /// Only the second binary has it; its size in bytes.
+    /// Only the second binary has the part, which has this size in bytes.
     Added(usize),
-    /// Both have it, with other bytes.
+    /// Both binaries have the part, but with different bytes.
     Bytes {
-        /// Its sizes in bytes.
+        /// The sizes of the part in bytes, in the first and in the second binary.
         sizes: (usize, usize),
-        /// The first byte that differs, counted from the start of the part.
+        /// The offset of the first byte that differs, counted from the start of the part.
         at: usize,
-        /// The same counted in the first file.
+        /// The same offset, counted from the start of the first file.
         in_file: usize,
-        /// Where a running program has it in memory: for a data segment with a fixed place.
+        /// The address of that byte in a running program's memory. Only data segments with a fixed place have
+        /// one.
         address: Option<u64>,
-        /// The bytes from there on, of each.
+        /// The first bytes from there on, of the first and of the second binary.
         bytes: (Vec<u8>, Vec<u8>),
-        /// How many bytes differ, as far as both go.
+        /// The number of bytes that differ, within the length that both have.
         count: usize,
     },
 }
 
 impl Difference {
-    /// Whether it is in data or a custom section, and not in code, which often differs only as it
+    /// Returns whether the difference is in data or in a custom section. Code often differs only because it
     /// refers to data.
     pub fn is_content(&self) -> bool {
         self.place.contains("data segment") || self.place.contains("custom section")
     }
 }
 
-/// How many of the differing bytes are shown.
+/// The maximum number of bytes that are shown of each binary.
 const SHOWN: usize = 16;
 
-/// What two binaries differ in, in the order of the first. A binary that can't be read is one part.
+/// Returns the differences between two binaries, in the order of the first. A binary that can't be parsed is
+/// compared as a single part.
 pub fn differences(one: &[u8], other: &[u8]) -> Vec<Difference> {
     if one == other {
         return Vec::new();
@@ -75,14 +79,14 @@ pub fn differences(one: &[u8], other: &[u8]) -> Vec<Difference> {
     let added = others.iter().filter(|part| rest.contains_key(part.place.as_str()));
     found.extend(added.map(|part| part.difference(Change::Added(part.range.len()))));
     if found.is_empty() {
-        // The same parts in another order, or other spellings of their sizes.
+        // The parts are the same in another order, or their sizes are encoded in another way.
         let whole = Part::whole(one);
         found.extend(whole.compared((one, other)).map(|change| whole.difference(change)));
     }
     found
 }
 
-/// A piece of a binary.
+/// A part of a binary.
 struct Part {
     place: String,
     range: Range<usize>,
@@ -120,19 +124,19 @@ impl Part {
 /// A module or component that is being read.
 #[derive(Default)]
 struct Level {
-    /// What stands before the places of its parts.
+    /// The text that is put before the names of its parts.
     prefix: String,
-    /// How many of a kind there were so far.
+    /// The number of parts of each kind so far.
     counts: BTreeMap<String, usize>,
-    /// Where its parts begin in the list of all.
+    /// The index of its first part in the list of all parts.
     first: usize,
-    /// How many functions it imports: they come first when functions are counted.
+    /// The number of functions that it imports. They come first in the numbering of functions.
     imported: u32,
     functions: u32,
     names: BTreeMap<u32, String>,
 }
 
-/// The pieces of a binary, each at a place of its own.
+/// Splits a binary into parts, each with a name of its own.
 fn parts(bytes: &[u8]) -> wasmparser::Result<Vec<Part>> {
     let mut parts = Vec::new();
     let mut levels = vec![Level::default()];
@@ -205,7 +209,7 @@ impl Level {
         Part { place, range, address: None }
     }
 
-    /// The name of the next part of a kind; the first has a number only if `always`.
+    /// Returns the name of the next part of a kind. The first part gets a number only if `always` is true.
     fn numbered(&mut self, kind: &str, always: bool) -> String {
         let count = self.counts.entry(kind.to_owned()).or_default();
         let number = *count;
@@ -216,7 +220,8 @@ impl Level {
         }
     }
 
-    /// The name section comes last.
+    /// Adds the functions' own names to the names of their parts. This is done at the end, because the name
+    /// section comes last.
     fn name_functions(&self, parts: &mut [Part]) {
         let prefix = format!("{}function ", self.prefix);
         for part in &mut parts[self.first..] {
@@ -239,7 +244,7 @@ fn function_names(names: NameSectionReader<'_>) -> BTreeMap<u32, String> {
     found
 }
 
-/// Where an active segment goes, if that is a constant.
+/// Returns the address of an active data segment, if it is a constant.
 fn address(kind: &DataKind<'_>) -> Option<u64> {
     let DataKind::Active { offset_expr, .. } = kind else { return None };
     match offset_expr.get_operators_reader().read().ok()? {
@@ -249,7 +254,7 @@ fn address(kind: &DataKind<'_>) -> Option<u64> {
     }
 }
 
-/// Whether a section is one of a core module.
+/// Returns whether a section belongs to a core module.
 fn is_core(payload: &Payload<'_>) -> bool {
     matches!(
         payload,
@@ -266,7 +271,7 @@ fn is_core(payload: &Payload<'_>) -> bool {
     )
 }
 
-/// The name of a section by its id: of the core binary format, or of that of components.
+/// Returns the name of a section by its id, in the binary format of core modules or of components.
 fn section_name(id: u8, is_core: bool) -> &'static str {
     const CORE: [&str; 14] = [
         "custom section",
@@ -328,7 +333,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Bytes in hexadecimal, and as text if they are.
+/// Shows bytes as text if they are printable ASCII, and else in hexadecimal.
 struct Hex<'a>(&'a [u8]);
 
 impl fmt::Display for Hex<'_> {

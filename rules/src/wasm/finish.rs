@@ -1,11 +1,10 @@
-//! The last action of every component: whatever a compiler left becomes a checked and stamped
-//! component.
+//! The last action of every component. It turns what a compiler made into a checked and stamped component.
 //!
-//! A core module is made a component, a component is taken as it is; the result is validated and,
-//! where the component has WIT, checked against its world. A component that the user brings along
-//! keeps its bytes: it gets no stamp.
+//! A core module is made into a component, and a component is taken as it is. The result is validated and, if
+//! the component has WIT, checked against its world. A ready-made component keeps its bytes: it gets no
+//! stamp.
 
-use cache::{Digest, DiskStore};
+use cache::{ContentStore, Digest};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
 use sandbox::WorkerLimits;
 use serde::{Deserialize, Serialize};
@@ -15,64 +14,65 @@ use super::{
     CheckError, ComponentizeError, InvalidWasm, Kind, Stamp, StampError, check_world, componentize,
     stamp, validate,
 };
-use crate::wit::{InvalidWit, ResolvedWit, WitFile, WorldError, resolve, select_world};
+use crate::wit::{InvalidWit, Origins, ResolvedWit, WitFile, WorldError, resolve, select_world};
 use crate::worker::{self, Done, Errand, ErrandError};
 
-/// What the code below does besides what its inputs say; the tests hold it against Cargo.lock.
-const VERSION: &str = "2 wit-component 0.262.0 wasm-metadata 0.262.0 \
+/// A version of the code below, which is part of the action's key. It names the crates that influence the
+/// result; the tests check these names against Cargo.lock.
+const VERSION: &str = "3 wit-component 0.262.0 wasm-metadata 0.262.0 \
                        wasi-preview1-component-adapter-provider 48.0.8";
 
-/// The finishing action. Inputs: `in`, a file, and `wit`, a completed WIT folder, if there is a
-/// [`world`](Finishing::world). Output: [`Finish::OUTPUT`].
+/// The action *finish*. Its inputs are the file `in` and, if there is a [`world`](Finishing::world), the
+/// completed WIT folder `wit`. Its output is [`Finish::OUTPUT`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finish {
-    /// What is done.
+    /// The work to do.
     pub finishing: Finishing,
-    /// What the worker that does it may use up: not part of the key.
+    /// The limits of the worker that does it. They are not part of the key.
     pub limits: WorkerLimits,
 }
 
-/// What is done to a component.
+/// The work that finishes a component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finishing {
-    /// The world in `wit` that the component is checked against; `None` if the component has no
-    /// WIT.
+    /// The world in `wit` that the component is checked against. `None` if the component has no WIT.
     pub world: Option<String>,
-    /// What to write into the component; `None` leaves its bytes alone.
+    /// The metadata to write into the component. `None` leaves its bytes as they are.
     pub stamp: Option<Stamp>,
-    /// The folder of the project that `wit` stands for. For messages only: not part of the key.
-    pub place: String,
+    /// The places that the files of `wit` come from. They are used in messages only, and are not part of the
+    /// key.
+    pub origins: Origins,
 }
 
-/// [`Finish`] as a worker is asked for it.
+/// The errand of [`Finish`] for a worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct FinishErrand {
     finishing: Finishing,
-    /// The file in the store.
+    /// The digest of the file in the store.
     input: String,
-    /// The completed folder in the store, if there is a world.
+    /// The digest of the completed folder in the store, if there is a world.
     wit: Option<String>,
 }
 
-/// Why a component could not be finished.
+/// The reason why a component could not be finished.
 #[derive(Debug, thiserror::Error)]
 pub enum FinishError {
-    /// The input is no WebAssembly, or the result is not valid.
+    /// The input is not WebAssembly, or the result is not valid.
     #[error(transparent)]
     Wasm(#[from] InvalidWasm),
-    /// It has more bytes than can be taken.
+    /// The file is too long.
     #[error("it has {length} bytes; the limit for a component is {LONGEST} (1 GiB)")]
     TooLong {
-        /// How many it has.
+        /// The length of the file in bytes.
         length: u64,
     },
-    /// A core module, and no WIT that says which component it is to become.
+    /// The file is a core module, and there is no WIT that says which component it should become.
     #[error("this is a core module, not a component; give the component a `wit` to make it one")]
     CoreModule,
     /// The WIT does not parse.
     #[error(transparent)]
     Wit(#[from] InvalidWit),
-    /// The world is not there.
+    /// The world does not exist.
     #[error(transparent)]
     World(#[from] WorldError),
     /// The core module does not fit the world.
@@ -87,12 +87,12 @@ pub enum FinishError {
 }
 
 impl Finish {
-    /// The name of the output.
+    /// The name of the action's output.
     pub const OUTPUT: &str = "component.wasm";
 }
 
 impl Finishing {
-    /// Makes the component: the work itself, as a function of bytes. `wit` is looked at only if
+    /// Makes the finished component. This is the work itself, as a function of bytes. `wit` is used only if
     /// there is a world.
     pub fn finish(&self, input: Vec<u8>, wit: &[WitFile]) -> Result<Vec<u8>, FinishError> {
         let component = match (Kind::of(&input)?, &self.world) {
@@ -119,7 +119,7 @@ impl Finishing {
     }
 }
 
-/// The most bytes that a module or component may have: what WebAssembly's tools agree on for a module.
+/// The maximum length of a module or component in bytes. WebAssembly's tools agree on this limit for modules.
 pub(crate) const LONGEST: u64 = 1 << 30;
 
 fn check_length(length: u64) -> Result<(), BuiltinError> {
@@ -143,28 +143,30 @@ impl Builtin for Finish {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let Finishing { world, stamp, place: _ } = &self.finishing;
+        let Finishing { world, stamp, origins: _ } = &self.finishing;
         vec![format!("world {world:?}"), format!("stamp {stamp:?}")]
     }
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
         let input = cx.input("in").digest().to_string();
         let wit = self.finishing.world.as_ref().map(|_| cx.input("wit").digest().to_string());
-        let errand = Errand::Finish(FinishErrand { finishing: self.finishing.clone(), input, wit });
+        let errand = FinishErrand { finishing: self.finishing.clone(), input, wit };
         let Done { digest, .. } = worker::run(errand, cx.store(), &self.limits, cx.cancel())?;
         cx.produce(Self::OUTPUT, Artifact::File { digest, executable: false });
         Ok(())
     }
 }
 
-impl FinishErrand {
-    /// Finishes a component of the store, and puts it there.
-    pub(crate) fn run(self, store: &DiskStore) -> Result<Done, ErrandError> {
+impl Errand for FinishErrand {
+    const NAME: &'static str = "finish";
+
+    /// Finishes a component that is in the store, and puts the result into the store.
+    fn run(self, store: &ContentStore) -> Result<Done, ErrandError> {
         let Self { finishing, input, wit } = self;
         let digest =
             |text: &str| text.parse::<Digest>().map_err(|error| BuiltinError::failed(&error));
         let wit = match wit {
-            Some(wit) => crate::wit::files(store, &digest(&wit)?, &finishing.place)?,
+            Some(wit) => crate::wit::files(store, &digest(&wit)?, &finishing.origins)?,
             None => Vec::new(),
         };
         let input = digest(&input)?;
@@ -189,13 +191,18 @@ package demo:calc;
 interface ops { add: func(a: u32, b: u32) -> u32; }
 world calc { export ops; }";
 
+    fn origins(file: &str) -> Origins {
+        let (path, origin) = ("world.wit".to_owned(), file.to_owned());
+        Origins::of(&[WitFile { path, text: "".into(), origin }])
+    }
+
     fn wit() -> Vec<WitFile> {
-        vec![crate::wit::file("world.wit".into(), CALC.into(), "wit")]
+        vec![origins("wit/world.wit").file("world.wit".into(), CALC.into())]
     }
 
     fn finish(world: Option<&str>, name: Option<&str>) -> Finishing {
         let stamp = name.map(|name| Stamp { name: Some(name.into()), ..Stamp::default() });
-        Finishing { world: world.map(str::to_owned), stamp, place: "wit".into() }
+        Finishing { world: world.map(str::to_owned), stamp, origins: Origins::default() }
     }
 
     #[test]
@@ -251,7 +258,7 @@ world calc { export ops; }";
         assert_ne!(expect, arguments(finish(None, Some("api")), 1));
         assert_ne!(expect, arguments(finish(Some("calc"), Some("other")), 1));
         assert_ne!(expect, arguments(finish(Some("calc"), None), 1));
-        assert_eq!(expect, arguments(Finishing { place: "else".into(), ..base }, 2));
+        assert_eq!(expect, arguments(Finishing { origins: origins("else.wit"), ..base }, 2));
     }
 
     #[test]

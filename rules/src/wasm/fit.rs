@@ -1,30 +1,34 @@
-//! Holds what one component imports against what another exports, for a worker.
+//! Checks in a worker whether the exports of one component satisfy the imports of another. It compares their worlds, or
+//! the component itself if that is ready-made and has no `wit`.
+//!
+//! `plan/fit.rs` decides which components are compared.
 
-use cache::{Digest, DiskStore, Tree};
+use cache::{ContentStore, Digest, Tree};
 use engine::BuiltinError;
 use serde::{Deserialize, Serialize};
 use wit_parser::{Resolve, WorldId};
 
 use super::check::{decode, misfits, world_name};
-use crate::wit::{Refused, ResolvedWit, files, resolve, select_world};
-use crate::worker::{Done, ErrandError};
+use crate::wit::{Origins, ResolvedWit, files, resolve, select_world};
+use crate::worker::{Done, Errand, ErrandError, Refused};
 
-/// What is known of the imports and exports of a component.
+/// The source from which a component's imports and exports are known.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Side {
-    /// The world that it is built for.
+    /// The world that the component is built for.
     World {
-        /// The completed folder in the store.
+        /// The digest of the completed WIT folder in the store.
         folder: String,
-        /// The folder of the project that it stands for.
-        place: String,
+        /// The places that its files come from, for messages.
+        origins: Origins,
         world: String,
     },
-    /// The component itself, in the store.
+    /// The component itself, by its digest in the store.
     Component { file: String },
 }
 
-/// Says what does not fit: the answer's text, the end of a sentence; empty if all does.
+/// The errand that finds out what does not fit. The text of its result is the end of a sentence, or empty if
+/// everything fits.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct FitErrand {
     pub(crate) importer: Side,
@@ -32,12 +36,12 @@ pub(crate) struct FitErrand {
 }
 
 impl Side {
-    fn read(&self, store: &DiskStore) -> Result<(Resolve, WorldId), ErrandError> {
+    fn read(&self, store: &ContentStore) -> Result<(Resolve, WorldId), ErrandError> {
         let digest =
             |text: &str| text.parse::<Digest>().map_err(|error| BuiltinError::failed(&error));
         match self {
-            Self::World { folder, place, world } => {
-                let files = files(store, &digest(folder)?, place)?;
+            Self::World { folder, origins, world } => {
+                let files = files(store, &digest(folder)?, origins)?;
                 let ResolvedWit { resolve, package } = resolve(&files).map_err(Refused::from)?;
                 let world =
                     select_world(&resolve, package, Some(world), "").map_err(Refused::from)?;
@@ -54,8 +58,10 @@ impl Side {
     }
 }
 
-impl FitErrand {
-    pub(crate) fn run(self, store: &DiskStore) -> Result<Done, ErrandError> {
+impl Errand for FitErrand {
+    const NAME: &'static str = "fit";
+
+    fn run(self, store: &ContentStore) -> Result<Done, ErrandError> {
         let (importer, exporter) = (self.importer.read(store)?, self.exporter.read(store)?);
         let text = message((&importer.0, importer.1), (&exporter.0, exporter.1));
         Ok(Done { digest: store.put_tree(&Tree::default())?, text })
@@ -76,7 +82,7 @@ fn message(importer: (&Resolve, WorldId), exporter: (&Resolve, WorldId)) -> Stri
             };
             let imports = importer.0.worlds[importer.1].imports.keys();
             let imports = imports.map(|key| importer.0.name_world_key(key));
-            // Those are the host's.
+            // WASI interfaces are provided by the host.
             let imports = imports.filter(|name| !name.starts_with("wasi:")).collect();
             let exports = exporter.0.worlds[exporter.1].exports.keys();
             let exports = exports.map(|key| exporter.0.name_world_key(key)).collect();
@@ -111,7 +117,7 @@ mod tests {
         };
         let importer = rand("@1.0.0", "import", "u64");
         check(&importer, &rand("@1.0.0", "export", "u64"), "");
-        // As linkers match versions.
+        // Versions are compared as linkers do it.
         check(&importer, &rand("@1.2.0", "export", "u64"), "");
         check(
             &importer,

@@ -1,4 +1,4 @@
-//! Components for tests, made from nothing but WIT: every function of such a component traps.
+//! Makes components for tests out of nothing but WIT. Every function of such a component traps.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use wit_parser::{LiftLowerAbi, ManglingAndAbi, PackageId, Resolve, WorldId};
 
 use crate::wit::{Request, complete, resolve, select_world};
 
-/// Parses WIT. A text without a `package` line is given one.
+/// Parses WIT. A text without a `package` line gets one.
 pub(super) fn parse(wit: &str) -> (Resolve, PackageId) {
     let mut resolve = Resolve::new();
     let wit = if wit.contains("package ") {
@@ -26,7 +26,7 @@ pub(super) fn world(wit: &str) -> (Resolve, WorldId) {
     (resolve, world)
 }
 
-/// A world whose WIT refers to built-in packages.
+/// Completes and parses WIT whose only world refers to built-in packages.
 pub(super) fn completed_world(wit: &str) -> (Resolve, WorldId) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("world.wit"), wit).unwrap();
@@ -41,13 +41,13 @@ pub(super) fn completed_world(wit: &str) -> (Resolve, WorldId) {
     (resolved.resolve, world)
 }
 
-/// A core module for the world, without a word about the world in it.
+/// Makes a core module for the world, which does not name its world.
 pub(super) fn module(wit: &str) -> Vec<u8> {
     let (resolve, world) = world(wit);
     dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::Sync))
 }
 
-/// A component of the world.
+/// Makes a component of the world.
 pub(super) fn component(wit: &str) -> Vec<u8> {
     let (resolve, world) = world(wit);
     let mut module = module(wit);
@@ -55,8 +55,8 @@ pub(super) fn component(wit: &str) -> Vec<u8> {
     ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
 }
 
-/// Checks that Cargo.lock has the crates that `version` names after its first word: a crate that
-/// makes other bytes has to change the key of the action that uses it.
+/// Checks that Cargo.lock has the crates that `version` names after its first word. If a crate makes other
+/// bytes, the key of the action that uses it must change.
 #[track_caller]
 pub(crate) fn assert_locked(version: &str) {
     let lock: toml::Table = include_str!("../../../Cargo.lock").parse().unwrap();

@@ -1,4 +1,8 @@
-//! What a `.wasm` file is, whether it is valid, what it imports and exports.
+//! Finds out what a `.wasm` file is, whether it is valid, and what it imports and exports.
+//!
+//! It looks at the bytes alone, without a world.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 use wasmparser::{
@@ -15,28 +19,28 @@ pub enum Kind {
     Component,
 }
 
-/// Bytes that are not a valid WebAssembly binary.
+/// The error for bytes that are not a valid WebAssembly binary.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidWasm {
-    /// The first bytes are not those of WebAssembly.
+    /// The file does not begin like a WebAssembly binary.
     #[error("not a WebAssembly binary")]
     Foreign,
-    /// Something within is not as the specification wants it.
+    /// The contents violate the specification.
     #[error("not valid WebAssembly")]
     Malformed(#[from] wasmparser::BinaryReaderError),
 }
 
-/// The names that a component imports and exports, in its own order.
+/// The names that a component imports and exports, in the component's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Externs {
-    /// `wasi:cli/stdout@0.2.6`, …
+    /// The imports, such as `wasi:cli/stdout@0.2.6`.
     pub imports: Vec<String>,
-    /// `wasi:http/incoming-handler@0.2.6`, …
+    /// The exports, such as `wasi:http/incoming-handler@0.2.6`.
     pub exports: Vec<String>,
 }
 
 impl Kind {
-    /// Tells from the first eight bytes.
+    /// Returns the kind of a binary by its first eight bytes.
     pub fn of(bytes: &[u8]) -> Result<Self, InvalidWasm> {
         if Parser::is_component(bytes) {
             Ok(Self::Component)
@@ -48,8 +52,8 @@ impl Kind {
     }
 }
 
-/// Checks the whole binary against the specification, its functions in parallel. Of several errors in
-/// them, the one of the first function is returned.
+/// Checks the whole binary against the specification, its functions in parallel. If several functions have
+/// errors, the error of the first one is returned.
 pub fn validate(bytes: &[u8]) -> Result<Kind, InvalidWasm> {
     let kind = Kind::of(bytes)?;
     let mut validator = Validator::new();
@@ -71,7 +75,8 @@ pub fn validate(bytes: &[u8]) -> Result<Kind, InvalidWasm> {
 
 type Function<'a> = (FuncToValidate<ValidatorResources>, FunctionBody<'a>);
 
-/// The imports and exports of a component itself, without those of what is nested in it.
+/// Returns the imports and exports of the component itself, without those of components and modules nested in
+/// it.
 pub fn externs(component: &[u8]) -> Result<Externs, InvalidWasm> {
     let mut externs = Externs::default();
     let mut depth = 0_usize;
@@ -93,6 +98,18 @@ pub fn externs(component: &[u8]) -> Result<Externs, InvalidWasm> {
         }
     }
     Ok(externs)
+}
+
+/// Returns the bytes in a range that a parser has given, or `None` if the range ends after the end of the
+/// file.
+pub(super) fn slice<'a>(bytes: &'a [u8], range: &Range<u64>) -> Option<&'a [u8]> {
+    let range = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
+    bytes.get(range)
+}
+
+/// Returns an error with its causes, in one line.
+pub(super) fn with_causes(error: impl std::fmt::Display) -> String {
+    format!("{error:#}")
 }
 
 #[cfg(test)]

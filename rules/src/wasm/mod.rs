@@ -1,7 +1,8 @@
-//! Components as bytes: made from core modules, validated, checked against their world, stamped.
+//! Work on components as bytes: they are made from core modules, validated, checked against their world, and
+//! stamped.
 //!
-//! Everything here is a function of bytes; [`Finish`] ties the functions together as the last action
-//! of every component, which a worker does. Knows no languages, toolchains or manifest.
+//! Everything here is a function of bytes. [`Finish`] ties the functions together as the last action of every
+//! component, which a worker does. This module knows no languages, toolchains or manifest.
 
 mod check;
 mod compare;

@@ -1,18 +1,18 @@
-//! Writes into a component what it is: name, version, authors, licence, and what made it.
+//! Writes metadata into a component: name, version, authors, licence, and the tools that made it.
 //!
-//! Nothing of time, host or user goes in: the same component and stamp give the same bytes, and
-//! stamping twice gives the bytes of stamping once. The name and the producers are the sections of
-//! the tool conventions; the other facts are custom sections named like the OCI annotations, where
-//! registries look for them.
-
-use std::ops::Range;
+//! Nothing about time, host or user is written. The same component and stamp give the same bytes, and
+//! stamping twice gives the same bytes as stamping once. The name and the producers are written into the
+//! sections of the tool conventions. The other facts are custom sections named like the OCI annotations,
+//! where registries look for them.
 
 use serde::{Deserialize, Serialize};
 use wasm_encoder::{Component, CustomSection, RawSection, Section};
 use wasm_metadata::{AddMetadata, AddMetadataField};
 use wasmparser::{Parser, Payload};
 
-/// What to write. Empty facts are left as the component has them.
+use super::inspect::slice;
+
+/// The metadata to write. Facts that are missing here are left as the component has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     /// The component's name.
@@ -23,21 +23,21 @@ pub struct Stamp {
     pub description: Option<String>,
     /// The project's authors, in one line.
     pub authors: Option<String>,
-    /// An SPDX expression.
+    /// The licence, as an SPDX expression.
     pub licenses: Option<String>,
-    /// Where the source is.
+    /// The address of the source.
     pub source: Option<String>,
-    /// Tools and their versions, for the field `processed-by`.
+    /// The tools and their versions, for the field `processed-by`.
     pub processed_by: Vec<(String, String)>,
 }
 
-/// Why a component could not be stamped.
+/// The error when a component could not be stamped.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write metadata: {0}")]
 pub struct StampError(String);
 
 impl Stamp {
-    /// The facts that have a section of their own, in the order in which they are written.
+    /// Returns the facts that have a section of their own, in the order in which they are written.
     fn sections(&self) -> Vec<(&'static str, &str)> {
         [
             ("authors", &self.authors),
@@ -63,7 +63,7 @@ pub fn stamp(component: &[u8], stamp: &Stamp) -> Result<Vec<u8>, StampError> {
     replace_sections(&named, &stamp.sections())
 }
 
-/// Drops the component's own custom sections of these names and appends the new ones.
+/// Removes the component's own custom sections of these names, and appends the new ones.
 fn replace_sections(component: &[u8], sections: &[(&str, &str)]) -> Result<Vec<u8>, StampError> {
     let mut output = Component::HEADER.to_vec();
     let mut depth = 0_usize;
@@ -78,7 +78,9 @@ fn replace_sections(component: &[u8], sections: &[(&str, &str)]) -> Result<Vec<u
         let replaced = matches!(&payload, Payload::CustomSection(section)
             if sections.iter().any(|(name, _)| *name == section.name()));
         if let (true, false, Some((id, range))) = (outermost, replaced, payload.as_section()) {
-            let data = slice(component, &range)?;
+            let data = slice(component, &range).ok_or_else(|| {
+                StampError("a section ends behind the end of the file".to_owned())
+            })?;
             RawSection { id, data }.append_to(&mut output);
         }
     }
@@ -87,13 +89,6 @@ fn replace_sections(component: &[u8], sections: &[(&str, &str)]) -> Result<Vec<u
         section.append_to(&mut output);
     }
     Ok(output)
-}
-
-fn slice<'a>(bytes: &'a [u8], range: &Range<u64>) -> Result<&'a [u8], StampError> {
-    let range = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
-    range
-        .and_then(|(start, end)| bytes.get(start..end))
-        .ok_or_else(|| StampError("a section ends behind the end of the file".to_owned()))
 }
 
 #[cfg(test)]
@@ -114,7 +109,7 @@ mod tests {
         }
     }
 
-    /// The component's own custom sections, by name.
+    /// Returns the component's own custom sections, by name.
     fn sections(component: &[u8]) -> Vec<(String, Vec<u8>)> {
         let mut depth = 0;
         let mut sections = Vec::new();

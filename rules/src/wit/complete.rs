@@ -1,8 +1,8 @@
-//! Puts together the WIT folder that tools are given: the component's own files and, below `deps/`,
-//! every package that they refer to.
+//! Completes the WIT of a component: puts together the folder that tools are given, with the component's own
+//! files and, below `deps/`, every package that they refer to.
 //!
-//! Only what is referred to gets in: a package that nobody uses must not change a component's key.
-//! Where packages are looked for is told in `search.rs`.
+//! Only packages that are referred to get in, because a package that nobody uses must not change a
+//! component's key. Where packages are looked for is described in `search.rs`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,32 +17,32 @@ use super::location::Location;
 use super::search::{Found, Search, Shelf};
 use super::source::{Group, Listing, PackageSource, SourceError, TextFile, load};
 
-/// What to complete. All paths are relative to `root`.
+/// The WIT of a component that is to be completed. All paths are relative to `root`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Request {
-    /// The project's root.
+    /// The folder of the project.
     #[serde(with = "any_path")]
     pub root: PathBuf,
-    /// The component's WIT: a `.wit` file, or a folder of them; `None` if it has none but the world.
+    /// The component's WIT: a `.wit` file or a folder of them. `None` if the component only names a world.
     pub wit: Option<PathBuf>,
-    /// `[dependencies]`, by `namespace:name`.
+    /// The entries of `[dependencies]`, by `namespace:name`.
     pub dependencies: BTreeMap<String, Dependency>,
-    /// The world that the manifest names, if it does: it may lie in a package that the WIT does not
-    /// refer to.
+    /// The world that the manifest names, if it names one. It may be in a package that the WIT does not refer
+    /// to.
     pub world: Option<String>,
 }
 
-/// One entry of `[dependencies]`.
+/// An entry of `[dependencies]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Dependency {
     /// A folder of `.wit` files (or one that has them in `wit/`), a `.wit` file, or a WIT package
     /// in a `.wasm` file.
     Path(PathBuf),
-    /// The version that a reference without one means.
+    /// The version that a reference without a version means.
     Version(#[serde(with = "version")] Version),
 }
 
-/// Paths of the host, which need not be Unicode.
+/// Reads and writes paths of the host, which need not be Unicode.
 mod any_path {
     use std::ffi::{OsStr, OsString};
 
@@ -57,7 +57,7 @@ mod any_path {
     }
 }
 
-/// Versions as text.
+/// Reads and writes versions as text.
 mod version {
     use super::*;
 
@@ -70,45 +70,45 @@ mod version {
     }
 }
 
-/// A WIT folder that needs nothing else.
+/// A completed WIT folder, which refers to nothing outside of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompletedWit {
-    /// The component's own package.
+    /// The name of the component's own package.
     pub package: PackageName,
-    /// The folder, sorted by path.
+    /// The files of the folder, sorted by path.
     pub files: Vec<WitFile>,
-    /// The built-in packages among it.
+    /// The packages of the folder that are built in.
     pub built_in: Vec<PackageName>,
 }
 
 /// One file of a completed folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WitFile {
-    /// Its path in the folder: `api.wit`, `deps/wasi-http-0.2.4/package.wit`.
+    /// The path in the folder, such as `api.wit` or `deps/wasi-http-0.2.4/package.wit`.
     pub path: String,
-    /// Its contents.
+    /// The contents of the file.
     pub text: Cow<'static, str>,
-    /// Where the text came from, for messages: `wit/api.wit`.
+    /// The place that the text comes from, for messages, such as `wit/api.wit`.
     pub origin: String,
 }
 
-/// Why a WIT folder could not be completed.
+/// The reason why a WIT folder could not be completed.
 #[derive(Debug, thiserror::Error)]
 pub enum CompleteError {
-    /// Something could not be read.
+    /// A file or folder could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// A package is referred to that is nowhere to be found.
+    /// A package that is referred to was not found.
     #[error(transparent)]
     Missing(Box<MissingPackage>),
-    /// Two sources of the same rank declare a package that is referred to.
+    /// Two sources of the same rank declare the same package, which is referred to.
     #[error("package `{package}` is declared twice: in {first} and in {second}")]
     Duplicate {
-        /// The package.
+        /// The name of the package.
         package: String,
-        /// A file.
+        /// The first file that declares it.
         first: String,
-        /// Another file.
+        /// The second file that declares it.
         second: String,
     },
     /// A path dependency is not the package that its key in `[dependencies]` says.
@@ -116,29 +116,29 @@ pub enum CompleteError {
     WrongDependency {
         /// The key in `[dependencies]`.
         dependency: String,
-        /// What is there.
+        /// The package that was found there.
         found: String,
-        /// The file that says so.
+        /// The file that declares it.
         file: String,
     },
 }
 
-/// A package that is referred to and nowhere to be found.
+/// The error about a package that is referred to and was not found.
 #[derive(Debug, thiserror::Error)]
 #[error("{}package `{package}` was not found", prefix(at.as_ref()))]
 pub struct MissingPackage {
-    /// The first reference; `None` if it is the manifest's `world`.
+    /// The place of the first reference. `None` if that is the manifest's `world`.
     pub at: Option<Location>,
     /// The package, with the version that was looked for.
     pub package: PackageName,
-    /// Other versions that are there, each with its place.
+    /// The other versions that exist, each with its place.
     pub available: Vec<String>,
-    /// The folder where its WIT could be put.
-    pub deps: PathBuf,
+    /// The folder where the package's WIT could be put, if the component has WIT of its own.
+    pub deps: Option<PathBuf>,
 }
 
 impl CompleteError {
-    /// What the user can do about it.
+    /// Returns a hint on what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Missing(missing) => Some(missing.hint()),
@@ -153,21 +153,21 @@ impl MissingPackage {
             return format!("there is {}", self.available.join(", "));
         }
         let PackageName { namespace, name, .. } = &self.package;
-        let deps = self.deps.display();
-        format!(
-            "put its WIT under {deps}/, or add `\"{namespace}:{name}\" = {{ path = \"…\" }}` to \
-             [dependencies]"
-        )
+        let add = format!("add `\"{namespace}:{name}\" = {{ path = \"…\" }}` to [dependencies]");
+        match &self.deps {
+            Some(deps) => format!("put its WIT under {}/, or {add}", deps.display()),
+            None => format!("{add}, with the folder that has its WIT"),
+        }
     }
 }
 
-/// `place: `, or nothing.
+/// Returns the place and `: `, or an empty text if there is no place.
 pub(super) fn prefix(at: Option<&Location>) -> String {
     at.map(|at| format!("{at}: ")).unwrap_or_default()
 }
 
-/// Every file that [`complete`] would read, relative to the root and sorted. Reads no file, only
-/// folders.
+/// Returns every file that [`complete`] would read, relative to the root and sorted. It reads only folders,
+/// and no file.
 pub fn inputs(request: &Request) -> Result<Vec<PathBuf>, SourceError> {
     Ok(list(request)?.files())
 }
@@ -182,12 +182,12 @@ pub fn complete(request: &Request) -> Result<CompletedWit, CompleteError> {
     let mut sources = loaded.into_iter().map(Rc::new);
     let main = sources.next().expect("a group is at least one package");
     let shelves = shelves(&request.root, &listing, &main, sources.collect())?;
-    let mut search = Search::new(&main, &shelves, &request.dependencies, &listing.deps);
+    let mut search = Search::new(&main, &shelves, &request.dependencies, listing.deps.as_deref());
     search.run(request.world.as_deref())?;
     Ok(folder(&main, &search.found))
 }
 
-/// The package of a component that has no WIT of its own: the world lies in another.
+/// Makes the package of a component that has no WIT of its own. Its world is in another package.
 fn no_package() -> PackageSource {
     let text = Cow::Borrowed("package run:component;\n");
     let file = TextFile::new("component.wit", "component.wit".to_owned(), text);
@@ -202,7 +202,7 @@ fn list(request: &Request) -> Result<Listing, SourceError> {
     Listing::new(&request.root, request.wit.as_deref(), paths)
 }
 
-/// The places where packages are looked for, first to last.
+/// Returns the shelves on which packages are looked for, in the order of the search.
 fn shelves(
     root: &Path,
     listing: &Listing,
@@ -221,7 +221,10 @@ fn shelves(
     own.extend(bundled);
     Ok(vec![
         Shelf::new(main.files[0].origin.clone(), vec![Rc::clone(main)]),
-        Shelf::new(listing.deps.display().to_string(), own),
+        Shelf::new(
+            listing.deps.as_ref().map_or_else(String::new, |deps| deps.display().to_string()),
+            own,
+        ),
         Shelf::new(
             "the neighbouring files".to_owned(),
             load_neighbours(root, &listing.neighbours)?,
@@ -239,8 +242,8 @@ fn load_all(root: &Path, groups: &[Group]) -> Result<Vec<Rc<PackageSource>>, Sou
     Ok(sources)
 }
 
-/// A neighbour without a `package` line is part of some other component's package: not ours to
-/// judge.
+/// Loads the neighbouring files. A neighbour without a `package` line belongs to another component's package,
+/// so it is ignored and not an error.
 fn load_neighbours(root: &Path, groups: &[Group]) -> Result<Vec<Rc<PackageSource>>, SourceError> {
     let mut sources = Vec::new();
     for group in groups {
@@ -290,7 +293,8 @@ fn wit_file(folder: String, file: &TextFile, found: &Found) -> WitFile {
     WitFile { path, text: with_versions(file, found), origin: file.origin.clone() }
 }
 
-/// The text, with the version written behind each reference that has none and means one that has.
+/// Returns the text of a file in which every reference has its version: a reference without one gets that of
+/// the package that was found for it.
 fn with_versions(file: &TextFile, found: &Found) -> Cow<'static, str> {
     let mut text = String::new();
     let mut copied = 0;

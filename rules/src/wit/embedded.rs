@@ -1,20 +1,19 @@
 //! The `wasi:*` packages that are built in, so that no build needs a network for them.
 //!
-//! The texts lie in `rules/wit`, whose README says where each comes from and why one text may serve
-//! several releases. They are plain data in the binary: looking one up costs nothing until it is
-//! used.
+//! The texts are in `rules/wit`. The README there says where each comes from, and why one text may serve
+//! several releases. They are plain data in the binary, so looking one up costs nothing until it is used.
 
 use std::borrow::Cow;
 
 use semver::Version;
 use wit_parser::PackageName;
 
-/// The packages of one WASI 0.2 text, and the patch releases that it serves.
+/// The packages of one WASI 0.2 text, and the patch releases that the text serves.
 struct Release {
-    /// Patch number written in the text.
+    /// The patch number that is written in the text.
     written: u64,
-    /// Last patch number that the text serves; the first is `written` or, for the text of 0.2.3,
-    /// 0.2.2.
+    /// The patch numbers that the text serves. The first is `written`, except that the text of 0.2.3 also
+    /// serves 0.2.2.
     serves: std::ops::RangeInclusive<u64>,
     texts: [(&'static str, &'static str); 7],
 }
@@ -37,7 +36,7 @@ static RELEASES: [Release; 6] = [
     Release { written: 12, serves: 12..=12, texts: texts!("wasi-0.2.12") },
 ];
 
-/// Packages that are not part of WASI 0.2: name, version, text.
+/// The packages that are not part of WASI 0.2: name, version and text of each.
 static DRAFTS: [(&str, &str, &str); 4] = [
     ("config", "0.2.0-draft", include_str!("../../wit/drafts/config-0.2.0-draft.wit")),
     ("config", "0.2.0-rc.1", include_str!("../../wit/drafts/config-0.2.0-rc.1.wit")),
@@ -45,7 +44,8 @@ static DRAFTS: [(&str, &str, &str); 4] = [
     ("logging", "0.1.0-draft", include_str!("../../wit/drafts/logging-0.1.0-draft.wit")),
 ];
 
-/// The built-in versions of `namespace:name`, oldest first; none if the package is not built in.
+/// Returns the built-in versions of `namespace:name`, oldest first. There are none if the package is not
+/// built in.
 pub fn versions(namespace: &str, name: &str) -> Vec<Version> {
     if namespace != "wasi" {
         return Vec::new();
@@ -61,8 +61,8 @@ pub fn versions(namespace: &str, name: &str) -> Vec<Version> {
     versions
 }
 
-/// The built-in version that a request for `requested` means: that very version or, where only a
-/// draft of it exists (`wasi:logging` has never got further than `0.1.0-draft`), the newest draft.
+/// Returns the built-in version that a request for `requested` means. That is the same version or, if only
+/// drafts of it exist, the newest draft: `wasi:logging` never got further than `0.1.0-draft`.
 pub fn matching(namespace: &str, name: &str, requested: &Version) -> Option<Version> {
     let versions = versions(namespace, name);
     let draft_of = |version: &Version| {
@@ -73,19 +73,35 @@ pub fn matching(namespace: &str, name: &str, requested: &Version) -> Option<Vers
     exact.or_else(|| versions.iter().rev().find(|version| draft_of(version))).cloned()
 }
 
-/// The WIT text of exactly this package and version.
+/// Returns the WIT text of exactly this package and version, if it is built in.
 pub(super) fn text(package: &PackageName) -> Option<Cow<'static, str>> {
     let version = package.version.as_ref().filter(|_| package.namespace == "wasi")?;
     if let Some((_, text)) = drafts(&package.name).find(|(draft, _)| draft == version) {
         return Some(Cow::Borrowed(text));
     }
-    let patch = (*version == Version::new(0, 2, version.patch)).then_some(version.patch)?;
-    let release = RELEASES.iter().find(|release| release.serves.contains(&patch))?;
-    let (_, text) = release.texts.iter().find(|(name, _)| *name == package.name)?;
-    Some(if patch == release.written {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(text.replace(&format!("@0.2.{}", release.written), &format!("@0.2.{patch}")))
+    release(version).find_map(|(name, text)| (name == package.name).then_some(text))
+}
+
+/// Iterates over the names and WIT texts of all packages of a release of WASI 0.2, which refer to each other.
+/// There are none if the release is not built in.
+pub(crate) fn release(
+    version: &Version,
+) -> impl Iterator<Item = (&'static str, Cow<'static, str>)> + use<> {
+    let patch = (*version == Version::new(0, 2, version.patch)).then_some(version.patch);
+    let served = RELEASES
+        .iter()
+        .find_map(|release| Some((release, patch.filter(|patch| release.serves.contains(patch))?)));
+    served.into_iter().flat_map(|(release, patch)| {
+        let written = release.written;
+        release.texts.iter().map(move |&(name, text)| {
+            let text = match patch == written {
+                true => Cow::Borrowed(text),
+                false => {
+                    Cow::Owned(text.replace(&format!("@0.2.{written}"), &format!("@0.2.{patch}")))
+                }
+            };
+            (name, text)
+        })
     })
 }
 

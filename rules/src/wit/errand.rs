@@ -1,58 +1,44 @@
-//! What of WIT is asked of a worker: to complete a folder, and to list a world's imports and `async` functions.
+//! The errands about WIT: completing a folder, and listing the imports and `async` functions of a world.
+//!
+//! A worker does them, because WIT may be hostile. They exchange digests and text with the process that asks.
 
-use std::error::Error;
-
-use cache::{Digest, DiskStore, Entry, Tree};
-use engine::{BuiltinError, Report};
+use cache::{ContentStore, Digest, Entry, Tree};
+use engine::BuiltinError;
 use serde::{Deserialize, Serialize};
 use wit_parser::{Resolve, World, WorldItem};
 
 use super::size::check_size;
 use super::{
-    CompleteError, CompletedWit, InvalidWit, Request, ResolvedWit, WorldError, complete, files,
-    resolve, select_world,
+    CompleteError, CompletedWit, InvalidWit, Origins, Request, ResolvedWit, WorldError, complete,
+    files, resolve, select_world,
 };
-use crate::worker::{Done, ErrandError};
+use crate::worker::{Done, Errand, ErrandError, Refused};
 
-/// Completes the WIT of a component, picks its world, and puts the folder into the store. The
-/// answer's text is the world.
+/// Completes the WIT of a component, picks its world, and puts the folder into the store. The text of the
+/// result is a [`Completed`] as JSON.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct CompleteErrand {
     pub(crate) request: Request,
-    /// The component's name, by which one of several worlds is picked.
+    /// The component's name. It picks the world if the package has several.
     pub(crate) component: String,
 }
 
-/// Lists the imports of a world as a module would name them, and the functions of the world that are `async`, with
-/// [`ImportsErrand::ASYNC`] before them: each a line of the answer's text.
+/// What is known about a completed folder besides its digest.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Completed {
+    pub(crate) world: String,
+    pub(crate) origins: Origins,
+}
+
+/// Lists the imports of a world, named as a module would name them, and the world's `async` functions, each
+/// with the prefix [`ImportsErrand::ASYNC`]. Each is one line of the result's text.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ImportsErrand {
-    /// The completed folder in the store.
+    /// The digest of the completed folder in the store.
     pub(crate) folder: String,
-    /// The folder of the project that it stands for.
-    pub(crate) place: String,
+    /// The places that its files come from, for messages.
+    pub(crate) origins: Origins,
     pub(crate) world: String,
-}
-
-/// The WIT of a component can't be used: told as text, as it comes from a worker.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-#[error("{message}")]
-pub struct Refused {
-    /// The error with its causes.
-    pub message: String,
-    /// Whether the message names the file that is wrong.
-    pub has_place: bool,
-    /// Whether it is the choice of the world that is wrong.
-    pub is_about_world: bool,
-    /// What the user can do about it.
-    pub hint: Option<String>,
-}
-
-impl Refused {
-    fn of(error: &dyn Error) -> Self {
-        let message = Report::of(error).to_string();
-        Self { message, has_place: false, is_about_world: false, hint: None }
-    }
 }
 
 impl From<CompleteError> for Refused {
@@ -75,8 +61,10 @@ impl From<WorldError> for Refused {
     }
 }
 
-impl CompleteErrand {
-    pub(crate) fn run(self, store: &DiskStore) -> Result<Done, ErrandError> {
+impl Errand for CompleteErrand {
+    const NAME: &'static str = "complete";
+
+    fn run(self, store: &ContentStore) -> Result<Done, ErrandError> {
         let completed = complete(&self.request).map_err(Refused::from)?;
         let world = self.world(&completed).map_err(|refused| self.with_place(refused))?;
         let mut tree = Tree::default();
@@ -85,10 +73,14 @@ impl CompleteErrand {
             tree.insert(&file.path, Entry::File { digest, executable: false })
                 .map_err(|error| BuiltinError::failed(&error))?;
         }
-        Ok(Done { digest: store.put_tree(&tree)?, text: world })
+        let completed = Completed { world, origins: Origins::of(&completed.files) };
+        let text = serde_json::to_string(&completed).expect("texts can be written");
+        Ok(Done { digest: store.put_tree(&tree)?, text })
     }
+}
 
-    /// The same, with the WIT that it is about at the front, if no file is.
+impl CompleteErrand {
+    /// Puts the WIT file or folder in front of the message, unless the message names a file already.
     fn with_place(&self, refused: Refused) -> Refused {
         match &self.request.wit {
             Some(wit) if !refused.has_place => {
@@ -112,13 +104,17 @@ impl CompleteErrand {
 }
 
 impl ImportsErrand {
-    /// What stands before the name of an `async` function. No name has a space in it.
+    /// The prefix of an `async` function's name. No name has a space in it.
     pub(crate) const ASYNC: &str = "async ";
+}
 
-    pub(crate) fn run(self, store: &DiskStore) -> Result<Done, ErrandError> {
-        let Self { folder, place, world } = self;
+impl Errand for ImportsErrand {
+    const NAME: &'static str = "imports";
+
+    fn run(self, store: &ContentStore) -> Result<Done, ErrandError> {
+        let Self { folder, origins, world } = self;
         let folder: Digest = folder.parse().map_err(|error| BuiltinError::failed(&error))?;
-        let files = files(store, &folder, &place)?;
+        let files = files(store, &folder, &origins)?;
         let ResolvedWit { resolve, package } = resolve(&files).map_err(Refused::from)?;
         let world = select_world(&resolve, package, Some(&world), "").map_err(Refused::from)?;
         let world = &resolve.worlds[world];
@@ -130,7 +126,8 @@ impl ImportsErrand {
     }
 }
 
-/// The `async` functions that a world imports and exports: `hello`, `demo:app/api#hello`.
+/// Returns the names of the `async` functions that a world imports and exports, such as `hello` and
+/// `demo:app/api#hello`.
 pub(crate) fn async_functions(resolve: &Resolve, world: &World) -> Vec<String> {
     let mut found = Vec::new();
     for (key, item) in world.imports.iter().chain(&world.exports) {

@@ -1,22 +1,24 @@
-//! A place in a WIT file, as error messages name it.
+//! A place in a WIT file, as error messages show it.
+//!
+//! It is plain data, so that it outlives the parser's model and can be sent by a worker.
 
 use std::fmt;
 
 use wit_parser::{SourceMap, Span};
 
-/// File, line and column (both from 1; the column counts bytes).
+/// A file, a line and a column. Both numbers count from 1, and columns count bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
-    /// The file, relative to the project's root.
+    /// The path of the file, relative to the project's root.
     pub file: String,
-    /// Line, from 1.
+    /// The line, counted from 1.
     pub line: usize,
-    /// Column, from 1.
+    /// The column in bytes, counted from 1.
     pub column: usize,
 }
 
 impl Location {
-    /// The place of byte `offset` of `text`.
+    /// Returns the place of the byte at `offset` in `text`.
     pub(super) fn in_text(file: &str, text: &str, offset: usize) -> Self {
         let before = &text[..offset];
         let line = before.matches('\n').count() + 1;
@@ -24,7 +26,7 @@ impl Location {
         Self { file: file.to_owned(), line, column }
     }
 
-    /// The place of `span`, if it has one: items that `wit-parser` derives have none.
+    /// Returns the place of `span`, if it has one. Items that `wit-parser` derives have none.
     pub(crate) fn of(map: &SourceMap, span: Span) -> Option<Self> {
         let file = map.resolve_span(span)?.path.to_owned();
         let rendered = map.render_location(span);

@@ -1,13 +1,13 @@
-//! WIT: the packages that a component's interface file refers to, put together into one folder that
-//! every tool takes.
+//! Completes and parses WIT: the packages that a component's interface file refers to are put together into
+//! one folder that every tool accepts.
 //!
-//! A project keeps one small file, `wit/api.wit`; the tools want a folder whose `deps/` holds every
-//! package it refers to, directly or not. [`complete`] makes that folder out of the project's own
-//! `deps/`, neighbouring files, path dependencies and the built-in `wasi:*` texts. It only reads
-//! and scans text and takes well under a millisecond; [`resolve`] parses the result and
-//! [`select_world`] picks the world to build.
+//! A project keeps one small file, such as `wit/api.wit`. Tools want a folder whose `deps/` holds every
+//! package that the file refers to, directly or not. [`complete()`] makes that folder out of the project's
+//! own `deps/`, neighbouring files, path dependencies and the built-in `wasi:*` texts. It only reads and
+//! scans text, and takes well under a millisecond. Then [`resolve()`] parses the result, and [`select_world`]
+//! picks the world to build.
 //!
-//! Knows nothing of languages or the manifest: paths and texts in, texts out.
+//! This module knows neither languages nor the manifest: it takes paths and texts and returns texts.
 
 mod complete;
 mod embedded;
@@ -24,13 +24,12 @@ mod world;
 pub use complete::{
     CompleteError, CompletedWit, Dependency, MissingPackage, Request, WitFile, complete, inputs,
 };
+pub(crate) use embedded::release as built_in_release;
 pub use embedded::{matching as built_in_version, versions as built_in_versions};
-pub use errand::Refused;
-pub(crate) use errand::{CompleteErrand, ImportsErrand, async_functions};
+pub(crate) use errand::{CompleteErrand, Completed, ImportsErrand, async_functions};
 pub use location::Location;
 pub use resolve::{InvalidWit, ResolvedWit, resolve};
 pub use source::SourceError;
-#[cfg(test)]
-pub(crate) use tree::file;
+pub use tree::Origins;
 pub(crate) use tree::files;
 pub use world::{WorldError, select_world};

@@ -1,4 +1,7 @@
 //! Parses a completed WIT folder into `wit-parser`'s model.
+//!
+//! The files are given as texts with their origins, so that errors name the user's file and not the one in
+//! the completed folder.
 
 use std::collections::BTreeMap;
 
@@ -9,27 +12,27 @@ use wit_parser::{
 use super::complete::{WitFile, prefix};
 use super::location::Location;
 
-/// WIT that does not parse, or whose packages do not fit together.
+/// The error for WIT that does not parse, or whose packages do not fit together.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{message}", prefix(at.as_ref()))]
 pub struct InvalidWit {
-    /// Where; `None` where `wit-parser` gives no place.
+    /// The place of the error. `None` if `wit-parser` gives no place.
     pub at: Option<Location>,
-    /// What is wrong there.
+    /// The error message.
     pub message: String,
 }
 
-/// A completed WIT folder, parsed.
+/// A completed WIT folder that has been parsed.
 #[derive(Debug)]
 pub struct ResolvedWit {
-    /// Every package of the folder.
+    /// The model of every package of the folder.
     pub resolve: Resolve,
-    /// The component's own package.
+    /// The id of the component's own package.
     pub package: PackageId,
 }
 
-/// Parses the files of a completed folder: those at its root are the component's package, each
-/// folder below `deps/` is one more.
+/// Parses the files of a completed folder. Those at its root are the component's package, and each folder
+/// below `deps/` is another package.
 pub fn resolve(files: &[WitFile]) -> Result<ResolvedWit, InvalidWit> {
     let mut groups: BTreeMap<&str, SourceMap> = BTreeMap::new();
     for file in files {

@@ -1,31 +1,31 @@
-//! Finds, in the text of a WIT file, the packages that it declares and those that it refers to.
+//! Finds the packages that the text of a WIT file declares and those that it refers to.
 //!
-//! `wit-parser` keeps the places of foreign references to itself, and completion needs them: to say
-//! where a missing package is asked for, and to write a version behind a reference that has none.
-//! In WIT's grammar the shape `name:name/name` stands nowhere but in such a reference, so looking
-//! at tokens is enough; a text that is not WIT is left for `wit-parser` to refuse.
+//! `wit-parser` does not tell the places of references to other packages. Completion needs them, to say where
+//! a missing package is asked for, and to add a version to a reference that has none. In WIT's grammar, the
+//! form `name:name/name` occurs only in such references, so looking at tokens is enough. A text that is not
+//! WIT is left for `wit-parser` to refuse.
 
 use std::ops::Range;
 
 use semver::Version;
 use wit_parser::PackageName;
 
-/// What [`scan`] found, in the order of the text.
+/// The result of [`scan`], in the order of the text.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     pub(super) declared: Vec<PackageName>,
     pub(super) references: Vec<Reference>,
 }
 
-/// One `namespace:name/item[@version]`.
+/// A reference of the form `namespace:name/item[@version]`.
 #[derive(Debug)]
 pub(super) struct Reference {
     pub(super) package: PackageName,
-    /// Bytes of the text up to the end of the item: where a version would follow.
+    /// The range of the reference up to the end of the item, where a version would follow.
     pub(super) span: Range<usize>,
 }
 
-/// Looks through one WIT file.
+/// Scans the text of one WIT file.
 pub(super) fn scan(text: &str) -> Scan {
     let tokens: Vec<Token<'_>> = Tokens { text, at: 0 }.collect();
     let mut scan = Scan::default();
@@ -100,7 +100,7 @@ impl<'a> Iterator for Tokens<'a> {
 }
 
 impl Tokens<'_> {
-    /// Moves behind white space, comments (block comments nest) and string literals.
+    /// Skips white space, comments (block comments nest) and string literals.
     fn skip_blanks(&mut self) {
         loop {
             let rest = &self.text[self.at..];
@@ -123,7 +123,7 @@ fn is_name_character(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-'
 }
 
-/// A version ends before the `.` of `.{names}`.
+/// Returns the length of a version, which ends before the `.` of `.{names}`.
 fn version_length(text: &str) -> usize {
     let length = leading(text, |byte| is_name_character(byte) || byte == b'.' || byte == b'+');
     text[..length].trim_end_matches('.').len()

@@ -1,10 +1,12 @@
 //! Finds the packages that a component's WIT refers to, directly or not.
 //!
-//! A package is looked for on shelves: the component's own files, its `deps/`, the `.wit` files
-//! beside a single-file `wit`, the path dependencies, the `deps/` of those; last among the built-in
-//! `wasi:*` texts. The first shelf that has it wins. A reference without a version means the package
-//! without one, wherever that is, else the shelf's newest; among the built-in ones, the version that `[dependencies]` gives, else the
-//! newest.
+//! A package is looked for on *shelves*, in this order: the component's own files, its `deps/`, the `.wit`
+//! files beside a `wit` that is a single file, the path dependencies, and the `deps/` of those. The built-in
+//! `wasi:*` texts come last. The first shelf that has the package wins.
+//!
+//! A reference without a version means the package without a version, on whichever shelf that is. If there is
+//! none, it means the newest version on the first shelf that has any. Among the built-in packages, it means
+//! the version that `[dependencies]` gives, or else the newest.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,10 +20,10 @@ use super::embedded;
 use super::location::Location;
 use super::source::{PackageSource, TextFile};
 
-/// Packages of one rank.
+/// A group of packages that have the same rank in the search.
 #[derive(Debug)]
 pub(super) struct Shelf {
-    /// What messages call it.
+    /// The name of the shelf in messages.
     place: String,
     sources: Vec<Rc<PackageSource>>,
 }
@@ -29,11 +31,12 @@ pub(super) struct Shelf {
 /// What a search has found so far.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// The sources to take, by the name of their package. The component's own is not among them.
+    /// The sources to put into the folder, by the name of their package. The component's own is not among
+    /// them.
     pub(super) sources: BTreeMap<PackageName, Rc<PackageSource>>,
-    /// Those of them that are built in.
+    /// The packages among them that are built in.
     pub(super) built_in: Vec<PackageName>,
-    /// What each referred name means: itself, or the version of it that was found.
+    /// The package that each referred name means: the same name, or the version of it that was found.
     pub(super) meaning: BTreeMap<PackageName, PackageName>,
 }
 
@@ -42,7 +45,7 @@ pub(super) struct Search<'a> {
     main: &'a Rc<PackageSource>,
     shelves: &'a [Shelf],
     dependencies: &'a BTreeMap<String, Dependency>,
-    deps: &'a Path,
+    deps: Option<&'a Path>,
     pub(super) found: Found,
 }
 
@@ -51,7 +54,7 @@ impl Shelf {
         Self { place, sources }
     }
 
-    /// All packages of that name here, whatever their version.
+    /// Iterates over all packages of that name on the shelf, whatever their version.
     fn named<'a>(
         &'a self,
         wanted: &'a PackageName,
@@ -62,7 +65,8 @@ impl Shelf {
             .filter(|(name, _)| same_name(name, wanted))
     }
 
-    /// The package itself or, if no version is asked for and `newest` will do, the newest of that name.
+    /// Finds the package itself. If no version is asked for and `newest` is true, it finds the newest of that
+    /// name instead.
     fn find(
         &self,
         wanted: &PackageName,
@@ -90,7 +94,7 @@ impl<'a> Search<'a> {
         main: &'a Rc<PackageSource>,
         shelves: &'a [Shelf],
         dependencies: &'a BTreeMap<String, Dependency>,
-        deps: &'a Path,
+        deps: Option<&'a Path>,
     ) -> Self {
         Self { main, shelves, dependencies, deps, found: Found::default() }
     }
@@ -112,7 +116,7 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Makes sure that the package is among the found; returns its source if it is new there.
+    /// Makes sure that the package is among those found. Returns its source if that is new.
     fn require(
         &mut self,
         package: &PackageName,
@@ -190,7 +194,7 @@ impl<'a> Search<'a> {
             at: place.map(|(file, offset)| Location::in_text(&file.origin, &file.text, offset)),
             package: PackageName { version: looked_for, ..package.clone() },
             available,
-            deps: self.deps.to_owned(),
+            deps: self.deps.map(Path::to_owned),
         }))
     }
 }

@@ -1,9 +1,9 @@
-//! Refuses WIT whose types unfold to more than tools can take.
+//! Refuses WIT whose types unfold to more than tools can handle.
 //!
-//! A type may name another one several times, and that one the next: twenty short lines stand for
-//! millions of fields. Whoever writes out what a function takes and returns (a generator of bindings,
-//! an encoder) then needs time and memory for all of them. What a type unfolds to is computed here
-//! without unfolding it, each type once.
+//! A type may use another one several times, and that one the next: twenty short lines can stand for millions
+//! of fields. Any tool that writes out what a function takes and returns (a generator of bindings, an
+//! encoder) then needs time and memory for all of them. Here the unfolded size is computed without unfolding,
+//! by looking at each type once.
 
 use std::collections::HashMap;
 
@@ -12,11 +12,11 @@ use wit_parser::{Function, Resolve, Type, TypeDefKind, TypeId};
 use super::location::Location;
 use super::resolve::InvalidWit;
 
-/// The fields, cases and elements that what one function takes and returns may unfold to. All of
-/// WASI's stay below 500.
+/// The maximum number of fields, cases and elements that the parameters and the result of one function may
+/// unfold to. All functions of WASI stay below 500.
 const MOST_OF_FUNCTION: u64 = 100_000;
 
-/// The same for all functions together.
+/// The maximum number for all functions together.
 const MOST_OF_ALL: u64 = 2_000_000;
 
 /// Checks every function that the WIT declares.
@@ -86,7 +86,8 @@ impl Sizes<'_> {
         size
     }
 
-    /// Recurses as deep as types lie in one another: a worker has a limited stack, and says so.
+    /// Returns the size of a type's definition. It recurses as deeply as types are nested: if that is too
+    /// deep for a worker's limited stack, the worker's failure says so.
     fn of_definition(&mut self, id: TypeId) -> u64 {
         let resolve = self.resolve;
         match &resolve.types[id].kind {
@@ -104,7 +105,7 @@ impl Sizes<'_> {
             }
             TypeDefKind::Map(key, value) => self.sum([Some(*key), Some(*value)].into_iter()),
             TypeDefKind::Future(ty) | TypeDefKind::Stream(ty) => self.sum([*ty].into_iter()),
-            // A handle is a number, whatever it stands for.
+            // A handle is a number, whatever it refers to.
             TypeDefKind::Resource | TypeDefKind::Handle(_) | TypeDefKind::Unknown => 0,
         }
     }
@@ -116,13 +117,14 @@ fn length(length: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{built_in_versions, file, resolve};
+    use super::super::{WitFile, built_in_versions, resolve};
     use super::*;
 
     #[track_caller]
     fn check(body: &str, expect: Result<(), &str>) {
         let text = format!("package a:b;\ninterface i {{\n{body}\n}}\nworld w {{ export i; }}\n");
-        let resolved = resolve(&[file("w.wit".into(), text, "wit")]).unwrap();
+        let (path, origin) = ("w.wit".to_owned(), "wit/w.wit".to_owned());
+        let resolved = resolve(&[WitFile { path, text: text.into(), origin }]).unwrap();
         let found = check_size(&resolved.resolve).map_err(|error| error.to_string());
         match expect {
             Ok(()) => assert_eq!(found, Ok(())),
@@ -132,7 +134,7 @@ mod tests {
         }
     }
 
-    /// Types that each name the one before twice.
+    /// Returns types of which each uses the one before it twice.
     fn chain(length: usize, form: impl Fn(&str) -> String) -> String {
         let mut text = "type t0 = u8;\n".to_owned();
         for number in 1..length {
@@ -162,7 +164,7 @@ mod tests {
     #[test]
     fn long_lists_and_many_functions_are_counted() {
         check("f: func(x: list<u8, 100000000>);", Err("unfold to 100000001"));
-        // Each is below the limit of one, 40 of them above that of all.
+        // Each function is below the limit for one, but 40 of them are above the limit for all.
         let chain = chain(16, |old| format!("record NAME {{ a: {old}, b: {old} }}"));
         let more = |count| (0..count).map(|n| format!("\ng{n}: func(x: t15);")).collect::<String>();
         check(&(chain.clone() + &more(10)), Ok(()));

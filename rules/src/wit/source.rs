@@ -1,8 +1,8 @@
-//! Finds and reads the WIT packages that a component may draw on.
+//! Finds and reads the WIT packages that a component may use.
 //!
-//! What is read follows from the names of files alone, never from their contents: [`Listing::new`]
-//! names every input before one of them is opened, so that a caller can tell from a list of files
-//! whether anything changed.
+//! Which files are read follows from the names of files alone, never from their contents: [`Listing::new`]
+//! names every input before any of them is opened. So a caller can tell from a list of files whether anything
+//! changed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,58 +16,59 @@ use wit_parser::PackageName;
 use super::scan::{Scan, scan};
 use crate::bounded;
 
-/// Bytes of one file of WIT, as text or as a package in a `.wasm` file: all of WASI has 400 KiB.
+/// The maximum length, in bytes, of one WIT file, as text or as a package in a `.wasm` file. All of WASI has
+/// 400 KiB.
 const MOST: u64 = 4 << 20;
 
-/// Why WIT could not be read.
+/// The reason why WIT could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// A file or folder that the manifest names is absent or unreadable.
     #[error("cannot read {}", path.display())]
     Read {
-        /// The file or folder.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A symlink leads out of the project.
     #[error("{} leads to {}, outside of the project", path.display(), target.display())]
     Outside {
-        /// The file, at or behind a symlink.
+        /// The path of the file, which is a symlink or is reached through one.
         path: PathBuf,
-        /// Where it is.
+        /// The path that it leads to.
         target: PathBuf,
     },
-    /// A `.wit` file is not text.
+    /// A `.wit` file is not UTF-8 text.
     #[error("{} is not UTF-8 text", path.display())]
     NotText {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
-    /// A folder that should be a WIT package is empty.
+    /// A folder that should be a WIT package has no `.wit` file.
     #[error("{} holds no .wit file", path.display())]
     Empty {
-        /// The folder.
+        /// The path of the folder.
         path: PathBuf,
     },
     /// A file is neither a `.wit` file nor a WIT package in a `.wasm` file.
     #[error("{} is not a .wit file, a .wasm file or a folder of .wit files", path.display())]
     NotWit {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
     /// A `.wasm` file that should be a WIT package is something else.
     #[error("{} is not a WIT package: {reason}", path.display())]
     NotPackage {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What it is instead.
+        /// What the file is instead.
         reason: String,
     },
-    /// WIT without a `package` line has no name by which another file could refer to it.
+    /// The WIT has no `package` line, so it has no name by which other files could refer to it.
     #[error("{} has no `package` line", path.display())]
     Unnamed {
-        /// The (first) file.
+        /// The path of the file, or of the first one of a folder.
         path: PathBuf,
     },
 }
@@ -75,9 +76,9 @@ pub enum SourceError {
 /// One file of a package.
 #[derive(Debug)]
 pub(super) struct TextFile {
-    /// Its name in the package's folder.
+    /// The name of the file in the package's folder.
     pub(super) name: String,
-    /// Where it came from, for messages.
+    /// The place that the text comes from, for messages.
     pub(super) origin: String,
     pub(super) text: Cow<'static, str>,
     pub(super) scan: Scan,
@@ -89,16 +90,16 @@ impl TextFile {
     }
 }
 
-/// The files that belong together: one package, perhaps with others nested in them.
+/// The files of one package, which may have other packages nested in it.
 #[derive(Debug)]
 pub(super) struct PackageSource {
-    /// The package itself, then the nested ones.
+    /// The name of the package itself, then the names of nested ones.
     pub(super) declared: Vec<PackageName>,
     pub(super) files: Vec<TextFile>,
 }
 
 impl PackageSource {
-    /// `None` if no file has a `package` line.
+    /// Makes a package of its files. Returns `None` if no file has a `package` line.
     pub(super) fn new(files: Vec<TextFile>) -> Option<Self> {
         let mut declared: Vec<PackageName> = Vec::new();
         for name in files.iter().flat_map(|file| &file.scan.declared) {
@@ -114,21 +115,21 @@ impl PackageSource {
     }
 }
 
-/// Files that make up one package: all `.wit` files of a folder, or a single `.wit` or `.wasm`
-/// file.
+/// The files of one package: all `.wit` files of a folder, or a single `.wit` or `.wasm` file.
 pub(super) type Group = Vec<PathBuf>;
 
 /// Every file that may be read for a component, relative to the project's root.
 #[derive(Debug)]
 pub(super) struct Listing {
-    /// The component's own package; empty if it has none.
+    /// The files of the component's own package. There are none if it has no WIT of its own.
     pub(super) main: Group,
-    /// The folder where the component's own `deps/` is, or would be.
-    pub(super) deps: PathBuf,
+    /// The folder of the component's own `deps/`, even if it does not exist. `None` if the component has no
+    /// WIT of its own.
+    pub(super) deps: Option<PathBuf>,
     pub(super) own: Vec<Group>,
-    /// Other `.wit` files beside a single-file `wit`.
+    /// The other `.wit` files beside a `wit` that is a single file.
     pub(super) neighbours: Vec<Group>,
-    /// Per path dependency: its package, then that package's own `deps/`.
+    /// For each path dependency, the files of its package and those of that package's own `deps/`.
     pub(super) dependencies: BTreeMap<String, (Group, Vec<Group>)>,
 }
 
@@ -148,15 +149,15 @@ impl Listing {
                 (file_group(root, wit)?, Some(folder), neighbours(root, wit, folder)?)
             }
         };
-        let deps = folder.unwrap_or(Path::new("wit")).join("deps");
-        let own = if folder.is_some() { deps_groups(root, &deps)? } else { Vec::new() };
+        let deps = folder.map(|folder| folder.join("deps"));
+        let own = deps.as_ref().map_or(Ok(Vec::new()), |deps| deps_groups(root, deps))?;
         let dependencies = dependencies
             .map(|(name, path)| Ok((name.clone(), dependency_groups(root, path)?)))
             .collect::<Result<_, SourceError>>()?;
         Ok(Self { main, deps, own, neighbours, dependencies })
     }
 
-    /// All of them, sorted.
+    /// Returns all files of the listing, sorted.
     pub(super) fn files(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = [&self.main]
             .into_iter()
@@ -174,7 +175,8 @@ impl Listing {
     }
 }
 
-/// Reads a group: the package itself, then, out of a `.wasm` file, those that it refers to.
+/// Reads a group. Returns the package itself and then, if it is a `.wasm` file, the packages that it refers
+/// to.
 pub(super) fn load(root: &Path, group: &Group) -> Result<Vec<PackageSource>, SourceError> {
     if let [file] = &group[..]
         && has_extension(file, "wasm")
@@ -195,7 +197,7 @@ fn text_file(root: &Path, path: &Path) -> Result<TextFile, SourceError> {
     Ok(TextFile::new(name, path.display().to_string(), Cow::Owned(text)))
 }
 
-/// Turns a binary WIT package back into text: not every tool reads the binary form.
+/// Converts a binary WIT package back to text, because not every tool reads the binary form.
 fn decode(path: &Path, bytes: &[u8]) -> Result<Vec<PackageSource>, SourceError> {
     let not_package = |reason: String| SourceError::NotPackage { path: path.to_owned(), reason };
     let (resolve, main) = match wit_component::decode(bytes) {
@@ -241,7 +243,8 @@ fn file_group(root: &Path, file: &Path) -> Result<Group, SourceError> {
     Err(SourceError::NotWit { path: file.to_owned() })
 }
 
-/// What `deps/` holds, in the forms that the WIT tools know: folders, `.wit` files, `.wasm` files.
+/// Returns the groups in a folder `deps/`, in the forms that WIT tools know: folders, `.wit` files and
+/// `.wasm` files.
 fn deps_groups(root: &Path, deps: &Path) -> Result<Vec<Group>, SourceError> {
     if !root.join(deps).is_dir() {
         return Ok(Vec::new());
@@ -273,7 +276,8 @@ fn wit_files(root: &Path, folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
     Ok(files)
 }
 
-/// The entries of a folder, sorted. Hidden ones, which editors leave for a while, are no sources.
+/// Returns the entries of a folder, sorted, without hidden ones. Editors create hidden files for a while;
+/// they are not sources.
 fn entries(root: &Path, folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let cannot_read = |source| SourceError::Read { path: folder.to_owned(), source };
     let mut entries = std::fs::read_dir(root.join(folder))
@@ -288,7 +292,7 @@ fn entries(root: &Path, folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
 
 fn read(root: &Path, path: &Path) -> Result<Vec<u8>, SourceError> {
     let failed = |source| SourceError::Read { path: path.to_owned(), source };
-    // A path dependency may be a folder beside the project.
+    // The path of a path dependency may lead to a folder beside the project.
     if !path.starts_with("..") {
         let target = root.join(path).canonicalize().map_err(failed)?;
         if !target.starts_with(root.canonicalize().map_err(failed)?) {

@@ -1,49 +1,69 @@
-//! A completed WIT folder in the store: what actions that need its texts read again.
+//! Reads a completed WIT folder back from the store, for actions that need its texts.
+//!
+//! The store knows nothing of where a file came from, so the origins are kept beside the tree.
 
-use cache::{Digest, DiskStore, Entry, Tree};
+use std::collections::BTreeMap;
+
+use cache::{ContentStore, Digest, Entry, Tree};
 use engine::BuiltinError;
+use serde::{Deserialize, Serialize};
 
 use super::WitFile;
 
-/// The files of a completed folder in the store. `place` is the folder of the project that it
-/// stands for: messages say it in front of the component's own files.
+/// The places that the files of a completed folder come from, by the path of each file in the folder.
+/// Messages show these places.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origins(BTreeMap<String, String>);
+
+impl Origins {
+    /// Returns the origins of the files of a completed folder.
+    pub(crate) fn of(files: &[WitFile]) -> Self {
+        Self(files.iter().map(|file| (file.path.clone(), file.origin.clone())).collect())
+    }
+
+    /// Iterates over the files: the path of each in the folder, and the place that it comes from.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(path, origin)| (path.as_str(), origin.as_str()))
+    }
+
+    /// Makes a file of the folder, with its origin.
+    pub(crate) fn file(&self, path: String, text: String) -> WitFile {
+        let origin = self.0.get(&path).unwrap_or(&path).clone();
+        WitFile { path, text: text.into(), origin }
+    }
+}
+
+/// Reads the files of a completed folder from the store.
 pub(crate) fn files(
-    store: &DiskStore,
+    store: &ContentStore,
     folder: &Digest,
-    place: &str,
+    origins: &Origins,
 ) -> Result<Vec<WitFile>, BuiltinError> {
     let tree = store.tree(folder)?.ok_or(BuiltinError::Missing(*folder))?;
     let mut files = Vec::new();
-    add(store, &tree, "", place, &mut files)?;
+    add(store, &tree, "", origins, &mut files)?;
     Ok(files)
 }
 
-/// A file of a completed folder, with the path that messages give it.
-pub(crate) fn file(path: String, text: String, place: &str) -> WitFile {
-    let own = !path.contains('/') && !place.is_empty();
-    let origin = if own { format!("{place}/{path}") } else { path.clone() };
-    WitFile { path, text: text.into(), origin }
-}
-
 fn add(
-    store: &DiskStore,
+    store: &ContentStore,
     tree: &Tree,
     above: &str,
-    place: &str,
+    origins: &Origins,
     files: &mut Vec<WitFile>,
 ) -> Result<(), BuiltinError> {
     for (name, entry) in &tree.entries {
         let path = format!("{above}{name}");
         match entry {
-            Entry::Directory(inner) => add(store, inner, &format!("{path}/"), place, files)?,
-            Entry::File { digest, .. } => files.push(file(path, text(store, digest)?, place)),
+            Entry::Directory(inner) => add(store, inner, &format!("{path}/"), origins, files)?,
+            Entry::File { digest, .. } => files.push(origins.file(path, text(store, digest)?)),
             Entry::Subtree(_) | Entry::Symlink { .. } => {}
         }
     }
     Ok(())
 }
 
-fn text(store: &DiskStore, digest: &Digest) -> Result<String, BuiltinError> {
+fn text(store: &ContentStore, digest: &Digest) -> Result<String, BuiltinError> {
     let bytes = store.get(digest)?.ok_or(BuiltinError::Missing(*digest))?;
     String::from_utf8(bytes).map_err(|error| BuiltinError::failed(&error))
 }
@@ -55,23 +75,25 @@ mod tests {
     #[test]
     fn the_folder_is_read_from_the_store() {
         let root = tempfile::tempdir().unwrap();
-        let store = DiskStore::open(root.path(), cache::DigestFunction::Blake3).unwrap();
+        let store = ContentStore::open(root.path(), cache::DigestFunction::Blake3).unwrap();
         let mut tree = Tree::default();
         for path in ["world.wit", "deps/a-b/package.wit"] {
             let digest = store.put(path.as_bytes()).unwrap();
             tree.insert(path, Entry::File { digest, executable: false }).unwrap();
         }
         let folder = store.put_tree(&tree).unwrap();
-        let files = files(&store, &folder, "wit").unwrap();
+        let origins = [("world.wit", "wit/world.wit"), ("deps/a-b/package.wit", "shared/b.wit")];
+        let origins = origins.map(|(path, origin)| (path.to_owned(), origin.to_owned()));
+        let files = files(&store, &folder, &Origins(origins.into())).unwrap();
         let found: Vec<_> =
             files.iter().map(|file| (&*file.path, &*file.text, &*file.origin)).collect();
         let package = "deps/a-b/package.wit";
         assert_eq!(
             found,
-            [(package, package, package), ("world.wit", "world.wit", "wit/world.wit")]
+            [(package, package, "shared/b.wit"), ("world.wit", "world.wit", "wit/world.wit")]
         );
         let missing = Digest::of(store.function(), b"elsewhere");
-        let error = super::files(&store, &missing, "").unwrap_err();
+        let error = super::files(&store, &missing, &Origins::default()).unwrap_err();
         assert!(matches!(error, BuiltinError::Missing(digest) if digest == missing));
     }
 }

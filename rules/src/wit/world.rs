@@ -1,8 +1,10 @@
 //! Picks the world that a component is built for.
+//!
+//! It works on parsed WIT. The manifest's and the component's names are passed in as text.
 
 use wit_parser::{PackageId, PackageName, ParsedUsePath, Resolve, WorldId, parse_use_path};
 
-/// Why no world could be picked.
+/// The reason why no world could be picked.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum WorldError {
     /// The package declares interfaces only.
@@ -11,29 +13,29 @@ pub enum WorldError {
         /// The component's package.
         package: String,
     },
-    /// The world that the manifest names is not there.
+    /// The world that the manifest names does not exist.
     #[error("there is no world `{world}` in package `{package}`, which has {}", list(.available))]
     Unknown {
-        /// As the manifest has it.
+        /// The world's name, as the manifest writes it.
         world: String,
         /// The package that was searched.
         package: String,
-        /// The worlds that are there.
+        /// The names of the worlds that exist.
         available: Vec<String>,
     },
     /// The world that the manifest names is in a package that nothing refers to.
     #[error("world `{world}` names a package that is not among this component's WIT")]
     UnknownPackage {
-        /// As the manifest has it.
+        /// The world's name, as the manifest writes it.
         world: String,
     },
-    /// What the manifest has is not a world's name at all.
+    /// The name in the manifest does not have the form of a world's name.
     #[error("`{world}` is not the name of a world; expected `name` or `namespace:package/name`")]
     Malformed {
-        /// As the manifest has it.
+        /// The name, as the manifest writes it.
         world: String,
     },
-    /// Several worlds, and none is named like the component.
+    /// The package has several worlds, and none is named like the component.
     #[error(
         "package `{package}` has the worlds {}; none is named `{component}` like the component",
         list(.available)
@@ -43,15 +45,14 @@ pub enum WorldError {
         package: String,
         /// The component's name.
         component: String,
-        /// The worlds that are there.
+        /// The names of the worlds that exist.
         available: Vec<String>,
     },
 }
 
-/// Picks the world: the one that is asked for, else the only one, else the one named like the
-/// component.
+/// Picks the world that is asked for, else the only one, else the one that is named like the component.
 ///
-/// `explicit` is a world of `package`, or `namespace:package/world[@version]` in any package of
+/// `explicit` is a world of `package`, or `namespace:package/world[@version]` for a world of any package in
 /// `resolve`.
 pub fn select_world(
     resolve: &Resolve,
@@ -93,7 +94,7 @@ fn named(resolve: &Resolve, package: PackageId, world: &str) -> Result<WorldId, 
     })
 }
 
-/// The package of that name; without a version, the newest one.
+/// Returns the package of that name. Without a version, this is the newest one.
 fn find_package(resolve: &Resolve, wanted: &PackageName) -> Option<PackageId> {
     let fits = |name: &PackageName| {
         name.namespace == wanted.namespace
@@ -115,7 +116,8 @@ fn list(names: &[String]) -> String {
 mod tests {
     use super::*;
 
-    /// `wit` is a file; `expect` is the picked world or the error's text.
+    /// Checks the world that is picked from the WIT file `wit`. `expect` is its name, or the text of the
+    /// error.
     #[track_caller]
     fn check(wit: &str, explicit: Option<&str>, expect: &str) {
         let mut resolve = Resolve::new();

@@ -1,4 +1,4 @@
-//! Real requests over a real socket.
+//! Tests that send real requests over a real socket.
 
 use std::time::{Duration, Instant};
 
@@ -59,7 +59,7 @@ async fn no_response_is_told() {
     assert_eq!(body, "the component ended without a response\n\n");
 }
 
-/// One thread for everything: a handler that never ends must let others have their turn, and must
+/// Runs on a single thread, so that a handler that never ends has to yield to others. It must
 /// not outlive the server.
 #[tokio::test(flavor = "current_thread")]
 async fn an_endless_handler_hinders_nobody() {

@@ -1,46 +1,28 @@
-//! The sandbox on Linux: a spawner process, and namespaces for each command.
+//! Implements the sandbox on Linux, by a spawner process and namespaces for each command.
 //!
-//! The way of one command: [`sandbox`] validates the specification and lays its mounts out
-//! ([`layout`]), [`session`] sends the [`plan`] to the [`spawner`], which opens the sources on its
-//! [`stage`] and clones ([`launch`]); the clone sets the sandbox up ([`child`]) and waits in it
-//! ([`init`]), and if that is wanted traces it ([`tracer`]) for the sake of [`determinism`]. Where there
-//! are no namespaces, commands see their mounts by [`translation`]. All that is unsafe is in [`sys`].
-//! Programs of the host that are not commands of a build are [`supervised`].
+//! There is a folder for each process in which code runs, and one for each thing that several of
+//! them share. A folder uses only those below it:
+//! - [`children`] holds other child processes of the caller, which are not isolated;
+//! - [`caller`] runs in the process that asks for a command: it checks the specification, lays the
+//!   mounts out, sends a plan to the spawner and waits for the reports;
+//! - [`spawner`] runs in the spawner, which opens the sources of the mounts and clones itself for
+//!   each command;
+//! - [`inside`] runs in the clone, which is process 1 of the command. It sets the sandbox up,
+//!   starts the program, enforces limits, and traces the program if that is wanted;
+//! - [`view`] defines what every command sees, and [`wire`] what the processes send each other;
+//! - [`sys`] wraps system calls, and holds all `unsafe` code.
 
-mod cancel;
-mod capture;
-mod channel;
-mod child;
-mod debug;
-mod determinism;
-mod diagnosis;
-mod folders;
-mod groups;
-mod hide;
-mod identity;
-mod init;
-mod keeper;
-mod launch;
-mod layout;
-mod memory;
-mod plan;
-mod sandbox;
-mod seccomp;
-mod session;
+mod caller;
+mod children;
+mod inside;
 mod spawner;
-mod stage;
-mod step;
-mod supervised;
 mod sys;
-mod tracer;
-mod translation;
-mod walk;
+mod view;
 mod wire;
-mod worker;
 
-pub use cancel::Cancel;
-pub use folders::reclaim;
-pub use sandbox::Sandbox;
-pub use spawner::run_spawner_if_asked;
-pub use supervised::Supervised;
-pub use worker::{run_worker_if_asked, work};
+pub use caller::cancel::Cancel;
+pub use caller::folders::reclaim;
+pub use caller::sandbox::Sandbox;
+pub use children::supervised::Supervised;
+pub use children::worker::{run_worker_if_asked, work};
+pub use spawner::serve::run_spawner_if_asked;

@@ -1,4 +1,4 @@
-//! What a command sees of time, chance and the machine under the determinism layer.
+//! Tests what a command sees of time, random numbers and the machine under the determinism layer.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,8 +19,8 @@ crate::tests![
     the_machine_does_not_show,
 ];
 
-/// The same probe as an ordinary command of this test, and as one on another disk that was started with
-/// `nice`, on another processor.
+/// Compares a probe that is an ordinary command of this test with one on another disk and processor
+/// that was started with `nice`.
 fn the_machine_does_not_show(lab: &Lab) {
     let elsewhere = format!("/dev/shm/sandbox-test-{}-{}", std::process::id(), lab.user());
     let elsewhere = std::path::Path::new(&elsewhere);
@@ -50,7 +50,8 @@ fn the_machine_does_not_show(lab: &Lab) {
     let (plain, other) = (lab.stdout(&here), nicely(&there));
     std::fs::remove_dir_all(elsewhere).unwrap();
     let (one, two) = (lines(&one), lines(&two));
-    // Without namespaces, process numbers, the user's other processes and folders of the host show.
+    // Without namespaces, process numbers, the user's other processes and folders of the host are
+    // visible.
     let shows = |name: &str| {
         const SHOWN: &[&str] =
             &["child", "limits", "file:/proc/self/limits", "file:/proc/self/maps"];
@@ -61,7 +62,7 @@ fn the_machine_does_not_show(lab: &Lab) {
     let differ = one.iter().filter(|(name, value)| two[*name] != **value && !shows(name));
     let differ: Vec<_> = differ.map(|(name, value)| (name, value, two[name])).collect();
     assert!(differ.is_empty(), "{differ:#?}");
-    // Each of these tells something without the layer, or the test would show nothing.
+    // Each of these must show something without the layer, or the test would prove nothing.
     let (plain, other) = (lines(&plain), lines(&other));
     let mut telling = vec![
         "getitimer",
@@ -125,14 +126,15 @@ fn what_is_missed_is_known(lab: &Lab) {
     assert_eq!(missed(&spec), Vec::<String>::new(), "nobody looks");
 }
 
-/// 2001-09-09.
+/// Is 2001-09-09.
 const EPOCH: u64 = 1_000_000_000;
 
 fn deterministic(spec: Spec) -> Spec {
     Spec { determinism: Some(Determinism::at(EPOCH)), ..spec }
 }
 
-/// A probe that tells what it sees, with a folder of files that were made in this order.
+/// Specifies a probe that prints what it sees, with a folder whose files were created in this
+/// order.
 fn facts(lab: &Lab, order: &[&str]) -> Spec {
     let folder = format!("files-{}", order[0]);
     for name in order {
@@ -147,17 +149,17 @@ fn lines(text: &str) -> BTreeMap<&str, &str> {
 
 fn every_run_sees_the_same(lab: &Lab) {
     let first = facts(lab, &["a", "b", "c", "d"]);
-    // Longer than a tick of the kernel's, so that the files have other times.
+    // This is longer than a tick of the kernel's clock, so the files get different times.
     std::thread::sleep(std::time::Duration::from_millis(20));
     let specs = [first, facts(lab, &["d", "b", "a", "c"])];
     let [one, two] = specs.clone().map(|spec| lab.stdout(&deterministic(spec)));
     for (name, value) in lines(&one) {
         assert_eq!(lines(&two)[name], value, "{name}");
     }
-    // Without the layer everything differs that can, and the rest tells of the machine.
+    // Without the layer, everything differs that can differ, and the rest describes the machine.
     let [one, two] = specs.map(|spec| lab.stdout(&spec));
     let (one, two) = (lines(&one), lines(&two));
-    // Without a mount namespace, there is one list for all.
+    // Without a mount namespace, there is one list for all commands.
     let mounts = ["self/mountinfo", "relative"].into_iter().filter(|_| lab.has_namespaces());
     for name in [
         "random",
@@ -204,7 +206,7 @@ fn the_seed_and_the_epoch_decide(lab: &Lab) {
     assert_eq!(lines(&one)["cpus"], "1");
 }
 
-/// The layer needs no help of the program, and children of children are under it.
+/// The layer needs no help from the program, and it covers children of children.
 fn static_programs_and_scripts(lab: &Lab) {
     let script = "
         for i in 1 2 3; do mktemp -u; done

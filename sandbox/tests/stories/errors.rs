@@ -1,4 +1,4 @@
-//! What can't be run is refused with the name of what is wrong.
+//! Tests that the error for a command that can't be run names what is wrong.
 
 use std::process::Command;
 
@@ -20,7 +20,7 @@ crate::tests![
     no_thread_to_be_had,
 ];
 
-/// The thread that keeps the spawner is the first thing a sandbox needs. Root is not limited by the kernel.
+/// A sandbox first needs the thread that keeps the spawner. The kernel does not limit root.
 fn no_thread_to_be_had(lab: &Lab) {
     if is_root() {
         return;
@@ -49,10 +49,10 @@ fn programs(lab: &Lab) {
     check("/script", spec(&["/script"]).with("/script", ReadOnly(script)), MISSING);
     let text = lab.file("text", "text");
     check("/text", spec(&["/text"]).with("/text", ReadOnly(text)), DENIED);
-    // A program without the loader that it names.
+    // This program lacks the loader that it names.
     let alone = Spec { mounts: Vec::new(), ..lab.probe(&[]) };
     check("/probe", alone.with("/probe", ReadOnly(lab.probe.clone())), MISSING);
-    // Found where `PATH` says, and only there.
+    // A program is found in the folders of `PATH`, and only there.
     let no_path = Spec { env: vec![("PATH".into(), "/nowhere".into())], ..spec(&["true"]) };
     check("true", no_path, MISSING);
 }
@@ -67,7 +67,7 @@ fn working_directories(lab: &Lab) {
     assert!(lab.error(&file).ends_with("Not a directory (os error 20)"));
 }
 
-/// For root, the weaker means are no means.
+/// The weaker means don't hold root back.
 fn root_has_nothing_weak(lab: &Lab) {
     match Sandbox::start_with(Isolation::Weak, &lab.root) {
         Err(error) if is_root() => {
@@ -114,7 +114,7 @@ fn a_failure_is_not_the_end(lab: &Lab) {
     assert_eq!(lab.stdout(&lab.sh("echo fine")), "fine\n");
 }
 
-/// A command that was never started leaves its caller's folders removable, too.
+/// After a command that was never started, the caller can still remove its folders.
 fn a_failure_leaves_folders_removable(lab: &Lab) {
     let (lower, upper) = (lab.folder("lower"), lab.folder("upper"));
     let scratch = Scratch { lower, upper: upper.clone() };
@@ -130,12 +130,12 @@ fn a_sandbox_in_a_sandbox(lab: &Lab) {
     assert!(output.starts_with(expect), "{output}");
 }
 
-/// As in a container, whose `/proc` has something mounted over parts of it.
+/// In some containers, something is mounted over parts of `/proc`.
 fn a_machine_that_hides_proc(lab: &Lab) {
     let script = "mount -t tmpfs none /proc/fs && exec \"$0\" probe start";
     let namespaces: &[&str] = match (is_root(), has_right_to_mount()) {
         (true, true) => &["--mount"],
-        // Only itself in its user namespace, so that it lacks users for commands.
+        // The user namespace holds only this user, so there are no users for commands.
         _ => &["--mount", "--user", "--map-root-user"],
     };
     let mut unshare = Command::new("unshare");

@@ -1,4 +1,4 @@
-//! What a command can't do: get out, get privileges, change what it was given.
+//! Tests that a command can't leave the sandbox, gain privileges or change its inputs.
 
 use std::path::Path;
 
@@ -9,9 +9,9 @@ use crate::harness::{Lab, With};
 crate::tests![system_calls_are_refused, nothing_can_be_written, kernel_settings_are_read_only];
 
 fn system_calls_are_refused(lab: &Lab) {
-    // Without a network of its own, a command has no sockets.
+    // A command without its own network has no sockets.
     let foreign = if lab.has_namespaces() { &["EAFNOSUPPORT"] } else { &["EACCES"] };
-    // Of several, the kernel's order of checks decides.
+    // If several errors are possible, the order of the kernel's checks decides.
     let expect: &[(&str, &[&str])] = &[
         ("mount", &["EPERM"]),
         ("remount", &["EPERM"]),
@@ -30,7 +30,7 @@ fn system_calls_are_refused(lab: &Lab) {
         ("setgroups", &["EPERM"]),
         ("kill host", &["ESRCH"]),
         ("ptrace init", &["EPERM"]),
-        // With nothing to read the kernel doesn't get as far as to look at the process.
+        // If there is nothing to read, the kernel doesn't look at the process at all.
         ("read init", &["EPERM", "ok"]),
         // Debuggers and sanitizers must work, unless process 1 traces the command itself.
         ("ptrace me", if lab.has_namespaces() { &["ok"] } else { &["EPERM"] }),
@@ -78,10 +78,10 @@ fn nothing_can_be_written(lab: &Lab) {
     let words: Vec<&str> = ["writes"].into_iter().chain(paths).collect();
     let output = lab.stdout(&lab.probe(&words).with("/inputs", inputs));
     let (inputs, others) = output.split_at(output.match_indices('\n').nth(16).unwrap().0 + 1);
-    // What belongs to somebody else can be refused for that before.
+    // A file of somebody else can be refused for that reason first.
     let is_read_only = |line: &str| line.ends_with(" EROFS") || line == "write EACCES";
     assert!(inputs.lines().all(is_read_only), "{inputs}");
-    // And in /proc there is no such thing as a new file.
+    // In /proc, a new file can't be created at all.
     let refusals = ["EROFS", "EPERM", "EACCES", "ENOENT"];
     let is_refused = |line: &str| refusals.iter().any(|refusal| line.ends_with(refusal));
     assert!(others.lines().count() > 20 && others.lines().all(is_refused), "{others}");
@@ -95,7 +95,7 @@ fn kernel_settings_are_read_only(lab: &Lab) {
         "/proc/sys/user/max_user_namespaces",
         "/proc/self/oom_score_adj",
     ];
-    // Not every kernel has all of them.
+    // Not every kernel has all of these files.
     for file in files.into_iter().filter(|file| Path::new(file).exists()) {
         let output = lab.stdout(&lab.probe(&["writes", file]));
         let write = output.lines().next().unwrap();

@@ -1,4 +1,4 @@
-//! Commands end with their caller, leave nothing behind, and don't get in each other's way.
+//! Tests that commands end with their caller, leave nothing behind, and don't disturb each other.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use sandbox::MountSource::{ReadOnly, Scratch, Writable};
-use sandbox::{Cancel, Isolation, Spec, Status};
+use sandbox::{Cancel, Isolation, Sandbox, Spec, Status};
 
 use crate::harness::{Lab, With, chain, spec, start, text};
 
@@ -27,9 +27,9 @@ crate::tests![
     the_name_alone_makes_no_spawner,
 ];
 
-/// A command that says so in `/out` when it runs, and then waits.
+/// Specifies a command that creates a file in `/out` when it runs, and then waits.
 fn waiting(lab: &Lab) -> Spec {
-    let script = "(setsid sleep 1000 &); touch /out/started; sleep 1000";
+    let script = "(setsid sleep 100 &); touch /out/started; sleep 100";
     lab.sh(script).with("/out", Writable(lab.folder("out")))
 }
 
@@ -64,7 +64,7 @@ fn cancelled_before_the_start(lab: &Lab) {
 fn cancel_reaches_all(lab: &Lab) {
     let cancel = Cancel::new();
     thread::scope(|scope| {
-        let run = || lab.sandbox.run(&spec(&["sleep", "1000"]), &cancel).unwrap().status;
+        let run = || lab.sandbox.run(&spec(&["sleep", "100"]), &cancel).unwrap().status;
         let runs: Vec<_> = (0..8).map(|_| scope.spawn(run)).collect();
         sleep(Duration::from_millis(50));
         cancel.cancel();
@@ -74,7 +74,7 @@ fn cancel_reaches_all(lab: &Lab) {
     });
 }
 
-/// The part of the caller in the next test: runs a command that never ends.
+/// Plays the caller in the next test: runs a command that never ends.
 pub(crate) fn be_a_caller(folder: &Path, isolation: &str) {
     let isolation = Isolation::named(isolation).unwrap();
     let lab = Lab { sandbox: start(isolation, folder), root: folder.into(), probe: "/".into() };
@@ -106,8 +106,7 @@ fn a_killed_caller_leaves_nothing(lab: &Lab) {
 }
 
 fn a_killed_spawner_leaves_nothing(lab: &Lab) {
-    let sandbox = start(lab.sandbox.isolation(), &lab.root);
-    let spawner = spawner();
+    let (sandbox, spawner) = another(lab);
     thread::scope(|scope| {
         let run = scope.spawn(|| sandbox.run(&waiting(lab), &Cancel::new()));
         wait_until("the command runs", || lab.root.join("out/started").exists());
@@ -122,8 +121,7 @@ fn a_killed_spawner_leaves_nothing(lab: &Lab) {
 }
 
 fn a_dropped_sandbox_leaves_nothing(lab: &Lab) {
-    let sandbox = start(lab.sandbox.isolation(), &lab.root);
-    let spawner = spawner();
+    let (sandbox, spawner) = another(lab);
     assert_eq!(sandbox.run(&lab.sh("true"), &Cancel::new()).unwrap().status, Status::Exited(0));
     let clone = sandbox.clone();
     drop(sandbox);
@@ -138,15 +136,16 @@ fn many_in_a_row_leak_nothing(lab: &Lab) {
         .with("/in", ReadOnly(lab.folder("in")))
         .with("/out", Writable(lab.folder("out")))
         .with("/scratch", Scratch { lower: lab.folder("in"), upper: lab.folder("upper") });
-    let spawner = spawner();
+    let [spawner] = spawners()[..] else { panic!("the test has one sandbox: {:?}", spawners()) };
     let count = || {
         let open = |pid: u32| fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
         let mounts =
             |pid: u32| fs::read_to_string(format!("/proc/{pid}/mounts")).unwrap().lines().count();
         let here = std::process::id();
-        (open(here), open(spawner), mounts(here), mounts(spawner), descendants(here).len())
+        (open(here), open(spawner), mounts(here), mounts(spawner), descendants(spawner).len())
     };
-    // What is made once, and the spawner's tidying up behind an end, are no leaks.
+    // Things that are made only once are no leaks, and neither is what the spawner still has to
+    // clean up.
     lab.stdout(&spec);
     sleep(Duration::from_millis(200));
     let before = count();
@@ -187,21 +186,31 @@ fn large_specifications(lab: &Lab) {
     assert_eq!(lab.stdout(&spec(&words)), "10 100000\n");
 }
 
-/// Whoever calls a program by the spawner's name gets the program.
+/// A program that is started under the spawner's name is still that program.
 fn the_name_alone_makes_no_spawner(lab: &Lab) {
     let mut program = Command::new(&lab.probe);
     program.arg0("run-spawner").args(["probe", "reads", "/nowhere"]).stdin(Stdio::null());
     assert_eq!(text(&program.output().unwrap().stdout), "/nowhere ENOENT\n");
 }
 
-/// The only child of this process: tests run one after the other.
-fn spawner() -> u32 {
-    let children: Vec<u32> = processes()
-        .into_iter()
-        .filter(|(_, parent)| *parent == std::process::id())
-        .map(|(pid, _)| pid)
-        .collect();
-    *children.iter().max().expect("a sandbox was started")
+/// Returns the spawners of this process. It may have other children: root has other users run the
+/// tests at the same time.
+fn spawners() -> Vec<u32> {
+    let ours = |(pid, parent): &(u32, u32)| {
+        *parent == std::process::id()
+            && fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|it| it == "run-spawner\n")
+    };
+    processes().into_iter().filter(ours).map(|(pid, _)| pid).collect()
+}
+
+/// Starts one sandbox more, and returns it with its spawner.
+fn another(lab: &Lab) -> (Sandbox, u32) {
+    let before = spawners();
+    let sandbox = start(lab.sandbox.isolation(), &lab.root);
+    let new = |pid: &u32| !before.contains(pid);
+    let new: Vec<u32> = spawners().into_iter().filter(new).collect();
+    assert_eq!(new.len(), 1, "tests run one after the other: {before:?}, {new:?}");
+    (sandbox, new[0])
 }
 
 fn descendants(of: u32) -> Vec<u32> {
@@ -216,7 +225,7 @@ fn descendants(of: u32) -> Vec<u32> {
     family.split_off(1)
 }
 
-/// Every process with its parent.
+/// Returns every process with its parent.
 fn processes() -> Vec<(u32, u32)> {
     let entries = fs::read_dir("/proc").unwrap();
     let pids = entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<u32>().ok());
@@ -227,7 +236,7 @@ fn is_alive(pid: u32) -> bool {
     stat(pid).is_some_and(|(state, _)| state != 'Z')
 }
 
-/// State and parent of a process.
+/// Returns the state and the parent of a process.
 fn stat(pid: u32) -> Option<(char, u32)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();

@@ -1,5 +1,5 @@
-//! How commands end: by themselves, at their limits, or by the clock; and what is kept of their
-//! output.
+//! Tests how commands end: by themselves, at a limit, or at their timeout; and what is kept of
+//! their output.
 
 use std::time::{Duration, Instant};
 
@@ -37,11 +37,11 @@ fn exit_codes_and_signals(lab: &Lab) {
     check("kill -TERM $$", Status::Signalled(libc::SIGTERM));
     check("kill -KILL $$", Status::Signalled(libc::SIGKILL));
     check("kill -PIPE $$", Status::Signalled(libc::SIGPIPE));
-    // Process 1 of a namespace ignores what comes from inside.
+    // Process 1 of a namespace ignores signals from inside.
     check("kill -KILL 1; kill -TERM 1; exit 4", Status::Exited(4));
 }
 
-/// Runs with a timeout of 300 ms, and expects the end within a second after it.
+/// Runs a script with a timeout of 300 ms, and expects its end within a second after that.
 fn timed_out(lab: &Lab, script: &str) -> Outcome {
     let spec = lab.sh(script).limited(|limits| limits.timeout = Some(Duration::from_millis(300)));
     let begin = Instant::now();
@@ -98,8 +98,9 @@ fn a_held_pipe_does_not_hang(lab: &Lab) {
 fn processes_are_limited(lab: &Lab) {
     let spec = lab.probe(&["spawn", "200"]).limited(|limits| limits.processes = 20);
     assert_eq!(lab.stdout(&spec), "19 EAGAIN\n");
-    // A bomb hurts nobody, and ends with its timeout.
-    timed_out(lab, "bomb() { bomb | bomb & }; bomb 2>/dev/null; while :; do sleep 1; done");
+    // A fork bomb hurts nobody, and ends at its timeout. The shell that waits starts one process, which
+    // sets off the bomb: a shell that cannot start a process ends.
+    timed_out(lab, "bomb() { bomb | bomb & }; bomb 2>/dev/null & while :; do :; done");
     assert_eq!(lab.stdout(&lab.sh("echo fine")), "fine\n");
 }
 
@@ -126,7 +127,7 @@ fn commands_are_the_first_to_go_when_the_machine_is_short(lab: &Lab) {
     assert_eq!(adjusted.trim().parse(), Ok(own.max(500)));
 }
 
-/// What the kernel limits can't be exceeded for a moment.
+/// The kernel's own limits can't be exceeded even for a moment.
 fn a_control_group_limits_at_once(lab: &Lab) {
     if !lab.sandbox.has_groups() {
         return;
@@ -159,7 +160,8 @@ fn shared_memory_counts_once(lab: &Lab) {
     assert_eq!(lab.stdout(&spec), "survived\n");
 }
 
-/// Memory that is not private, has no place in any process, or belongs to a process whose first thread is gone.
+/// Memory counts if it is not private, is not mapped, or belongs to a process whose first thread
+/// has ended.
 fn all_memory_counts(lab: &Lab) {
     let hoard = |kind: &str, mebibytes: &str, processes: &str| {
         let spec = lab.probe(&["hoard", kind, mebibytes, processes]).limited(|limits| {
@@ -170,7 +172,7 @@ fn all_memory_counts(lab: &Lab) {
         lab.run(&spec)
     };
     let everywhere = ["shared", "memfd", "written", "thread"];
-    // Others have no segments, and `/tmp` on a disk.
+    // Commands without namespaces have no segments, and their `/tmp` lies on a disk.
     let apart = ["segment", "detached", "file"].into_iter().filter(|_| lab.has_namespaces());
     for kind in everywhere.into_iter().chain(apart) {
         let outcome = hoard(kind, "300", "1");

@@ -1,4 +1,4 @@
-//! Every kind of mount, alone and inside others.
+//! Tests every kind of mount, alone and inside others.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -34,7 +34,7 @@ fn read_only_file_and_folder(lab: &Lab) {
     assert_eq!(lab.stdout(&spec), "contentcontentregular file\n");
 }
 
-/// `/dev` has other file systems mounted in it on every machine. Nothing is tried there that could
+/// On every machine, other file systems are mounted in `/dev`. Nothing is tried there that could
 /// change it.
 fn read_only_is_recursive(lab: &Lab) {
     let script = "grep ' /host' /proc/self/mountinfo | cut -d' ' -f5,6; cat /host/zero";
@@ -60,7 +60,7 @@ fn sources_below_a_private_folder(lab: &Lab) {
     assert_eq!(fs::read_to_string(out.join("copy")).unwrap(), "content");
 }
 
-/// Whatever modes a command leaves, the caller can read and remove it.
+/// The caller can read and remove what a command has written, whatever its modes are.
 fn writable_folders_come_back(lab: &Lab) {
     let out = lab.folder("out");
     lab.file("out/before/file", "old");
@@ -87,14 +87,14 @@ fn lower(lab: &Lab) {
     symlink("keep", lab.root.join("lower/link")).unwrap();
 }
 
-/// All that a command may do with files it finds.
+/// Does everything that a command may do with existing files.
 const CHANGES: &str = "cd /work && cat keep link && echo more >> change && rm folder/remove \
     && mv folder/rename renamed && echo new > folder/new && rm -r folder && mkdir folder && echo again > folder/again \
     && mv keep kept && chmod 600 kept && cat change kept folder/again && ls -A . folder && stat -c %u . kept";
 const SEEN: &str =
     "keepkeepoldmore\nkeepagain\n.:\nchange\nfolder\nkept\nlink\nrenamed\n\nfolder:\nagain\n";
 
-/// Everything in a folder: path, mode, time and content.
+/// Lists everything in a folder: its path, mode, time and content.
 fn snapshot(lab: &Lab, folder: &str) -> String {
     let script = format!(
         "cd {} && find . -printf '%p %m %T@ %l\\n' | sort && find . -type f | sort | xargs cat",
@@ -131,7 +131,7 @@ fn scratch_can_be_used_again(lab: &Lab) {
     assert_eq!(lab.stdout(&spec), "first\nchange\nfolder\nlink\nnew\n");
 }
 
-/// Overlays refuse `/proc/sys` as lower tree, on every kernel.
+/// On every kernel, overlays refuse `/proc/sys` as their lower folder.
 fn scratch_without_overlay_is_a_copy(lab: &Lab) {
     let source =
         |name| Scratch { lower: "/proc/sys/kernel/random".into(), upper: lab.folder(name) };
@@ -222,8 +222,8 @@ fn many(lab: &Lab) {
         spec = spec.with(format!("/deps/{index}"), ReadOnly(lab.root.join("in")));
     }
     let output = lab.stdout(&spec);
-    // Root's files read as the sandbox's own where kernel and file system can, as nobody's
-    // otherwise.
+    // Where the kernel and the file system can do it, root's files appear as files of the sandbox's
+    // user, and elsewhere as nobody's.
     let user = lab.user();
     let owners: &[&str] = if is_root() { &[&user, "65534"] } else { &[&user] };
     let (count, owner) = output.trim().split_once('\n').unwrap();
@@ -231,7 +231,7 @@ fn many(lab: &Lab) {
     assert!(owners.contains(&owner), "{owner}");
 }
 
-/// Deeper than a path may be long, descriptors go round, and the stack has room.
+/// The folders are nested more deeply than paths, descriptors and the stack allow.
 fn folders_of_any_depth(lab: &Lab) {
     let out = lab.folder("out");
     let nest = |cwd: &str| {
@@ -239,13 +239,14 @@ fn folders_of_any_depth(lab: &Lab) {
         spec.with("/out", Writable(out.clone()))
     };
     assert_eq!(lab.stdout(&nest("/out")), "done\n");
-    // It can be handed over once more, and removed by everybody who may remove what is his own.
+    // The folder can be given to a command again, and its owner can remove it.
     assert_eq!(lab.stdout(&lab.sh("ls /out").with("/out", Writable(out.clone()))), "d\n");
     let removed = std::process::Command::new("rm").arg("-rf").arg(out.join("d")).output().unwrap();
     assert!(removed.status.success() && !out.join("d").exists(), "{}", text(&removed.stderr));
     assert_eq!(lab.stdout(&nest("/tmp")), "done\n");
     if !lab.has_namespaces() {
-        // What such a command has written to `/tmp` lies on a disk, and goes with its end.
+        // What such a command has written to `/tmp` lies on a disk, and must be removed when the
+        // command ends.
         let trees = fs::read_dir(lab.root.join("sandbox")).unwrap();
         let left = trees.flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap());
         let left = left.map(|entry| entry.unwrap().file_name()).filter(|name| name != "programs");

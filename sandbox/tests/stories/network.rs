@@ -1,4 +1,4 @@
-//! There is no network but the sandbox's own loopback interface.
+//! Tests that the sandbox's own loopback interface is the only network.
 
 use std::net::{TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
@@ -29,7 +29,7 @@ fn nothing_is_reachable(lab: &Lab) {
         ["connect"].into_iter().chain(checks.iter().map(|(word, _)| word.as_str())).collect();
     let expect: String = checks.iter().map(|(word, answer)| format!("{word} {answer}\n")).collect();
     assert_eq!(lab.stdout(&lab.probe(&words)), expect);
-    // A datagram is sent into the void of the sandbox, and never arrives here.
+    // A datagram is sent inside the sandbox and never arrives here.
     lab.stdout(&lab.probe(&["connect", &format!("udp={}", udp.local_addr().unwrap())]));
     udp.set_nonblocking(true).unwrap();
     assert!(udp.recv(&mut [0]).is_err());
@@ -37,7 +37,7 @@ fn nothing_is_reachable(lab: &Lab) {
 
 fn loopback_works(lab: &Lab) {
     assert_eq!(lab.stdout(&lab.probe(&["listen", "127.0.0.1:0"])), "connect ok\n");
-    // Some kernels put idle tunnel devices into every namespace; none of them has an address.
+    // Some kernels put idle tunnel devices into every namespace. None of these has an address.
     let script = "grep -B1 'host LOCAL' /proc/net/fib_trie | grep -o '[0-9.]*$' | sort -u";
     assert_eq!(lab.lines(script), ["127.0.0.0", "127.0.0.1"]);
 }

@@ -1,4 +1,5 @@
-//! What a command can't do however it is kept apart: set what outlives it, and change what limits it.
+//! Tests what is refused to every command, with and without namespaces: setting what outlives it,
+//! and changing what limits it.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
@@ -16,7 +17,7 @@ crate::tests![
     filters_lead_nowhere,
 ];
 
-/// What the probe says, line by line: a name and an answer.
+/// Returns the probe's lines, each of which has a name and an answer.
 fn answers(lab: &Lab, words: &[&str]) -> Vec<(String, String)> {
     let spec = lab.probe(words).with("/out", MountSource::Writable(lab.folder("out")));
     let said = lab.stdout(&spec);
@@ -47,7 +48,7 @@ fn files_have_no_settings(lab: &Lab) {
     }
 }
 
-/// Inputs are the same files for all commands, and for who owns them.
+/// Inputs are the same files for all commands, and for their owner.
 fn nobody_waits_for_an_input(lab: &Lab) {
     lab.file("in/file", "content");
     let spec = lab.probe(&["leases", "/in/file"]);
@@ -64,7 +65,7 @@ fn process_one_is_out_of_reach(lab: &Lab) {
             "pages" | "migrate" => &["EPERM", "EACCES", "ENODEV", "EINVAL"],
             _ => &["ESRCH"],
         };
-        // Kernels without them lack these.
+        // Some kernels are built without these calls.
         let is_there = answer != "ENOSYS" || !["pages", "migrate", "compare"].contains(&&*name);
         assert!(!is_there || expect.contains(&answer.as_str()), "{name}: {answer}");
     }
@@ -81,7 +82,7 @@ fn filters_lead_nowhere(lab: &Lab) {
     assert_eq!(one, two, "the same random bytes, whatever filter the program has");
     for said in [lab.stdout(&spec), one] {
         assert!(said.contains("listener EINVAL\nplain ok\n"), "{said}");
-        // Without a tracer, there is nobody to ask.
+        // Without a tracer, there is nobody who could answer.
         assert!(
             ["EROFS", "ENOSYS"].iter().any(|no| said.contains(&format!("stopped {no}"))),
             "{said}"

@@ -1,5 +1,5 @@
-//! What a command finds: who and where it is, and the files, processes and descriptors that are
-//! there.
+//! Tests what a command finds: its user and host, and the files, processes and descriptors that
+//! exist.
 
 use std::os::fd::AsRawFd;
 
@@ -119,7 +119,7 @@ fn privileges_and_signals(lab: &Lab) {
 }
 
 fn descriptors(lab: &Lab) {
-    // One that every program started from here would inherit.
+    // Every program that is started from here would inherit this descriptor.
     let leak = open("/", OFlags::RDONLY, Mode::empty()).unwrap();
     assert!(leak.as_raw_fd() > 2);
     let sandbox = start(lab.sandbox.isolation(), &lab.root);
@@ -133,7 +133,7 @@ fn limits_are_fixed(lab: &Lab) {
         .sh("ulimit -n; ulimit -s; ulimit -Hs; \
              prlimit --raw --noheadings --output SOFT,HARD --core --sigpending --msgqueue --nice --rtprio")
         .limited(|limits| limits.open_files = 77);
-    // With a core limit of 1 the kernel starts nobody to take a core file.
+    // At a core limit of 1, the kernel starts no program that takes the core file.
     let raw = "1 1\n4096 4096\n819200 819200\n0 0\n0 0\n";
     assert_eq!(lab.stdout(&spec), format!("77\n8192\n8192\n{raw}"));
 }

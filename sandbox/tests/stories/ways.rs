@@ -1,5 +1,5 @@
-//! Files and sockets are out of reach by whatever they are named: a path that only the kernel can read, a link
-//! of `/proc`, a descriptor, a pair of sockets.
+//! Tests that files and sockets are out of reach however they are named: by a path that only the
+//! kernel can read, a link of `/proc`, a descriptor, or a pair of sockets.
 
 use std::fs::{self, Metadata};
 use std::os::linux::net::SocketAddrExt as _;
@@ -24,19 +24,19 @@ crate::tests![
     pairs_of_sockets_reach_nobody_else,
 ];
 
-/// What nobody may have changed.
+/// Returns what nobody may have changed.
 fn state(path: &Path) -> (u32, u32, u64, i64, i64, u64) {
     let data: Metadata = fs::metadata(path).unwrap();
     let (seconds, nanoseconds) = (data.mtime(), data.mtime_nsec());
     (data.mode(), data.uid(), data.size(), seconds, nanoseconds, data.nlink())
 }
 
-/// With and without the determinism layer.
+/// Specifies the command without and with the determinism layer.
 fn both(spec: &Spec) -> [Spec; 2] {
     [None, Some(Determinism::at(0))].map(|determinism| Spec { determinism, ..spec.clone() })
 }
 
-/// Lines of so many words, the last of which is an answer.
+/// Splits lines into this many words, the last of which is an answer.
 fn lines<const N: usize>(said: &str) -> Vec<[&str; N]> {
     said.lines().map(words_of).collect()
 }
@@ -58,7 +58,7 @@ fn what_cannot_be_read_is_refused(lab: &Lab) {
         for [memory, what, call, answer] in lines(&said) {
             let expect: &[&str] = match (memory, what, lab.has_namespaces()) {
                 ("undumpable", "-", _) => &["ok"],
-                // Where the kernel can read a path, it is one of the file tree.
+                // Where the kernel can read the path, it means a path of the file tree.
                 ("undumpable", "host", _) => &["ENOENT", "EROFS", "ENOSYS"],
                 ("undumpable", ..) => &["EROFS", "EXDEV", "ENOSYS", "EACCES", "EPERM"],
                 (_, "host", true) => &["ENOENT", "EFAULT", "ENOSYS"],
@@ -78,7 +78,7 @@ fn arguments_that_cannot_be_read_are_faults(lab: &Lab) {
         assert_eq!(said.lines().count(), 21, "{said}");
         for line in said.lines() {
             let (name, answer) = line.rsplit_once(' ').unwrap();
-            // What nobody can read; or what the kernel can, and finds to be nothing.
+            // Nobody can read some of these. The kernel can read others, and finds nothing there.
             let is_fine = match name {
                 _ if ["EFAULT", "EBADF"].contains(&answer) => true,
                 _ if answer == "EACCES" => name.ends_with("bind") && !lab.has_namespaces(),
@@ -90,7 +90,7 @@ fn arguments_that_cannot_be_read_are_faults(lab: &Lab) {
     }
 }
 
-/// Where a path of the host is longer than the kernel tells, a link may lie.
+/// A link may lie in a folder whose path is longer than the kernel returns.
 fn folders_too_deep_to_be_named_lead_nowhere(lab: &Lab) {
     let input = lab.file("in/file", "content");
     let host = lab.file("secret", "secret");
@@ -110,7 +110,7 @@ fn folders_too_deep_to_be_named_lead_nowhere(lab: &Lab) {
     }
 }
 
-/// Who may run a program need not be allowed to read it; then nobody may read the process.
+/// Whoever may run a program need not be allowed to read it. Then nobody may read its process.
 fn programs_that_cannot_be_read_come_to_an_end(lab: &Lab) {
     let script = "rm -f /out/p; cp /bin/true /out/p; chmod 111 /out/p; /out/p; echo $?";
     let spec = lab.sh(script).with("/out", Writable(lab.folder("out")));
@@ -148,7 +148,7 @@ fn links_of_processes_give_no_rights(lab: &Lab) {
     assert!(!out.join("new").exists());
 }
 
-/// What programs do with such links, and may.
+/// Programs use such links, and may do so.
 fn what_is_writable_is_so_by_its_links(lab: &Lab) {
     let script = "{ echo out > /dev/stdout; echo self > /proc/self/fd/1; } | cat; \
                   echo x > /out/file; exec 3< /out/file; chmod 640 /proc/self/fd/3 /dev/fd/3; \
@@ -177,7 +177,7 @@ fn pairs_of_sockets_reach_nobody_else(lab: &Lab) {
     let isolation = lab.sandbox.isolation();
     for spec in both(&lab.probe(&["pairs", path.to_str().unwrap(), &name])) {
         let said = lab.stdout(&spec);
-        // Without a guard, the network is the machine's: that is what the attempts are worth.
+        // Without a guard the network is the machine's, which shows that the attempts work.
         assert_eq!(arrived(), isolation == Isolation::None, "{said}");
         for line in said.lines() {
             let [kind, _, what, answer] = words_of(line);

@@ -1,5 +1,5 @@
-//! Commands without namespaces: the same file tree by translation of paths, and what keeps them from
-//! going around it.
+//! Tests commands without namespaces: they see the same file tree by translation of paths, and
+//! can't go around the translation.
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
@@ -67,7 +67,7 @@ fn paths_mean_what_they_mean_in_the_tree(lab: &Lab) {
     check("ls / | tr '\\n' ' '; ls -d /home 2>&1 | grep -c 'No such'", &listing());
 }
 
-/// What is at the root of such a command.
+/// Returns what lies at the root of such a command.
 fn listing() -> String {
     let host = ["usr", "bin", "lib", "lib64", "sbin"];
     let host = host.into_iter().filter(|name| Path::new("/").join(name).exists());
@@ -114,7 +114,7 @@ fn scripts_and_loaders_are_those_of_the_tree(lab: &Lab) {
     assert_eq!(run("/src/none 2>&1 | grep -c 'not found'"), "1\n");
     assert_eq!(run("/src/itself 2>/dev/null; echo $?"), "127\n");
     assert_eq!(run("exec 3< /usr/bin/echo; /proc/self/fd/3 open; /dev/fd/3 file"), "open\nfile\n");
-    // What a command makes can be started, too, and again after it was changed.
+    // A program that a command has created can be started, and again after it was changed.
     let made = "cp /usr/bin/true /out/p && /out/p; echo $?; \
                 cp /usr/bin/false /out/p && /out/p; echo $?";
     assert_eq!(run(made), "0\n1\n");
@@ -142,7 +142,7 @@ fn a_way_around_the_translation_leads_nowhere(lab: &Lab) {
         let spec = lab.probe(&["around", path.to_str().unwrap()]);
         lab.stdout(&Spec { determinism, ..spec.with("/src", ReadOnly(lab.root.join("in"))) })
     };
-    // A call that looks as if it had been translated, and was not.
+    // This call looks as if it had been translated, and was not.
     for path in [&shown, &secret, &lab.probe] {
         let said = around(path, Some(Determinism::at(0)));
         assert_eq!(said, "openat EPERM\nnewfstatat EPERM\nfaccessat EPERM\n");
@@ -151,7 +151,7 @@ fn a_way_around_the_translation_leads_nowhere(lab: &Lab) {
     }
 }
 
-/// A path that is changed between the translation and the call is what Landlock is for.
+/// Landlock refuses a path that was changed between the translation and the call.
 fn a_race_with_the_translation_opens_nothing(lab: &Lab) {
     let secret = lab.file("secret", "secret");
     let path = secret.to_str().unwrap();
@@ -191,7 +191,7 @@ fn open_files_of_inputs_cannot_be_changed(lab: &Lab) {
     assert_eq!(after.modified().unwrap(), before.modified().unwrap());
 }
 
-/// The kernel counts what else the user has, so the number is not exact.
+/// The kernel also counts the user's other processes, so the number is not exact.
 fn processes_are_limited(lab: &Lab) {
     let spec = lab.probe(&["spawn", "200"]).limited(|limits| limits.processes = 20);
     let output = lab.stdout(&spec);

@@ -1,14 +1,15 @@
-//! Packages for JavaScript: where they come from, which of their files are taken, and popular ones at work.
+//! Tests packages for JavaScript: where they come from, which of their files are used, and that popular ones
+//! work.
 
 use super::{HELLO, LOCK, WEB, app, build, hello};
-use crate::harness::{Workspace, repository};
+use crate::harness::{self, Workspace, repository};
 
 const WORKSPACE_LOCK: &str = include_str!("../../fixtures/npm/workspace.json");
 
 #[test]
 fn a_lockfile_that_is_missing_or_stale_is_told_with_the_command_that_mends_it() {
     let workspace = Workspace::example("polyglot");
-    let command = "npm install --package-lock-only --prefix components/slug";
+    let command = "cd components/slug && npm install --package-lock-only";
     let manifest = "components/slug/package.json";
     workspace.replace(manifest, "^2.0.0", "^2.0.1");
     let run = build(&workspace).exits(2).says("run.toml:").says(command);
@@ -37,8 +38,9 @@ fn a_package_with_other_bytes_than_pinned_is_refused() {
     run.says("sha512-IaOQ9");
 }
 
-/// A workspace of npm: the component's package needs another one of the project, and one of the registry.
-fn npm_workspace() -> Workspace {
+/// Makes an npm workspace in which the component's package needs another package of the project and one of
+/// the registry.
+pub(crate) fn npm_workspace() -> Workspace {
     let code = "import { X } from '@acme/x';
 import { slug } from 'github-slugger';
 export const api = { hello: (name) => name + X + slug('A b') };
@@ -59,7 +61,7 @@ export const api = { hello: (name) => name + X + slug('A b') };
 fn packages_of_a_workspace_are_part_of_the_sources() {
     let workspace = npm_workspace();
     workspace.run(["build"]).ok();
-    // What no build had before.
+    // This text is new to every build.
     let unique = workspace.root().file_name().unwrap().to_str().unwrap().to_owned();
     workspace.replace("packages/x/i.js", "x!", &unique);
     let ran = workspace.run(["build"]).ok();
@@ -80,7 +82,7 @@ fn a_lockfile_that_lacks_a_package_of_the_workspace_is_told_with_the_command_tha
     std::fs::remove_file(workspace.path("package-lock.json")).unwrap();
     let run = workspace.run(["build"]).exits(2).says("no package-lock.json beside `package.json`");
     run.says("make the one of the workspace with: npm install --package-lock-only\n");
-    // The project is a part of the workspace.
+    // The project is only a part of the workspace.
     workspace.write(
         "packages/app/run.toml",
         workspace.read_text("run.toml").replace("packages/app/", ""),
@@ -112,9 +114,9 @@ fn a_dependency_by_file_is_a_folder_of_the_project() {
     workspace.run(["build"]).exits(2).says("is a link out of the project, to `../../out`");
 }
 
-/// What many projects depend on, each resolved as for a browser's worker and used; and with that what the engine has of
-/// the web, a package by `file:`, and properties of Unicode in regular expressions. One component for all, as it takes
-/// long to load.
+/// Tests packages that many projects depend on, resolved as for a browser's worker. It also tests the web
+/// features of the engine, a package by `file:`, and Unicode properties in regular expressions. There is one
+/// component for all of them, because it takes long to load.
 #[test]
 fn popular_packages_work() {
     let workspace = app("app.js", &fixture("app.js"), WEB);
@@ -126,10 +128,9 @@ fn popular_packages_work() {
     let component = workspace.read("target/wasm/app.wasm");
     let asynchronous = tokio::runtime::Runtime::new().unwrap();
     let failed = asynchronous.block_on(async {
-        let loaded =
-            runtime::Runtime::new().unwrap().load(&component).unwrap().answering(|asked| {
-                Some(runtime::Answer { status: 200, body: asked.url.clone().into() })
-            });
+        let loaded = harness::load(&component).answering(|asked| {
+            Some(runtime::OutgoingResponse { status: 200, body: asked.url.clone().into() })
+        });
         let answer = async |name: &str| {
             let name = format!("\"{name}\"");
             let answer = loaded.call(Some("demo:app/api"), "hello", &[&name]).await;
@@ -138,6 +139,10 @@ fn popular_packages_work() {
         let names = answer("").await;
         let names: Vec<&str> = names.trim_matches('"').split(' ').collect();
         assert!(names.len() > 20, "{names:?}");
+        // The top level ran while the component was made, and an uncaught exception ends the component.
+        assert_eq!(answer("built").await, answer("built").await);
+        let thrown = answer("throw").await;
+        assert!(thrown.contains("nobody catches this"), "{thrown}");
         let mut failed = Vec::new();
         for name in names {
             let answer = answer(name).await;

@@ -1,9 +1,10 @@
-//! Advice that is followed word for word.
+//! Tests advice for Rust by following it word for word.
 
 use std::process::Command;
 
 use super::{ITOA, app, local};
 use crate::harness::Workspace;
+use crate::remedies::{add_to_component, told};
 
 /// Runs the commands of the hint that begins with `with: `, in the project's folder, as a user would.
 fn follow(workspace: &Workspace, said: &str) {
@@ -38,6 +39,45 @@ fn a_source_without_a_package_gets_one() {
     assert_eq!(workspace.app_prints(), "hi\n");
 }
 
+/// The advice comes in steps: first a package, and then the section that says what a library is compiled to.
+#[test]
+fn a_library_without_a_package_gets_one() {
+    let workspace = app("src/lib.rs").file("src/lib.rs", "");
+    let make = told(&workspace, "run build", 2).after("make one with: ");
+    workspace.types(&make).ok();
+    let refused = told(&workspace, "run build", 2);
+    refused.advises("add to Cargo.toml: `[lib]` and, below it, `crate-type");
+    let section = format!("\n{}\n{}\n", refused.text("[lib]"), refused.text("crate-type = "));
+    let manifest = workspace.read_text("Cargo.toml");
+    workspace.write("Cargo.toml", format!("{manifest}{section}"));
+    workspace.types("run build").ok();
+    // It is already a library, but of another kind.
+    workspace.replace("Cargo.toml", "\"cdylib\"", "\"rlib\"");
+    let kind = told(&workspace, "run build", 2).text("\"cdylib\"");
+    workspace.replace("Cargo.toml", "[\"rlib\"]", &format!("[\"rlib\", {kind}]"));
+    workspace.types("run build").ok();
+}
+
+#[test]
+fn a_source_of_another_name_gets_a_package() {
+    let workspace = app("tools/tool.rs").file("tools/tool.rs", "fn main() { println!(\"hi\"); }\n");
+    let refused = told(&workspace, "run build", 2);
+    refused
+        .advises("write a Cargo.toml beside or above it, with a `[package]` and `[[bin]] name = ");
+    refused.advises("`path` being where `tool.rs` is");
+    let binary = refused.text("[[bin]] ").replace("]] ", "]]\n");
+    for (folder, path) in [("", "tools/tool.rs"), ("tools/", "tool.rs")] {
+        let package = "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+        let manifest = format!("{folder}Cargo.toml");
+        workspace.write(&manifest, format!("{package}\n{binary}\npath = \"{path}\"\n"));
+        let make = told(&workspace, "run build", 2).after("make it with: ");
+        workspace.types(&make).ok();
+        workspace.types("run build").ok();
+        assert_eq!(workspace.app_prints(), "hi\n");
+        std::fs::remove_file(workspace.path(&manifest)).unwrap();
+    }
+}
+
 #[test]
 fn a_package_without_a_lockfile_gets_one() {
     let workspace = app("src/main.rs")
@@ -49,7 +89,7 @@ fn a_package_without_a_lockfile_gets_one() {
     assert_eq!(workspace.app_prints(), "hi\n");
 }
 
-/// A Cargo workspace with a package that takes its version from there, and run.toml beside the package.
+/// Makes a Cargo workspace with a package that inherits its version from it. run.toml is beside the package.
 fn workspace_above(package: &str) -> Workspace {
     app("src/main.rs")
         .file(
@@ -72,10 +112,11 @@ fn a_workspace_above_run_toml_is_named() {
         assert!(run.stderr.contains(expect), "no {expect:?} in:\n{}", run.stderr);
     }
     assert!(!run.stderr.contains("empty `[workspace]`"), "{}", run.stderr);
-    // A lockfile beside the package does not help, and is no reason to say something else.
+    // A lockfile beside the package does not help, and does not change the message.
     workspace.write("Cargo.lock", workspace.read("../Cargo.lock"));
     workspace.run(["build"]).exits(2).says("belongs to the Cargo workspace of `../Cargo.toml`");
-    // As it says: run.toml beside the workspace's manifest, its paths from there.
+    // The advice is followed: run.toml moves beside the workspace's manifest, and its paths are relative to
+    // there.
     let text = workspace.read_text("run.toml").replace("src/main.rs", "project/src/main.rs");
     workspace.write("../run.toml", text);
     std::fs::remove_file(workspace.path("run.toml")).unwrap();
@@ -101,7 +142,10 @@ fn forgotten_wit_is_asked_for_as_wit() {
     let workspace = Workspace::example("polyglot");
     let text = workspace.read_text("run.toml").replace("wit = \"components/calc/wit\"\n", "");
     workspace.write("run.toml", text);
-    workspace.run(["build", "-p", "calc"]).exits(1).says("add `wit = \"components/calc/wit\"`");
+    let line = told(&workspace, "run build calc", 1).text("wit = ");
+    let source = "source = \"components/calc/src/lib.rs\"\n";
+    workspace.replace("run.toml", source, &format!("{source}{line}\n"));
+    workspace.types("run build calc").ok();
 }
 
 #[test]
@@ -117,4 +161,22 @@ fn a_stale_lockfile_is_mended_by_the_command_it_names() {
     assert!(update.status().unwrap().success());
     workspace.run(["build"]).ok();
     assert_eq!(workspace.app_prints(), "3\n");
+}
+
+/// Cargo's own message gives no remedy in run.toml, so `run` gives one.
+#[test]
+fn a_feature_that_a_binary_requires_is_switched_on() {
+    let workspace = app("src/tool.rs")
+        .package(
+            "",
+            "app",
+            "[[bin]]\nname = \"tool\"\npath = \"src/tool.rs\"\nrequired-features = [\"cli\", \"net\"]\n\
+             [features]\ncli = []\nnet = []\n",
+        )
+        .file("src/tool.rs", "fn main() { println!(\"{}\", cfg!(feature = \"cli\")); }\n")
+        .cargo_lock(&[&local("app", "")]);
+    let line = told(&workspace, "run build", 1).text("features = [");
+    add_to_component(&workspace, &line);
+    workspace.types("run build").ok();
+    assert_eq!(workspace.app_prints(), "true\n");
 }

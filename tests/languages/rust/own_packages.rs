@@ -1,16 +1,17 @@
-//! Packages of the project that run in the build, and packages with the name of a dependency.
+//! Tests packages of the project that run in the build, and packages that have the name of a dependency.
 
 use super::{ITOA, app, local};
 use crate::harness::Workspace;
+use crate::remedies::told;
 
-/// Builds it optimised and not, and each time after an edit, too: what was compiled for stand-ins must never be in
-/// the way.
+/// Builds with and without optimisation, and again after an edit each time. What was compiled for stand-ins
+/// must never get into a component.
 fn prints(workspace: &Workspace, expect: &str) {
     for profile in ["release", "debug"] {
         workspace.run(["build", "--opt-level", profile]).ok();
         assert_eq!(workspace.app_prints(), expect, "{profile}");
         let source = workspace.read_text("src/main.rs");
-        // In no store yet.
+        // No store has this text yet.
         let edited =
             format!("{source}// Edited for {profile} in {}.\n", workspace.root().display());
         workspace.write("src/main.rs", edited);
@@ -57,11 +58,25 @@ fn a_build_dependency_of_the_project_runs_in_the_build() {
 }
 
 #[test]
+fn a_build_script_may_have_a_folder_of_its_own() {
+    let workspace = app("src/main.rs")
+        .package("", "app", "build = \"build/main.rs\"\n")
+        .file(
+            "build/main.rs",
+            "mod words;\nfn main() { println!(\"cargo:rustc-env=W={}\", words::W); }\n",
+        )
+        .file("build/words.rs", "pub const W: u32 = 7;\n")
+        .file("src/main.rs", "fn main() { println!(\"{}\", env!(\"W\")); }\n")
+        .cargo_lock(&[&local("app", "")]);
+    prints(&workspace, "7\n");
+}
+
+#[test]
 fn a_library_may_be_used_at_build_and_at_run_time() {
     let util = "util = { path = \"util\" }\n";
     let workspace = app("src/main.rs")
         .package("", "app", &format!("[dependencies]\n{util}[build-dependencies]\n{util}"))
-        // Lints of a package hold for what stands in for its sources as well.
+        // The lints of a package also apply to the stand-ins for its sources.
         .package(
             "util/",
             "util",
@@ -98,7 +113,10 @@ fn features_of_the_package_are_those_that_run_toml_names() {
         )
         .cargo_lock(&[&local("app", "")]);
     let run_toml = workspace.read_text("run.toml");
-    workspace.run(["build"]).exits(1).says("add `features = [\"cli\"]` to the component");
+    workspace
+        .run(["build"])
+        .exits(1)
+        .says("the component in run.toml needs `features = [\"cli\"]`");
     workspace.write("run.toml", format!("{run_toml}features = [\"cli\"]\n"));
     workspace.run(["build"]).ok();
     assert_eq!(workspace.app_prints(), "true true\n");
@@ -106,4 +124,52 @@ fn features_of_the_package_are_those_that_run_toml_names() {
     workspace.write("run.toml", without);
     workspace.run(["build"]).ok();
     assert_eq!(workspace.app_prints(), "true false\n");
+}
+
+/// Tests the forms that Cargo's own option accepts. A feature of an optional dependency switches the
+/// dependency on, unless there is a `?` behind its name.
+#[test]
+fn features_of_dependencies_are_switched_on_as_cargo_does_it() {
+    let workspace = app("src/main.rs")
+        .package(
+            "",
+            "app",
+            "[features]\nlist = [\"dep:hidden\"]\n[dependencies]\nutil = { path = \"util\" }\n\
+             extra = { path = \"extra\", optional = true }\nhidden = { path = \"hidden\", optional = true }\n",
+        )
+        .file(
+            "src/main.rs",
+            "fn main() { println!(\"{} {} {}\", util::LOUD, cfg!(feature = \"extra\"), cfg!(feature = \"list\")); }\n",
+        )
+        .cargo_lock(&[
+            &local("app", "\"extra\", \"hidden\", \"util\""),
+            &local("extra", ""),
+            &local("hidden", ""),
+            &local("util", ""),
+        ]);
+    let packages = ["util", "extra", "hidden"];
+    let workspace = packages.into_iter().fold(workspace, |workspace, name| {
+        workspace.package(&format!("{name}/"), name, "[features]\nloud = []\n").file(
+            &format!("{name}/src/lib.rs"),
+            "pub const LOUD: bool = cfg!(feature = \"loud\");\n",
+        )
+    });
+    let run_toml = workspace.read_text("run.toml");
+    let prints = |features: &str, expect: &str| {
+        workspace.write("run.toml", format!("{run_toml}features = [{features}]\n"));
+        workspace.run(["build"]).ok();
+        assert_eq!(workspace.app_prints(), expect, "{features}");
+    };
+    prints("\"util/loud\", \"extra?/loud\"", "true false false\n");
+    prints("\"extra/loud\"", "false true false\n");
+    // Forms that are valid only in Cargo.toml are refused. The message says what to write instead: a feature
+    // that lists the dependency, or the dependency's own name.
+    for (written, said) in [("dep:extra", "extra"), ("dep:hidden", "hidden")] {
+        workspace.write("run.toml", format!("{run_toml}features = [\"{written}\"]\n"));
+        let refused = told(&workspace, "run build", 2);
+        let own = refused.advises("name the feature that lists it, or `").after("or `");
+        assert_eq!(own, format!("{said}` if none does"));
+    }
+    prints("\"extra\"", "false true false\n");
+    prints("\"list\"", "false false true\n");
 }

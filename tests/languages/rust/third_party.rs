@@ -1,4 +1,4 @@
-//! Crates of others whose sources the project has, and C that comes with a crate.
+//! Tests other people's crates whose sources are in the project, and C code that comes with a crate.
 
 use super::{ITOA, app, local};
 use crate::harness::Workspace;
@@ -30,15 +30,19 @@ fn a_crate_that_the_project_patches_is_compiled_from_its_folder() {
     assert_eq!(workspace.app_prints(), "patched\n");
     let unique = workspace.root().display().to_string();
     workspace.replace("third_party/itoa/src/lib.rs", "\"patched\"", &format!("{unique:?}"));
-    // No crate from elsewhere depends on it, so none is compiled again.
+    // No other crate depends on it, so none is compiled again.
     let ran = workspace.run(["build"]).ok();
     assert_eq!(ran.ran(), ["app:compile", "app:finish"]);
     assert_eq!(workspace.app_prints(), format!("{unique}\n"));
-    // Cargo's configuration may say it as well.
+    // The patch may also be in Cargo's configuration.
     workspace.replace("Cargo.toml", PATCH, "");
     workspace.write(".cargo/config.toml", PATCH);
     workspace.run(["build"]).ok();
     assert_eq!(workspace.app_prints(), format!("{unique}\n"));
+    // A build sees the whole folder, except hidden files.
+    workspace.write("third_party/itoa/.hidden.md", "Read me.\n");
+    workspace.replace("third_party/itoa/src/lib.rs", "README.md", ".hidden.md");
+    workspace.run(["build"]).exits(1).says("third_party/itoa/src/../.hidden.md");
 }
 
 #[test]
@@ -57,7 +61,7 @@ fn so_is_one_that_only_others_depend_on() {
             "src/main.rs",
             "fn main() { println!(\"{}\", \"\u{2603}\".parse::<proc_macro2::TokenStream>().is_ok()); }\n",
         )
-        // It is part of a workspace of its own, as crates of others often are.
+        // It belongs to a workspace of its own, as other people's crates often do.
         .file(
             "third_party/Cargo.toml",
             "[workspace]\nmembers = [\"ident\", \"absent\"]\n[workspace.package]\nversion = \"1.0.99\"\n",
@@ -86,7 +90,7 @@ fn so_is_one_that_only_others_depend_on() {
     assert_eq!(workspace.app_prints(), "false\n");
 }
 
-/// A project with `itoa` vendored in `third_party/vendor`, and changed.
+/// Makes a project with a changed `itoa` in `third_party/vendor`.
 fn vendored() -> Workspace {
     app("src/main.rs")
         .package("", "app", "[dependencies]\nitoa = \"1\"\n")
@@ -122,7 +126,7 @@ fn vendored_crates_are_taken_from_the_project() {
     workspace.replace("third_party/vendor/itoa/src/lib.rs", "PATCHED", "again");
     workspace.run(["build"]).ok();
     assert_eq!(workspace.app_prints(), "again\n");
-    // Cargo holds them against the lockfile, and against their own list.
+    // Cargo checks the files against the lockfile and against the crate's own list of checksums.
     workspace.write("third_party/vendor/itoa/.hidden/target/x", "y");
     workspace.run(["build"]).exits(1).says("checksum");
 }
@@ -134,7 +138,16 @@ fn vendored_crates_that_a_build_does_not_see_are_refused() {
     workspace.replace(config, "directory = \"third_party/vendor\"", "directory = \"../vendor\"");
     let run =
         workspace.run(["build"]).exits(2).says("`../vendor`, which is no folder of the project");
-    assert!(run.stderr.contains("cargo vendor"), "{}", run.stderr);
+    let (_, rest) = run.stderr.split_once("have `").unwrap();
+    let (vendor, rest) = rest.split_once('`').unwrap();
+    assert!(
+        rest.contains("a folder of the project, and write what it prints into .cargo/config.toml"),
+        "{rest}"
+    );
+    // The vendored crates move to another folder, whose bytes are right.
+    workspace.types(&format!("{vendor} ours > printed && mv printed {config}")).ok();
+    workspace.run(["build"]).ok();
+    assert_eq!(workspace.app_prints(), "7\n");
 }
 
 #[test]
@@ -172,7 +185,7 @@ fn c_of_a_build_script_is_compiled_for_the_component() {
     workspace.write("run.toml", format!("{run_toml}inputs = [\"c/**\"]\n"));
     workspace.run(["build", "--opt-level", "release"]).ok();
     assert_eq!(workspace.app_prints(), "42\n");
-    // As C++, it needs a library that is not there, unless it says that it needs none.
+    // As C++, it needs a library that is not available, unless it says that it needs none.
     std::fs::remove_file(workspace.path("c/twice.c")).unwrap();
     workspace.write("c/twice.cc", "extern \"C\" int twice(const char *) { return 43; }\n");
     workspace.replace("build.rs", "c/twice.c", "c/twice.cc");
@@ -183,7 +196,42 @@ fn c_of_a_build_script_is_compiled_for_the_component() {
     assert_eq!(workspace.app_prints(), "43\n");
 }
 
-/// Both compile much C for WebAssembly, and want more of the C library than Rust brings.
+/// Only packages that are compiled for the component count. Other members, tests and programs for the build
+/// do not.
+#[test]
+fn c_that_no_component_has_needs_no_compiler() {
+    let cc = "name = \"cc\"\nversion = \"1.11.3\"\n\
+         source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
+         checksum = \"02f0e023adb368345ce0ca6cdfc0f24a06554468d0e8503e14a0841de79bfa69\"";
+    let workspace = app("app/src/main.rs")
+        .file("Cargo.toml", "[workspace]\nresolver = \"2\"\nmembers = [\"app\", \"native\"]\n")
+        .package(
+            "app/",
+            "app",
+            "[dev-dependencies]\ncc = \"1\"\n[target.'cfg(not(target_family = \"wasm\"))'.dependencies]\n\
+             native = { path = \"../native\" }\n",
+        )
+        .package("native/", "native", "[build-dependencies]\ncc = \"1\"\n")
+        .file("native/src/lib.rs", "")
+        .file("app/src/main.rs", "fn main() { println!(\"none\"); }\n")
+        .cargo_lock(&[
+            &local("app", "\"cc\", \"native\""),
+            &format!("{cc}\ndependencies = [\"find-msvc-tools\", \"shlex\"]"),
+            "name = \"find-msvc-tools\"\nversion = \"0.1.15\"\n\
+             source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
+             checksum = \"1c66915cc5391097de7a2b0b972e8505aa33c0df401fd3a6811dbdb32881ba48\"",
+            &local("native", "\"cc\""),
+            "name = \"shlex\"\nversion = \"2.0.1\"\n\
+             source = \"registry+https://github.com/rust-lang/crates.io-index\"\n\
+             checksum = \"f8fadd59c855ef2080decdef8ff161eb6661b86933c9d82e5ba29dc602a55aba\"",
+        ]);
+    workspace.run(["build"]).ok();
+    assert_eq!(workspace.app_prints(), "none\n");
+    let lock = workspace.read_text("run.lock.toml");
+    assert!(lock.contains("rust = ") && !lock.contains("zig"), "{lock}");
+}
+
+/// Both crates compile much C code for WebAssembly, and need more of the C library than Rust contains.
 #[test]
 fn crates_that_bring_their_own_c_are_compiled() {
     let workspace = app("src/main.rs")

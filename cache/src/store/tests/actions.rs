@@ -1,4 +1,4 @@
-//! The action cache on disk.
+//! Tests of the action cache on disk.
 
 use super::*;
 use crate::reapi::{ActionResult, OutputFile};
@@ -49,7 +49,7 @@ fn an_entry_that_cannot_be_read_or_replaced_is_a_miss_and_told_once() {
         ("is a FIFO", fifo, true),
         ("is a symbolic link", |path| std::os::unix::fs::symlink(path, path).unwrap(), true),
         ("is a socket", |path| drop(std::os::unix::net::UnixListener::bind(path).unwrap()), true),
-        // Instead of the folder that it lies in.
+        // In these cases the folder that should hold the entry is replaced.
         ("Not a directory", |path| put_instead(path.parent().unwrap(), ""), false),
         ("symbolic links", |path| put_instead(path.parent().unwrap(), "loop"), false),
     ];
@@ -102,7 +102,7 @@ fn fifo(path: &Path) {
     rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).unwrap();
 }
 
-/// Puts a file in the place of a folder, or a link to itself.
+/// Replaces a folder by a file, or by a symbolic link to itself.
 fn put_instead(folder: &Path, what: &str) {
     fs::remove_dir(folder).unwrap();
     match what {

@@ -1,4 +1,4 @@
-//! Blobs: what goes in comes out, and nothing else ever does.
+//! Tests that a blob comes out of the store with the bytes that went in, and never with others.
 
 use std::fs;
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-/// Sizes on both sides of every limit in the code: empty, whole, streamed, read ahead.
+/// Sizes on both sides of every limit in the code: empty, read whole, streamed, read ahead.
 const SIZES: [usize; 7] = [0, 1, 4096, 1 << 20, (1 << 20) + 1, 8 << 20, (9 << 20) + 3];
 
 fn bytes(size: usize) -> Vec<u8> {
@@ -104,7 +104,7 @@ fn a_writer_that_is_dropped_leaves_nothing() {
     }
 }
 
-/// What can happen to a blob's file behind the store's back, and what is left of the blob.
+/// Damages a blob's file in every way, and reads the blob in every way.
 #[test]
 fn damage_is_noticed_by_every_way_out() {
     type Damage = fn(&Path);

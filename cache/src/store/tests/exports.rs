@@ -1,9 +1,9 @@
-//! Writing to the user's folders.
+//! Tests of exports to the user's folders.
 
 use std::os::unix::fs::{MetadataExt, symlink};
 
 use super::*;
-use crate::store::ExportError;
+use crate::store::StoreExportError;
 
 #[test]
 fn a_file_is_the_user_s_own() {
@@ -70,48 +70,12 @@ fn damaged_bytes_never_get_out() {
         fs::write(dist.join("file"), "old").unwrap();
         flip_byte_silently(&store.file_of(&digest, false));
         match store.export_file(&digest, false, &dist.join("file")).unwrap_err() {
-            ExportError::Missing(missing) => assert_eq!(missing, digest),
+            StoreExportError::Missing(missing) => assert_eq!(missing, digest),
             other => panic!("{other}"),
         }
         assert_eq!(store.quarantined(), [digest]);
         assert_eq!(fs::read(dist.join("file")).unwrap(), b"old");
         assert_eq!(fs::read_dir(&dist).unwrap().count(), 1, "no temporary file is left");
-    });
-}
-
-#[test]
-fn trees_replace_what_is_there_and_only_if_it_differs() {
-    for_each_function(|store| {
-        let mut tree = Tree::default();
-        tree.insert("d/file", store.put_entry("one", false)).unwrap();
-        tree.insert("d/tool", store.put_entry("two", true)).unwrap();
-        tree.insert("link", Entry::Symlink { target: "d/tool".to_owned() }).unwrap();
-        let tree = store.put_tree(&tree).unwrap();
-        let dist = store.folder("dist");
-        let to = dist.join("site");
-        let check = |name: &str, changed: bool| {
-            assert_eq!(store.export_tree(&tree, &to).unwrap(), changed, "{name}");
-            assert_eq!(fs::read(to.join("d/file")).unwrap(), b"one", "{name}");
-            assert_eq!(mode(&to.join("d/tool")) & 0o700, 0o700, "{name}");
-            assert_eq!(fs::read(to.join("link")).unwrap(), b"two", "{name}");
-            assert_eq!(fs::read_dir(&to).unwrap().count(), 2, "{name}");
-            assert_eq!(fs::read_dir(&dist).unwrap().count(), 1, "{name}");
-        };
-        check("new", true);
-        check("same", false);
-        fs::write(to.join("stale"), "x").unwrap();
-        check("added file", true);
-        flip_byte(&to.join("d/file"));
-        check("changed file", true);
-        fs::remove_file(to.join("link")).unwrap();
-        symlink("d", to.join("link")).unwrap();
-        check("changed link", true);
-        fs::remove_dir_all(&to).unwrap();
-        fs::write(&to, "a file").unwrap();
-        check("a file in its place", true);
-        fs::remove_dir_all(&to).unwrap();
-        symlink("/", &to).unwrap();
-        check("a link in its place", true);
     });
 }
 

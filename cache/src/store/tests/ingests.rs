@@ -1,4 +1,4 @@
-//! Taking outputs of untrusted programs.
+//! Tests of taking the outputs of untrusted programs into the store.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -102,7 +102,6 @@ fn what_is_no_file_is_refused_by_name() {
         make(&dir.join(name));
         assert_eq!(store.ingest(&dir).unwrap_err().to_string(), message);
         assert_eq!(store.ingest_path(&dir, name).unwrap_err().to_string(), message);
-        assert_eq!(store.ingest_file(&dir, name).unwrap_err().to_string(), message);
     }
 }
 
@@ -155,7 +154,8 @@ fn endless_nesting_is_refused() {
     assert!(error.to_string().ends_with("is nested deeper than 128 directories"), "{error}");
 }
 
-/// Deeper than a path may be long; refused for everybody for the same reason, and it can be removed.
+/// A folder that is nested so deeply that its path is too long is refused with the same error for every user, and it can
+/// be removed.
 #[test]
 fn nesting_beyond_path_max_is_refused_alike() {
     let check = |dir: &Path| {
@@ -188,7 +188,6 @@ fn single_outputs() {
         symlink("file", dir.join("d/link")).unwrap();
 
         let file = Some(store.put_entry("one", false));
-        assert_eq!(store.ingest_file(&dir, "d/file").unwrap(), file);
         assert_eq!(store.ingest_path(&dir, "d/file").unwrap(), file);
         let mut tree = Tree::default();
         tree.insert("tool", store.put_entry("two", true)).unwrap();
@@ -196,14 +195,9 @@ fn single_outputs() {
         assert_eq!(store.ingest_path(&dir, "d/e").unwrap(), folder);
         for absent in ["missing", "d/missing", "d/file/missing", "missing/missing"] {
             assert_eq!(store.ingest_path(&dir, absent).unwrap(), None);
-            assert_eq!(store.ingest_file(&dir, absent).unwrap(), None);
         }
-        let error = store.ingest_file(&dir, "d/e").unwrap_err();
-        assert_eq!(error.to_string(), "`d/e` is a folder, which can't be an output");
-        for error in [store.ingest_file(&dir, "d/link"), store.ingest_path(&dir, "d/link")] {
-            let message = "`d/link` is a symbolic link, which can't be an output";
-            assert_eq!(error.unwrap_err().to_string(), message);
-        }
+        let error = store.ingest_path(&dir, "d/link").unwrap_err();
+        assert_eq!(error.to_string(), "`d/link` is a symbolic link, which can't be an output");
     });
 }
 
@@ -214,15 +208,14 @@ fn nothing_outside_is_reachable() {
     fs::write(store.folder("secret").join("file"), "secret").unwrap();
     symlink(store.folder("secret"), dir.join("link")).unwrap();
     for path in ["../secret/file", "link/file", "/etc/passwd"] {
-        for result in [store.ingest_file(&dir, path), store.ingest_path(&dir, path)] {
-            assert!(matches!(result, Err(IngestError::Io { .. })), "{path}: {result:?}");
-        }
+        let result = store.ingest_path(&dir, path);
+        assert!(matches!(result, Err(IngestError::Io { .. })), "{path}: {result:?}");
     }
 }
 
 #[test]
 fn modes_that_keep_the_owner_out_make_no_difference() {
-    // The files are opened by the pool, so the unprivileged part is tested on single outputs.
+    // The thread pool, which opens files, has the privileges of root. So this part is tested on single outputs.
     as_nobody(|home| {
         let store = DiskStore::open(&home.join("store"), DigestFunction::Blake3).unwrap();
         let dir = home.join("out");
@@ -236,8 +229,8 @@ fn modes_that_keep_the_owner_out_make_no_difference() {
             let digest = Digest::of(DigestFunction::Blake3, content);
             Some(Entry::File { digest, executable })
         };
-        assert_eq!(store.ingest_file(&dir, "file").unwrap(), entry(b"one", false));
-        assert_eq!(store.ingest_file(&dir, "tool").unwrap(), entry(b"two", true));
+        assert_eq!(store.ingest_path(&dir, "file").unwrap(), entry(b"one", false));
+        assert_eq!(store.ingest_path(&dir, "tool").unwrap(), entry(b"two", true));
         let empty = Some(Entry::Subtree(Digest::empty(DigestFunction::Blake3)));
         assert_eq!(store.ingest_path(&dir, "d").unwrap(), empty);
     });

@@ -1,4 +1,4 @@
-//! Trees on disk.
+//! Tests of trees on disk.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -21,7 +21,7 @@ fn sample(store: &TestStore) -> Digest {
     store.put_tree(&tree).unwrap()
 }
 
-/// Every path below `root` with mode and content, and the fixed time checked on the way.
+/// Lists every path below `root` with its mode and content, and checks that each has the fixed time.
 fn listing(root: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut folders = vec![root.to_owned()];
@@ -91,7 +91,8 @@ fn files_are_links_to_blobs_but_never_to_each_other() {
 #[test]
 fn a_blob_at_its_link_limit_is_copied() {
     let store = blake3_store();
-    let limited = DiskStore::open_with_link_limit(store.root(), DigestFunction::Blake3, 3).unwrap();
+    let limited =
+        ContentStore::open_with_link_limit(store.root(), DigestFunction::Blake3, 3).unwrap();
     let paths: Vec<PathBuf> = (0..4)
         .map(|i| store.put_tree_of(&[("shared", "content"), ("own", &i.to_string())]))
         .map(|tree| limited.materialise(&tree).unwrap().join("shared"))
@@ -129,7 +130,7 @@ fn a_missing_blob_is_named_and_nothing_is_left() {
 
 type Change = fn(&Path);
 
-/// What can happen to a tree without touching a blob. The next process repairs it.
+/// Damages a tree in ways that leave its blobs alone. The next process repairs the tree.
 #[test]
 fn changes_of_names_and_marks_are_repaired() {
     let changes: [(&str, Change); 13] = [
@@ -178,7 +179,7 @@ fn changes_of_names_and_marks_are_repaired() {
     }
 }
 
-/// The one of the two equal files that is no link to the blob.
+/// Returns the one of two equal files that is a copy and no hard link to the blob.
 fn copy_in(tree: &Path) -> PathBuf {
     let paths = [tree.join("a/file"), tree.join("a/same")];
     paths.into_iter().find(|path| fs::metadata(path).unwrap().nlink() == 1).unwrap()
@@ -220,8 +221,8 @@ fn a_write_through_the_tree_is_a_write_to_the_blob() {
     });
 }
 
-/// A failing disk shows in no stat. When some reader notices, the trees that share the inode must
-/// not go on serving it: not even in the process that checked them before.
+/// No stat shows the damage that a failing disk does. When a reader finds it, trees that share the inode must
+/// not be used any more, not even in the process that has checked them before.
 #[test]
 fn a_blob_found_bad_later_takes_its_trees_along() {
     let store = blake3_store();

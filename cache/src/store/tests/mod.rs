@@ -1,4 +1,4 @@
-//! Tests of the store as a whole, one file per subject, with what they share.
+//! Tests of the store as a whole, one file per subject, and the functions that they share.
 
 mod actions;
 mod blobs;
@@ -18,11 +18,11 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{CWD, FileType, Mode};
 use rustix::process::{Gid, Uid};
 
-use super::{DiskStore, FIXED_MTIME};
+use super::{ContentStore, DiskStore, FIXED_MTIME};
 use crate::digest::{Digest, DigestFunction};
 use crate::tree::{Entry, Tree};
 
-/// A store in a folder that goes when the test is over.
+/// A store in a folder that is removed when the test is over.
 struct TestStore {
     store: DiskStore,
     dir: tempfile::TempDir,
@@ -43,19 +43,19 @@ impl TestStore {
         Self { store, dir }
     }
 
-    /// Another process's view of the same store: nothing in memory is shared.
+    /// Opens the same store again as another process would: the two share nothing in memory.
     fn reopen(&self) -> DiskStore {
         DiskStore::open(self.root(), self.function()).unwrap()
     }
 
-    /// A folder beside the store.
+    /// Returns a folder beside the store.
     fn folder(&self, name: &str) -> PathBuf {
         let path = self.dir.path().join(name);
         fs::create_dir_all(&path).unwrap();
         path
     }
 
-    /// The blob's file on disk.
+    /// Returns the path of the blob's file on disk.
     fn file_of(&self, digest: &Digest, executable: bool) -> PathBuf {
         self.layout().blob(digest, executable)
     }
@@ -103,7 +103,7 @@ fn fixed_time() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(FIXED_MTIME.cast_unsigned())
 }
 
-/// Overwrites one byte of a stored file in place, as a stray program would: size and mode stay.
+/// Overwrites one byte of a stored file in place, as a faulty program might. Size and mode stay the same.
 fn flip_byte(path: &Path) {
     let mode = mode(path);
     let mut bytes = fs::read(path).unwrap();
@@ -125,8 +125,8 @@ fn restore_time(path: &Path) {
 
 const NOBODY: u32 = 65534;
 
-/// Runs a test as an unprivileged user, on a thread of its own, with a folder of that user's. Only
-/// what happens on this very thread is unprivileged: work that a pool does is not.
+/// Runs a test as an unprivileged user, on a thread of its own, with a folder of that user. Only
+/// this thread is unprivileged; the threads of a pool are not.
 pub(super) fn as_nobody(test: impl FnOnce(&Path) + Send) {
     let dir = tempfile::tempdir().unwrap();
     chmod(dir.path(), 0o755);
@@ -137,7 +137,7 @@ pub(super) fn as_nobody(test: impl FnOnce(&Path) + Send) {
             rustix::fs::chown(&path, Some(Uid::from_raw(NOBODY)), Some(Gid::from_raw(NOBODY)))
                 .unwrap();
             let nobody = Uid::from_raw(NOBODY);
-            // The saved uid stays root's, for `as_root`.
+            // The saved user id stays that of root, for `as_root`.
             rustix::thread::set_thread_res_uid(nobody, nobody, None).unwrap();
         }
         assert!(!rustix::process::geteuid().is_root());
@@ -150,7 +150,7 @@ pub(super) fn as_nobody(test: impl FnOnce(&Path) + Send) {
     }
 }
 
-/// Within [`as_nobody`]: does something as root, if the tests were started by root, and says so.
+/// Does something as root within [`as_nobody`]. Returns `false`, and does nothing, if the tests were not started by root.
 pub(super) fn as_root(action: impl FnOnce()) -> bool {
     if rustix::thread::set_thread_res_uid(None, Uid::ROOT, None).is_err() {
         return false;

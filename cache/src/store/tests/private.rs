@@ -1,9 +1,9 @@
-//! What actions have written is closed to other users, and what stands in the place of the store's own
-//! files is never waited for.
+//! Tests that other users can't reach what actions have written, and that a FIFO instead of one of the store's own
+//! files never makes the store wait.
 
 use super::*;
 
-/// What another user can make of a path: a program that runs as its owner must be out of reach.
+/// Tells if another user can reach a path. Nobody else may reach a program that runs with its owner's rights.
 fn is_reachable(path: &Path) -> bool {
     let mut reachable = false;
     let check = || {
@@ -35,7 +35,7 @@ fn only_the_owner_enters_what_holds_what_actions_wrote() {
     let kept = scratch.keep().unwrap();
     assert_eq!((mode(&kept), mode(&kept.join("out/program"))), (0o700, 0o4755));
     assert!(!is_root || !is_reachable(&kept.join("out/program")));
-    // Trees are shared with other users: they hold what the store made.
+    // Other users may reach trees, because the store has made everything in them.
     let tree = store.put_tree_of(&[("a", "a")]);
     assert!(is_reachable(&store.materialise(&tree).unwrap().join("a")));
 }

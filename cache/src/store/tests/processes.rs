@@ -1,4 +1,4 @@
-//! Opening a store, and many threads and processes at one store.
+//! Tests of opening a store, and of many threads and processes that use one store.
 
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
@@ -95,7 +95,7 @@ fn a_closed_store_leaves_nothing_in_tmp() {
 
 const ROUNDS: usize = 12;
 
-/// Everything a build does to a store, with content that others produce at the same time.
+/// Does everything that a build does to a store, with content that other processes produce at the same time.
 fn work(store: &DiskStore, round: usize) -> PathBuf {
     let mut tree = Tree::default();
     for i in 0..30 {
@@ -137,7 +137,7 @@ fn many_threads_do_the_same_at_once() {
     });
 }
 
-/// A worker that waited for another one's tree could be the one that this other one waits for.
+/// A worker of the pool must not wait for another worker's tree, because that one may be waiting for this worker.
 #[test]
 fn workers_of_one_pool_may_materialise_the_same_trees() {
     use rayon::prelude::*;
@@ -196,7 +196,7 @@ fn tmp_names(store: &DiskStore) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// Every blob has the bytes and marks that its name promises.
+/// Checks that every blob has the bytes that its name promises, and the marks of a stored file.
 fn assert_sound(store: &TestStore) {
     for folder in fs::read_dir(store.root().join("cas").join(store.function().name())).unwrap() {
         for file in fs::read_dir(folder.unwrap().path()).unwrap() {
@@ -210,7 +210,8 @@ fn assert_sound(store: &TestStore) {
     }
 }
 
-/// The whole work without privileges, in a process of its own, as pools stay what they were.
+/// Does the whole work without privileges. This takes a process of its own, as the threads of a pool would keep their
+/// privileges.
 #[test]
 fn an_unprivileged_process_does_the_same() {
     let store = blake3_store();
@@ -248,7 +249,7 @@ fn spawn_at(mut program: Command, root: &Path, rounds: usize) -> Child {
     child
 }
 
-/// Not a test by itself: the other process of the tests above, with its orders on standard input.
+/// Is not a test by itself, but the other process of the tests above. It reads from standard input what it has to do.
 #[test]
 #[ignore = "started by other tests"]
 fn child() {

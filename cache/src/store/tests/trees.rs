@@ -1,4 +1,4 @@
-//! Trees in the store: canonical messages, loading, merging.
+//! Tests of trees in the store: their canonical messages, loading, merging.
 
 use super::*;
 use crate::store::StoreError;
@@ -8,8 +8,8 @@ fn link(target: &str) -> Entry {
     Entry::Symlink { target: target.to_owned() }
 }
 
-/// A directory message spelled out by hand from the wire format: every field as
-/// `tag << 3 | wire type`, in tag order, default values left out.
+/// Compares a directory message with one that is spelled out by hand from the wire format: every field starts with
+/// `tag << 3 | wire type`, fields come in tag order, and default values are left out.
 #[test]
 fn messages_are_canonical_to_the_byte() {
     for_each_function(|store| {
@@ -120,7 +120,7 @@ fn a_digest_of_the_other_function_is_refused() {
     }
 }
 
-/// Messages from a peer that hash right but would write outside of the tree or twice.
+/// Refuses messages of a peer that have the right hash but would write outside of the tree, or twice to one path.
 #[test]
 fn directories_that_can_t_be_on_disk_are_refused() {
     let store = blake3_store();
@@ -165,7 +165,7 @@ fn nesting_and_repetition_are_bounded() {
     let error = store.tree(&deep).unwrap_err();
     assert!(matches!(error, StoreError::Directory { .. }), "{error}");
 
-    // Eight small messages that name each other ten times: ten to the eighth folders.
+    // Eight small messages, each of which refers ten times to the one before, make a hundred million folders.
     let mut wide = store.put_tree_of(&[("file", "1")]);
     for _ in 0..8 {
         let entries = (0..10).map(|i| (format!("{i}"), Entry::Subtree(wide))).collect();

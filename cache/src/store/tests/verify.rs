@@ -1,9 +1,9 @@
-//! Hashing what is stored.
+//! Tests of verifying the store by hashing.
 
 use super::*;
 use crate::store::{Health, TreeHealth};
 
-/// Changes a byte and sets the time back: nothing that a `stat` shows.
+/// Changes a byte and sets the time back, so that no `stat` shows the change.
 fn rot(path: &Path) {
     let mode = fs::metadata(path).unwrap().permissions();
     fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
@@ -46,11 +46,11 @@ fn flaws_of_a_tree_are_named_by_path() {
         rot(&store.file_of(&b, false));
         fs::remove_file(store.file_of(&store.put(b"one").unwrap(), false)).unwrap();
         let flaws = verified(&store, &tree).flaws;
-        let paths: Vec<&str> = flaws.iter().map(|(path, ..)| path.as_str()).collect();
+        let paths: Vec<&str> = flaws.iter().map(|flaw| flaw.path.as_str()).collect();
         assert_eq!(paths, ["a/one", "a/two", "b"]);
-        assert_eq!(flaws[0].2, Health::Missing);
-        assert!(matches!(flaws[1].2, Health::Damaged(Some(_))), "{flaws:?}");
-        assert!(matches!(flaws[2].2, Health::Damaged(Some(_))), "{flaws:?}");
+        assert_eq!(flaws[0].health, Health::Missing);
+        assert!(matches!(flaws[1].health, Health::Damaged(Some(_))), "{flaws:?}");
+        assert!(matches!(flaws[2].health, Health::Damaged(Some(_))), "{flaws:?}");
     });
 }
 
@@ -64,7 +64,7 @@ fn a_copy_on_disk_that_rots_is_found_and_built_again() {
         rot(&folder.join("two"));
         let flaws = verified(&store, &tree).flaws;
         assert_eq!(flaws.len(), 1, "{flaws:?}");
-        assert_eq!((flaws[0].0.as_str(), &flaws[0].2), ("two", &Health::Damaged(None)));
+        assert_eq!((flaws[0].path.as_str(), &flaws[0].health), ("two", &Health::Damaged(None)));
         let folder = store.materialise(&tree).unwrap();
         assert_eq!(fs::read(folder.join("two")).unwrap(), b"same");
         assert_eq!(verified(&store, &tree).flaws, []);

@@ -1,4 +1,4 @@
-//! Stories of phases, told with actions that do nothing.
+//! Tests that play sequences of events with actions that do nothing, and check the phases.
 
 use cache::{Digest, DigestFunction};
 
@@ -25,7 +25,7 @@ impl Builtin for Nothing {
     }
 }
 
-/// A graph from lines such as `c: a b`; a name with `!` is pinned.
+/// Makes a graph of lines such as `c: a b`, in which `c` needs `a` and `b`. A name with `!` is pinned.
 fn graph(lines: &[&str]) -> Graph {
     let mut graph = Graph::new();
     for line in lines {
@@ -57,7 +57,7 @@ fn success(content: &str) -> Success {
     Success { outputs, stdout: None, stderr: None }
 }
 
-/// Does what each word says and shows the phases afterwards.
+/// Does what each word says, and returns the phases as text.
 ///
 /// `want:a`, `run:a` (queue and start), `done:a=content`, `fail:a`, `again:a`, `end`, `end:a`
 /// (because of `a`), `remake:a`, `remake:a/b` (found out by `b`).
@@ -236,7 +236,7 @@ fn the_end_leaves_nothing_open() {
     check(&lines, &[("want:a want:c end", "a=Cancelled b=Cancelled c=Cancelled d=Idle")]);
 }
 
-/// What this thread has worked: other programs on the machine don't count.
+/// Returns the processor time of this thread, which other programs on the machine do not change.
 fn worked() -> std::time::Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     std::time::Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap())
@@ -264,7 +264,7 @@ fn the_work_grows_with_the_needs_of_an_action_and_not_with_their_square() {
     };
     let least = |count| (0..3).map(|_| play(count)).min().unwrap();
     let (few, many) = (least(500), least(2000));
-    // What is in proportion takes four times as long, the square sixteen times.
+    // Work in proportion to the needs takes four times as long; work in proportion to their square takes sixteen times.
     assert!(many < 8 * few, "{few:?}, then {many:?}");
 }
 

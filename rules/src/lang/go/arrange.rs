@@ -1,38 +1,40 @@
-//! Makes of what the go command says of packages what its compiler and linker ask for: which files a
-//! package is made of, and where those lie that it imports.
+//! Turns what the go command lists into arguments for its compiler and linker: the files that each package is
+//! made of, and the places of the packages that it imports.
 //!
-//! So an edit runs the compiler for one package, and the linker, but not the go command, which would
-//! look at every package again. What that passes on to its tools is passed on here; see
-//! gc.go of its package `work` in Go's sources.
+//! So an edit runs the compiler for one package, and the linker, but not the go command, which would look at
+//! every package again. The arguments are those that the go command itself would pass; see gc.go of its
+//! package `work` in Go's sources.
 
 use std::collections::BTreeMap;
 
-use cache::{DiskStore, Entry, Tree, TreeError};
+use cache::{ContentStore, Entry, Tree, TreeError};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::bindings::{BUILD_MODE, PLACE};
 use super::build_info;
-use super::compile::{STD, place};
 use super::embed;
 use super::listed::{Listed, ListedModule};
+use super::not_compiled::NotCompiled;
 use super::shared::shared;
+use super::standard_library::STD;
+use crate::lang::bindings::go::{BUILD_MODE, PLACE};
 use crate::path::ProjectPath;
+use crate::planner::in_action;
 
-/// The language of a module whose go.mod does not say.
+/// The version of the language of a module whose go.mod states none.
 const FIRST_LANGUAGE: &str = "1.16";
 
-/// The action that arranges a component's packages. Inputs and outputs are named by the constants;
-/// outputs are also, for each of `own`, its [arguments](Self::arguments_of) and, if it embeds files,
-/// [where these lie](Self::embedded_in).
+/// The action that arranges a component's packages. The constants name its inputs and outputs. For each
+/// package in `own` there are further outputs: its [arguments](Self::arguments_of) and, if it embeds files,
+/// the [places of these](Self::embedded_in).
 #[derive(Debug)]
 pub(super) struct Arrange {
     /// The import path of the main package.
     pub(super) main: String,
     /// The packages that are compiled one by one: import path → package.
     pub(super) own: BTreeMap<String, Own>,
-    /// What else the linker is told (`-ldflags`).
+    /// Further arguments of the linker (`-ldflags`).
     pub(super) link: Vec<String>,
     /// The flag `-tags`, if there are any.
     pub(super) tags: Option<String>,
@@ -43,17 +45,17 @@ pub(super) struct Arrange {
 pub(super) struct Own {
     /// Its folder.
     pub(super) folder: ProjectPath,
-    /// Whether it embeds files.
+    /// True if it embeds files.
     pub(super) embeds: bool,
 }
 
-/// Why there is nothing to arrange.
+/// An error for which the packages cannot be arranged.
 #[derive(Debug, thiserror::Error)]
 enum ArrangeError {
     #[error("the go command's answer is not understood")]
     Answer(#[from] serde_json::Error),
-    #[error("`{0}` does not compile:\n{1}")]
-    NotCompiled(String, String),
+    #[error("{0}")]
+    NotCompiled(NotCompiled),
     #[error("`{package}` has assembly ({files}), which is compiled in other people's modules only")]
     Assembly { package: String, files: String },
     #[error("`{0}` is imported in a way that is not understood, so it was not compiled")]
@@ -78,16 +80,16 @@ impl Arrange {
     pub(super) const BINDINGS: &'static str = PLACE;
     /// Input: the go command's build cache with all other packages.
     pub(super) const CACHE: &'static str = "cache";
-    /// Input: what it says of these.
+    /// Input: what the go command says of these packages.
     pub(super) const COMPILED: &'static str = "compiled.json";
-    /// Input: what it says of all packages of the component.
+    /// Input: what the go command says of all packages of the component.
     pub(super) const LISTED: &'static str = "listed.json";
 
     /// Output: the folder of other packages, compiled.
     pub(super) const PACKAGES: &'static str = "packages";
-    /// Output: for the compiler, where the packages lie.
+    /// Output: the places of the packages, for the compiler.
     pub(super) const IMPORTS: &'static str = "importcfg";
-    /// Output: for the linker, where the packages lie.
+    /// Output: the places of the packages, for the linker.
     pub(super) const LINKED: &'static str = "importcfg.link";
     /// Output: arguments of the linker.
     pub(super) const LINK: &'static str = "link.args";
@@ -99,17 +101,18 @@ impl Arrange {
         format!("arguments/{path}.args")
     }
 
-    /// Output: which files the package `path` embeds, and where they lie.
+    /// Output: the files that the package `path` embeds, and their places.
     pub(super) fn embedded_in(path: &str) -> String {
         format!("embedded/{path}.json")
     }
 
-    /// Where actions see the export data of the package `path` that was compiled by its own action.
+    /// Returns the path at which actions see the export data of the package `path`, which an action of its
+    /// own compiled.
     pub(super) fn export(path: &str) -> String {
         format!("own/{path}.x")
     }
 
-    /// Where the linker sees the code of that package.
+    /// Returns the path at which the linker sees the code of that package.
     pub(super) fn object(path: &str) -> String {
         format!("own/{path}.o")
     }
@@ -152,13 +155,15 @@ impl Arrange {
         });
         let Some(Listed { import_path, .. }) = missing else { return Ok(tree) };
         let complaint = compiled.iter().find(|package| package.import_path == *import_path);
-        Err(match complaint.map(Listed::complaint) {
-            Some(why) => ArrangeError::NotCompiled(import_path.clone(), why),
+        let is_own = |path: &str| self.own.contains_key(path);
+        Err(match complaint {
+            Some(package) => ArrangeError::NotCompiled(NotCompiled::new(package, listed, is_own)),
             None => ArrangeError::Unplanned(import_path.clone()),
         })
     }
 
-    /// The list of packages: with `own` ones where `at` says, unless they are among the `packages`.
+    /// Returns the list of packages with their places. Packages of `own` are at the place that `at` returns,
+    /// unless they are among the `packages`.
     fn imports(&self, std: &Tree, packages: &Tree, at: fn(&str) -> String) -> String {
         let mut lines = Vec::new();
         archives(std, "", &mut |path| lines.push((path.to_owned(), format!("/{STD}/{path}.a"))));
@@ -210,7 +215,7 @@ impl Own {
             let files = package.assembly.join(", ");
             return Err(ArrangeError::Assembly { package: path.to_owned(), files });
         }
-        let mut places = vec![format!("/{}=>{path}", place(&self.folder))];
+        let mut places = vec![format!("/{}=>{path}", in_action(&self.folder))];
         let mut files = Vec::new();
         for name in &package.go_files {
             let file = format!("{}/{name}", package.dir);
@@ -235,7 +240,7 @@ impl Own {
         Ok(arguments(flags.into_iter().chain(files)))
     }
 
-    /// What the compiler is told of embedded files.
+    /// Returns the file that tells the compiler about embedded files.
     fn embedded(listed: Option<&Listed>) -> String {
         let nothing = Listed::default();
         let package = listed.unwrap_or(&nothing);
@@ -311,10 +316,10 @@ impl Builtin for Arrange {
     }
 }
 
-/// The overlay with all bindings, which are in `tree`.
-fn overlay(store: &DiskStore, tree: &Tree) -> Result<Overlay, BuiltinError> {
+/// Reads the overlay with all bindings, which are in `tree`.
+fn overlay(store: &ContentStore, tree: &Tree) -> Result<Overlay, BuiltinError> {
     let failed = |error| BuiltinError::failed(&ArrangeError::Answer(error));
-    match tree.get(super::bindings::OVERLAY) {
+    match tree.get(crate::lang::bindings::go::OVERLAY) {
         Some(Entry::File { digest, .. }) => {
             let text = store.get(digest)?.ok_or(BuiltinError::Missing(*digest))?;
             serde_json::from_slice(&text).map_err(failed)
@@ -323,7 +328,7 @@ fn overlay(store: &DiskStore, tree: &Tree) -> Result<Overlay, BuiltinError> {
     }
 }
 
-/// Tells `found` the import path of every archive in `tree`.
+/// Calls `found` with the import path of every archive in `tree`.
 fn archives(tree: &Tree, above: &str, found: &mut dyn FnMut(&str)) {
     for (name, entry) in &tree.entries {
         match entry {
@@ -338,13 +343,14 @@ fn archives(tree: &Tree, above: &str, found: &mut dyn FnMut(&str)) {
     }
 }
 
-/// A file of arguments, one a line, as the tools read it (`@file`; `objabi.DecodeArg`).
+/// Returns a file of arguments, one on each line, in the form that the tools read (`@file`;
+/// `objabi.DecodeArg`).
 fn arguments(arguments: impl IntoIterator<Item = String>) -> String {
     let encoded = |argument: String| argument.replace('\\', "\\\\").replace('\n', "\\n") + "\n";
     arguments.into_iter().map(encoded).collect()
 }
 
-/// The version of the language that a version of Go has: `1.27` of `1.27.3` and of `1.27rc1` (`gover.Lang`).
+/// Returns the language version of a version of Go: `1.27` for `1.27.3` and for `1.27rc1` (`gover.Lang`).
 fn language_of(version: &str) -> &str {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let major = digits(version);

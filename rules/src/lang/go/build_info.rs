@@ -1,17 +1,17 @@
-//! What a program says of its own build: `runtime/debug.ReadBuildInfo`.
+//! The build information in a program, which `runtime/debug.ReadBuildInfo` returns.
 //!
-//! The linker puts it into the program, from the line `modinfo` of its list of packages. The form is
-//! that of `modload.ModInfoData` and `debug.BuildInfo.String` of Go's sources.
+//! The linker puts it into the program. It takes it from the line `modinfo` of its list of packages. The form
+//! is that of `modload.ModInfoData` and `debug.BuildInfo.String` in Go's sources.
 
 use std::collections::BTreeMap;
 
 use super::listed::{Listed, ListedModule};
 
-/// What the text stands between in the program.
+/// The bytes before and after the text in the program.
 const BEGIN: [u8; 16] = *b"\x30\x77\xaf\x0c\x92\x74\x08\x02\x41\xe1\xc1\x07\xe6\xd6\x18\xe6";
 const END: [u8; 16] = *b"\xf9\x32\x43\x31\x86\x18\x20\x72\x00\x82\x42\x10\x41\x16\xd8\xf2";
 
-/// The line `modinfo` for a program whose main package is `main`, made of `packages`.
+/// Returns the line `modinfo` for a program whose main package is `main` and that consists of `packages`.
 pub(super) fn line(main: &str, packages: &[Listed], settings: &[(&str, &str)]) -> String {
     let modules = packages.iter().filter_map(|package| package.module.as_ref());
     let modules: BTreeMap<&str, &ListedModule> =
@@ -37,7 +37,7 @@ pub(super) fn line(main: &str, packages: &[Listed], settings: &[(&str, &str)]) -
     format!("modinfo {}\n", quoted(&[&BEGIN, text.as_bytes(), &END].concat()))
 }
 
-/// A string of Go with these bytes.
+/// Returns a Go string literal for these bytes.
 fn quoted(bytes: &[u8]) -> String {
     let mut text = String::from("\"");
     for byte in bytes {

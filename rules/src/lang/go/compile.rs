@@ -1,36 +1,39 @@
-//! The actions of a Go component: standard library, bindings, fetch, the packages of others, and how
-//! the go command is called for them.
+//! Adds the actions of a Go component: standard library, bindings, fetch, other people's packages, and the
+//! component's own packages.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use cache::Digest;
 use engine::{Action, ActionId, Input, Label, Process, Source};
 
 use super::arrange::{Arrange, Own};
-use super::bindings::{
-    IMPORTS, LANGUAGE, Layout, OVERLAY, PLACE, RUNTIME_FOLDER, vendored_runtime,
-};
-use super::constraint;
+use super::command::{environment, go, module_cache, settings};
 use super::fetch::{FetchModules, MODULES};
 use super::flags::Flags;
 use super::listed::{COMPILED_FIELDS, OWN_FIELDS};
-use super::module::{Module, RUNTIME, RUNTIME_VERSION, read};
+use super::module::{Module, read};
 use super::packages::Packages;
 use super::shared::PickShared;
-use super::tinygo::{self, TINYGO};
+use super::sources::Sources;
+use super::standard_library::{self, STD};
 use super::tools::Tools;
+use super::whole_module::WholeModule;
+use super::{constraint, tinygo};
+use crate::lang::bindings::go::{
+    IMPORTS, LANGUAGE, Layout, OVERLAY, PLACE, RUNTIME, RUNTIME_FOLDER, RUNTIME_VERSION,
+    vendored_runtime,
+};
 use crate::lang::bindings::{Bindings, Generator, WhatToBind};
-use crate::lang::source_tree::SourceTree;
-use crate::lang::{Compiled, ComponentWit, LangError, Request, base_environment, process};
+use crate::manifest::{Compiler, Component, Language};
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
-use crate::toolchain::GO;
+use crate::planner::source_tree::SourceTree;
+use crate::planner::{
+    Compiled, ComponentWit, LangError, PlanError, Planner, Request, in_action, process,
+};
+use crate::toolchain::{GO, TINYGO};
 
-/// Where actions see the compiled standard library, and the name of that output.
-pub(super) const STD: &str = "std";
-/// Flags of every call of the go command.
-const FLAGS: &str = "-trimpath -buildvcs=false";
-/// The path of a module in the generator's way for single programs.
+/// The module path of the generator's other layout, for single programs.
 const STANDALONE: &str = "wit_component";
 
 /// Adds the actions that compile `request`'s component; the last one leaves a core module.
@@ -39,12 +42,13 @@ pub(crate) fn compile(
     request: &Request<'_>,
 ) -> Result<Compiled, PlanError> {
     let wit = request.wit.ok_or(LangError::NeedsWit { language: "go" })?;
-    if let Some(image) = planner.pinned(TINYGO)? {
-        return tinygo::compile(planner, request, wit, image);
+    if request.compiler == Some(Compiler::TinyGo) {
+        return tinygo::compile(planner, request);
     }
+    warn_of_idle_tinygo(planner, request);
     let project = planner.project().to_owned();
     let flags = Flags::of(request.env)?;
-    let module = Module::discover(&project, request.source)?;
+    let (module, sources) = (Module::of(planner, request.source)?, Sources::of(planner)?);
     let (package, folder) = main_package(&module, request.source);
     let exports = match &package {
         Some(_) => folders_in(planner, &folder.join("exports"), ""),
@@ -52,9 +56,18 @@ pub(crate) fn compile(
     };
     let roots = std::iter::once(folder.clone()).chain(exports.iter().cloned());
     let excludes = |name: &str, head: &str| constraint::excludes(name, head, &flags.tags);
-    let mut packages = Packages::find(&project, &module, roots, &excludes)?;
+    let mut packages = Packages::find(&sources, &module, roots, &excludes)?;
     packages.check_cgo(request.source)?;
-    packages.find_others(&project, &module, &excludes)?;
+    let whole =
+        match packages.third_party.is_empty() {
+            true => None,
+            false => {
+                let key = format!("Go packages of {} {:?}", module.dir, flags.tags);
+                Some(planner.known(&key, |planner| {
+                    WholeModule::read(planner, &sources, &module, &excludes)
+                })?)
+            }
+        };
     let layout = Layout {
         command: package.is_some() && !packages.links_exports,
         vendor: module.vendored.then(|| module.dir.join("vendor")),
@@ -66,10 +79,11 @@ pub(crate) fn compile(
     packages.find_embedded(&project, planner.outputs());
     let go = Go {
         image: planner.image(GO)?,
-        std: Source::output(standard_library(planner, request, &flags)?, STD),
+        std: standard_library::compiled(planner, request, &flags)?,
         bindings: bindings(planner, request.name, wit, &layout)?,
-        modules: fetch(planner, &module)?,
+        modules: FetchModules::add(planner, &module, GO)?,
         module: &module,
+        whole: whole.as_deref(),
         layout: &layout,
         request,
         flags: &flags,
@@ -78,6 +92,22 @@ pub(crate) fn compile(
     let tools = Tools { go: &go, packages: &packages, arranged, platform: planner.platform()? };
     let linked = tools.build(planner)?;
     Ok(Compiled::new(linked, Tools::OUTPUT))
+}
+
+/// Warns if the lock has a TinyGo that no component asks for, because somebody probably expects it to be
+/// used.
+fn warn_of_idle_tinygo(planner: &mut Planner<'_>, request: &Request<'_>) {
+    let asks = |component: &Component| {
+        component.compiler.as_ref().is_some_and(|compiler| compiler.value == Compiler::TinyGo)
+    };
+    let unused = planner.is_added(TINYGO)
+        && !planner.components_in(Language::Go).iter().any(|(_, c)| asks(c));
+    if unused && request.compiler.is_none() {
+        planner.warn(format!(
+            "run.lock.toml has {TINYGO}, which compiles no component: write `compiler = \"{TINYGO}\"` in a component in go, \
+             or take it out with `run toolchain remove {TINYGO}`"
+        ));
+    }
 }
 
 /// The folder of bindings.
@@ -91,7 +121,7 @@ fn bindings(
         what: WhatToBind {
             generator: Generator::Go(layout.clone()),
             world: wit.world.clone(),
-            place: wit.place.to_string(),
+            origins: wit.origins.clone(),
         },
         limits: planner.worker_limits(),
     };
@@ -101,18 +131,19 @@ fn bindings(
     Ok(Source::output(planner.add(action)?, Bindings::OUTPUT))
 }
 
-/// Has the go command say what the component is made of, and compile of that what is not the
-/// user's own; then lays out both for the compiler and the linker.
+/// Adds the actions that have the go command list what the component is made of, compile the packages that
+/// are not the user's own, and arrange both for the compiler and the linker.
 fn arrange(
     planner: &mut Planner<'_>,
     go: &Go<'_>,
     packages: &Packages,
 ) -> Result<ActionId, PlanError> {
-    // Of the project it sees which modules there are, and a folder `vendor`.
+    // The action sees only the manifests of the project's modules, and a folder `vendor`.
     let mut tree = SourceTree::default();
     manifests(planner, go.module, &mut tree)?;
     let skeleton = planner.store_tree(tree)?;
-    let mut tree = SourceTree::default();
+    let mut tree =
+        go.whole.map_or_else(SourceTree::default, |whole| SourceTree::on(Rc::clone(&whole.heads)));
     packages.add_heads(&mut tree);
     manifests(planner, go.module, &mut tree)?;
     let heads = planner.store_tree(tree)?;
@@ -139,7 +170,8 @@ fn arrange(
     planner.add(outputs.into_iter().fold(action, Action::output))
 }
 
-/// The modules of the project, with the sources of packages that other people's packages import.
+/// Returns the modules of the project, together with the sources of packages that other people's packages
+/// import.
 fn pick_shared(
     planner: &mut Planner<'_>,
     go: &Go<'_>,
@@ -147,12 +179,9 @@ fn pick_shared(
     skeleton: Digest,
     listed: ActionId,
 ) -> Result<Source, PlanError> {
-    if packages.third_party.is_empty() {
-        return Ok(Source::Tree(skeleton));
-    }
-    let mut tree = SourceTree::default();
-    let all = packages.own.values().chain(packages.others.values());
-    all.for_each(|package| package.add_to(&mut tree));
+    let Some(whole) = go.whole else { return Ok(Source::Tree(skeleton)) };
+    let mut tree = SourceTree::on(Rc::clone(&whole.sources));
+    packages.own.values().for_each(|package| package.add_to(&mut tree));
     let sources = planner.store_tree(tree)?;
     let action = Action::builtin(Label::new(go.request.name, "shared"), PickShared)
         .input(Input::new(PickShared::LISTED, Source::output(listed, Arrange::LISTED)))
@@ -162,9 +191,9 @@ fn pick_shared(
     Ok(Source::output(planner.add(action)?, PickShared::PICKED))
 }
 
-/// The import path of the component's main package, and its folder. A module `wit_component` is
-/// laid out in the generator's way for single programs: its root is the main package, which has no
-/// path that could be imported.
+/// Returns the import path of the component's main package, and its folder. There is no path for a module
+/// `wit_component`, which has the generator's other layout: its root is the main package, which nothing can
+/// import.
 fn main_package(module: &Module, source: &ProjectPath) -> (Option<String>, ProjectPath) {
     if module.manifest.module == STANDALONE {
         return (None, module.dir.clone());
@@ -188,61 +217,7 @@ fn folders_in(planner: &Planner<'_>, folder: &ProjectPath, prefix: &str) -> Vec<
     names.iter().map(|name| folder.join(name)).collect()
 }
 
-/// The action that compiles the standard library, once for all components that want the same of it.
-fn standard_library(
-    planner: &mut Planner<'_>,
-    request: &Request<'_>,
-    flags: &Flags,
-) -> Result<ActionId, PlanError> {
-    let settings = settings(request, flags);
-    planner.once(&format!("go standard library {settings:?}"), |planner| {
-        let image = planner.image(GO)?;
-        let argv = ["install", "-pkgdir=/out/std", "std"].map(str::to_owned).to_vec();
-        let mut env = environment();
-        env.insert("GOCACHE".to_owned(), "/tmp/cache".to_owned());
-        let owner = if settings.is_empty() { "go" } else { request.name };
-        env.extend(settings);
-        let process = process(go(argv), env, "");
-        let action = Action::process(Label::new(owner, "standard library"), process);
-        planner.add(action.input(Input::root(image)).output(STD))
-    })
-}
-
-/// The variables of a component's `env` that decide what code Go makes, and of which files. All of a
-/// program has to be compiled with the same. Flags are added to ours.
-fn settings(request: &Request<'_>, flags: &Flags) -> BTreeMap<String, String> {
-    const NAMES: [&str; 2] = ["GOEXPERIMENT", "GOWASM"];
-    let env = request.env.iter().filter(|(name, _)| NAMES.contains(&name.as_str()));
-    let mut settings: BTreeMap<String, String> =
-        env.map(|(name, value)| (name.clone(), value.clone())).collect();
-    if let Some(tags) = flags.tags_flag() {
-        settings.insert("GOFLAGS".to_owned(), format!("{FLAGS} {tags}"));
-    }
-    settings
-}
-
-/// The action that fetches other people's modules, if there are any.
-pub(super) fn fetch(
-    planner: &mut Planner<'_>,
-    module: &Module,
-) -> Result<Option<Source>, PlanError> {
-    let fetch = FetchModules::new(module, planner.clients());
-    if module.vendored || fetch.is_empty() {
-        return Ok(None);
-    }
-    let image = planner.image(GO)?;
-    let owner = match module.dir.as_str() {
-        "" => "go".to_owned(),
-        dir => format!("go {dir}"),
-    };
-    let action = planner.once(&format!("go modules {}", module.dir), |planner| {
-        let action = Action::builtin(Label::new(owner, "fetch"), fetch);
-        planner.add(action.input(Input::new("image", image)).output(FetchModules::OUTPUT))
-    })?;
-    Ok(Some(Source::output(action, FetchModules::OUTPUT)))
-}
-
-/// The modules of the project, with what bindings need added to the component's own.
+/// Adds the manifests of the project's modules. The component's own gets what the bindings need.
 fn manifests(
     planner: &Planner<'_>,
     module: &Module,
@@ -260,22 +235,24 @@ fn manifests(
     Ok(())
 }
 
-/// How Go's tools are called for one component.
+/// The inputs with which Go's tools are called for one component.
 pub(super) struct Go<'a> {
     pub(super) image: Source,
     pub(super) std: Source,
     pub(super) bindings: Source,
     modules: Option<Source>,
     module: &'a Module,
+    /// The packages that other people's packages could import, if the component uses other people's packages.
+    whole: Option<&'a WholeModule>,
     pub(super) layout: &'a Layout,
     pub(super) request: &'a Request<'a>,
     flags: &'a Flags,
 }
 
 impl Go<'_> {
-    /// Compiles the bindings of imports and other people's packages. What can't be compiled here is
-    /// passed over, as a package may be imported by a file that does not count; [`Arrange`] tells
-    /// what really is missing.
+    /// Returns the action that compiles the bindings of imports and other people's packages. A package that
+    /// does not compile is ignored here, because perhaps only a file that is not compiled imports it.
+    /// [`Arrange`] reports those that are really missing.
     fn packages(&self, packages: &Packages, sources: Source) -> Action {
         let mut argv = self.list_command(IMPORTS);
         argv.extend(["-e", "-deps", "-export"].map(str::to_owned));
@@ -293,7 +270,7 @@ impl Go<'_> {
         env.insert("GOCACHE".to_owned(), format!("/out/{}", Arrange::CACHE));
         let process = Process {
             stdout: Some(Arrange::COMPILED.to_owned()),
-            ..process(argv, env, place(&self.module.dir))
+            ..process(argv, env, in_action(&self.module.dir))
         };
         let action = Action::process(Label::new(self.request.name, "packages"), process);
         self.inputs(action, sources)
@@ -302,8 +279,8 @@ impl Go<'_> {
             .output(Arrange::COMPILED)
     }
 
-    /// Has the go command say of which files and packages the component is made. It sees the heads
-    /// of the files, so only an edit of these asks it again.
+    /// Returns the action that lists the files and packages of the component. It sees only the heads of the
+    /// files, so an edit below them does not repeat it.
     fn list(&self, heads: Digest) -> Action {
         let mut argv = self.list_command(OVERLAY);
         argv.extend(["-deps".to_owned(), format!("-json={OWN_FIELDS}"), ".".to_owned()]);
@@ -313,13 +290,13 @@ impl Go<'_> {
         env.extend(settings(self.request, self.flags));
         let process = Process {
             stdout: Some(Arrange::LISTED.to_owned()),
-            ..process(argv, env, place(&self.layout.folder))
+            ..process(argv, env, in_action(&self.layout.folder))
         };
         let action = Action::process(Label::new(self.request.name, "list"), process);
         self.inputs(action, Source::Tree(heads)).output(Arrange::LISTED)
     }
 
-    /// The component's `env`. Of `GOFLAGS`, each tool is told what is for it.
+    /// Returns the component's `env` without `GOFLAGS`, whose flags each tool gets as arguments.
     pub(super) fn variables(&self) -> BTreeMap<String, String> {
         let mut env = self.request.env.clone();
         env.remove("GOFLAGS");
@@ -348,43 +325,4 @@ impl Go<'_> {
         env.extend(settings(self.request, self.flags));
         env
     }
-}
-
-/// Where the go command looks for other people's modules.
-pub(super) fn module_cache(fetched: bool) -> String {
-    if fetched { format!("/{MODULES}") } else { "/tmp/mod".to_owned() }
-}
-
-/// The working directory of a command that works in a folder of the project.
-pub(super) fn place(folder: &ProjectPath) -> String {
-    if folder.is_root() { "src".to_owned() } else { format!("src/{folder}") }
-}
-
-/// The image has no shell: the go command is called by its path.
-fn go(arguments: Vec<String>) -> Vec<String> {
-    std::iter::once("/usr/lib/go/bin/go".to_owned()).chain(arguments).collect()
-}
-
-/// What every call sees: a compiler for WebAssembly, and no way to a network.
-pub(super) fn environment() -> BTreeMap<String, String> {
-    let mut env = base_environment();
-    let fixed = [
-        ("PATH", "/usr/lib/go/bin"),
-        ("GOROOT", "/usr/lib/go"),
-        ("GOPATH", "/tmp/go"),
-        ("GOENV", "off"),
-        ("GOFLAGS", FLAGS),
-        ("GOPROXY", "off"),
-        ("GOSUMDB", "off"),
-        ("GOTELEMETRY", "off"),
-        ("GOTOOLCHAIN", "local"),
-        ("GOWORK", "off"),
-        ("CGO_ENABLED", "0"),
-        ("GOOS", "wasip1"),
-        ("GOARCH", "wasm"),
-        // Compiled packages of the standard library are files that can be handed on.
-        ("GODEBUG", "installgoroot=all"),
-    ];
-    env.extend(fixed.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    env
 }

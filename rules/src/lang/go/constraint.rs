@@ -1,12 +1,12 @@
-//! Build constraints: which files can't be of a package for `GOOS=wasip1`, `GOARCH=wasm`.
+//! Build constraints: finds the files that can't belong to a package for `GOOS=wasip1`, `GOARCH=wasm`.
 //!
-//! The go command decides which files are compiled. This decides, before it runs, which packages may
-//! need which others; what it can't tell, such as a tag of the user's, it leaves to the go command. See
-//! `go help buildconstraint`.
+//! The go command decides which files are compiled. This file finds out, before the go command runs, which
+//! packages may need which others. What it can't tell, such as a tag of the user's, it leaves to the go
+//! command. See `go help buildconstraint`.
 
 use std::collections::BTreeSet;
 
-/// Operating systems that a file's name or a tag may stand for.
+/// The operating systems that a part of a file name or a tag may name.
 const SYSTEMS: [&str; 18] = [
     "aix",
     "android",
@@ -28,7 +28,7 @@ const SYSTEMS: [&str; 18] = [
     "zos",
 ];
 
-/// Processors, likewise.
+/// The processors that a part of a file name or a tag may name.
 const PROCESSORS: [&str; 24] = [
     "386",
     "amd64",
@@ -56,16 +56,22 @@ const PROCESSORS: [&str; 24] = [
     "wasm",
 ];
 
-/// Whether the file `name`, which begins with `head`, is certainly of no package; `tags` are those that the user sets.
+/// Returns true if the file `name`, which begins with `head`, is certainly not compiled. `tags` are the
+/// user's.
 pub(super) fn excludes(name: &str, head: &str, tags: &BTreeSet<String>) -> bool {
     let is_false = |text| Parser::holds(text, tags) == Some(false);
     !suits_name(name) || expression(head).is_some_and(is_false)
 }
 
-/// Whether what a file's name says of a system or processor is right: `x_linux.go` is not.
+/// Returns true if a file that begins with `head` is for builds without cgo.
+pub(super) fn is_without_cgo(head: &str) -> bool {
+    expression(head).is_some_and(|text| text.replace(' ', "").contains("!cgo"))
+}
+
+/// Returns true if the system and processor in a file's name are ours: `x_linux.go` is for another system.
 fn suits_name(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default();
-    // What comes before the first `_` says nothing.
+    // The part before the first `_` names no system.
     let Some((_, rest)) = stem.split_once('_') else { return true };
     let mut words: Vec<&str> = rest.split('_').collect();
     if words.last() == Some(&"test") {
@@ -82,28 +88,29 @@ fn suits_name(name: &str) -> bool {
     }
 }
 
-/// What follows `//go:build` before the package clause.
+/// Returns the expression after `//go:build`, if there is one before the package clause.
 fn expression(head: &str) -> Option<&str> {
     let mut lines = head.lines().map(str::trim).take_while(|line| !line.starts_with("package "));
     lines.find_map(|line| line.strip_prefix("//go:build "))
 }
 
-/// A recursive descent over an expression of tags. `None` stands for what is not known here.
+/// A recursive descent parser that evaluates an expression of tags. `None` stands for a value that is not
+/// known here.
 struct Parser<'a> {
     rest: &'a str,
     tags: &'a BTreeSet<String>,
-    /// How many parentheses are open, and negations.
+    /// The number of open parentheses and negations.
     depth: usize,
 }
 
-/// How deep an expression is looked into. The go command itself stops at 1000.
+/// The depth to which an expression is evaluated. The go command itself stops at 1000.
 const MAX_DEPTH: usize = 100;
 
 impl<'a> Parser<'a> {
     fn holds(text: &'a str, tags: &'a BTreeSet<String>) -> Option<bool> {
         let mut parser = Parser { rest: text, tags, depth: 0 };
         let value = parser.any();
-        // The go command is to say what is wrong with it.
+        // If something is left, the go command will say what is wrong with it.
         if parser.rest.trim().is_empty() { value } else { None }
     }
 
@@ -115,7 +122,7 @@ impl<'a> Parser<'a> {
         self.joined("&&", false, Self::one)
     }
 
-    /// Parts with a `token` between them, of which one that is `decisive` is enough to know the whole.
+    /// Evaluates parts with a `token` between them. One part with the value `decisive` decides the whole.
     fn joined(
         &mut self,
         token: &str,
@@ -136,7 +143,7 @@ impl<'a> Parser<'a> {
 
     fn one(&mut self) -> Option<bool> {
         if self.depth > MAX_DEPTH {
-            // The go command is to decide, as with all that is not known here.
+            // The go command decides, as with everything that is not known here.
             self.rest = "";
             return None;
         }
@@ -165,7 +172,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Whether a tag is set; `None` if only the go command knows: versions of Go and experiments.
+/// Returns true if a tag is set; `None` if only the go command knows, as with versions of Go and experiments.
 fn value(tag: &str, tags: &BTreeSet<String>) -> Option<bool> {
     let is_version = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
     match tag {
@@ -220,7 +227,7 @@ mod tests {
         check("go1.21 && !cgo", false);
         check("linux &&", true);
         check("linux)", false);
-        // Deeper than any stack would bear.
+        // These are nested deeper than any stack would allow.
         check(&format!("{}linux{}", "(".repeat(500_000), ")".repeat(500_000)), false);
         check(&format!("{}linux", "!".repeat(500_000)), false);
         assert!(!excludes("a.go", "package a\n//go:build ignore"), "too late in the file");

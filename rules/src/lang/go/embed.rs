@@ -1,5 +1,5 @@
-//! `//go:embed`: the files that its patterns stand for, as the go command finds them (package `embed`, and `resolveEmbed`
-//! of the go command's package `load`).
+//! Finds the files that patterns of `//go:embed` stand for, as the go command does (package `embed`, and
+//! `resolveEmbed` of the go command's package `load`).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,9 +11,9 @@ use crate::path::ProjectPath;
 /// Folders of version control, which are never embedded.
 const NEVER: [&str; 4] = [".bzr", ".git", ".hg", ".svn"];
 
-/// The files that `pattern`, which stands in a file of the package in `folder`, means. Nothing is found for a malformed
-/// pattern or for one that leaves the folder: the go command tells what is wrong with these. What builds write to,
-/// `outputs`, is left out.
+/// Returns the files that `pattern` stands for, where the pattern is in a file of the package in `folder`. A
+/// malformed pattern, or one that leaves the folder, gives none: the go command reports what is wrong with
+/// it. Folders in `outputs`, which builds write to, are left out.
 pub(super) fn find(
     project: &Path,
     folder: &ProjectPath,
@@ -38,8 +38,8 @@ pub(super) fn find(
     files
 }
 
-/// Says whether the pattern stands for `file`, one of those that the package embeds: it matches the file, or a folder that
-/// the file is in.
+/// Returns true if the pattern stands for `file`, one of the files that the package embeds: it matches the
+/// file, or a folder that the file is in.
 pub(super) fn stands_for(pattern: &str, file: &str) -> bool {
     let (pattern, hidden) = split(pattern);
     let is_visible = |names: &str| hidden || !names.split('/').any(is_hidden);
@@ -54,7 +54,8 @@ pub(super) fn stands_for(pattern: &str, file: &str) -> bool {
     })
 }
 
-/// The pattern without `all:`, and whether it had that: then hidden files of a folder are meant, too.
+/// Returns the pattern without `all:`, and true if it had that. It then includes the hidden files of a
+/// folder.
 fn split(pattern: &str) -> (&str, bool) {
     match pattern.strip_prefix("all:") {
         Some(pattern) => (pattern, true),
@@ -70,7 +71,7 @@ fn is_hidden(name: &str) -> bool {
     name.starts_with(['.', '_'])
 }
 
-/// What lies in `folder` and has a name that fits.
+/// Returns the entries of `folder` whose names match.
 fn below(project: &Path, folder: &ProjectPath, part: &str) -> Vec<ProjectPath> {
     names(project, folder)
         .filter(|name| pattern::fits(part, name))
@@ -95,7 +96,7 @@ fn add(
     if NEVER.contains(&path.file_name()) || outputs.contains(&path) {
         return;
     }
-    // The go command takes no links.
+    // The go command embeds no symlinks.
     let Ok(kind) = fs::symlink_metadata(&on_disk).map(|meta| meta.file_type()) else { return };
     if kind.is_file() {
         files.insert(path);
@@ -143,7 +144,7 @@ mod tests {
         };
         check("static", &["static/a.txt"]);
         check("all:static", &["static/.env", "static/.hid/x", "static/_draft/y", "static/a.txt"]);
-        // What a wildcard itself matches may be hidden.
+        // A wildcard itself may match hidden names.
         check("static/*", &["static/.env", "static/.hid/x", "static/_draft/y", "static/a.txt"]);
         check("static/.env", &["static/.env"]);
         check("*.txt", &["b2.txt", "b{1}.txt"]);

@@ -1,11 +1,11 @@
-//! `GOFLAGS` of a component: the flags of the go command that a build can honour.
+//! Reads `GOFLAGS` of a component: the flags of the go command that a build can honour.
 //!
-//! The compiler and the linker are called one by one here, so a flag has an effect only where it is handed on. One that
-//! would have none, or that would break what a build promises, is refused.
+//! The compiler and the linker are called one by one here, so a flag has an effect only where it is passed
+//! on. A flag that would have no effect, or that would break a guarantee of a build, is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::GoError;
+use super::error::GoError;
 
 /// The flags of a component.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) struct Flags {
     pub(super) link: Vec<String>,
 }
 
-/// Flags that say what a build does anyway, or that change nothing of its result.
+/// The flags that ask for what a build does anyway, or that do not change its result.
 const IDLE: [&str; 9] = [
     "-buildvcs=auto",
     "-buildvcs=false",
@@ -36,7 +36,7 @@ impl Flags {
         let Some(text) = env.get("GOFLAGS") else { return Ok(flags) };
         let refused = |flag: &str| GoError::Flag { flag: flag.to_owned() };
         for flag in split(text).ok_or_else(|| refused(text))? {
-            // One dash and two are the same.
+            // One dash means the same as two.
             let flag = flag.strip_prefix('-').filter(|rest| rest.starts_with('-')).unwrap_or(&flag);
             match flag.split_once('=') {
                 Some(("-tags", tags)) => {
@@ -55,14 +55,14 @@ impl Flags {
         Ok(flags)
     }
 
-    /// The flag `-tags`, if there are any.
+    /// Returns the flag `-tags`, if there are tags.
     pub(super) fn tags_flag(&self) -> Option<String> {
         let tags: Vec<&str> = self.tags.iter().map(String::as_str).collect();
         (!tags.is_empty()).then(|| format!("-tags={}", tags.join(",")))
     }
 }
 
-/// Arguments of the linker, each in one word; `None` if one is not for this linker.
+/// Splits the arguments of the linker into words; `None` if one of them is not for this linker.
 fn link(arguments: &[String]) -> Option<Vec<String>> {
     let mut found = Vec::new();
     let mut rest = arguments.iter();
@@ -81,7 +81,8 @@ fn link(arguments: &[String]) -> Option<Vec<String>> {
     Some(found)
 }
 
-/// The words of a text, of which some are quoted as a whole (`cmd/internal/quoted`); `None` if a quotation does not end.
+/// Splits a text into words, which may be quoted as a whole (`cmd/internal/quoted`). `None` if a quote is not
+/// closed.
 fn split(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();
@@ -113,7 +114,7 @@ mod tests {
         assert_eq!(flags.link, ["-s", "-X=main.version=1", "-X=a/b.C=x"]);
         assert_eq!(of("  ").unwrap(), Flags::default());
         assert_eq!(Flags::of(&BTreeMap::new()).unwrap().tags_flag(), None);
-        // The quotation within the word is one of the linker's arguments.
+        // The quotes within the word belong to the linker's arguments.
         let both = of("-ldflags='-X=main.text=a b' \"-tags=x y\"");
         assert!(
             both.unwrap_err().contains("-ldflags='-X=main.text=a"),

@@ -1,11 +1,12 @@
-//! What a Go file says at its top: the packages that it imports, and the files that it embeds.
+//! Reads the top of a Go file: the packages that it imports, and the files that it embeds. What is wrong with
+//! a file is left to the go command to report.
 
-/// The head of a Go file: what says which package it is of and what that imports.
+/// The head of a Go file: the package clause and the imports.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Head<'a> {
-    /// From the file's beginning to the end of its imports; the whole file if that end is not found.
+    /// The text from the file's beginning to the end of its imports; the whole file if that end is not found.
     pub(super) text: &'a str,
-    /// The import paths, in the order of the file. What follows a syntax error is not among them.
+    /// The import paths, in the order of the file. Imports after a syntax error are left out.
     pub(super) imports: Vec<String>,
 }
 
@@ -32,7 +33,7 @@ impl<'a> Head<'a> {
     }
 }
 
-/// The imports of one declaration; `None` at what is none.
+/// Reads the imports of one declaration; `None` at a syntax error.
 fn take(tokens: &mut Tokens<'_>, found: &mut Vec<String>) -> Option<()> {
     let mut group = false;
     loop {
@@ -52,13 +53,13 @@ fn take(tokens: &mut Tokens<'_>, found: &mut Vec<String>) -> Option<()> {
     }
 }
 
-/// The lines that say which files are embedded.
+/// Returns the lines that say which files are embedded.
 pub(super) fn embed_lines(text: &str) -> impl Iterator<Item = &str> {
     let is_directive = |rest: &str| rest.starts_with([' ', '\t']);
     text.lines().filter(move |line| line.strip_prefix(EMBED).is_some_and(is_directive))
 }
 
-/// The patterns of such lines.
+/// Returns the patterns of such lines.
 pub(super) fn embeds(text: &str) -> impl Iterator<Item = String> {
     embed_lines(text).flat_map(|line| patterns(&line[EMBED.len()..]))
 }
@@ -84,12 +85,12 @@ fn patterns(text: &str) -> Vec<String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token<'a> {
     Word(&'a str),
-    /// What stands between quotes.
+    /// The text between quotes.
     Text(&'a str),
     Other(char),
 }
 
-/// Tokens of Go, without comments.
+/// An iterator over the tokens of a Go file, without comments.
 struct Tokens<'a> {
     rest: &'a str,
 }
@@ -115,7 +116,7 @@ impl<'a> Tokens<'a> {
         Some(if is_word(first) { Token::Word(token) } else { Token::Other(first) })
     }
 
-    /// Goes on to what is neither space nor comment; `None` in a comment that does not end.
+    /// Skips spaces and comments; `None` if a comment does not end.
     fn skip(&mut self) -> Option<()> {
         loop {
             self.rest =

@@ -1,25 +1,26 @@
-//! What `go list -json` says of packages (`go help list`).
+//! The output of `go list -json` about packages (`go help list`), as far as a build needs it.
 
 use serde::Deserialize;
 
-/// The fields of a component's packages and all that they need.
+/// The fields to list of a component's packages and of all that they need.
 pub(super) const OWN_FIELDS: &str = "Dir,ImportPath,Standard,Module,Imports,GoFiles,SFiles,HFiles,EmbedPatterns,EmbedFiles,DefaultGODEBUG";
-/// The fields of compiled packages.
-pub(super) const COMPILED_FIELDS: &str = "ImportPath,Standard,Export,Error,DepsErrors";
+/// The fields to list of compiled packages.
+pub(super) const COMPILED_FIELDS: &str =
+    "ImportPath,Standard,Export,IgnoredGoFiles,Error,DepsErrors";
 
-/// A package.
+/// A package as the go command lists it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Listed {
     pub(super) import_path: String,
-    /// Whether it is of the standard library.
+    /// True if it belongs to the standard library.
     pub(super) standard: bool,
     /// Its folder.
     pub(super) dir: String,
     pub(super) module: Option<ListedModule>,
     /// The files that are compiled, by their names in the folder.
     pub(super) go_files: Vec<String>,
-    /// The files of assembly.
+    /// The files in assembly.
     #[serde(rename = "SFiles")]
     pub(super) assembly: Vec<String>,
     /// The header files.
@@ -30,11 +31,13 @@ pub(super) struct Listed {
     pub(super) embed_patterns: Vec<String>,
     /// The files that these match, below the folder.
     pub(super) embed_files: Vec<String>,
-    /// What a main package has GODEBUG set to.
+    /// The value of GODEBUG that is the default for a main package.
     #[serde(rename = "DefaultGODEBUG")]
     pub(super) default_godebug: String,
-    /// The compiled package.
+    /// The file with the compiled package.
     pub(super) export: String,
+    /// The files that are not compiled: they are for other systems, or excluded on all.
+    pub(super) ignored_go_files: Vec<String>,
     pub(super) error: Option<ListedError>,
     pub(super) deps_errors: Vec<ListedError>,
 }
@@ -47,18 +50,18 @@ pub(super) struct ListedModule {
     pub(super) version: String,
     /// Its checksum, as in go.sum.
     pub(super) sum: String,
-    /// Whether it is the component's own.
+    /// True if it is the component's own module.
     pub(super) main: bool,
     /// The version of the language that it is written in.
     pub(super) go_version: Option<String>,
     pub(super) replace: Option<Box<Self>>,
 }
 
-/// What is wrong with a package.
+/// An error in a package.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct ListedError {
-    /// Where: `file:line:column`, or nothing.
+    /// The place as `file:line:column`; empty if it is not known.
     pub(super) pos: String,
     pub(super) err: String,
 }
@@ -69,8 +72,8 @@ impl Listed {
         serde_json::Deserializer::from_slice(json).into_iter().collect()
     }
 
-    /// Whether it is a package of the project: of the component's module, or of a folder that stands in the place of
-    /// another. What lies in a folder `vendor` is not.
+    /// Returns true if it is a package of the project: it belongs to the component's module, or to a folder
+    /// that replaces another module. Packages in a folder `vendor` don't count.
     pub(super) fn is_of_project(&self) -> bool {
         let Some(module) = &self.module else { return false };
         let is_folder = |module: &ListedModule| module.path.starts_with('.');
@@ -78,7 +81,13 @@ impl Listed {
             && !self.dir.contains("/vendor/")
     }
 
-    /// Why it was not compiled.
+    /// Returns the files that a build constraint leaves out, except tests.
+    pub(super) fn for_other_systems(&self) -> impl Iterator<Item = &str> {
+        let files = self.ignored_go_files.iter().map(String::as_str);
+        files.filter(|file| !file.ends_with("_test.go"))
+    }
+
+    /// Returns the error messages for which it was not compiled.
     pub(super) fn complaint(&self) -> String {
         let errors = self.error.iter().chain(&self.deps_errors).map(|ListedError { pos, err }| {
             let err = err.trim_end();

@@ -1,20 +1,20 @@
-//! `go.mod`: the module's path, what it requires and what it puts in the place of that.
+//! Reads `go.mod`: the module's path, the modules that it requires, and what it replaces them by.
 //!
-//! Format: the Go modules reference, "go.mod files". Only what decides about packages is kept; the
-//! go command judges the rest. A checkout's go.mod is never written to: the one that an action sees
-//! is the user's with lines added, so that line numbers in messages hold.
+//! Format: the Go modules reference, "go.mod files". Only what decides about packages is kept; all else is
+//! left to the go command. The go.mod of a checkout is never written to. An action sees the user's text with
+//! lines added, so that line numbers in messages stay right.
 
-use super::GoError;
+use super::error::GoError;
 use crate::path::ProjectPath;
 
-/// What a go.mod says.
+/// The content of a go.mod, as far as it decides about packages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Manifest {
-    /// `module`.
+    /// The directive `module`: the module's path.
     pub(super) module: String,
-    /// `require`, in the order of the file.
+    /// The directives `require`, in the order of the file.
     pub(super) require: Vec<Version>,
-    /// `replace`, in the order of the file.
+    /// The directives `replace`, in the order of the file.
     pub(super) replace: Vec<Replace>,
 }
 
@@ -25,18 +25,18 @@ pub(super) struct Version {
     pub(super) version: String,
 }
 
-/// `replace path [version] => to`.
+/// A directive `replace path [version] => to`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Replace {
     pub(super) path: String,
-    /// The version that is replaced; all if there is none.
+    /// The version that is replaced; `None` if all versions are.
     pub(super) version: Option<String>,
     pub(super) to: Replacement,
     /// Its line, from 1.
     pub(super) line: usize,
 }
 
-/// What stands in the place of a module.
+/// The replacement of a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Replacement {
     /// A folder, as it is written.
@@ -74,25 +74,25 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// What stands in the place of a module in this version.
+    /// Returns the replacement of a module in this version, if it is replaced.
     pub(super) fn replacement(&self, module: &Version) -> Option<&Replacement> {
         let fits = |replace: &&Replace| {
             replace.path == module.path
                 && replace.version.as_ref().is_none_or(|version| *version == module.version)
         };
-        // One for the very version wins over one for all.
+        // A replacement for this version is preferred to one for all versions.
         let mut fitting = self.replace.iter().filter(fits);
         let found = fitting.clone().find(|replace| replace.version.is_some());
         found.or_else(|| fitting.next()).map(|replace| &replace.to)
     }
 
-    /// Whether a replacement is that of a required module.
+    /// Returns true if a replacement applies to a required module.
     pub(super) fn uses(&self, replace: &Replace) -> bool {
         let is_it = |module: &Version| self.replacement(module) == Some(&replace.to);
         self.require.iter().any(|module| module.path == replace.path && is_it(module))
     }
 
-    /// Takes one directive; `None` if it is malformed.
+    /// Reads one directive; `None` if it is malformed.
     fn take(&mut self, verb: &str, words: &[&str], line: usize) -> Option<()> {
         match (verb, words) {
             ("module", [path]) => (*path).clone_into(&mut self.module),
@@ -132,7 +132,7 @@ fn replace(words: &[&str], line: usize) -> Option<Replace> {
     Some(Replace { path: path.to_owned(), version, to, line })
 }
 
-/// The words of a line without its comment; `None` if a quotation does not end.
+/// Returns the words of a line without its comment; `None` if a quote is not closed.
 fn words(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();

@@ -1,62 +1,74 @@
-//! The Go module around a component, and the modules of the project that it uses in the place of
-//! others (`replace … => ../folder`).
+//! The Go module around a component, and the modules of the project that replace others in it (`replace … =>
+//! ../folder`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use super::GoError;
+use super::error::GoError;
 use super::manifest::{Manifest, Replacement, Version};
 use super::sums::Sums;
 use crate::bounded;
-use crate::lang::source_tree::{SourceTree, Without};
+use crate::lang::bindings::go::{RUNTIME, RUNTIME_VERSION};
 use crate::path::ProjectPath;
-use crate::plan::PlanError;
+use crate::planner::source_tree::{SourceTree, Without};
+use crate::planner::{PlanError, Planner};
 
-/// The module of the package that bindings call at run time.
-pub(super) const RUNTIME: &str = "go.bytecodealliance.org/pkg";
-/// The version of it that bindings are made for.
-pub(super) const RUNTIME_VERSION: &str = "v0.4.0";
-
-/// A module of the project with all that belongs to it.
+/// A module of the project, with everything that belongs to it.
 #[derive(Debug)]
 pub(super) struct Module {
-    /// The project that it is in.
+    /// The folder of the project.
     project: PathBuf,
     /// The folder of its go.mod.
     pub(super) dir: ProjectPath,
     pub(super) manifest: Manifest,
-    /// Its go.mod as it is.
+    /// The text of its go.mod.
     text: String,
-    /// The modules of the project that it uses, and itself: path → folder.
+    /// The folders of the modules of the project that it uses, its own included, by module path.
     pub(super) local: BTreeMap<String, ProjectPath>,
-    /// Modules that a go.work above it uses: path → folder.
+    /// The go.mod files of the other modules among these, as far as they can be read. The go command reports
+    /// what is wrong with one that can't be.
+    others: Vec<Manifest>,
+    /// The folders of the modules that a go.work at or above it uses, by module path.
     workspace: BTreeMap<String, ProjectPath>,
-    /// What pins the modules of others.
+    /// The checksums that pin other people's modules.
     pub(super) sums: Sums,
-    /// Whether these lie in a folder `vendor`.
+    /// True if other people's modules are in a folder `vendor`.
     pub(super) vendored: bool,
 }
 
 impl Module {
-    /// Finds the module that the file `source` belongs to.
-    pub(super) fn discover(project: &Path, source: &ProjectPath) -> Result<Self, GoError> {
+    /// Returns the module that the file `source` belongs to. It is read once for all components of the
+    /// module.
+    pub(super) fn of(planner: &mut Planner<'_>, source: &ProjectPath) -> Result<Rc<Self>, GoError> {
+        let project = planner.project().to_owned();
+        let dir = Self::folder(&project, source)?;
+        planner.known(&format!("Go module {dir}"), |_| Self::read(&project, dir))
+    }
+
+    /// Returns the folder of the module that the file `source` belongs to.
+    pub(super) fn folder(project: &Path, source: &ProjectPath) -> Result<ProjectPath, GoError> {
+        let mut folders = source.ancestors();
+        let found = folders.find(|dir| dir.join("go.mod").on_disk(project).is_file());
+        found.ok_or_else(|| GoError::NoModule { source_file: source.clone() })
+    }
+
+    /// Reads the module in the folder `dir`.
+    pub(super) fn read(project: &Path, dir: ProjectPath) -> Result<Self, GoError> {
         let has = |dir: &ProjectPath, name: &str| dir.join(name).on_disk(project).is_file();
-        let dir = source
-            .ancestors()
-            .find(|dir| has(dir, "go.mod"))
-            .ok_or_else(|| GoError::NoModule { source_file: source.clone() })?;
         let (text, manifest) = read_manifest(project, &dir)?;
         let mut module = Self {
             project: project.to_owned(),
             vendored: has(&dir, "vendor/modules.txt"),
             local: BTreeMap::from([(manifest.module.clone(), dir.clone())]),
+            others: Vec::new(),
             workspace: BTreeMap::new(),
             sums: Sums::default(),
             dir,
             manifest,
             text,
         };
-        // With a folder `vendor`, these too are taken from there.
+        // If there is a folder `vendor`, replaced modules are taken from it as well.
         if !module.vendored {
             module.find_local(project)?;
         }
@@ -69,12 +81,12 @@ impl Module {
         Ok(module)
     }
 
-    /// The folder of the package `path`, if it is of this project.
+    /// Returns the folder of the package `path`, if the package belongs to the project.
     pub(super) fn folder_of(&self, path: &str) -> Option<ProjectPath> {
         let nearest = self.local.iter().filter(|(module, _)| contains(module, path));
         let (module, dir) = nearest.max_by_key(|(module, _)| module.len())?;
         let folder = dir.join(path[module.len()..].trim_start_matches('/'));
-        // Somebody else's module may have a path below that of one of ours, such as `x.org/a/v2`.
+        // The path of somebody else's module may continue that of one of ours, such as `x.org/a/v2`.
         let is_of_other = |other: &Version| {
             other.path.len() > module.len()
                 && contains(&other.path, path)
@@ -85,21 +97,22 @@ impl Module {
         (is_ours && !self.has_module_between(dir, &folder)).then_some(folder)
     }
 
-    /// Whether `folder`, or one between it and the module's folder `dir` above it, is a module of its own.
+    /// Returns true if `folder`, or a folder between it and `dir` above it, is a module of its own. `dir` is
+    /// the folder of the module.
     fn has_module_between(&self, dir: &ProjectPath, folder: &ProjectPath) -> bool {
         let folders = std::iter::once(folder.clone()).chain(folder.ancestors());
         let mut between = folders.take_while(|folder| folder != dir);
         between.any(|folder| folder.join("go.mod").on_disk(&self.project).is_file())
     }
 
-    /// The module that provides the package `path` only by way of a go.work.
+    /// Returns the module that provides the package `path`, if only a go.work names that module.
     pub(super) fn only_in_workspace(&self, path: &str) -> Option<(&str, &ProjectPath)> {
         let (module, folder) = self.workspace.iter().find(|(module, _)| contains(module, path))?;
         let required = self.manifest.require.iter().any(|version| version.path == *module);
         (!required && !self.local.contains_key(module)).then_some((module.as_str(), folder))
     }
 
-    /// Whether the package `path` comes from somebody else's module.
+    /// Returns true if the package `path` comes from somebody else's module.
     pub(super) fn is_third_party(&self, path: &str) -> bool {
         let mut required = self.manifest.require.iter();
         self.folder_of(path).is_none()
@@ -107,15 +120,13 @@ impl Module {
             && required.any(|version| contains(&version.path, path))
     }
 
-    /// What the modules of the project require of others.
+    /// Returns the modules that the modules of the project require.
     pub(super) fn required(&self) -> Vec<Version> {
-        let folders = self.local.values().filter(|dir| **dir != self.dir);
-        let manifests = folders.filter_map(|dir| Some(read_manifest(&self.project, dir).ok()?.1));
-        let required = manifests.flat_map(|manifest| manifest.require);
-        required.chain(self.manifest.require.iter().cloned()).collect()
+        let manifests = self.others.iter().chain([&self.manifest]);
+        manifests.flat_map(|manifest| &manifest.require).cloned().collect()
     }
 
-    /// The import path of the package in `folder`, which lies in this module.
+    /// Returns the import path of the package in `folder`, which is a folder of this module.
     pub(super) fn import_path(&self, folder: &ProjectPath) -> String {
         let below = folder.as_str().strip_prefix(self.dir.as_str()).unwrap_or_default();
         match below.trim_start_matches('/') {
@@ -124,15 +135,15 @@ impl Module {
         }
     }
 
-    /// The go.mod that actions see: the user's, with what bindings need. `runtime` is the folder of
-    /// their run-time package.
+    /// Returns the go.mod that actions see: the user's, with the lines that bindings need. `runtime` is the
+    /// folder of their run-time module.
     pub(super) fn completed(&self, runtime: &str) -> String {
         let own = |path: &String| path == RUNTIME;
         let dropped: Vec<usize> =
             self.manifest.replace.iter().filter(|r| own(&r.path)).map(|r| r.line).collect();
         let mut text = String::new();
         for (number, line) in self.text.lines().enumerate() {
-            // A replacement of the user's own would contradict the one below.
+            // A replacement of the run-time module by the user would contradict the one added below.
             text.push_str(if dropped.contains(&(number + 1)) { "// " } else { "" });
             text.push_str(line);
             text.push('\n');
@@ -146,7 +157,7 @@ impl Module {
         text
     }
 
-    /// Puts into an action's sources what says which modules there are, and a folder `vendor`.
+    /// Adds to an action's sources the files that say which modules there are, and a folder `vendor`.
     pub(super) fn add_to(
         &self,
         project: &Path,
@@ -165,11 +176,11 @@ impl Module {
         Ok(())
     }
 
-    /// Follows `replace` to folders; only those of the module itself count.
+    /// Follows the replacements by folders. Only those in the go.mod of the module itself count.
     fn find_local(&mut self, project: &Path) -> Result<(), GoError> {
         for replace in &self.manifest.replace {
             let Replacement::Folder(folder) = &replace.to else { continue };
-            // One of what is not required, or of another version, decides about nothing.
+            // A replacement of a module that is not required, or not in this version, has no effect.
             if replace.path == RUNTIME || !self.manifest.uses(replace) {
                 continue;
             }
@@ -186,12 +197,15 @@ impl Module {
                     folder: dir,
                 });
             }
+            if dir != self.dir && !self.local.values().any(|known| *known == dir) {
+                self.others.extend(read_manifest(project, &dir).map(|(_, manifest)| manifest));
+            }
             self.local.insert(replace.path.clone(), dir);
         }
         Ok(())
     }
 
-    /// What the go command would only find out in the middle of a build.
+    /// Checks what the go command would only find out in the middle of a build.
     fn check(&self) -> Result<(), GoError> {
         let file = self.dir.join("go.mod");
         for version in &self.manifest.require {
@@ -221,7 +235,7 @@ impl Module {
     }
 }
 
-/// Whether the package `path` can be of the module `module`.
+/// Returns true if the package `path` may belong to the module `module`.
 fn contains(module: &str, path: &str) -> bool {
     path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
@@ -239,8 +253,8 @@ pub(super) fn read(project: &Path, file: &ProjectPath) -> Result<String, GoError
         .map_err(|source| GoError::Read { path: file.clone(), source })
 }
 
-/// The modules that the go.work nearest above `dir` uses. It decides about nothing; it is read for
-/// a better message, so what is wrong with it is passed over.
+/// Returns the modules that the nearest go.work at or above `dir` uses. They serve a better message and
+/// nothing else, so errors in the file are ignored.
 fn workspace(project: &Path, dir: &ProjectPath) -> BTreeMap<String, ProjectPath> {
     let folders = std::iter::once(dir.clone()).chain(dir.ancestors());
     let found = folders
@@ -275,7 +289,8 @@ mod tests {
     }
 
     fn discover_in(dir: &tempfile::TempDir, source: &str) -> Result<Module, GoError> {
-        Module::discover(dir.path(), &ProjectPath::parse(source).unwrap())
+        let folder = Module::folder(dir.path(), &ProjectPath::parse(source).unwrap())?;
+        Module::read(dir.path(), folder)
     }
 
     #[test]
@@ -312,11 +327,12 @@ mod tests {
         check("example.com/lib/x", Some("lib/x"));
         check("example.com/shopping", None);
         check("fmt", None);
-        // Of other modules, whose paths are longer; or of ours, as the folder is there.
+        // The first belongs to another module, whose path is longer. The second is ours, because its folder
+        // exists.
         check("example.com/shop/v2/x", None);
         check("example.com/shop/here/v3", Some("shop/here/v3"));
         assert!(module.is_third_party("example.com/shop/v2/x"));
-        // Of a module that is nobody's requirement.
+        // This belongs to a module that nobody requires.
         check("example.com/shop/own/deep", None);
         assert!(!module.is_third_party("example.com/shop/own/deep"));
         let vendored = discover(

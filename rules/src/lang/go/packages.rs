@@ -1,27 +1,27 @@
-//! Which packages of the project a component is made of: those that its own ones import, directly or
-//! not. An edit anywhere else never rebuilds it, and an edit of one rebuilds only what can tell.
+//! Finds the packages of the project that a component is made of: those that its main package imports,
+//! directly or not. An edit anywhere else does not rebuild the component, and an edit of one of them rebuilds
+//! only what depends on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::rc::Rc;
 
-use super::GoError;
-use super::bindings::Layout;
-use super::embed;
-use super::imports::{Head, embed_lines, embeds};
-use super::module::{Module, read};
-use crate::lang::source_tree::SourceTree;
+use super::error::GoError;
+use super::module::Module;
+use super::sources::{SourceFile, Sources};
+use super::{constraint, embed};
+use crate::lang::bindings::go::Layout;
 use crate::path::ProjectPath;
+use crate::planner::source_tree::SourceTree;
 
 /// The packages of one component.
 #[derive(Debug, Default)]
 pub(super) struct Packages {
-    /// Those that have files in the checkout, by folder.
+    /// The packages that have files in the checkout, by folder.
     pub(super) own: BTreeMap<ProjectPath, Package>,
-    /// Further packages of the project, by folder, which other people's packages may import.
-    pub(super) others: BTreeMap<ProjectPath, Package>,
     /// The packages of other people's modules that they import.
     pub(super) third_party: BTreeSet<String>,
-    /// Whether one of them imports the exports of bindings, so that the component is more than a
+    /// True if one of them imports the package of exports in the bindings. The component is then more than a
     /// command.
     pub(super) links_exports: bool,
 }
@@ -33,36 +33,30 @@ pub(super) struct Package {
     pub(super) path: String,
     /// The folders of the project's packages that it imports.
     pub(super) imports: BTreeSet<ProjectPath>,
-    /// Its files in the checkout. Of a Go file, what the go command reads to know what it imports
-    /// and embeds.
-    files: BTreeMap<ProjectPath, String>,
+    /// Its files in the checkout.
+    files: Rc<Vec<SourceFile>>,
     /// The patterns of `//go:embed`.
     embedded: BTreeSet<String>,
-    /// The files that these stand for.
+    /// The files that these patterns stand for.
     embedded_files: BTreeSet<ProjectPath>,
-    /// Whether it has a Go file that is compiled, as far as is known before the go command says.
+    /// True if it has a Go file that is compiled, as far as this is known before the go command runs.
     has_go: bool,
-    /// A file that is left out as it imports C.
+    /// A file that is left out because it imports "C".
     cgo: Option<ProjectPath>,
+    /// True if a file replaces such files where there is no cgo, by its build constraint.
+    has_instead: bool,
 }
 
-/// Says that a file, of this name and head, is of no package.
+/// A function that gets the name and the head of a file and returns true if the file is not compiled.
 pub(super) type Excludes<'a> = &'a dyn Fn(&str, &str) -> bool;
 
-/// Files that the bindings generator writes. A checkout may have some, for the sake of an editor;
-/// those of a build are always fresh.
-const GENERATED: [&str; 3] = ["wit_bindings.go", super::bindings::COMMAND, "wit_exports.go"];
-
-/// What the go command takes from the folder of a package.
-const SOURCES: [&str; 10] = ["go", "s", "S", "h", "c", "cc", "cpp", "cxx", "m", "f"];
-
-/// The package, in the folder of bindings, through which exports are called.
+/// The package in the folder of bindings through which exports are called.
 const EXPORTS: &str = "/wit_exports";
 
 impl Packages {
-    /// Finds what the packages in the folders `roots` of the component's own module are made of.
+    /// Finds the packages in the folders `roots` of the component's own module, and all that they import.
     pub(super) fn find(
-        project: &Path,
+        sources: &Sources,
         module: &Module,
         roots: impl IntoIterator<Item = ProjectPath>,
         excludes: Excludes<'_>,
@@ -75,20 +69,23 @@ impl Packages {
             if !seen.insert(folder.clone()) {
                 continue;
             }
-            let mut package = Package { path, ..Package::default() };
-            for file in sources(project, &folder)? {
-                open.extend(packages.add(project, module, &mut package, file, excludes)?);
+            let files = sources.package(&folder)?;
+            let mut package = Package { path, files: Rc::clone(&files), ..Package::default() };
+            for file in &*files {
+                open.extend(packages.add(module, &mut package, file, excludes)?);
             }
-            if !package.files.is_empty() {
+            if !files.is_empty() {
                 packages.own.insert(folder, package);
             }
         }
         Ok(packages)
     }
 
-    /// Refuses a package that is nothing without C, and a main file that needs it.
+    /// Refuses a package all of whose files need C, and a main file that needs it.
     pub(super) fn check_cgo(&self, source: &ProjectPath) -> Result<(), GoError> {
-        let is_lost = |(cgo, package): &(&ProjectPath, &Package)| !package.has_go || *cgo == source;
+        let is_lost = |(cgo, package): &(&ProjectPath, &Package)| {
+            !package.has_go || *cgo == source && !package.has_instead
+        };
         let with_cgo =
             self.own.values().filter_map(|package| Some((package.cgo.as_ref()?, package)));
         match with_cgo.into_iter().find(is_lost) {
@@ -97,39 +94,7 @@ impl Packages {
         }
     }
 
-    /// Finds the packages of the project that other people's packages may import, if there are such: all of the
-    /// component's module and of those that stand in the place of others.
-    pub(super) fn find_others(
-        &mut self,
-        project: &Path,
-        module: &Module,
-        excludes: Excludes<'_>,
-    ) -> Result<(), GoError> {
-        if self.third_party.is_empty() {
-            return Ok(());
-        }
-        let mut open: Vec<(String, ProjectPath)> = module.local.clone().into_iter().collect();
-        // What they import is for the go command to find: nobody may need them.
-        let mut theirs = Self::default();
-        while let Some((path, folder)) = open.pop() {
-            for name in folders(project, &folder) {
-                open.push((format!("{path}/{name}"), folder.join(&name)));
-            }
-            if self.own.contains_key(&folder) {
-                continue;
-            }
-            let mut package = Package { path, ..Package::default() };
-            for file in sources(project, &folder)? {
-                drop(theirs.add(project, module, &mut package, file, excludes));
-            }
-            if !package.files.is_empty() {
-                self.others.insert(folder, package);
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds the package that the generator writes to call what the user exports.
+    /// Adds the package that the generator writes and that calls the user's exports.
     pub(super) fn add_generated(&mut self, module: &Module, layout: &Layout) {
         if layout.command {
             return;
@@ -139,127 +104,122 @@ impl Packages {
         package.imports.extend(layout.written.iter().cloned());
     }
 
-    /// Takes a file of `package` and returns the packages of the project that it imports.
+    /// Adds a file to `package` and returns the packages of the project that the file imports.
     fn add(
         &mut self,
-        project: &Path,
         module: &Module,
         package: &mut Package,
-        file: ProjectPath,
+        file: &SourceFile,
         excludes: Excludes<'_>,
     ) -> Result<Vec<(String, ProjectPath)>, GoError> {
-        if !file.as_str().ends_with(".go") {
-            package.files.insert(file, String::new());
+        if !file.is_go() || excludes(file.path.file_name(), &file.head) {
             return Ok(Vec::new());
         }
-        let text = read(project, &file)?;
-        let head = Head::read(&text);
-        let embedding = embed_lines(&text).map(|line| format!("{line}\n")).collect::<String>();
-        package.files.insert(file.clone(), format!("{}\n{embedding}", head.text));
-        if excludes(file.file_name(), head.text) {
-            return Ok(Vec::new());
-        }
-        if head.imports.iter().any(|path| path == "C") {
-            package.cgo.get_or_insert(file);
+        if file.imports.iter().any(|path| path == "C") {
+            package.cgo.get_or_insert_with(|| file.path.clone());
             return Ok(Vec::new());
         }
         package.has_go = true;
-        package.embedded.extend(embeds(&text));
+        package.has_instead |= constraint::is_without_cgo(&file.head);
+        package.embedded.extend(file.embeds.iter().cloned());
         let mut found = Vec::new();
-        for path in head.imports {
+        for path in &file.imports {
             self.links_exports |= path.ends_with(EXPORTS);
-            if let Some(folder) = module.folder_of(&path) {
+            if let Some(folder) = module.folder_of(path) {
                 package.imports.insert(folder.clone());
-                found.push((path, folder));
-            } else if module.is_third_party(&path) {
-                self.third_party.insert(path);
-            } else if let Some((name, folder)) = module.only_in_workspace(&path) {
+                found.push((path.clone(), folder));
+            } else if module.is_third_party(path) {
+                self.third_party.insert(path.clone());
+            } else if let Some((name, folder)) = module.only_in_workspace(path) {
                 return Err(GoError::Workspace {
                     folder: relative(&module.dir, folder),
                     dir: module.dir.clone(),
                     module: name.to_owned(),
-                    file,
-                    package: path,
+                    file: file.path.clone(),
+                    package: path.clone(),
                 });
             }
         }
         Ok(found)
     }
 
-    /// Finds the files that are embedded. What builds write to, `outputs`, is left out.
+    /// Returns the imports of packages from outside the project, without those of files that a compiler with
+    /// these tags certainly leaves out.
+    pub(super) fn imports_of_others(
+        &self,
+        module: &Module,
+        tags: &BTreeSet<String>,
+    ) -> BTreeSet<String> {
+        let files = self.own.values().flat_map(|package| &*package.files);
+        files
+            .filter(|file| !constraint::excludes(file.path.file_name(), &file.head, tags))
+            .flat_map(|file| &file.imports)
+            .filter(|path| *path != "C" && *path != "unsafe" && module.folder_of(path).is_none())
+            .cloned()
+            .collect()
+    }
+
+    /// Finds the files that are embedded. Folders in `outputs`, which builds write to, are left out.
     pub(super) fn find_embedded(&mut self, project: &Path, outputs: &BTreeSet<ProjectPath>) {
-        for (folder, package) in self.own.iter_mut().chain(&mut self.others) {
-            let files = |pattern: &String| embed::find(project, folder, pattern, outputs);
-            package.embedded_files = package.embedded.iter().flat_map(files).collect();
+        for (folder, package) in &mut self.own {
+            package.find_embedded(project, folder, outputs);
         }
     }
 
-    /// Puts the heads of all files into an action's sources: what the go command needs to know to
-    /// say which files and packages the component is made of. Embedded files are empty there.
+    /// Adds the heads of all files to an action's sources. From these the go command can tell which files and
+    /// packages the component is made of.
     pub(super) fn add_heads(&self, tree: &mut SourceTree) {
-        for package in self.own.values().chain(self.others.values()) {
-            package.embedded_files.iter().for_each(|file| tree.generated(file.clone(), ""));
-            for (file, head) in &package.files {
-                tree.generated(file.clone(), head.as_str());
-            }
-        }
+        self.own.values().for_each(|package| package.add_heads(tree));
     }
 }
 
 impl Package {
-    /// Whether it embeds files.
+    /// Makes a package that no file is known to import. The go command will find what it imports itself.
+    pub(super) fn unasked(
+        path: String,
+        files: Rc<Vec<SourceFile>>,
+        excludes: Excludes<'_>,
+    ) -> Self {
+        let counts = |file: &&SourceFile| {
+            let is_cgo = file.imports.iter().any(|path| path == "C");
+            file.is_go() && !is_cgo && !excludes(file.path.file_name(), &file.head)
+        };
+        let embedded = files.iter().filter(counts).flat_map(|file| &file.embeds).cloned().collect();
+        Self { path, files, embedded, ..Self::default() }
+    }
+
+    /// Finds the files that are embedded. Folders in `outputs`, which builds write to, are left out.
+    pub(super) fn find_embedded(
+        &mut self,
+        project: &Path,
+        folder: &ProjectPath,
+        outputs: &BTreeSet<ProjectPath>,
+    ) {
+        let files = |pattern: &String| embed::find(project, folder, pattern, outputs);
+        self.embedded_files = self.embedded.iter().flat_map(files).collect();
+    }
+
+    /// Returns true if it embeds files.
     pub(super) fn embeds(&self) -> bool {
         !self.embedded.is_empty()
     }
 
-    /// Puts the files into an action's sources, with those that they embed.
+    /// Adds the files to an action's sources, with those that they embed.
     pub(super) fn add_to(&self, tree: &mut SourceTree) {
-        let files = self.files.keys().chain(&self.embedded_files);
-        files.for_each(|file| tree.file(file.clone()));
+        let files = self.files.iter().map(|file| &file.path);
+        files.chain(&self.embedded_files).for_each(|file| tree.file(file.clone()));
+    }
+
+    /// Adds the heads of the files to an action's sources. Embedded files are empty there.
+    pub(super) fn add_heads(&self, tree: &mut SourceTree) {
+        self.embedded_files.iter().for_each(|file| tree.generated(file.clone(), ""));
+        for file in &*self.files {
+            tree.generated(file.path.clone(), file.head.as_str());
+        }
     }
 }
 
-/// The files of the package in `folder`, sorted; none if there is no such folder.
-fn sources(project: &Path, folder: &ProjectPath) -> Result<Vec<ProjectPath>, GoError> {
-    let entries = match std::fs::read_dir(folder.on_disk(project)) {
-        Ok(entries) => entries,
-        // Bindings, or a mistake for the go command to tell.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(GoError::Read { path: folder.clone(), source }),
-    };
-    let mut names: Vec<String> = entries
-        .flatten()
-        .filter(|entry| entry.path().is_file())
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| is_source(name))
-        .collect();
-    names.sort();
-    Ok(names.iter().map(|name| folder.join(name)).collect())
-}
-
-fn is_source(name: &str) -> bool {
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
-    let source = SOURCES.contains(&extension) || name == "default.pgo";
-    let ignored = name.starts_with(['.', '_']) || name.ends_with("_test.go");
-    source && !ignored && !GENERATED.contains(&name)
-}
-
-/// The names of the folders in `folder` that may have packages of its module.
-fn folders(project: &Path, folder: &ProjectPath) -> Vec<String> {
-    let entries = std::fs::read_dir(folder.on_disk(project)).into_iter().flatten().flatten();
-    let is_package = |name: &String| {
-        !name.starts_with(['.', '_']) && !matches!(name.as_str(), "testdata" | "vendor")
-    };
-    let is_of_module = |name: &String| !folder.join(name).join("go.mod").on_disk(project).is_file();
-    entries
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(is_package)
-        .filter(is_of_module)
-        .collect()
-}
-
-/// The way from one folder of the project to another, as `replace` wants it.
+/// Returns the path from one folder of the project to another in the form that `replace` requires.
 fn relative(from: &ProjectPath, to: &ProjectPath) -> String {
     let (from, to): (Vec<&str>, Vec<&str>) = (from.parts().collect(), to.parts().collect());
     let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
@@ -273,9 +233,8 @@ fn relative(from: &ProjectPath, to: &ProjectPath) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::constraint;
     use super::*;
-    use crate::lang::LanguageError as _;
+    use crate::planner::LanguageError as _;
 
     fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -289,9 +248,9 @@ mod tests {
 
     fn find(dir: &tempfile::TempDir, root: &str) -> Result<Packages, GoError> {
         let root = ProjectPath::parse(root).unwrap();
-        let module = Module::discover(dir.path(), &root.join("main.go"))?;
+        let module = Module::read(dir.path(), Module::folder(dir.path(), &root.join("main.go"))?)?;
         let excludes = |name: &str, head: &str| constraint::excludes(name, head, &BTreeSet::new());
-        Packages::find(dir.path(), &module, [root], &excludes)
+        Packages::find(&Sources::new(dir.path()), &module, [root], &excludes)
     }
 
     #[test]
@@ -320,8 +279,8 @@ mod tests {
             ("three/three.go", "package three"),
         ]);
         let packages = find(&dir, "cmd").unwrap();
-        let files = packages.own.values().flat_map(|package| package.files.keys());
-        let files: Vec<&str> = files.map(ProjectPath::as_str).collect();
+        let files = packages.own.values().flat_map(|package| &*package.files);
+        let files: Vec<&str> = files.map(|file| file.path.as_str()).collect();
         assert_eq!(
             files,
             ["cmd/main.go", "cmd/tool.go", "cmd/tools.go", "one/one.go", "two/asm.s", "two/two.go"],
@@ -330,13 +289,14 @@ mod tests {
         let one = &packages.own[&ProjectPath::parse("one").unwrap()];
         assert_eq!(one.path, "a.org/m/one");
         assert_eq!(one.imports, BTreeSet::from([ProjectPath::parse("two").unwrap()]));
-        assert_eq!(
-            one.files[&ProjectPath::parse("one/one.go").unwrap()],
-            "package one\nimport \"a.org/m/two\"\n//go:embed words/*.txt\n"
-        );
         assert_eq!(packages.third_party, BTreeSet::from(["b.org/x/sub".to_owned()]));
         assert!(packages.links_exports);
         assert!(one.embeds());
+        let root = ProjectPath::parse("cmd/main.go").unwrap();
+        let folder = Module::folder(dir.path(), &root).unwrap();
+        let module = Module::read(dir.path(), folder).unwrap();
+        let imports = packages.imports_of_others(&module, &BTreeSet::new());
+        assert_eq!(imports, ["b.org/x/sub", "fmt"].map(str::to_owned).into());
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Patterns of paths as Go has them (`path.Match`): those of `//go:embed`, and lists such as GOPRIVATE.
+//! Matches patterns of paths as Go does (`path.Match`): those of `//go:embed`, and lists such as GOPRIVATE.
 
-/// Says whether one of the patterns, separated by commas, fits the beginning of `path`
+/// Returns true if one of the patterns, separated by commas, matches the beginning of `path`
 /// (`module.MatchPrefixPatterns` of golang.org/x/mod).
 pub(super) fn any_fits(patterns: &str, path: &str) -> bool {
     let patterns = patterns.split(',').map(|pattern| pattern.trim_end_matches('/'));
@@ -11,7 +11,7 @@ pub(super) fn any_fits(patterns: &str, path: &str) -> bool {
     })
 }
 
-/// Says whether a pattern fits a path, element by element. A malformed one never does.
+/// Returns true if a pattern matches a path, element by element. A malformed pattern matches nothing.
 pub(super) fn fits(pattern: &str, path: &str) -> bool {
     let (mut elements, mut names) = (pattern.split('/'), path.split('/'));
     loop {
@@ -26,7 +26,8 @@ pub(super) fn fits(pattern: &str, path: &str) -> bool {
 fn fits_name(pattern: &str, name: &str) -> bool {
     let characters: Vec<char> = name.chars().collect();
     let pattern: Vec<char> = pattern.chars().collect();
-    // Where to go on if what follows the last star does not fit: it takes one character more.
+    // If what follows the last star does not match, matching goes on from here, with one more character for
+    // the star.
     let mut retry: Option<(usize, usize)> = None;
     let (mut at, mut read) = (0, 0);
     loop {
@@ -54,10 +55,10 @@ fn fits_name(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// The pattern is none.
+/// The pattern is malformed.
 struct Malformed;
 
-/// Gives the length of the part of the pattern that stands for `character`, if it fits.
+/// Returns the length of the first part of the pattern, if that part matches `character`.
 fn one(pattern: &[char], character: Option<char>) -> Result<Option<usize>, Malformed> {
     match pattern {
         ['?', ..] => Ok(character.map(|_| 1)),
@@ -72,7 +73,7 @@ fn one(pattern: &[char], character: Option<char>) -> Result<Option<usize>, Malfo
     }
 }
 
-/// The length of the class that a pattern begins with, and whether the character is in it.
+/// Returns the length of the character class that a pattern begins with, and true if the character is in it.
 fn class(pattern: &[char], character: Option<char>) -> Result<(usize, bool), Malformed> {
     let negated = pattern.get(1) == Some(&'^');
     let mut at = if negated { 2 } else { 1 };
@@ -92,7 +93,7 @@ fn class(pattern: &[char], character: Option<char>) -> Result<(usize, bool), Mal
     Ok((at + 1, character.is_some() && found != negated))
 }
 
-/// One end of a range.
+/// Reads one end of a range.
 fn bound(pattern: &[char], at: &mut usize) -> Result<char, Malformed> {
     if matches!(pattern.get(*at), None | Some('-' | ']')) {
         return Err(Malformed);

@@ -1,9 +1,11 @@
-//! The packages of the project that other people's packages import: a module of the project that stands in the place of
-//! one that somebody requires, or the component's own module, which somebody requires in turn.
+//! Picks the packages of the project that other people's packages import. They belong to a module of the
+//! project that replaces one that somebody requires, or to the component's own module, which somebody
+//! requires in turn.
 //!
-//! They are compiled in the layer of other people's packages, as those need them there. Which they are, only the go command
-//! knows, as it has read everybody's imports; so this action comes between its answer and the layer. Most projects have
-//! none, and then the layer sees no source of the project.
+//! They are compiled in the layer of other people's packages, which need them there. Only the go command
+//! knows which packages these are, because it has read everybody's imports. So this action stands between its
+//! answer and the layer. Most projects have no such packages, and then the layer sees no source of the
+//! project.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,14 +14,14 @@ use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
 
 use super::listed::Listed;
 
-/// The action that picks the sources of these packages. Inputs and outputs are named by the constants.
+/// The action that picks the sources of these packages. The constants name its inputs and outputs.
 #[derive(Debug)]
 pub(super) struct PickShared;
 
 impl PickShared {
     /// Input: what the go command says of all packages of the component.
     pub(super) const LISTED: &'static str = "listed.json";
-    /// Input: what says which modules there are.
+    /// Input: the skeleton, which is the files that say which modules there are.
     pub(super) const SKELETON: &'static str = "skeleton";
     /// Input: the sources of all packages of the project.
     pub(super) const SOURCES: &'static str = "sources";
@@ -27,7 +29,7 @@ impl PickShared {
     pub(super) const PICKED: &'static str = "picked";
 }
 
-/// The import paths of the packages of the project that other people's packages import, directly or not.
+/// Returns the import paths of the project's packages that other people's packages import, directly or not.
 pub(super) fn shared(listed: &[Listed]) -> BTreeSet<&str> {
     let by_path: BTreeMap<&str, &Listed> =
         listed.iter().map(|package| (package.import_path.as_str(), package)).collect();
@@ -84,7 +86,7 @@ impl Builtin for PickShared {
     }
 }
 
-/// Copies the files of a package into `picked`. Bindings are not among the sources; overlays add them.
+/// Copies the files of a package into `picked`. Bindings are not among the sources, as overlays add them.
 fn pick(package: &Listed, sources: &Tree, picked: &mut Tree) -> Result<(), cache::TreeError> {
     let files = [&package.go_files, &package.assembly, &package.headers, &package.embed_files];
     for name in files.into_iter().flatten() {

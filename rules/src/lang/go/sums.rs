@@ -9,7 +9,7 @@ use std::io::{self, Read as _};
 
 use cache::{Digest, DigestFunction, Hasher};
 
-use super::GoError;
+use super::error::GoError;
 use super::manifest::Version;
 use crate::path::ProjectPath;
 
@@ -47,21 +47,22 @@ impl Sums {
     }
 }
 
-/// Whether it can be a path below a folder: nothing of go.sum may lead out of the module cache.
+/// Returns true if `text` is a path that stays below a folder: nothing in go.sum may lead out of the module
+/// cache.
 fn is_plain(text: &str) -> bool {
     let part = |part: &str| !part.is_empty() && !part.starts_with('.');
     text.split('/').all(part)
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~+!/".contains(&b))
 }
 
-/// How many bytes a module zip may have, and how many all its files together
-/// (golang.org/x/mod/zip, `MaxZipFile`).
+/// The largest size of a module zip, and of all files in it together, in bytes (golang.org/x/mod/zip,
+/// `MaxZipFile`).
 pub(super) const MAX_ZIP: u64 = 500 << 20;
 
-/// The checksum of a module zip.
+/// Returns the checksum of a module zip.
 ///
 /// # Errors
-/// It is damaged, unpacks to more than [`MAX_ZIP`], or `cancelled` said so.
+/// The zip is damaged, it unpacks to more than [`MAX_ZIP`], or `cancelled` returned true.
 pub(super) fn of_zip(bytes: &[u8], cancelled: &dyn Fn() -> bool) -> io::Result<String> {
     let mut archive = zip::ZipArchive::new(io::Cursor::new(bytes))?;
     let mut files = BTreeMap::new();
@@ -88,7 +89,7 @@ pub(super) fn of_zip(bytes: &[u8], cancelled: &dyn Fn() -> bool) -> io::Result<S
     Ok(hash(&files))
 }
 
-/// The checksum of a go.mod.
+/// Returns the checksum of a go.mod.
 pub(super) fn of_manifest(bytes: &[u8]) -> String {
     hash(&BTreeMap::from([("go.mod".to_owned(), sha256(bytes).hex())]))
 }
@@ -105,7 +106,7 @@ fn sha256(bytes: &[u8]) -> Digest {
     Digest::of(DigestFunction::Sha256, bytes)
 }
 
-/// RFC 4648, section 4.
+/// Encodes bytes in base64 (RFC 4648, section 4).
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();

@@ -1,23 +1,24 @@
-//! Go's compiler and linker: an action for each package of the user's own, and one that links.
+//! Calls Go's compiler and linker: an action for each package of the user's own, and one that links.
 //!
-//! The compiler leaves two files. Packages that import this one need its export data alone (`-o`),
-//! which says what it offers; its code (`-linkobj`) is for the linker. So after an edit inside a function
-//! one package is compiled.
+//! The compiler writes two files. The export data of a package (`-o`) describes what it offers, and is all
+//! that packages which import it need. Its code (`-linkobj`) is for the linker. So after an edit inside a
+//! function only one package is compiled.
 
 use std::collections::BTreeMap;
 
 use engine::{Action, ActionId, Input, Label, Source};
 
-use super::GoError;
 use super::arrange::Arrange;
-use super::bindings::{BUILD_MODE, PLACE};
-use super::compile::{Go, STD, environment};
+use super::command::environment;
+use super::compile::Go;
+use super::error::GoError;
 use super::packages::{Package, Packages};
-use crate::lang::process;
-use crate::lang::source_tree::SourceTree;
+use super::standard_library::STD;
+use crate::lang::bindings::go::{BUILD_MODE, PLACE};
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
-use crate::toolchain::Platform;
+use crate::planner::source_tree::SourceTree;
+use crate::planner::{PlanError, Planner, process};
+use crate::platform::Platform;
 
 /// The export data of a package among the outputs of its compilation.
 const EXPORT: &str = "package.x";
@@ -26,17 +27,18 @@ const OBJECT: &str = "package.o";
 /// A profile of a program's run, in the folder of its main package.
 const PROFILE: &str = "default.pgo";
 
-/// What compiling and linking need to know.
+/// The inputs of compiling and linking.
 pub(super) struct Tools<'a> {
     pub(super) go: &'a Go<'a>,
     pub(super) packages: &'a Packages,
     /// The action [`Arrange`].
     pub(super) arranged: ActionId,
-    /// What the tools run on.
+    /// The platform that the tools run on.
     pub(super) platform: Platform,
 }
 
-/// The packages that have their action already, and those that wait for what they import.
+/// The packages that have their action already, and those whose imports are being added, each imported by the
+/// one before.
 #[derive(Default)]
 struct Progress {
     compiled: BTreeMap<ProjectPath, ActionId>,
@@ -47,7 +49,7 @@ impl Tools<'_> {
     /// The linked core module.
     pub(super) const OUTPUT: &'static str = "core.wasm";
 
-    /// Adds the actions; the last one leaves [`Self::OUTPUT`].
+    /// Adds the actions and returns the last one, which leaves [`Self::OUTPUT`].
     pub(super) fn build(&self, planner: &mut Planner<'_>) -> Result<ActionId, PlanError> {
         let mut progress = Progress::default();
         self.compile(planner, &self.go.layout.folder, &mut progress)?;
@@ -150,10 +152,10 @@ impl Tools<'_> {
         if go.request.release {
             argv.extend(["-s", "-w"].map(str::to_owned));
         }
-        // The run-time package reaches for functions of Go's own run time.
+        // The run-time package links to functions inside Go's own run time.
         argv.extend(["-buildid=", "-checklinkname=0", "@/go/arguments"].map(str::to_owned));
         let mut env = environment();
-        // It would stand in the program.
+        // Otherwise the program would contain this path.
         env.insert("GOROOT".to_owned(), String::new());
         env.extend(go.variables());
         let main = &self.packages.own[&go.layout.folder].path;
@@ -171,7 +173,8 @@ impl Tools<'_> {
         objects.fold(action, Action::input).output(Self::OUTPUT)
     }
 
-    /// The package of a component that is its main one is what people expect to see compiled.
+    /// Returns the label of a package's action. That of the main package is just `compile`, which is what
+    /// people expect.
     fn label(&self, path: &str, is_main: bool) -> Label {
         let step = if is_main { "compile".to_owned() } else { format!("compile {path}") };
         Label::new(self.go.request.name, step)
@@ -181,7 +184,7 @@ impl Tools<'_> {
         Input::new(at, Source::output(self.arranged, output))
     }
 
-    /// The image has no shell: a tool is called by its path.
+    /// Returns the path of a tool as the start of a command line, because the image has no shell.
     fn tool(&self, name: &str) -> Vec<String> {
         // Debian's names of processors are Go's.
         let processor = self.platform.debian_architecture();

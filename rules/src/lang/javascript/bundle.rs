@@ -1,6 +1,6 @@
-//! The *bundle* action: esbuild makes one ECMAScript module of the sources and the packages they use.
+//! The *bundle* action: esbuild makes one ECMAScript module of the sources and the packages that they use.
 //!
-//! An action of its own, as it costs next to nothing and its result often stays the same: comments,
+//! It is an action of its own because it costs next to nothing and its result often stays the same: comments,
 //! types and files that nothing imports do not reach the engine.
 
 use cache::Digest;
@@ -8,16 +8,14 @@ use engine::{Action, Input, Label, Source};
 use serde_json::Value;
 
 use super::fetch::MODULES;
-use super::module_name;
 use super::world::World;
-use crate::lang::{Request, base_environment, process};
-use crate::plan::{PlanError, Planner};
+use crate::planner::{PlanError, Planner, Request, base_environment, process};
 use crate::toolchain::ESBUILD;
 
-/// The output: a folder with one module.
+/// The name of the output, a folder with one module.
 const OUTPUT: &str = "bundle";
 
-/// The newest language that the engine understands in full.
+/// The newest version of ECMAScript that the engine understands in full.
 const TARGET: &str = "es2022";
 
 /// Plans the bundle of `request`'s component.
@@ -47,9 +45,9 @@ fn arguments(request: &Request<'_>, world: &World) -> Vec<String> {
         request.source.as_str(),
         "--bundle",
         "--format=esm",
-        // The engine has what the web has, and nothing of Node.js. Of what a package offers that means: its fields
-        // `browser`, `module` and `main`, in this order, and of its `exports` these conditions, whichever the package
-        // names first.
+        // The engine offers what the web offers, and nothing of Node.js. So of a package esbuild takes the
+        // fields `browser`, `module` and `main`, in this order, and of its `exports` these conditions,
+        // whichever the package lists first.
         "--platform=browser",
         "--conditions=worker,wasm,module",
         "--define:global=globalThis",
@@ -67,7 +65,8 @@ fn arguments(request: &Request<'_>, world: &World) -> Vec<String> {
     arguments
 }
 
-/// There is no `process` in the engine: what the component's `env` says is filled in, one by one and as a whole.
+/// Returns the options that fill in the component's `env`, because the engine has no `process`. They replace
+/// `process.env` as a whole and each variable in it.
 fn environment(request: &Request<'_>) -> Vec<String> {
     let mode = if request.release { "production" } else { "development" };
     let mut env = request.env.clone();
@@ -76,6 +75,11 @@ fn environment(request: &Request<'_>) -> Vec<String> {
     let whole = (String::new(), Value::from_iter(env.clone()));
     let defined = each.chain([whole]);
     defined.map(|(name, value)| format!("--define:process.env{name}={value}")).collect()
+}
+
+/// Returns the file name of the bundle: that of the source with the ending `.js`.
+pub(super) fn module_name(request: &Request<'_>) -> String {
+    format!("{}.js", request.source.file_stem())
 }
 
 #[cfg(test)]
@@ -98,6 +102,7 @@ mod tests {
             env: &env,
             features: &Features::default(),
             check: true,
+            compiler: None,
             wit: None,
             release: true,
         };

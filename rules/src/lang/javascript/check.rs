@@ -1,8 +1,9 @@
-//! The *types* and *check* actions of TypeScript: declarations of the world, made from its WIT, and
-//! tsc over everything that the source imports.
+//! The *types* and *check* actions of TypeScript. *types* makes declarations of the world from its WIT;
+//! *check* runs tsc on everything that the source imports.
 //!
-//! Nothing waits for the check, as esbuild only drops types; but a build in which it fails has failed.
-//! Besides the project's own code it looks at whether the module's exports fit the world.
+//! No action waits for the check, because esbuild drops the types without reading them. But a build in which
+//! the check fails has failed. Besides the project's own code, the check compares the module's exports with
+//! the world.
 
 use engine::{Action, ActionId, Input, Label, Source};
 use serde_json::{Value, json};
@@ -12,20 +13,19 @@ use super::fetch::MODULES;
 use super::package::{self, PackageSources};
 use super::tsconfig;
 use super::world::World;
-use crate::lang::source_tree::SourceTree;
-use crate::lang::{ComponentWit, Request, base_environment, process};
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
+use crate::planner::source_tree::SourceTree;
+use crate::planner::{ComponentWit, PlanError, Planner, Request, base_environment, process};
 use crate::toolchain::TYPESCRIPT;
 
-/// The folder of the declarations; also the output that they are.
+/// The name of the output with the declarations, and of the folder in which the check sees them.
 const TYPES: &str = "types";
-/// The output of the check: what tsc keeps of a run, as it writes nothing else.
+/// The output of the check: the state that tsc keeps of a run. With `--noEmit` it writes nothing else.
 const CHECKED: &str = "checked.tsbuildinfo";
-/// The folder of our tsconfig.json, where the project has none.
+/// The folder of the tsconfig.json that is made here if the project has none.
 const CONFIGURATION: &str = "check";
 
-/// The first version of tsc that is a program of its own; those before are run by Node.js.
+/// The first major version of tsc that is a native program. Earlier ones are run by Node.js.
 const FIRST_NATIVE: u64 = 7;
 
 /// Plans both actions and returns the check.
@@ -68,7 +68,7 @@ pub(super) fn plan(
     planner.add(action)
 }
 
-/// Plans the declarations of the world's imports and exports.
+/// Plans the action that makes declarations of the world's imports and exports.
 fn types(
     planner: &mut Planner<'_>,
     request: &Request<'_>,
@@ -85,7 +85,7 @@ fn types(
     planner.add(action)
 }
 
-/// The command. What it is told goes before what the configuration says.
+/// Returns the command of the check. Its arguments override the configuration.
 fn tsc(planner: &Planner<'_>, project: &str) -> Vec<String> {
     let version = planner.version(TYPESCRIPT).unwrap_or_default();
     let major = version.split('.').next().and_then(|major| major.parse().ok());
@@ -116,15 +116,16 @@ fn tsc(planner: &Planner<'_>, project: &str) -> Vec<String> {
     program.iter().chain(&options).map(|word| (*word).to_owned()).collect()
 }
 
-/// What is checked: the source with all that it imports, what declares types for it, and the world.
+/// Returns the files to check: the source, which brings in all that it imports; the files that only declare
+/// types; and the two files of the world.
 fn files(entry: &ProjectPath, declarations: &[ProjectPath]) -> Vec<String> {
     let own = std::iter::once(entry).chain(declarations).map(|path| format!("/src/{path}"));
     let world = ["world.d.ts", "fits-world.ts"].map(|name| format!("/{TYPES}/{name}"));
     own.chain(world).collect()
 }
 
-/// The configuration of a project that has none. What the engine has: the language, and the interfaces of the web
-/// without a document.
+/// Returns the configuration for a project that has none. It allows what the engine has: the language, and
+/// the interfaces of the web without a document.
 fn strict(files: &[String]) -> Value {
     json!({
         "compilerOptions": {

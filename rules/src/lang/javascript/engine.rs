@@ -1,31 +1,32 @@
-//! The *engine* and *compile* actions: SpiderMonkey for WebAssembly, and what becomes of it when it
-//! has read the bundle.
+//! The *engine* and *compile* actions. *engine* prepares SpiderMonkey for WebAssembly; *compile* lets it read
+//! the bundle and keeps the state that it is in then.
 //!
-//! What jco does in one go is done in two steps here, with its own parts: knitting the world into the
-//! engine and compiling the engine for this machine depends on the WIT alone and takes most of the
-//! time, so it is a layer; an edit runs the rest.
+//! jco does all this in one step. Here its parts are called in two. To join the world with the engine and to
+//! compile the engine for this machine depends on the WIT alone and takes most of the time, so it is a layer.
+//! An edit runs only the rest.
 
 use engine::{Action, Input, Label, Source};
 
-use super::module_name;
+use super::bundle::module_name;
 use super::world::World;
-use crate::lang::source_tree::SourceTree;
-use crate::lang::{ComponentWit, Request, base_environment, deterministic_process};
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
+use crate::planner::source_tree::SourceTree;
+use crate::planner::{
+    ComponentWit, PlanError, Planner, Request, base_environment, deterministic_process,
+};
 use crate::toolchain::JCO;
 
-/// The output of the compile: a core module that says what its world is.
+/// The output of the compile action: a core module with a description of its world.
 pub(super) const OUTPUT: &str = "core.wasm";
 
-/// What is needed to run one of [`SCRIPTS`].
+/// The inputs with which an action runs one of [`SCRIPTS`]: the image with Node.js, and the scripts.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     image: Source,
     scripts: Source,
 }
 
-/// What the actions run on Node.js, by file name.
+/// The scripts that the actions run on Node.js, by file name.
 const SCRIPTS: [(&str, &str); 7] = [
     ("compile.mjs", include_str!("scripts/compile.mjs")),
     ("engine.mjs", include_str!("scripts/engine.mjs")),
@@ -36,13 +37,13 @@ const SCRIPTS: [(&str, &str); 7] = [
     ("uses.mjs", include_str!("scripts/uses.mjs")),
 ];
 
-/// An engine that is ready for modules of a world.
+/// An engine that is ready to read modules for one world.
 #[derive(Debug)]
 pub(super) struct PreparedEngine {
     node: Node,
     engine: Source,
     cache: Source,
-    /// The features that are off, as compile.mjs takes them.
+    /// The features that are switched off, each with the imports that it lacks, as compile.mjs takes them.
     off: Vec<String>,
 }
 
@@ -56,14 +57,14 @@ impl Node {
         Ok(Self { image: planner.image(JCO)?, scripts })
     }
 
-    /// An action that runs a script.
+    /// Returns an action that runs a script.
     pub(super) fn action<'a>(
         &self,
         label: Label,
         script: &str,
         arguments: impl IntoIterator<Item = &'a str>,
     ) -> Action {
-        // A fixed seed, as a name drawn at random may end up in a result.
+        // The seed is fixed, because a name that a script draws at random may end up in its result.
         let node = ["/usr/bin/node", "--random-seed=1"].map(str::to_owned);
         let argv = node
             .into_iter()
@@ -81,17 +82,18 @@ impl PreparedEngine {
     /// Plans the layer. Components with the same world share it.
     pub(super) fn plan(
         planner: &mut Planner<'_>,
-        request: &Request<'_>,
         wit: &ComponentWit,
         world: &World,
     ) -> Result<Self, PlanError> {
         let node = Node::new(planner)?;
         let features = world.features().join(",");
         let layer = planner.once(&format!("engine {} {}", wit.tree, wit.world), |planner| {
+            // Two worlds of the same name may differ, so the digest is part of the label.
+            let step = format!("engine {} {}", wit.world, &wit.tree.hex()[..8]);
             let imports = world.imports.iter().map(String::as_str);
             let arguments = [wit.world.as_str(), &features].into_iter().chain(imports);
             let action = node
-                .action(Label::new(request.name, "engine"), "engine.mjs", arguments)
+                .action(Label::new("javascript", step), "engine.mjs", arguments)
                 .input(Input::new("wit", Source::Tree(wit.tree)))
                 .output("engine")
                 .output("cache");
@@ -104,7 +106,7 @@ impl PreparedEngine {
         Ok(Self { node, engine, cache, off })
     }
 
-    /// The action that leaves the component as a core module: [`OUTPUT`].
+    /// Returns the action that makes the component as a core module, [`OUTPUT`].
     pub(super) fn compile(&self, request: &Request<'_>, bundle: Source) -> Action {
         let module = module_name(request);
         let arguments = std::iter::once(module.as_str()).chain(self.off.iter().map(String::as_str));

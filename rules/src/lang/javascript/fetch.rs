@@ -1,41 +1,44 @@
 //! Fetches the packages that package-lock.json pins and lays them out as `node_modules`.
 //!
-//! The user's own npm and its configuration say how registries are reached; the `integrity` of the
-//! lockfile judges what came. Of the checkout npm sees the addresses in its `.npmrc` ([`Npmrc`]) and nothing
-//! else. No script of a package is run, and what is made for other platforms stays out. Each package is unpacked
-//! once, whatever project asks for it.
+//! The user's own npm and its configuration say how registries are reached. The `integrity` of the lockfile
+//! decides whether what came is accepted. Of the checkout npm sees only the addresses in its `.npmrc`
+//! ([`Npmrc`]). No script of a package is run, and packages for other platforms are not fetched. Each package
+//! is unpacked once, however many projects ask for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cache::{Digest, DiskStore, Entry, Tree};
+use cache::{Digest, Entry, Tree};
 use engine::{Action, Artifact, Builtin, BuiltinContext, BuiltinError, Label, Source};
 
 use super::lock::Needs;
 use super::package::Package;
 use crate::bounded;
-use crate::environment::NPM;
-use crate::plan::{Clients, PlanError, Planner};
-use crate::toolchain::source::npm::{Integrity, Npm, Npmrc, Placed, Spec, Tarballs};
-use crate::toolchain::unpack::npm_package;
+use crate::package::environment::NPM;
+use crate::package::npm::{Integrity, Npm, Npmrc, Placed, Spec, Tarballs};
+use crate::package::unpack::npm_package;
+use crate::package::{Registries, Shelf, Sorted};
+use crate::planner::{PlanError, Planner};
 
-/// Where modules look for packages: in the first of the folders above them that has it.
+/// The folder in which modules look for packages: that of the nearest folder above them.
 pub(super) const MODULES: &str = "node_modules";
 
-/// npm's configuration for a project.
+/// The file with npm's configuration for a project.
 const NPMRC: &str = ".npmrc";
 
-/// The action that fetches packages. Output: [`MODULES`].
+/// The shelf of unpacked packages, by their integrity.
+const SHELF: Shelf = Shelf::new("npm-package 1");
+
+/// The action that fetches packages. It has no inputs; its output is [`MODULES`].
 struct FetchPackages {
     packages: Vec<Placed>,
     /// The folder of the checkout whose `.npmrc` has addresses of registries.
     folder: PathBuf,
-    clients: Arc<Clients>,
+    registries: Arc<Registries>,
 }
 
-/// Why packages could not be had.
+/// An error for which the packages could not be fetched.
 #[derive(Debug, thiserror::Error)]
 enum FetchError {
     #[error("package {0} is not on this machine, and this build is offline")]
@@ -48,10 +51,10 @@ enum FetchError {
          with RUN_FETCH_VARIABLES",
         .left_out.join("`, `")
     )]
-    LeftOut { left_out: Vec<String>, source: crate::toolchain::NpmError },
+    LeftOut { left_out: Vec<String>, source: crate::package::NpmError },
 }
 
-/// Plans fetching what `package` needs; `None` if that is nothing.
+/// Plans the action that fetches what `package` needs; `None` if that is nothing.
 pub(super) fn packages(
     planner: &mut Planner<'_>,
     package: &Package,
@@ -67,7 +70,7 @@ pub(super) fn packages(
         let fetch = FetchPackages {
             packages: needs.packages.clone(),
             folder: needs.folder.on_disk(planner.project()),
-            clients: planner.clients(),
+            registries: planner.registries(),
         };
         let owner = if folder.is_root() { "npm".to_owned() } else { format!("npm {folder}") };
         let label = Label::new(owner, if typed { "fetch with types" } else { "fetch" });
@@ -76,27 +79,22 @@ pub(super) fn packages(
     Ok(Some(Source::output(action, MODULES)))
 }
 
-/// Whether a package that a project is developed with is there for the type checker alone. The
-/// rest, such as test runners, has no part in a build.
+/// Returns true if a devDependency serves the type checker alone. The others, such as test runners, have no
+/// part in a build.
 pub(super) fn has_types_only(name: &str) -> bool {
     name.starts_with("@types/") || name.starts_with("@tsconfig/")
 }
 
 impl FetchPackages {
-    /// The trees of all packages, by their integrity.
+    /// Returns the trees of all packages, by their integrity.
     fn trees(&self, cx: &BuiltinContext) -> Result<BTreeMap<Integrity, Digest>, BuiltinError> {
-        let mut trees = BTreeMap::new();
-        let mut absent = BTreeMap::new();
-        for Placed { spec, integrity, .. } in &self.packages {
-            match unpacked(cx.store(), integrity)? {
-                Some(tree) => {
-                    trees.insert(integrity.clone(), tree);
-                }
-                None => {
-                    absent.insert(integrity, spec);
-                }
-            }
-        }
+        let Sorted { here, absent } =
+            SHELF.sort(cx.store(), &self.packages, |placed| placed.integrity.to_string())?;
+        let here = here.into_iter().map(|(placed, tree)| (placed.integrity.clone(), tree));
+        let mut trees: BTreeMap<Integrity, Digest> = here.collect();
+        // The same package may stand in several places, and is fetched once.
+        let absent: BTreeMap<&Integrity, &Spec> =
+            absent.into_iter().map(|placed| (&placed.integrity, &placed.spec)).collect();
         if !absent.is_empty() {
             let tarballs = self.download(cx, absent.values().copied().cloned().collect())?;
             let total = absent.len();
@@ -117,7 +115,7 @@ impl FetchPackages {
         specs: BTreeSet<Spec>,
     ) -> Result<Tarballs, BuiltinError> {
         let specs = Vec::from_iter(specs);
-        if self.clients.offline {
+        if self.registries.network.offline {
             return Err(BuiltinError::failed(&FetchError::Offline(specs[0].clone())));
         }
         cx.status("npm cache add");
@@ -126,8 +124,8 @@ impl FetchPackages {
         let file = scratch.path().join(NPMRC);
         std::fs::write(&file, &npmrc.text).map_err(|source| local(file, source))?;
         let npm = Npm {
-            program: OsStr::new("npm"),
-            variables: self.clients.for_client_and_lent(NPM),
+            program: &self.registries.programs.npm,
+            variables: self.registries.for_client_and_lent(NPM),
             prefix: scratch.path(),
             cancelled: &|| cx.cancelled(),
         };
@@ -144,10 +142,10 @@ impl FetchPackages {
         })
     }
 
-    /// What may pass of the checkout's own configuration.
+    /// Returns the part of the checkout's configuration that npm may see.
     fn npmrc(&self) -> Result<Npmrc, BuiltinError> {
         let path = self.folder.join(NPMRC);
-        let is_lent = |name: &str| self.clients.is_lent(name);
+        let is_lent = |name: &str| self.registries.is_lent(name);
         match bounded::read_text(&path) {
             Ok(text) => Ok(Npmrc::new(&text, &is_lent)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Npmrc::default()),
@@ -175,14 +173,14 @@ impl Builtin for FetchPackages {
     }
 
     fn needs_network(&self) -> bool {
-        // Offline, it still runs: the packages may all be here.
-        !self.clients.offline
+        // An offline build runs it all the same, because the packages may all be in the store.
+        !self.registries.network.offline
     }
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
         let trees = self.trees(cx)?;
         let mut modules = Tree::default();
-        // In the order of the lockfile a package comes before those that lie in it.
+        // The lockfile's order puts a package before those that stand inside it.
         for Placed { place, integrity, .. } in &self.packages {
             let digest = trees[integrity];
             let tree = cx.store().tree(&digest)?.ok_or(BuiltinError::Missing(digest))?;
@@ -193,13 +191,13 @@ impl Builtin for FetchPackages {
     }
 }
 
-/// Puts the package at `place`, such as `node_modules/a/node_modules/b`, below `node_modules`.
+/// Inserts a package at `place`, such as `node_modules/a/node_modules/b`, into the tree of `node_modules`.
 fn insert(modules: &mut Tree, place: &str, package: Tree) -> Result<(), cache::TreeError> {
     let below = place.strip_prefix(MODULES).map_or(place, |rest| rest.trim_start_matches('/'));
     modules.insert(below, Entry::Directory(package))
 }
 
-fn judged(error: &crate::toolchain::NpmError) -> BuiltinError {
+fn judged(error: &crate::package::NpmError) -> BuiltinError {
     if error.is_cancelled() {
         return BuiltinError::Cancelled;
     }
@@ -207,19 +205,6 @@ fn judged(error: &crate::toolchain::NpmError) -> BuiltinError {
         true => BuiltinError::mismatch(error),
         false => BuiltinError::infrastructure(error),
     }
-}
-
-/// The key under which the store remembers the tree of a package.
-fn memo_key(store: &DiskStore, integrity: &Integrity) -> Digest {
-    Digest::of(store.function(), format!("npm-package 1 {integrity}").as_bytes())
-}
-
-fn unpacked(store: &DiskStore, integrity: &Integrity) -> Result<Option<Digest>, BuiltinError> {
-    let Some(tree) = crate::memo::tree(store, &memo_key(store, integrity))? else {
-        return Ok(None);
-    };
-    // A tree that lost blobs is unpacked again.
-    Ok(store.contains_tree(&tree)?.then_some(tree))
 }
 
 fn unpack(
@@ -231,9 +216,9 @@ fn unpack(
     let store = cx.store();
     let bytes = tarballs.get(spec, integrity).map_err(|error| judged(&error))?;
     let tree = npm_package(store, &bytes, &|| cx.cancelled())
-        .map_err(|error| BuiltinError::failed(&error))?;
+        .map_err(|error| error.ends(|error| BuiltinError::failed(&error)))?;
     let digest = store.put_tree(&tree)?;
-    crate::memo::remember_tree(store, &memo_key(store, integrity), &digest)?;
+    SHELF.keep(store, &integrity.to_string(), digest)?;
     Ok(digest)
 }
 

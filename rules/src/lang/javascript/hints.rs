@@ -1,35 +1,58 @@
-//! What esbuild, tsc and jco say, in the project's terms.
+//! Hints about failures of esbuild, tsc and jco, in terms of the project.
+//!
+//! This file knows the wording of these tools' messages, and what they can't know of components. It knows
+//! nothing of planning.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use crate::lang::ToolOutput;
+use super::alias::{self, Alias};
+use crate::lang::rule::ToolOutput;
 use crate::path::ProjectPath;
 
-/// What the tools of JavaScript and TypeScript can't know of components.
+/// Returns hints about the messages in `output`. The files that a tool may have looked for are added to its
+/// text.
 pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
-    let unresolved = unresolved(&output.text);
-    let mut hints: BTreeSet<&str> =
-        unresolved.iter().filter_map(|missing| missing.explained(&output.text)).collect();
-    hints.extend(KNOWN.iter().filter(|(signs, _)| output.has(signs)).map(|(_, hint)| *hint));
-    let looked_for: Vec<String> = unresolved.iter().flat_map(candidates).collect();
+    let mut hints: BTreeSet<String> = BTreeSet::new();
+    let mut looked_for = Vec::new();
+    for missing in unresolved(&output.text) {
+        let alias = output.project.and_then(|project| missing.alias(project));
+        match &alias {
+            Some(alias) => hints.extend(missing.outside(alias)),
+            None => hints.extend(missing.explained(&output.text).map(str::to_owned)),
+        }
+        looked_for.extend(candidates(&missing, alias.as_ref()));
+    }
+    let known = KNOWN.iter().filter(|(signs, _)| output.has(signs));
+    hints.extend(known.map(|(_, hint)| (*hint).to_owned()));
     if !looked_for.is_empty() {
-        // In these words, files that the project has and the action does not see are found.
+        // Other code searches the output for such lines and tells of files that the project has but the
+        // action does not see.
         output.text.push_str(&format!("\ncannot find {}\n", looked_for.join(" ")));
     }
-    hints.into_iter().map(str::to_owned).collect()
+    hints.into_iter().collect()
 }
 
-/// What is said, and what to do about it.
-const KNOWN: [(&[&str], &str); 5] = [
+/// The texts by which a known failure is recognised, and the hint for it.
+const KNOWN: [(&[&str], &str); 6] = [
     (
         &["Error loading module \"http"],
         "nothing is downloaded while a component is made: a module is a file of the project or of a \
          package in package-lock.json",
     ),
     (
+        &[
+            "calls what is there only when the component runs",
+            "can only be used during request handling, not during initialization",
+            "bad_optional_access was thrown",
+        ],
+        "the top level runs once, while the component is made, without what its world imports, random numbers, timers and \
+         requests among it: do in a function what has to be done in each run",
+    ),
+    (
         &["error TS7016"],
-        "of devDependencies only `@types/*` and `@tsconfig/*` are there: a package that the sources \
-         import belongs to `dependencies`",
+        "a package without types of its own has them in `@types/NAME`, if `npm install --package-lock-only --save-dev \
+         @types/NAME` finds that; else `declare module \"NAME\";` in a file `types.d.ts` of the package makes it `any`",
     ),
     (&["fits-world.ts"], "what `source` exports has other types than its WIT world asks for"),
     (
@@ -55,12 +78,13 @@ const OF_NODE: &str =
 #[derive(Debug, PartialEq, Eq)]
 struct Unresolved<'a> {
     name: &'a str,
-    /// The file that imports it, as the tool calls it.
+    /// The file that imports it, by the path in the tool's message.
     importer: Option<&'a str>,
 }
 
-/// The modules that esbuild (`Could not resolve "NAME"`, and below it `FILE:1:2:`) and tsc (`FILE:1:2 - error TS2307:
-/// Cannot find module 'NAME'`, and `types` of a configuration) did not find.
+/// Returns the modules that esbuild and tsc did not find. esbuild writes `Could not resolve "NAME"` and below
+/// it `FILE:1:2:`. tsc writes `FILE:1:2 - error TS2307: Cannot find module 'NAME'`, and error TS2688 for
+/// `types` of a configuration.
 fn unresolved(text: &str) -> Vec<Unresolved<'_>> {
     let lines: Vec<&str> = text.lines().collect();
     let mut found = Vec::new();
@@ -75,7 +99,7 @@ fn unresolved(text: &str) -> Vec<Unresolved<'_>> {
         } else if let Some((_, message)) = line.split_once("error TS2688")
             && let Some(name) = between(message, "type definition file for '", '\'')
         {
-            // The configuration that asks for it stands below.
+            // The configuration that names it stands in a line below.
             let places = lines[at + 1..].iter().filter_map(|line| line.split_once(" - "));
             found.push(Unresolved {
                 name,
@@ -90,7 +114,7 @@ fn between<'a>(line: &'a str, before: &str, after: char) -> Option<&'a str> {
     line.split_once(before)?.1.split_once(after).map(|(name, _)| name)
 }
 
-/// The file of `FILE:1:2:`.
+/// Returns the file of a place like `FILE:1:2:`.
 fn file(place: &str) -> Option<&str> {
     let place = place.trim().trim_end_matches(':');
     let mut parts = place.rsplitn(3, ':');
@@ -99,12 +123,28 @@ fn file(place: &str) -> Option<&str> {
 }
 
 impl Unresolved<'_> {
-    /// Whether it is a file, and no package.
+    /// Returns true if the name is a path to a file and not the name of a package.
     fn is_file(&self) -> bool {
         self.name.starts_with(['.', '/'])
     }
 
-    /// What there is to say about a module that is no file. `text` is all that the tool wrote.
+    /// Returns what the name stands for by a configuration of the project, if it is such an alias.
+    fn alias(&self, project: &Path) -> Option<Alias> {
+        let importer = ProjectPath::parse(self.importer?).ok()?;
+        (!self.is_file()).then(|| alias::find(project, &importer, self.name)).flatten()
+    }
+
+    /// Returns the hint for an alias that leads to files outside of the project.
+    fn outside(&self, alias: &Alias) -> Option<String> {
+        let path = alias.outside.first()?;
+        let (name, configuration) = (self.name, &alias.configuration);
+        Some(format!(
+            "by {configuration}, `{name}` is `{path}`, outside of the project, where no build looks: put a copy of it into \
+             the project, and name that in `paths`"
+        ))
+    }
+
+    /// Returns the hint for a module that is not a file. `text` is all that the tool wrote.
     fn explained(&self, text: &str) -> Option<&'static str> {
         let of_node = format!(
             "The package \"{}\" wasn't found on the file system but is built into node",
@@ -117,28 +157,28 @@ impl Unresolved<'_> {
                 "a module imports an interface under the name that the WIT world has for it, with its version",
             ),
             _ => Some(
-                "packages come from package-lock.json: add one with `npm install --package-lock-only NAME`; \
-                 of devDependencies only `@types/*` and `@tsconfig/*` are there",
+                "packages come from package-lock.json: add one with `npm install --package-lock-only NAME` in the folder \
+                 of package.json; of devDependencies only `@types/*` and `@tsconfig/*` are there",
             ),
         }
     }
 }
 
-/// The files that a module may be, as absolute paths of the action.
-fn candidates(unresolved: &Unresolved<'_>) -> Vec<String> {
+/// Returns the paths at which the action may have looked for the module.
+fn candidates(unresolved: &Unresolved<'_>, alias: Option<&Alias>) -> Vec<String> {
     const ENDINGS: [&str; 8] = ["", ".ts", ".tsx", ".mts", ".js", ".mjs", "/index.ts", "/index.js"];
-    let Some(importer) = unresolved.importer.filter(|_| unresolved.is_file()) else {
-        return Vec::new();
+    let relative = || {
+        let importer = unresolved.importer.filter(|_| unresolved.is_file())?;
+        ProjectPath::parse(importer).ok()?.parent().resolve(unresolved.name).ok()
     };
-    let Ok(folder) = ProjectPath::parse(importer).map(|importer| importer.parent()) else {
-        return Vec::new();
-    };
-    let Ok(path) = folder.resolve(unresolved.name) else { return Vec::new() };
-    let mut candidates: Vec<String> =
-        ENDINGS.iter().map(|ending| format!("/src/{path}{ending}")).collect();
-    // A module in TypeScript may be imported by the name of what it is compiled to.
-    if let Some(stem) = path.as_str().strip_suffix("js") {
-        candidates.push(format!("/src/{stem}ts"));
+    let paths = alias.map_or_else(|| relative().into_iter().collect(), |alias| alias.files.clone());
+    let mut candidates = Vec::new();
+    for path in paths {
+        candidates.extend(ENDINGS.iter().map(|ending| format!("/src/{path}{ending}")));
+        // A TypeScript module may be imported by the name of the JavaScript file that it is compiled to.
+        if let Some(stem) = path.as_str().strip_suffix("js") {
+            candidates.push(format!("/src/{stem}ts"));
+        }
     }
     candidates
 }
@@ -148,7 +188,7 @@ mod tests {
     use super::*;
 
     fn told(text: &str) -> (Vec<String>, String) {
-        let mut output = ToolOutput { text: text.to_owned(), command: None };
+        let mut output = ToolOutput::of(text, None);
         let hints = hints(&mut output);
         (hints, output.text)
     }
@@ -160,12 +200,14 @@ mod tests {
             assert!(got.len() == 1 && got[0].contains(expect), "{text}: {got:?}");
         };
         check("Error loading module \"https://192.0.2.1/a.js\"", "nothing is downloaded");
+        check("the top level calls what is there only when the component runs", "do in a function");
+        check("bad_optional_access was thrown in -fno-exceptions mode", "do in a function");
         check("[ERROR] Could not resolve \"node:fs\"", "modules of Node.js");
         let built_in = "The package \"fs\" wasn't found on the file system but is built into node.";
         check(&format!("[ERROR] Could not resolve \"fs\"\n{built_in}"), "modules of Node.js");
         check("[ERROR] Could not resolve \"wasi:cli/stdout\"", "the WIT world has for it");
         check("[ERROR] Could not resolve \"slugify\"", "package-lock.json");
-        check("a.ts:1:8 - error TS7016: Could not find a declaration file", "@types/*");
+        check("a.ts:1:8 - error TS7016: Could not find a declaration file", "@types/NAME");
         check("a.ts:1:8 - error TS2307: Cannot find module 'zod' or its", "package-lock.json");
         check("error TS2688: Cannot find type definition file for 'node'.", "`@types/*`");
         check("../types/fits-world.ts:6:11 - error TS1360: Type", "its WIT world asks for");

@@ -1,8 +1,9 @@
-//! What package-lock.json has for a package: those to fetch, and those that are folders of the project.
+//! The part of package-lock.json that one package needs: packages to fetch, and folders of the project.
 //!
-//! npm keeps one lockfile for all packages of a workspace, at its root, and links each of them into `node_modules`; so
-//! it does with a dependency by `file:`. A link is no package to fetch: its folder is part of the sources, and a link
-//! to it lies in their tree. Node looks packages up from the folder that a link leads to, and so do esbuild and tsc.
+//! npm keeps one lockfile for all packages of a workspace, at its root, and links each of them into
+//! `node_modules`. It does the same for a dependency by `file:`. A link is not a package to fetch: the folder
+//! that it leads to is part of the sources, and so is the link. Node, esbuild and tsc look packages up from
+//! the folder that a link leads to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,38 +12,39 @@ use cache::{Digest, Entry, Tree};
 use globset::GlobBuilder;
 use serde::Deserialize;
 
-use super::NpmError;
+use super::error::NpmError;
 use super::fetch::MODULES;
 use super::package::{self, LOCKFILE, MANIFEST, Package};
 use crate::bounded;
-use crate::lang::SourceTreeError;
+use crate::package::npm::{Dependencies, PackageLock, Placed};
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
-use crate::toolchain::source::npm::{Dependencies, PackageLock, Placed};
+use crate::planner::{PlanError, Planner, SourceTreeError};
 
-/// Where in `node_modules` that packages lie which a folder below the lockfile has for itself.
+/// The folder in `node_modules` for packages that a folder below the lockfile has in a `node_modules` of its
+/// own.
 const FOLDERS: &str = ".folders";
 
-/// What a package of the project needs.
+/// The packages that a package of the project needs.
 #[derive(Debug, Default)]
 pub(super) struct Needs {
     /// The folder of the lockfile.
     pub(super) folder: ProjectPath,
-    /// What is to be fetched, each with its place in the folder that is fetched: `node_modules/a`.
+    /// The packages to fetch. The place of each is its path in the fetched folder, such as `node_modules/a`.
     pub(super) packages: Vec<Placed>,
-    /// Packages of the project that it needs.
+    /// The packages of the project that it needs.
     pub(super) linked: BTreeSet<Package>,
-    /// Links in the sources: their folder, `packages/app/node_modules` → name → target.
+    /// The links in the sources: the target of each, by its folder, such as `packages/app/node_modules`, and
+    /// its name.
     links: BTreeMap<ProjectPath, BTreeMap<String, String>>,
 }
 
-/// As much of a package.json as tells the root of a workspace.
+/// The part of a package.json by which the root of a workspace is known.
 #[derive(Deserialize)]
 struct WorkspaceRoot {
     workspaces: Option<Workspaces>,
 }
 
-/// The patterns for the folders of a workspace's packages, in either form that npm knows.
+/// The patterns for the folders of a workspace's packages, in either form that npm accepts.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Workspaces {
@@ -51,7 +53,8 @@ enum Workspaces {
 }
 
 impl Needs {
-    /// What `package` needs by its lockfile. Of what it is developed with, that is what `develops` picks.
+    /// Reads what `package` needs from its lockfile. Of its devDependencies it takes those that `develops`
+    /// picks.
     pub(super) fn of(
         planner: &Planner<'_>,
         package: &Package,
@@ -92,7 +95,8 @@ impl Needs {
         Ok(needs)
     }
 
-    /// A package that is fetched. What a folder has for itself lies apart, and a link to it in that folder.
+    /// Adds a package to fetch. If it belongs to the `node_modules` of a folder below the lockfile, it is
+    /// placed in [`FOLDERS`], and a link in that `node_modules` leads to it.
     fn install(&mut self, placed: Placed) -> Result<(), PlanError> {
         let Some((folder, inside)) = placed.place.split_once(&format!("/{MODULES}/")) else {
             self.packages.push(placed);
@@ -105,7 +109,8 @@ impl Needs {
         let modules = self.folder.resolve(folder)?.join(MODULES);
         let place = format!("{MODULES}/{FOLDERS}/{modules}/{inside}");
         if !inside.contains(&format!("/{MODULES}/")) {
-            // From the folder of the link up to the one that has the sources and `node_modules`.
+            // The link leads up from its own folder to the one that holds the sources and `node_modules`, and
+            // down.
             let depth = 1 + modules.parts().count() + inside.matches('/').count();
             let target = format!("{}{place}", "../".repeat(depth));
             self.links.entry(modules).or_default().insert(inside.to_owned(), target);
@@ -114,7 +119,7 @@ impl Needs {
         Ok(())
     }
 
-    /// A package of the project, which is linked to.
+    /// Adds a link to a package of the project and returns that package. The error says why it can't be.
     fn link(&mut self, place: &str, target: &str) -> Result<Package, String> {
         let leaves = |_| format!("`{place}` is a link out of the project, to `{target}`");
         let folder = self.folder.resolve(target).map_err(leaves)?;
@@ -131,7 +136,7 @@ impl Needs {
         Ok(Package { folder, has_manifest: true })
     }
 
-    /// The folders of links that belong into the sources.
+    /// Stores the folders of links, which belong into the tree of sources, and returns the digest of each.
     pub(super) fn link_folders(
         &self,
         planner: &Planner<'_>,
@@ -149,7 +154,8 @@ impl Needs {
     }
 }
 
-/// The lockfile of a package with its folder: beside it, or the nearest one above that was made for it as well.
+/// Returns the lockfile of a package and its folder: the one beside the package, or else the nearest one
+/// above it that covers the package.
 fn lockfile(
     planner: &Planner<'_>,
     package: &Package,
@@ -167,7 +173,8 @@ fn lockfile(
     Ok(None)
 }
 
-/// A package that needs a lockfile has none: which one that is, its own or that of the workspace above.
+/// Returns the error for a package without the lockfile that it needs. The error names the lockfile to make:
+/// the package's own, or that of a workspace above it.
 fn no_lockfile(planner: &Planner<'_>, package: &Package) -> Result<NpmError, NpmError> {
     let project = planner.project();
     let manifest = package.manifest();
@@ -183,8 +190,8 @@ fn no_lockfile(planner: &Planner<'_>, package: &Package) -> Result<NpmError, Npm
     })
 }
 
-/// The folder of the workspace that a package belongs to and that the project is only a part of. A manifest there that
-/// can't be read is none of ours.
+/// Returns the root of a workspace that the package belongs to and that lies above the project. A manifest
+/// there that can't be read is ignored, because it is not part of the project.
 fn workspace_around(project: &Path, package: &Package) -> Option<PathBuf> {
     let folder = package.folder.on_disk(project);
     let is_root = |above: &&Path| {
@@ -197,7 +204,7 @@ fn workspace_around(project: &Path, package: &Package) -> Option<PathBuf> {
 }
 
 impl WorkspaceRoot {
-    /// Whether the package in a folder, as seen from the root, is one of the workspace.
+    /// Returns true if the package in `folder`, relative to the root, is one of the workspace.
     fn has(&self, folder: &str) -> bool {
         let patterns = match &self.workspaces {
             Some(Workspaces::Patterns(patterns) | Workspaces::Packages { packages: patterns }) => {
@@ -213,7 +220,7 @@ impl WorkspaceRoot {
     }
 }
 
-/// A folder as it is seen from one above it.
+/// Returns the path of a folder relative to one above it.
 fn below<'a>(above: &ProjectPath, folder: &'a ProjectPath) -> &'a str {
     let rest = folder.as_str().strip_prefix(above.as_str()).unwrap_or(folder.as_str());
     rest.trim_start_matches('/')
@@ -285,7 +292,7 @@ mod tests {
     fn what_a_folder_has_for_itself_lies_apart() {
         let check = |place: &str, expect: &str, link: Option<[&str; 3]>| {
             let integrity = "sha256-15Z3GIaH57MrQ96dI2Wh/4rm8anj1JRxm+VCOU2Z990=".parse().unwrap();
-            let spec = crate::toolchain::source::npm::Spec::new("a", "1.0.0").unwrap();
+            let spec = crate::package::npm::Spec::new("a", "1.0.0").unwrap();
             let mut needs = needs("web");
             needs.install(Placed { place: place.to_owned(), spec, integrity }).unwrap();
             assert_eq!(needs.packages[0].place, expect);

@@ -1,52 +1,51 @@
-//! The npm package around a source file: which files belong to it, what it depends on.
+//! The npm package around a source file: which files belong to it.
 //!
-//! The package is the folder of the nearest package.json, beside the source or above it; without one that of the nearest
-//! tsconfig.json, whose paths start there; without either it is the source's own folder. A folder with a package.json of its own is another package: of those, the ones that
-//! the package depends on are seen as well.
+//! The package is the folder of the nearest package.json, beside the source or above it. Without one it is
+//! the folder of the nearest tsconfig.json, because the paths in that start there; without either it is the
+//! source's own folder. A folder below it that has a package.json of its own is another package. Of such
+//! packages, actions see those that the package depends on. Which these are is known to [`super::lock`].
 
-use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::NpmError;
+use super::error::NpmError;
 use super::lock::Needs;
 use crate::bounded;
-use crate::lang::Request;
-use crate::lang::source_tree::{SourceTree, Without};
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
+use crate::planner::source_tree::{SourceTree, Without};
+use crate::planner::{PlanError, Planner, Request};
 
 pub(super) const MANIFEST: &str = "package.json";
 pub(super) const LOCKFILE: &str = "package-lock.json";
-const TSCONFIG: &str = "tsconfig.json";
+pub(super) const TSCONFIG: &str = "tsconfig.json";
 
-/// What modules are made of, and what they import without further ado.
+/// The endings of modules, and of the data files that modules import without a loader.
 const EXTENSIONS: [&str; 9] =
     [".cjs", ".cts", ".js", ".json", ".jsx", ".mjs", ".mts", ".ts", ".tsx"];
 
 /// A package of the project.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Package {
-    /// Its folder.
+    /// The package's folder.
     pub(super) folder: ProjectPath,
-    /// Whether there is a package.json in it.
+    /// True if the folder has a package.json.
     pub(super) has_manifest: bool,
 }
 
 /// The files of a package.
 #[derive(Clone, Debug)]
 pub(super) struct PackageSources {
-    /// All of them, at the project's own paths.
+    /// All files, at their paths in the project.
     pub(super) tree: SourceTree,
-    /// Those that only declare types for all modules.
+    /// The `.d.ts` files, which declare types for all modules.
     pub(super) declarations: Vec<ProjectPath>,
-    /// The nearest tsconfig.json.
+    /// The nearest tsconfig.json at or above the component's source.
     pub(super) tsconfig: Option<ProjectPath>,
 }
 
 impl Package {
-    /// The package that `source` belongs to.
+    /// Finds the package that `source` belongs to.
     pub(super) fn discover(project: &Path, source: &ProjectPath) -> Self {
         let nearest = |name: &str| {
             source.ancestors().find(|folder| folder.join(name).on_disk(project).is_file())
@@ -64,8 +63,8 @@ impl Package {
         self.folder.join(MANIFEST)
     }
 
-    /// Lists the package's files, those of the packages of the project that it needs, and the TypeScript configuration
-    /// above it.
+    /// Lists the package's files, those of the packages of the project that it needs, and the TypeScript
+    /// configurations above it.
     pub(super) fn sources(
         &self,
         planner: &Planner<'_>,
@@ -104,7 +103,7 @@ fn is_module(path: &ProjectPath) -> bool {
     name != LOCKFILE && EXTENSIONS.iter().any(|extension| name.ends_with(extension))
 }
 
-/// The files in `folder` that a tsconfig.json below it may extend.
+/// Returns the configurations in `folder` that a tsconfig.json below it may extend.
 fn configurations(project: &Path, folder: &ProjectPath) -> Result<Vec<ProjectPath>, NpmError> {
     let failed = |source| NpmError::Read { path: folder.clone(), source };
     let mut found = Vec::new();
@@ -119,7 +118,7 @@ fn configurations(project: &Path, folder: &ProjectPath) -> Result<Vec<ProjectPat
     Ok(found)
 }
 
-/// Reads a JSON file of the project; `None` if it is not there.
+/// Reads a JSON file of the project. `None` if there is no such file.
 pub(super) fn read<T: DeserializeOwned>(
     project: &Path,
     path: &ProjectPath,
@@ -129,13 +128,10 @@ pub(super) fn read<T: DeserializeOwned>(
     parsed.map(Some).map_err(|source| NpmError::Parse { path: path.clone(), source })
 }
 
-/// Reads a text file of the project; `None` if it is not there.
+/// Reads a text file of the project. `None` if there is no such file.
 pub(super) fn read_text(project: &Path, path: &ProjectPath) -> Result<Option<String>, NpmError> {
-    match bounded::read_text(&path.on_disk(project)) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(NpmError::Read { path: path.clone(), source }),
-    }
+    bounded::read_text_if_there(&path.on_disk(project))
+        .map_err(|source| NpmError::Read { path: path.clone(), source })
 }
 
 #[cfg(test)]

@@ -1,42 +1,73 @@
-//! A tsconfig.json, applied to the files of a component and to nothing else.
+//! Applies a tsconfig.json to the files of a component and to nothing else.
 //!
-//! The text stays what the user wrote, line by line, and lies where it lay: so tsc says what is wrong with it in the
-//! user's own file and line, and resolves paths from there. What is ours comes after it, in front of the last brace: of a
-//! key that is there twice, the second counts. Options of ours are given to tsc as arguments instead, which go before
-//! the file.
+//! The text stays what the user wrote, line by line, at its own path. So tsc reports errors in the user's own
+//! file and line, and resolves paths from there. Our keys are added at the end, before the last brace: if a
+//! key occurs twice, the second counts. Our compiler options are given to tsc as arguments instead, which
+//! override the file.
 
 use serde_json::json;
 
-/// The configuration `text`, for `files`; `None` if it has no object, which is for tsc to say.
+/// Returns the configuration `text`, restricted to `files`. `None` if the text has no object, which tsc will
+/// report.
 pub(super) fn applied(text: &str, files: &[String]) -> Option<String> {
     let outline = Outline::of(text);
     let end = outline.end?;
     let mut result = text[..end].to_owned();
     if outline.needs_comma {
-        // Not behind a comment, which may end with its line.
+        // The comma goes right after the last token, because a comment after that may end only with its line.
         result.insert(outline.last?, ',');
     }
     let ours = json!({ "files": files, "include": [], "references": [] }).to_string();
-    // On a line of its own, as tsc shows the line that it complains about.
+    // Our keys get a line of their own, because tsc shows the line that it complains about.
     result.push('\n');
     result.push_str(&ours[1..ours.len() - 1]);
     result.push_str(&text[end..]);
     Some(result)
 }
 
-/// What of the text has to be known to add to it.
+/// Returns the text as JSON that every parser reads: without comments and trailing commas.
+pub(super) fn plain(text: &str) -> String {
+    let text = text.trim_start_matches('\u{feff}');
+    let bytes = text.as_bytes();
+    let mut result = String::new();
+    // True if a comma was left out and may turn out to be needed.
+    let (mut comma, mut at) = (false, 0);
+    while at < bytes.len() {
+        let start = at;
+        at = token_end(bytes, at);
+        if is_space(&bytes[start..at]) {
+            result.push(' ');
+            continue;
+        }
+        if comma && !matches!(bytes[start], b'}' | b']') {
+            result.push(',');
+        }
+        comma = bytes[start] == b',';
+        if !comma {
+            // This byte may be the first of a character of several bytes.
+            while !text.is_char_boundary(at) {
+                at += 1;
+            }
+            result.push_str(&text[start..at]);
+        }
+    }
+    result
+}
+
+/// The places in the text that are needed to add to it.
 #[derive(Default)]
 struct Outline {
-    /// The last brace.
+    /// The place of the last brace.
     end: Option<usize>,
-    /// The place behind the last token before it.
+    /// The place after the last token before that brace.
     last: Option<usize>,
-    /// Whether there is an element before it that no comma follows.
+    /// True if an element without a comma after it stands before that brace.
     needs_comma: bool,
 }
 
 impl Outline {
-    /// Reads JSON with comments and commas at the end, as far as that is needed.
+    /// Finds these places in JSON with comments and trailing commas, without parsing more of it than that
+    /// needs.
     fn of(text: &str) -> Self {
         let bytes = text.as_bytes();
         let mut outline = Self::default();
@@ -49,7 +80,7 @@ impl Outline {
             }
             match bytes[start] {
                 b'{' | b'[' => depth += 1,
-                // Only an object ends with what is ours.
+                // Keys can be added to an object only.
                 b'}' if depth == 1 => {
                     outline.end = Some(start);
                     return outline;
@@ -65,7 +96,7 @@ impl Outline {
     }
 }
 
-/// Where the token that starts at `start` ends: a string, a comment, or a byte.
+/// Returns the end of the token that starts at `start`: a string, a comment, or a single byte.
 fn token_end(bytes: &[u8], start: usize) -> usize {
     let rest = &bytes[start..];
     let length = match rest {
@@ -114,6 +145,18 @@ mod tests {
         check("{ \"a\": {} // {\n}", "{ \"a\": {}, // {\nOURS}");
         check("{ /* } */ \"a\": \"}\\\"\" /* } */ }", "{ /* } */ \"a\": \"}\\\"\", /* } */ OURS}");
         check("\u{feff}// {\n{\n}\n// }", "\u{feff}// {\n{\nOURS}\n// }");
+    }
+
+    #[test]
+    fn comments_and_commas_are_left_out() {
+        let check = |text: &str, expect: &str| {
+            let plain: String = plain(text).split(' ').collect();
+            assert_eq!(plain, expect, "{text}");
+        };
+        check("\u{feff}{ // a\n\"a\": [1, /* , */ 2,], }", "{\"a\":[1,2]}");
+        check("{\"//,}\": \"\\\",}\"}", "{\"//,}\":\"\\\",}\"}");
+        check("{ü, 1}", "{ü,1}");
+        check("[1,,]", "[1,]");
     }
 
     #[test]

@@ -1,30 +1,29 @@
-//! What a world imports, and what that means for the JavaScript engine.
+//! The imports of a world, and which features of the JavaScript engine follow from them.
 //!
-//! The engine brings the web's functions along (`console`, `fetch`, `Date`, `crypto`), each built on
-//! interfaces of WASI. Those whose interfaces the world does not import are switched off, or the
-//! component would import more than it was asked to.
+//! The engine brings functions of the web along (`console`, `fetch`, `Date`, `crypto`), each built on
+//! interfaces of WASI. A feature is switched off if the world does not import its interfaces, because the
+//! component would otherwise import more than its world allows.
 
-use cache::Digest;
+use cache::{Digest, Memo};
 use sandbox::Cancel;
 use semver::Version;
 
-use super::NpmError;
-use crate::lang::ComponentWit;
-use crate::memo;
-use crate::plan::{PlanError, Planner};
+use super::error::NpmError;
+use crate::planner::{ComponentWit, PlanError, Planner};
 use crate::wit::{self, ImportsErrand};
-use crate::worker::{self, Errand};
+use crate::worker;
 
-/// The part of a world that decides about actions.
+/// The part of a world that actions depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct World {
-    /// The names of its imports, as a module imports them: `wasi:http/types@0.2.4`, `log`.
+    /// The names of its imports, in the form in which a module imports them: `wasi:http/types@0.2.4`, `log`.
     pub(super) imports: Vec<String>,
-    /// The functions that it imports or exports and that are `async`.
+    /// The names of its imported and exported functions that are `async`.
     async_functions: Vec<String>,
 }
 
-/// The engine was built with a part of this version that is behind a gate in its WIT.
+/// An interface that a world can't import in this version. The engine was built with a part of it that is
+/// behind a feature gate in its WIT, so the two can't be merged.
 const SOCKETS: &str = "wasi:sockets/network@0.2.10";
 
 /// The engine's features, and the interfaces of WASI 0.2 that each is built on.
@@ -36,16 +35,16 @@ const FEATURES: [(&str, &[&str]); 4] = [
 ];
 
 impl World {
-    /// The world of `wit`. Parsed once per content, then remembered.
+    /// Returns the world of `wit`. It is parsed once per content and then remembered as a memo.
     pub(super) fn of(planner: &Planner<'_>, wit: &ComponentWit) -> Result<Self, PlanError> {
         let store = planner.store();
         let text = format!("javascript-world 2 {} {}", wit.tree, wit.world);
         let key = Digest::of(store.function(), text.as_bytes());
-        let lines = match memo::recall(store, &key)? {
-            Some((_, lines)) => lines,
+        let lines = match store.memo(&key) {
+            Some(known) => known.text,
             None => {
                 let lines = Self::read(planner, wit)?;
-                memo::remember(store, &key, &wit.tree, &lines)?;
+                store.put_memo(&key, &Memo { tree: wit.tree, text: lines.clone() })?;
                 lines
             }
         };
@@ -66,16 +65,16 @@ impl World {
     }
 
     fn read(planner: &Planner<'_>, wit: &ComponentWit) -> Result<String, PlanError> {
-        let errand = Errand::Imports(ImportsErrand {
+        let errand = ImportsErrand {
             folder: wit.tree.to_string(),
-            place: wit.place.to_string(),
+            origins: wit.origins.clone(),
             world: wit.world.clone(),
-        });
+        };
         let limits = planner.worker_limits();
         Ok(worker::run(errand, planner.store(), &limits, &Cancel::new())?.text)
     }
 
-    /// Refuses a world that the engine can't have.
+    /// Refuses a world that the engine cannot implement.
     fn check(&self) -> Result<(), NpmError> {
         if self.imports.iter().any(|name| name == SOCKETS) {
             return Err(NpmError::EngineVersion(SOCKETS));
@@ -86,13 +85,13 @@ impl World {
         }
     }
 
-    /// The engine's features that the world has everything for.
+    /// Returns the features that are on: those whose interfaces the world imports.
     pub(super) fn features(&self) -> Vec<&'static str> {
         let on = FEATURES.iter().filter(|(_, interfaces)| self.lacks(interfaces).is_empty());
         on.map(|(feature, _)| *feature).collect()
     }
 
-    /// The engine's features that the world lacks something for, each with the imports to add for it.
+    /// Returns the features that are off, each with the imports that the world would have to add.
     pub(super) fn off(&self) -> Vec<(&'static str, Vec<String>)> {
         let lacking = FEATURES.iter().map(|(feature, interfaces)| {
             let imports = self.lacks(interfaces).into_iter();
@@ -109,7 +108,8 @@ impl World {
         interfaces.iter().copied().filter(|interface| !imported(interface)).collect()
     }
 
-    /// An interface of WASI with the version that the world has of others, or else the newest.
+    /// Returns an interface of WASI with a version: the one that the world's other imports have, or else the
+    /// newest.
     fn versioned(&self, interface: &str) -> String {
         let (_, path) = interface.split_once(':').expect("the interfaces above are WASI's");
         let (package, _) = path.split_once('/').expect("and each is of a package");

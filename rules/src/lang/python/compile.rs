@@ -1,8 +1,8 @@
-//! The actions of a Python component: fetch, compile.
+//! The actions of a Python component: fetch and compile.
 //!
-//! componentize-py starts the interpreter that will be in the component, lets it import the module,
-//! and keeps its memory. So what counts is what was imported by then: folders on the search path
-//! cost nothing, and a component has no files to read later. What functions import is imported at the
+//! componentize-py starts the interpreter that will be in the component, lets it import the module, and keeps
+//! the interpreter's memory. So only what was imported by then counts: folders on the search path cost
+//! nothing, and a component has no files to read later. What functions import is therefore imported at the
 //! end of the module (`late.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,27 +10,36 @@ use std::path::Path;
 
 use engine::{Action, Input, Label, Source};
 
-use super::PythonError;
+use super::error::PythonError;
 use super::fetch::FetchWheels;
 use super::late::{self, Late};
 use super::lock::{self, Lock};
 use super::metadata::Metadata;
 use super::module::{self, Module, PYTHONPATH};
-use crate::lang::source_tree::{SourceTree, Without};
-use crate::lang::{Compiled, LangError, Request, base_environment, deterministic_process};
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
+use crate::planner::source_tree::{SourceTree, Without};
+use crate::planner::{
+    Compiled, LangError, PlanError, Planner, Request, base_environment, deterministic_process,
+    in_action,
+};
 use crate::toolchain::COMPONENTIZE_PY;
 
-/// What runs the tool.
-const ENTRY: &str = include_str!("entry.py");
-/// Where the compile sees it, and the notes that it shows.
+/// The scripts that run componentize-py, by name. The first one is started, and imports the others.
+const SCRIPTS: [(&str, &str); 3] = [
+    (ENTRY_FILE, include_str!("scripts/entry.py")),
+    ("native_code.py", include_str!("scripts/native_code.py")),
+    ("wit_of_packages.py", include_str!("scripts/wit_of_packages.py")),
+];
+/// The folder in which the compile action sees the scripts, and the notes that they show.
 const TOOL: &str = "deps/run";
 const ENTRY_FILE: &str = "entry.py";
 const NOTES_FILE: &str = "notes.txt";
-/// Where the compile sees the metadata of the project's own packages.
+/// A module that is added to those that the interpreter sees, and the folder that it stands in.
+const LATE_IMPORTS: &str = include_str!("scripts/_run_late_imports.py");
+const MODULES: &str = "deps/run-modules";
+/// The folder in which the compile action sees the metadata of the project's own packages.
 const METADATA: &str = "deps/metadata";
-/// Where the compile sees the third-party packages.
+/// The folder in which the compile action sees the third-party packages.
 const PACKAGES: &str = "deps/site-packages";
 
 /// Adds the actions that make `request`'s component.
@@ -53,13 +62,15 @@ pub(crate) fn compile(
         further.iter().map(|folder| format!("/{}", in_action(folder))).collect();
     search.extend(packages.is_some().then(|| format!("/{PACKAGES}")));
     search.extend(metadata.is_some().then(|| format!("/{METADATA}")));
+    search.push(format!("/{MODULES}"));
     let argv = argv(&wit.world, &module.name, search);
     let process = deterministic_process(argv, environment(request), in_action(&module.root));
     let mut action = Action::process(Label::new(request.name, "compile"), process)
         .input(Input::root(image))
         .input(Input::new("src", Source::Tree(sources)))
         .input(Input::new("wit", Source::Tree(wit.tree)))
-        .input(Input::new(TOOL, Source::Tree(tool)));
+        .input(Input::new(TOOL, Source::Tree(tool)))
+        .input(Input::new(MODULES, Source::Tree(added_modules(planner)?)));
     if let Some(packages) = packages {
         action = action.input(Input::new(PACKAGES, packages));
     }
@@ -70,7 +81,7 @@ pub(crate) fn compile(
     Ok(Compiled::new(action, "component.wasm"))
 }
 
-/// Folders of the project that are searched after the module's own.
+/// Returns the folders of the project that are searched after the module's own, each once.
 fn further_folders(
     project: &Path,
     request: &Request<'_>,
@@ -95,24 +106,21 @@ fn argv(world: &str, module: &str, search: Vec<String>) -> Vec<String> {
     start.map(str::to_owned).into_iter().chain(search).collect()
 }
 
-/// Where an action sees a folder of the project.
-fn in_action(folder: &ProjectPath) -> String {
-    if folder.is_root() { "src".to_owned() } else { format!("src/{folder}") }
-}
-
 fn environment(request: &Request<'_>) -> BTreeMap<String, String> {
     let mut env = base_environment();
-    // componentize-py would ask programs of these for more folders to search.
+    // componentize-py would look for programs in `PATH` and ask them for more folders to search.
     env.insert("PATH".to_owned(), "/no/programs".to_owned());
     env.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
     env.insert("PYTHONHASHSEED".to_owned(), "0".to_owned());
     env.extend(request.env.clone());
-    // The user's means the guest; this is where the host finds componentize-py.
+    // The user's `PYTHONPATH` is meant for the guest. This one tells the host's Python where componentize-py
+    // is.
     env.insert(PYTHONPATH.to_owned(), "/usr/lib/componentize-py".to_owned());
     env
 }
 
-/// The Python files of all folders that are searched, and what `inputs` names.
+/// Stores the tree of sources: the Python files of all folders that are searched, and what `inputs` names.
+/// The late imports are appended to the component's module.
 fn sources(
     planner: &mut Planner<'_>,
     request: &Request<'_>,
@@ -129,13 +137,13 @@ fn sources(
     tree.file(request.source.clone());
     request.add_inputs(&mut tree);
     let source = late::text(&project, request.source)?;
-    if let Some(source) = source.and_then(|source| late.appended_to(&source)) {
-        tree.generated(request.source.clone(), source);
+    if let Some(source) = source {
+        tree.generated(request.source.clone(), late.appended_to(&source));
     }
     planner.store_tree(tree)
 }
 
-/// What runs componentize-py, with what it tells the user.
+/// Stores the tree of scripts that run componentize-py, with the notes that they show to the user.
 fn tool(
     planner: &mut Planner<'_>,
     late: Late,
@@ -151,14 +159,24 @@ fn tool(
     let warnings = late.warnings.into_iter().map(|warning| format!("warning: {warning}"));
     let notes: String = left_out.chain(warnings).map(|note| format!("{note}\n")).collect();
     let mut tree = SourceTree::default();
-    tree.generated(ProjectPath::parse(ENTRY_FILE)?, ENTRY);
+    for (name, text) in SCRIPTS {
+        tree.generated(ProjectPath::parse(name)?, text);
+    }
     if !notes.is_empty() {
         tree.generated(ProjectPath::parse(NOTES_FILE)?, notes);
     }
     planner.store_tree(tree)
 }
 
-/// The metadata of the project and of its other packages, as an installer would leave it.
+/// Stores the tree of modules that are added to those that the interpreter sees.
+fn added_modules(planner: &mut Planner<'_>) -> Result<cache::Digest, PlanError> {
+    let mut tree = SourceTree::default();
+    tree.generated(ProjectPath::parse(&format!("{}.py", late::OTHERS))?, LATE_IMPORTS);
+    planner.store_tree(tree)
+}
+
+/// Stores the metadata of the project and of its other packages, as an installer would leave it. `None` if
+/// there is none.
 fn metadata(
     planner: &mut Planner<'_>,
     request: &Request<'_>,
@@ -178,8 +196,8 @@ fn metadata(
     planner.store_tree(tree).map(Some)
 }
 
-/// The folder of third-party packages, if there are any: fetched once for all components that share
-/// a lockfile.
+/// Returns the folder of third-party packages, if there are any. It is fetched once for all components that
+/// share a lockfile.
 fn packages(planner: &mut Planner<'_>, lock: Option<Lock>) -> Result<Option<Source>, PlanError> {
     let Some(lock) = lock.filter(|lock| !lock.packages.is_empty()) else { return Ok(None) };
     let owner = match lock.folder.is_root() {
@@ -187,7 +205,7 @@ fn packages(planner: &mut Planner<'_>, lock: Option<Lock>) -> Result<Option<Sour
         false => format!("python {}", lock.folder),
     };
     let fetch = planner.once(&format!("wheels {}", lock.folder), |planner| {
-        let fetch = FetchWheels::new(lock, planner.project().to_owned(), planner.clients());
+        let fetch = FetchWheels::new(lock, planner.project().to_owned(), planner.registries());
         planner.add(Action::builtin(Label::new(owner, "fetch"), fetch).output(FetchWheels::OUTPUT))
     })?;
     Ok(Some(Source::output(fetch, FetchWheels::OUTPUT)))

@@ -1,9 +1,12 @@
 //! Fetches the wheels that a lockfile pins and lays them out as one folder of packages.
 //!
-//! The user's own pip does the talking, so its index, proxies and credentials just work; the SHA-256s
-//! of the lockfile judge what came. pip is told names, versions and indexes alone: it runs far from the
-//! checkout and builds nothing. Each wheel is unpacked once, whatever project asks for it. Of a wheel only what
-//! can be imported is kept: modules, their data, and `.dist-info`.
+//! The user's own pip fetches them, so its index, proxies and credentials just work. The SHA-256s of the
+//! lockfile decide whether what came is accepted. pip is told only names, versions and indexes; it runs
+//! outside the checkout and builds nothing. Each wheel is unpacked once, however many projects ask for it.
+//!
+//! Only what can be imported is kept of a wheel: modules, their data, and `.dist-info`. If a package has
+//! nothing better than a wheel with native code for Linux, the Python in that wheel is taken, because many
+//! packages can do without the native code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -11,45 +14,47 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cache::{Digest, DigestFunction, DiskStore, Entry, Tree};
+use cache::{Digest, DigestFunction, Entry, Tree};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
 
 use super::guest;
 use super::lock::{IndexOption, Lock, LockedPackage};
-use super::wheel::WheelName;
+use super::wheel::{self, WheelName};
 use crate::bounded::{self, LONGEST_PACKAGE};
-use crate::environment::PIP;
+use crate::package::environment::PIP;
+use crate::package::fetch::pip;
+use crate::package::fetch::pip::Download;
+use crate::package::unpack::importable;
+use crate::package::{ClientError, Registries, Shelf, Sorted};
 use crate::path::ProjectPath;
-use crate::plan::Clients;
-use crate::toolchain::ClientError;
-use crate::toolchain::fetch::pip::{self, Download};
-use crate::toolchain::unpack::importable;
 
-/// The action that fetches wheels. No inputs; output: [`FetchWheels::OUTPUT`], a folder.
+/// The shelf of unpacked wheels. The key is everything that decides which file of a package is fetched.
+const SHELF: Shelf = Shelf::new("python-wheel 1");
+
+/// The action that fetches wheels. It has no inputs; its output [`FetchWheels::OUTPUT`] is a folder.
 pub(super) struct FetchWheels {
     lock: Lock,
-    /// Where the project is: options for pip may name folders of it. Not part of the key, as
-    /// checksums decide what comes.
+    /// The folder of the project, because options for pip may name folders in it. It is not part of the key,
+    /// as the checksums decide what is accepted.
     project: PathBuf,
-    clients: Arc<Clients>,
+    registries: Arc<Registries>,
 }
 
-/// Why packages could not be had.
+/// An error for which the packages could not be fetched.
 #[derive(Debug, thiserror::Error)]
 enum FetchError {
     #[error("`{requirement}` has SHA-256 {found}, but {lock} pins {pinned}")]
     Mismatch { requirement: String, found: String, lock: ProjectPath, pinned: String },
     #[error("`{0}` is not on this machine, and this build is offline")]
     Offline(String),
-    #[error(
-        "pip found no wheel for `{requirement}` that Python in WebAssembly can load: it takes \
-         pure-Python wheels (`py3-none-any`) and those built for WASI"
-    )]
+    #[error("pip found no wheel for `{requirement}` that Python in WebAssembly can load")]
     NoWheel {
         requirement: String,
         #[source]
         source: ClientError,
     },
+    #[error("`{0}` is native code alone: it has no wheel that Python in WebAssembly can load")]
+    NativeAlone(String),
     #[error("pip could not fetch the packages of {lock}")]
     Pip {
         lock: ProjectPath,
@@ -74,26 +79,20 @@ impl FetchWheels {
     /// The name of the output.
     pub(super) const OUTPUT: &'static str = "site-packages";
 
-    pub(super) fn new(lock: Lock, project: PathBuf, clients: Arc<Clients>) -> Self {
-        Self { lock, project, clients }
+    pub(super) fn new(lock: Lock, project: PathBuf, registries: Arc<Registries>) -> Self {
+        Self { lock, project, registries }
     }
 
-    /// The trees of all packages, in the lock's order.
+    /// Returns each package with its unpacked tree, in the lock's order.
     fn trees(&self, cx: &BuiltinContext) -> Result<Vec<(&LockedPackage, Digest)>, BuiltinError> {
-        let mut trees = Vec::new();
-        let mut absent = Vec::new();
-        for package in &self.lock.packages {
-            match unpacked(cx.store(), package)? {
-                Some(tree) => trees.push((package, tree)),
-                None => absent.push(package),
-            }
-        }
+        let Sorted { here: mut trees, absent } =
+            SHELF.sort(cx.store(), &self.lock.packages, LockedPackage::identity)?;
         if let Some(first) = absent.first() {
-            if self.clients.offline {
+            if self.registries.network.offline {
                 return Err(BuiltinError::failed(&FetchError::Offline(first.requirement())));
             }
             let scratch = cx.store().scratch()?;
-            self.run_pip(cx, &absent, scratch.path())?;
+            self.download(cx, &absent, scratch.path())?;
             let files = wheels(scratch.path())?;
             for package in absent {
                 cx.status(format!("unpacking {}", package.requirement()));
@@ -104,39 +103,71 @@ impl FetchWheels {
         Ok(trees)
     }
 
-    fn run_pip(
+    /// Downloads the wheels of `absent` packages. Packages without a wheel that can be loaded come last, with
+    /// a wheel for Linux. pip names one such package at a time, so it is run again without each that it
+    /// names.
+    fn download(
         &self,
         cx: &BuiltinContext,
         absent: &[&LockedPackage],
         into: &Path,
     ) -> Result<(), BuiltinError> {
+        let (mut foreign, mut loadable): (Vec<_>, Vec<_>) =
+            absent.iter().copied().partition(|package| package.is_foreign());
+        while !loadable.is_empty() {
+            let Err(error) = self.run_pip(cx, &loadable, &[], into)? else { break };
+            match loadable.iter().position(|package| is_without_wheel(&error, package)) {
+                Some(index) => foreign.push(loadable.remove(index)),
+                None => return Err(self.judge(error, &loadable)),
+            }
+        }
+        if !foreign.is_empty() {
+            let run = self.run_pip(cx, &foreign, &wheel::linux(), into)?;
+            run.map_err(|error| self.judge(error, &foreign))?;
+        }
+        Ok(())
+    }
+
+    /// Runs pip for wheels that can be loaded or are for one of the `foreign` platforms. The inner error is
+    /// pip's.
+    fn run_pip(
+        &self,
+        cx: &BuiltinContext,
+        absent: &[&LockedPackage],
+        foreign: &[String],
+        into: &Path,
+    ) -> Result<Result<(), ClientError>, BuiltinError> {
         cx.status("pip download");
         let list = into.join("requirements.txt");
         let read = |error| BuiltinError::infrastructure(&FetchError::Read(error));
         let text = self.requirements(absent).map_err(|error| BuiltinError::failed(&error))?;
         std::fs::write(&list, text).map_err(read)?;
-        let platforms = absent.iter().flat_map(|package| &package.platforms).map(String::as_str);
-        let platforms: BTreeSet<&str> = platforms.chain([guest::PLATFORM, "any"]).collect();
+        let platforms = absent.iter().flat_map(|package| &package.platforms).chain(foreign);
+        let platforms: BTreeSet<&str> =
+            platforms.map(String::as_str).chain([guest::PLATFORM, "any"]).collect();
         let abi = guest::PYTHON_VERSION.replace('.', "");
         let download = Download {
-            python: OsStr::new("python3"),
-            environment: self.clients.for_client_and_lent(PIP),
+            python: &self.registries.programs.python,
+            environment: self.registries.for_client_and_lent(PIP),
             platforms: platforms.into_iter().map(str::to_owned).collect(),
             abis: vec![format!("cp{abi}"), "abi3".to_owned(), "none".to_owned()],
             version: guest::PYTHON_VERSION.to_owned(),
         };
         let what: [OsString; 3] = ["--require-hashes".into(), "-r".into(), list.into_os_string()];
-        download.run(&what, into, &|| cx.cancelled()).map_err(|error| self.judge(error, absent))
+        Ok(download.run(&what, into, &|| cx.cancelled()))
     }
 
-    /// What pip is to download, in its own format.
+    /// Returns the requirements file that tells pip what to download.
     fn requirements(&self, absent: &[&LockedPackage]) -> Result<String, FetchError> {
         let mut text = String::new();
         for IndexOption { name, value } in &self.lock.index {
             self.check_variables(value)?;
-            // pip runs elsewhere, so what is relative to the file is so no more.
+            // A path in the file is relative to the file, but pip reads a copy elsewhere. So it is made
+            // absolute.
             let is_url = value.contains("://") || value.starts_with("file:");
-            let is_folder = *name == "--find-links" && !is_url && !value.starts_with('/');
+            // A variable that the user lends stands for a complete place of the user's.
+            let is_whole = is_url || value.starts_with(['/', '$']);
+            let is_folder = *name == "--find-links" && !is_whole;
             let folder = || self.lock.file.parent().on_disk(&self.project);
             let _ = match is_folder {
                 true => writeln!(text, "{name} {:?}", folder().join(value)),
@@ -153,11 +184,12 @@ impl FetchWheels {
         Ok(text)
     }
 
-    /// pip puts the values of variables in the place of `${NAME}`.
+    /// Refuses variables that the user does not lend, because pip replaces `${NAME}` by the value of the
+    /// variable.
     fn check_variables(&self, value: &str) -> Result<(), FetchError> {
         let named = value.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
         for name in named {
-            if !self.clients.is_lent(name) {
+            if !self.registries.is_lent(name) {
                 let (lock, name) = (self.lock.file.clone(), name.to_owned());
                 return Err(FetchError::Variable { lock, name });
             }
@@ -165,7 +197,7 @@ impl FetchWheels {
         Ok(())
     }
 
-    /// Whose fault it is that pip failed.
+    /// Decides what kind of error a failure of pip is: a wrong checksum, a missing wheel, or infrastructure.
     fn judge(&self, error: ClientError, absent: &[&LockedPackage]) -> BuiltinError {
         let lock = self.lock.file.clone();
         if let Some(wrong) = pip::wrong_hash(&error) {
@@ -177,25 +209,17 @@ impl FetchWheels {
                 pinned: expected,
             });
         }
-        let output = match &error {
-            ClientError::Cancelled => return BuiltinError::Cancelled,
-            ClientError::Failed { output, .. } => output.as_str(),
-            _ => "",
-        };
-        // pip says the same of an index that it can't reach, after a line for each try.
-        let none = output.contains("No matching distribution found");
-        if none && !output.contains("Retrying (") {
-            let named = |package: &&&LockedPackage| {
-                output.contains(&format!("found for {}", package.requirement()))
-            };
-            let requirement =
-                absent.iter().find(named).map_or("a package".to_owned(), |p| p.requirement());
+        if matches!(error, ClientError::Cancelled) {
+            return BuiltinError::Cancelled;
+        }
+        if let Some(package) = absent.iter().find(|package| is_without_wheel(&error, package)) {
+            let requirement = package.requirement();
             return BuiltinError::failed(&FetchError::NoWheel { requirement, source: error });
         }
         BuiltinError::infrastructure(&FetchError::Pip { lock, source: error })
     }
 
-    /// Unpacks the wheel of a package, which has to have one of its checksums.
+    /// Unpacks the wheel of a package. The file has to have one of the package's checksums.
     fn unpack(
         &self,
         cx: &BuiltinContext,
@@ -214,10 +238,16 @@ impl FetchWheels {
             let mismatch = FetchError::Mismatch { requirement, found, lock, pinned };
             return Err(BuiltinError::mismatch(&mismatch));
         }
-        let tree = importable(cx.store(), &bytes, &|| cx.cancelled())
-            .map_err(|error| BuiltinError::failed(&error))?;
+        let name = file.file_name().and_then(OsStr::to_str).and_then(WheelName::parse);
+        let is_foreign = name.is_some_and(|name| name.is_foreign());
+        let left_out = |path: &str| is_foreign && wheel::is_native(path);
+        let tree = importable(cx.store(), &bytes, &left_out, &|| cx.cancelled())
+            .map_err(|error| error.ends(|error| BuiltinError::failed(&error)))?;
+        if is_foreign && !has_modules(&tree) {
+            return Err(BuiltinError::failed(&FetchError::NativeAlone(requirement)));
+        }
         let digest = cx.store().put_tree(&tree)?;
-        crate::memo::remember_tree(cx.store(), &memo_key(cx.store(), package), &digest)?;
+        SHELF.keep(cx.store(), &package.identity(), digest)?;
         Ok(digest)
     }
 }
@@ -236,8 +266,8 @@ impl Builtin for FetchWheels {
     }
 
     fn needs_network(&self) -> bool {
-        // Offline, it still runs: the packages may all be here.
-        !self.clients.offline
+        // An offline build runs it all the same, because the packages may all be in the store.
+        !self.registries.network.offline
     }
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
@@ -257,14 +287,37 @@ impl LockedPackage {
         format!("{}=={}", self.name, self.version)
     }
 
-    /// All that decides which files come.
+    /// Returns true if, as far as the lockfile says, its wheel has native code that can't be loaded.
+    fn is_foreign(&self) -> bool {
+        let is_wasi = |platform: &String| platform.starts_with("wasi");
+        !self.platforms.is_empty() && !self.platforms.iter().any(is_wasi)
+    }
+
+    /// Returns everything that decides which file is fetched, as the key of the shelf.
     fn identity(&self) -> String {
         let hashes: Vec<&str> = self.hashes.iter().map(String::as_str).collect();
         format!("{} {} {}", self.requirement(), self.platforms.join("."), hashes.join(","))
     }
 }
 
-/// The wheels in a folder, by the normalised names of their packages.
+/// Returns true if pip failed because a package has no wheel for the platforms that were asked for.
+fn is_without_wheel(error: &ClientError, package: &LockedPackage) -> bool {
+    let ClientError::Failed { output, .. } = error else { return false };
+    let none = format!("No matching distribution found for {}", package.requirement());
+    let is_named = output.lines().any(|line| line.trim_end().ends_with(&none));
+    // pip says the same of an index that it can't reach, but then after a line for each retry.
+    is_named && !output.contains("Retrying (")
+}
+
+/// Returns true if a package has a Python file.
+fn has_modules(tree: &Tree) -> bool {
+    tree.entries.iter().any(|(name, entry)| match entry {
+        Entry::Directory(inner) => has_modules(inner),
+        _ => name.ends_with(".py"),
+    })
+}
+
+/// Returns the wheels in a folder, by the normalised names of their packages.
 fn wheels(folder: &Path) -> Result<BTreeMap<String, PathBuf>, BuiltinError> {
     let read = |error| BuiltinError::infrastructure(&FetchError::Read(error));
     let mut found = BTreeMap::new();
@@ -278,28 +331,16 @@ fn wheels(folder: &Path) -> Result<BTreeMap<String, PathBuf>, BuiltinError> {
     Ok(found)
 }
 
-/// The key under which the store remembers the tree of a package.
-fn memo_key(store: &DiskStore, package: &LockedPackage) -> Digest {
-    let text = format!("python-wheel 1 {}", package.identity());
-    Digest::of(store.function(), text.as_bytes())
-}
-
-fn unpacked(store: &DiskStore, package: &LockedPackage) -> Result<Option<Digest>, BuiltinError> {
-    let Some(tree) = crate::memo::tree(store, &memo_key(store, package))? else { return Ok(None) };
-    // A tree that lost blobs is unpacked again.
-    Ok(store.contains_tree(&tree)?.then_some(tree))
-}
-
-/// Packages laid over each other.
+/// Several packages merged into one folder.
 #[derive(Default)]
 struct Merged {
-    /// Path → what stands there, and the package that brought it.
+    /// The entry at each path, and the package that brought it.
     entries: BTreeMap<String, (Entry, String)>,
 }
 
 impl Merged {
-    /// Adds what stands in `tree` below `above`. Packages may share folders, and files that are the
-    /// same in both, as those of namespace packages are.
+    /// Adds the content of `tree` below the path `above`. Packages may share folders, and files with equal
+    /// content, as namespace packages do.
     fn add(&mut self, package: &LockedPackage, above: &str, tree: &Tree) -> Result<(), FetchError> {
         for (name, entry) in &tree.entries {
             let path = format!("{above}{name}");
@@ -352,9 +393,11 @@ mod tests {
                 .map(|(name, value)| IndexOption { name, value: (*value).to_owned() })
                 .collect(),
         };
-        let clients =
-            Clients { lent: vec!["TOKEN".to_owned(), "PIP_USER".to_owned()], ..Clients::default() };
-        FetchWheels::new(lock, PathBuf::from("/project"), Arc::new(clients))
+        let registries = Registries {
+            lent: vec!["TOKEN".to_owned(), "PIP_USER".to_owned()],
+            ..Registries::default()
+        };
+        FetchWheels::new(lock, PathBuf::from("/project"), Arc::new(registries))
     }
 
     fn tree(files: &[(&str, &str)]) -> Tree {
@@ -373,6 +416,7 @@ mod tests {
             ("--index-url", "https://${PIP_USER}:${TOKEN}@host/simple"),
             ("--find-links", "wheels"),
             ("--find-links", "https://host/wheels"),
+            ("--find-links", "${TOKEN}/wheels"),
             ("--pre", ""),
         ]);
         assert_eq!(
@@ -380,7 +424,7 @@ mod tests {
             format!(
                 "--index-url https://${{PIP_USER}}:${{TOKEN}}@host/simple\n\
                  --find-links \"/project/wheels\"\n\
-                 --find-links https://host/wheels\n--pre \n\
+                 --find-links https://host/wheels\n--find-links ${{TOKEN}}/wheels\n--pre \n\
                  one==1.0 --hash=sha256:{a} --hash=sha256:{b}\n"
             )
         );
@@ -419,8 +463,13 @@ mod tests {
                     versions: none)\nERROR: No matching distribution found for one==1.0";
         check(
             none,
-            "failed: pip found no wheel for `one==1.0` that Python in WebAssembly can load: it \
-             takes pure-Python wheels (`py3-none-any`) and those built for WASI: `pip` failed (exit \
+            "failed: pip found no wheel for `one==1.0` that Python in WebAssembly can load: `pip` \
+             failed (exit status: 1)",
+        );
+        let other = none.replace("one==1.0", "one==1.0.1");
+        check(
+            &other,
+            "infrastructure: pip could not fetch the packages of requirements.txt: `pip` failed (exit \
              status: 1)",
         );
         let unreachable =

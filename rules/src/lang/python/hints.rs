@@ -1,13 +1,16 @@
-//! What componentize-py says, in the project's terms.
+//! Hints about failures of componentize-py, in terms of the project.
 //!
-//! The interpreter that it starts sees the folders of `-p` as `/0`, `/1` and so on, and runs the
-//! module once: its messages are Python's own, with those paths.
+//! The interpreter that componentize-py starts sees the folders of `-p` as `/0`, `/1` and so on, and runs the
+//! module once. Its messages are therefore Python's own, but with those paths. This file knows the wording of
+//! the tool's messages and nothing of planning.
 
 use engine::CommandReport;
 
-use crate::lang::ToolOutput;
+use super::error::NO_WHEEL;
+use super::guest;
+use crate::lang::rule::ToolOutput;
 
-/// The folders that are searched, as the action has them; `None` if no Python was compiled.
+/// Returns the search path as the action sees it; `None` if the command compiled no Python.
 fn search(command: &CommandReport) -> Option<Vec<String>> {
     if !command.argv.iter().any(|word| word == "componentize") {
         return None;
@@ -20,7 +23,7 @@ fn search(command: &CommandReport) -> Option<Vec<String>> {
     Some(folders.map(|pair| absolute(&pair[1])).collect())
 }
 
-/// The output with the paths that the action has in the place of the interpreter's.
+/// Returns the output with the action's paths in the place of the interpreter's.
 fn translated(output: String, command: Option<&CommandReport>) -> String {
     let folders = command.and_then(search).unwrap_or_default();
     folders.iter().enumerate().fold(output, |text, (number, folder)| {
@@ -29,8 +32,11 @@ fn translated(output: String, command: Option<&CommandReport>) -> String {
     })
 }
 
-/// What a person can do about it. The paths in `output` become those that the action has.
+/// Returns hints about the failure. The interpreter's paths in `output` are replaced by the action's.
 pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
+    if output.reason.contains("that Python in WebAssembly can load") {
+        return vec![NO_WHEEL.to_owned()];
+    }
     let Some(command) = output.command.filter(|command| search(command).is_some()) else {
         return Vec::new();
     };
@@ -41,7 +47,9 @@ pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
     let mut hints: Vec<String> = location(output).into_iter().collect();
     hints.extend(missing_class(output, module));
     hints.extend(missing_method(output));
-    hints.extend(missing_module(output));
+    let of_packages: Vec<String> = output.lines().filter_map(of_packages).collect();
+    hints.extend(missing_module(output).filter(|_| of_packages.is_empty()));
+    hints.extend(of_packages);
     hints.extend(missing_metadata(output));
     if ["gaierror", "called trapping stub"].iter().any(|sign| output.contains(sign)) {
         hints.push(
@@ -53,7 +61,7 @@ pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
     hints
 }
 
-/// The innermost line of the project in a traceback.
+/// Returns a hint with the innermost line of a traceback that is in the project.
 fn location(output: &str) -> Option<String> {
     let mut lines = output.lines().filter_map(|line| {
         let (_, place) = line.split_once("File \"/src/")?;
@@ -64,11 +72,11 @@ fn location(output: &str) -> Option<String> {
     Some(format!("in the project this is {}", lines.next_back()?))
 }
 
-/// An export without a class. An error of that kind in the module's own code has a traceback.
+/// Returns a hint about an export for which there is no class. An error of the same kind in the module's own
+/// code has a traceback, and gets no hint.
 fn missing_class(output: &str, module: &str) -> Option<String> {
-    let (_, message) = output.split_once("AssertionError:")?;
     let start = format!("AttributeError: module '{module}' has no attribute '");
-    let (before, rest) = message.split_once(&start)?;
+    let (before, rest) = output.split_once(&start)?;
     let class = rest.split('\'').next().filter(|_| !before.contains("Traceback"))?;
     let base = if class == "WitWorld" { "wit_world.WitWorld" } else { &format!("exports.{class}") };
     Some(format!(
@@ -87,11 +95,46 @@ fn missing_method(output: &str) -> Option<String> {
 fn missing_module(output: &str) -> Option<String> {
     let (_, rest) = output.split_once("ModuleNotFoundError: No module named '")?;
     let module = rest.split('\'').next()?;
+    if guest::WITHOUT.contains(&module) {
+        let tls = match module {
+            "_ssl" => "; connections with TLS are made by `wasi:http/outgoing-handler`",
+            _ => "",
+        };
+        return Some(format!(
+            "the interpreter of components is built without `{module}`: do without what imports it, or import that in \
+             `try` with `except ImportError`{tls}"
+        ));
+    }
     Some(format!(
         "`{module}` is neither below the folders that are searched nor in a lockfile: add a \
          third-party package to the dependencies and lock it (docs/languages.md, Python); name a \
          folder of the project by `env = {{ PYTHONPATH = \"folder\" }}`; a symlink to a folder outside \
          of the project is not followed, put a copy of that into the project"
+    ))
+}
+
+/// Returns the remedy for what the scripts around componentize-py found out about packages.
+fn of_packages(line: &str) -> Option<String> {
+    let quoted = |text: &str| text.split('`').nth(1).map(str::to_owned);
+    if line.contains("` is native code of `") {
+        return Some(
+            "Python in WebAssembly can't load native code for other systems: lock versions that are pure Python \
+             (`py3-none-any`) or built for WASI, or another package"
+                .to_owned(),
+        );
+    }
+    let (sdk, rest) = line.split_once(" wants bindings for its own WIT in ")?;
+    let (folder, rest) = rest.split_once(", world ")?;
+    let world = quoted(rest)?;
+    let package = world.split('/').next()?;
+    let lock = match folder.strip_prefix("/src/") {
+        Some(folder) => {
+            format!("`\"{package}\" = {{ path = \"{folder}\" }}` to [dependencies] of run.toml")
+        }
+        None => "its WIT to `deps` of the component's WIT".to_owned(),
+    };
+    Some(format!(
+        "{sdk} finds the bindings of the component's world: add `include {world};` to that, and {lock}"
     ))
 }
 
@@ -133,8 +176,7 @@ mod tests {
     #[track_caller]
     fn check(output: &str, expect: &[&str]) {
         let command = command();
-        let text = output.to_owned();
-        let got = hints(&mut ToolOutput { text, command: Some(&command) });
+        let got = hints(&mut ToolOutput::of(output, Some(&command)));
         assert_eq!(got.len(), expect.len(), "{got:?}");
         for (hint, expect) in got.iter().zip(expect) {
             assert!(hint.contains(expect), "no {expect:?} in {hint:?}");
@@ -144,7 +186,7 @@ mod tests {
     #[test]
     fn places_are_those_of_the_project() {
         check(
-            "AssertionError:   File \"/0/app.py\", line 2\n    class Greet(exports.Greet)\n\
+            "  File \"/0/app.py\", line 2\n    class Greet(exports.Greet)\n\
              SyntaxError: expected ':'",
             &["in the project this is components/greeter/app.py:2"],
         );
@@ -162,23 +204,22 @@ mod tests {
     #[test]
     fn what_a_world_asks_for_is_told() {
         check(
-            "AssertionError: AttributeError: module 'app' has no attribute 'Greet'",
+            "AttributeError: module 'app' has no attribute 'Greet'",
             &["add `class Greet(exports.Greet):`"],
         );
         check(
-            "AssertionError: AttributeError: module 'app' has no attribute 'WitWorld'",
+            "AttributeError: module 'app' has no attribute 'WitWorld'",
             &["add `class WitWorld(wit_world.WitWorld):`"],
         );
-        // Guests warn of what they compile.
+        // The interpreter prints warnings about the code that it compiles.
         check(
-            "AssertionError: /1/x.py:1: SyntaxWarning: invalid escape\n\
+            "/1/x.py:1: SyntaxWarning: invalid escape\n\
              AttributeError: module 'app' has no attribute 'Greet'",
             &["add `class Greet(exports.Greet):`"],
         );
-        let own =
-            "AssertionError: Traceback (most recent call last):\n  File \"/9/a.py\", line 1\n";
+        let own = "Traceback (most recent call last):\n  File \"/9/a.py\", line 1\n";
         check(&format!("{own}AttributeError: module 'app' has no attribute 'x'"), &[]);
-        check("AssertionError: AttributeError: module 'json' has no attribute 'x'", &[]);
+        check("AttributeError: module 'json' has no attribute 'x'", &[]);
         check(
             "TypeError: Can't instantiate abstract class Greet without an implementation for \
              abstract method 'greet'",
@@ -193,6 +234,20 @@ mod tests {
             "importlib.metadata.PackageNotFoundError: No package metadata was found for app\n",
             &["has a `name` and a `version` that is not `dynamic`"],
         );
+        check(
+            "ModuleNotFoundError: No module named '_ssl'",
+            &["built without `_ssl`: do without what imports it, or import that in `try`"],
+        );
+        check(
+            "ModuleNotFoundError: No module named 'pydantic_core._pydantic_core'\n\
+             `pydantic_core._pydantic_core` is native code of `pydantic-core` 2.50.5, which `pydantic` needs",
+            &["lock versions that are pure Python"],
+        );
+        let sdk = "ImportError: cannot import name 'u' from 'wit_world.imports' (/world/wit_world/imports/__init__.py)\n\
+                   `sdk` wants bindings for its own WIT in /src/lib/sdk/wit, world `acme:sdk/w@1.0.0`";
+        let advice = "add `include acme:sdk/w@1.0.0;` to that, and `\"acme:sdk\" = { path = \"lib/sdk/wit\" }` to";
+        check(sdk, &[advice]);
+        check(&sdk.replace("/src/lib", "/deps/site-packages"), &["its WIT to `deps` of the"]);
         check("socket.gaierror: [Errno -4] Non-recoverable error", &["the module runs once"]);
         check("called trapping stub: wasi:http/types#x", &["the module runs once"]);
     }
@@ -201,9 +256,8 @@ mod tests {
     fn other_tools_are_left_alone() {
         let mut command = command();
         command.argv = vec!["cargo".to_owned(), "-p".to_owned(), ".".to_owned()];
-        let text =
-            "File \"/0/app.py\", line 2, ModuleNotFoundError: No module named 'x'".to_owned();
-        let mut output = ToolOutput { text: text.clone(), command: Some(&command) };
+        let text = "File \"/0/app.py\", line 2, ModuleNotFoundError: No module named 'x'";
+        let mut output = ToolOutput::of(text, Some(&command));
         assert_eq!(hints(&mut output), Vec::<String>::new());
         assert_eq!(output.text, text);
     }

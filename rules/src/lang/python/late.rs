@@ -1,41 +1,43 @@
-//! What a module does too late: imports and reads of files in functions.
+//! Finds what a module does too late or cannot do at all: imports and reads of files in functions, and
+//! network connections.
 //!
-//! A component has no files, so what it imports has to be imported while it is made. Those imports in
-//! functions that can be read from the sources are made at the end of the module; of what can't be told
-//! from the sources, or can't work, the build warns with file and line.
+//! A component has no files, so all its imports have to be made while it is built. Imports in functions that
+//! can be read from the project's sources are made at the end of the module. Where the sources don't tell
+//! what is imported, or it can't work, the build warns with file and line. Other people's modules are not
+//! read here: the imports of their functions are found in the interpreter (`scripts/_run_late_imports.py`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::PythonError;
+use super::error::PythonError;
 use super::module::Module;
 use super::statements::{Statement, statements};
 use crate::path::ProjectPath;
 
-/// What was found in the sources that a component is made of.
+/// The late imports and the warnings that were found in a component's sources.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Late {
-    /// The modules that functions import, each with the names that are asked of it.
+    /// The modules that functions import, each with the names that they import from it.
     pub(super) imports: BTreeMap<String, BTreeSet<String>>,
-    /// What to warn of.
+    /// The warnings, each with file and line.
     pub(super) warnings: Vec<String>,
 }
 
-/// An import, with its module in full.
+/// An import: the full name of the module, and the names that are imported from it.
 struct Import {
     module: String,
     names: BTreeSet<String>,
 }
 
-/// A module of the project that is being read.
+/// A module of the project while it is read.
 struct Reading {
-    /// Its file.
+    /// The module's file.
     file: ProjectPath,
-    /// The package that its relative imports begin at.
+    /// The package that its relative imports start from.
     package: String,
 }
 
-/// Calls that read what a wheel or a folder of the checkout has besides modules.
+/// Code that reads what a wheel or a folder of the checkout has besides modules, with the words for it.
 const READS: [(&str, &str); 7] = [
     ("__file__", "reads a file beside the module"),
     ("resources.files(", "reads a resource"),
@@ -46,7 +48,13 @@ const READS: [(&str, &str); 7] = [
     ("metadata.version(", "reads the metadata of a package"),
 ];
 
-/// Looks through `module`, whose file is `source`, and through what it imports of the folders in `search`.
+/// The name of the module that, in the interpreter, makes the imports of other people's functions.
+pub(super) const OTHERS: &str = "_run_late_imports";
+
+/// The HTTP client modules that open connections with sockets of their own.
+const CLIENTS: [&str; 5] = ["aiohttp", "httpx", "requests", "urllib.request", "urllib3"];
+
+/// Searches `module`, whose file is `source`, and every module that it imports from the folders in `search`.
 pub(super) fn find(
     project: &Path,
     source: &ProjectPath,
@@ -63,12 +71,15 @@ pub(super) fn find(
         let early = early(&statements);
         for statement in &statements {
             let imports = reading.imports(statement);
-            for import in &imports {
-                for name in import.all() {
-                    let file = file(project, &folders, &name);
-                    if let Some(file) = file.filter(|file| seen.insert(file.clone())) {
+            for name in imports.iter().flat_map(Import::all) {
+                match file(project, &folders, &name) {
+                    Some(file) if seen.insert(file.clone()) => {
                         open.push(Reading::new(file, &name));
                     }
+                    None if CLIENTS.contains(&name.as_str()) => {
+                        late.warnings.push(reading.client(statement, &name));
+                    }
+                    _ => {}
                 }
             }
             if let Some(function) = &statement.function {
@@ -86,29 +97,29 @@ pub(super) fn find(
 }
 
 impl Late {
-    /// The module's text with the imports at its end; `None` if there are none.
-    pub(super) fn appended_to(&self, text: &str) -> Option<String> {
-        if self.imports.is_empty() {
-            return None;
-        }
-        // Names hold nothing that would have to be escaped.
+    /// Returns the module's text with the late imports at its end, and after them those of other people's
+    /// functions.
+    pub(super) fn appended_to(&self, text: &str) -> String {
+        // Names contain nothing that would have to be escaped.
         let quoted = |name: &String| format!("\"{name}\", ");
         let imports = self.imports.iter().map(|(module, names)| {
             format!("    (\"{module}\", ({})),\n", names.iter().map(quoted).collect::<String>())
         });
         let imports: String = imports.collect();
-        Some(format!(
+        format!(
             "{text}\n\n\
              # What functions import: there are no files to import it from when they are called.\n\
              for __run_module, __run_names in (\n{imports}):\n    try:\n        \
              __import__(__run_module, fromlist=__run_names)\n    \
-             except (Exception, SystemExit):\n        pass\n"
-        ))
+             except (Exception, SystemExit):\n        pass\n\
+             __import__(\"{OTHERS}\").make(__name__)\n"
+        )
     }
 }
 
 impl Import {
-    /// The module, the packages around it, and what the names may be: modules of it.
+    /// Returns every module that the import may load: the module, the packages around it, and the imported
+    /// names, which may be modules too.
     fn all(&self) -> BTreeSet<String> {
         let ends = self.module.match_indices('.').map(|(at, _)| at).chain([self.module.len()]);
         let parents = ends.map(|end| self.module[..end].to_owned());
@@ -125,7 +136,7 @@ impl Reading {
         Self { package: package.to_owned(), file }
     }
 
-    /// What a statement imports.
+    /// Returns what a statement imports.
     fn imports(&self, statement: &Statement) -> Vec<Import> {
         let code = statement.code.as_str();
         let plain = |module: String| Import { module, names: BTreeSet::new() };
@@ -154,7 +165,7 @@ impl Reading {
         found
     }
 
-    /// The full name of a module that may be relative to the package.
+    /// Returns the full name of a module that may be given relative to the package.
     fn absolute(&self, module: &str) -> Option<String> {
         let name = module.trim_start_matches('.');
         let level = module.len() - name.len();
@@ -169,7 +180,16 @@ impl Reading {
         Some(parts.join(".")).filter(|name| is_module(name))
     }
 
-    /// What a statement of a function can't do, or what is not known of it.
+    /// Returns the warning that a client of HTTP cannot work in a component.
+    fn client(&self, statement: &Statement, module: &str) -> String {
+        format!(
+            "{}:{}: imports `{module}`, which opens sockets of its own, and a component has no TLS: send requests by \
+             `wasi:http/outgoing-handler`, which the world has to import (docs/languages.md, Python)",
+            self.file, statement.line
+        )
+    }
+
+    /// Returns a warning if a statement of a function cannot work, or imports a module that is not known.
     fn warning(&self, project: &Path, statement: &Statement) -> Option<String> {
         let place = format!("{}:{}", self.file, statement.line);
         if dynamic(statement).any(|name| name.is_none()) {
@@ -201,8 +221,8 @@ impl Reading {
     }
 }
 
-/// The functions that the file's top-level code calls, itself or by others: what they do while the component is
-/// made works.
+/// Returns the functions that the file's top-level code calls, directly or through others. They run while the
+/// component is made, so reading files works in them.
 fn early(statements: &[Statement]) -> BTreeSet<&str> {
     let mut calls: BTreeMap<Option<&str>, BTreeSet<&str>> = BTreeMap::new();
     for statement in statements {
@@ -224,7 +244,7 @@ fn early(statements: &[Statement]) -> BTreeSet<&str> {
     found
 }
 
-/// The names before parentheses.
+/// Returns the names that stand before an opening parenthesis.
 fn called_in(code: &str) -> impl Iterator<Item = &str> {
     code.match_indices('(').filter_map(|(at, _)| {
         let before = code[..at].trim_end();
@@ -233,7 +253,8 @@ fn called_in(code: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The names that are given to `import_module` and `__import__`: `None` for what is no plain string.
+/// Returns the module names that are given to `import_module` and `__import__`. `None` stands for a name that
+/// is not a plain string.
 fn dynamic(statement: &Statement) -> impl Iterator<Item = Option<&str>> {
     let calls = ["import_module(", "__import__("].into_iter();
     calls.flat_map(move |call| {
@@ -250,7 +271,7 @@ fn dynamic(statement: &Statement) -> impl Iterator<Item = Option<&str>> {
     })
 }
 
-/// The names of a list like `a.b as c, d`.
+/// Returns the names in a list like `a.b as c, d`, without those after `as`.
 fn names(list: &str) -> impl Iterator<Item = &str> {
     let words = list.split(',').filter_map(|name| name.split_whitespace().next());
     words.filter(|name| is_module(name) || *name == "*")
@@ -262,7 +283,7 @@ fn is_module(name: &str) -> bool {
     name.split('.').all(is_part)
 }
 
-/// The file of a module, in the first folder that has it.
+/// Returns the file of a module, from the first folder that has it.
 fn file(project: &Path, folders: &[&ProjectPath], module: &str) -> Option<ProjectPath> {
     let below = module.replace('.', "/");
     folders.iter().find_map(|folder| {
@@ -272,7 +293,7 @@ fn file(project: &Path, folders: &[&ProjectPath], module: &str) -> Option<Projec
     })
 }
 
-/// The text of a file; `None` if it is not UTF-8, or just disappeared.
+/// Returns the text of a file; `None` if it is not UTF-8 or has just disappeared.
 pub(super) fn text(project: &Path, file: &ProjectPath) -> Result<Option<String>, PythonError> {
     match std::fs::read(file.on_disk(project)) {
         Ok(bytes) => Ok(String::from_utf8(bytes).ok()),
@@ -322,7 +343,7 @@ mod tests {
             )],
             &[("helper", &[]), ("json", &[]), ("os.path", &[]), ("x", &["a", "c"])],
         );
-        // Modules that only functions import are read as well; those that nobody imports are not.
+        // Modules that only functions import are read too. Modules that nobody imports are not.
         check(
             &[
                 ("app.py", "import one\ndef f():\n    import two"),
@@ -381,7 +402,7 @@ mod tests {
             "src/app.py:2: imports a module whose name",
         );
         check("def f():\n    '''Path(__file__)'''", "");
-        // What top-level code calls runs while the component is made.
+        // A function that top-level code calls runs while the component is made.
         check("def f():\n    return open('data.txt').read()\nX = f()", "");
         check(
             "class C:\n    def g(self):\n        return open('data.txt').read()\n\
@@ -395,11 +416,30 @@ mod tests {
     }
 
     #[test]
+    fn what_opens_connections_is_warned_of() {
+        let check = |text: &str, expect: &[&str]| {
+            let late = found(&[("app.py", text), ("lib/httpx.py", "")]);
+            let starts: Vec<&str> =
+                late.warnings.iter().map(|line| line.split(',').next().unwrap()).collect();
+            assert_eq!(starts, expect, "{text}");
+        };
+        check("import requests", &["app.py:1: imports `requests`"]);
+        check(
+            "import json\ndef f():\n    from urllib import request, parse",
+            &["app.py:3: imports `urllib.request`"],
+        );
+        check("from urllib3.util import Retry", &["app.py:1: imports `urllib3`"]);
+        check("import urllib.parse", &[]);
+        // A module of the project.
+        check("import httpx", &[]);
+    }
+
+    #[test]
     fn the_imports_stand_at_the_end_of_the_module() {
         let late = found(&[("app.py", "def f():\n    import a\n    from b import c")]);
-        let text = late.appended_to("X = 1").unwrap();
+        let text = late.appended_to("X = 1");
         assert!(text.starts_with("X = 1\n\n# What functions import"), "{text}");
         assert!(text.contains("    (\"a\", ()),\n    (\"b\", (\"c\", )),\n"), "{text}");
-        assert_eq!(Late::default().appended_to("X = 1"), None);
+        assert!(text.ends_with("\n__import__(\"_run_late_imports\").make(__name__)\n"), "{text}");
     }
 }

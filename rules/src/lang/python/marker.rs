@@ -1,7 +1,8 @@
-//! Environment markers: whether a requirement holds for the interpreter inside a component.
+//! Evaluates environment markers: does a requirement hold for the interpreter inside a component?
 //!
-//! Source: the dependency specifiers' specification, "Environment markers", and of PEP 751 the sets
-//! `extras` and `dependency_groups`. Versions are compared by [`pep440_rs`].
+//! Source: the dependency specifiers' specification, "Environment markers", and the sets `extras` and
+//! `dependency_groups` of PEP 751. Versions are compared by [`pep440_rs`]. What the interpreter's variables
+//! are is known to [`guest`].
 
 use std::collections::BTreeSet;
 use std::str::FromStr as _;
@@ -11,16 +12,16 @@ use pep440_rs::{Version, VersionSpecifiers};
 use super::guest;
 use super::requirement::normalise;
 
-/// What of a package or project is asked for besides the package itself.
+/// The extras and dependency groups that are selected when a marker is evaluated.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Selected {
-    /// Extras, normalised.
+    /// The names of the selected extras, normalised.
     pub(super) extras: BTreeSet<String>,
-    /// Dependency groups, normalised.
+    /// The names of the selected dependency groups, normalised.
     pub(super) groups: BTreeSet<String>,
 }
 
-/// Whether `marker` holds; one that is absent does. The error says what can't be understood.
+/// Returns true if `marker` holds; an absent marker holds. The error says what can't be understood.
 pub(super) fn holds(marker: Option<&str>, selected: &Selected) -> Result<bool, String> {
     let Some(marker) = marker else { return Ok(true) };
     let wrong = |what: String| format!("`{marker}` is no marker: {what}");
@@ -35,9 +36,9 @@ pub(super) fn holds(marker: Option<&str>, selected: &Selected) -> Result<bool, S
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token<'a> {
-    /// `(`, `)`, or a comparison made of signs.
+    /// `(`, `)`, or a comparison such as `>=`.
     Sign(&'a str),
-    /// A variable, `and`, `or`, `in`, `not`.
+    /// A variable, or one of `and`, `or`, `in`, `not`.
     Word(&'a str),
     Text(&'a str),
 }
@@ -77,13 +78,14 @@ fn tokens(marker: &str) -> Result<Vec<Token<'_>>, String> {
     Ok(tokens)
 }
 
-/// How many parentheses may be open.
+/// The largest number of parentheses that may be open at once.
 const MAX_DEPTH: usize = 64;
 
-/// Evaluates while it parses: both sides of `and` and `or` are looked at, so that errors are found.
+/// A parser that evaluates as it goes. It parses both sides of `and` and `or` in any case, so that errors are
+/// found in either.
 struct Parser<'t, 'm> {
     rest: &'t [Token<'m>],
-    /// How many parentheses are open.
+    /// The number of open parentheses.
     depth: usize,
     selected: &'t Selected,
 }
@@ -92,7 +94,7 @@ struct Parser<'t, 'm> {
 enum Value<'a> {
     Text(&'a str),
     Set(&'a BTreeSet<String>),
-    /// The variable `extra`: any of the extras.
+    /// The variable `extra`, which equals any of the selected extras.
     Extra(&'a BTreeSet<String>),
 }
 
@@ -188,7 +190,7 @@ fn compare(left: Value<'_>, comparison: &str, right: Value<'_>) -> Result<bool, 
     }
 }
 
-/// As versions, if both sides are that, else as text.
+/// Compares two texts as versions if they are versions, and otherwise as text.
 fn compare_texts(left: &str, comparison: &str, right: &str) -> Result<bool, String> {
     match comparison {
         "in" => return Ok(right.contains(left)),

@@ -1,28 +1,30 @@
-//! What `importlib.metadata` says of the project's own packages: their names, versions and entry points.
+//! The metadata of the project's own packages, which `importlib.metadata` reads: names, versions and entry
+//! points.
 //!
-//! An installer would leave it in a folder `.dist-info`; nothing is installed here, so it is made from
+//! An installer would leave it in a `.dist-info` folder. Nothing is installed here, so it is made from
 //! pyproject.toml. Sources: "Core metadata specifications", "Recording installed projects", "Entry points
 //! specification".
 
 use std::path::Path;
 
-use super::PythonError;
+use super::error::PythonError;
 use super::pyproject::PyProject;
 use crate::path::ProjectPath;
 
 /// The metadata of a package.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Metadata {
-    /// `NAME-VERSION.dist-info`.
+    /// The name of the folder: `NAME-VERSION.dist-info`.
     folder: String,
-    /// The file METADATA.
+    /// The text of the file METADATA.
     metadata: String,
-    /// The file entry_points.txt; empty if there are none.
+    /// The text of the file entry_points.txt; empty if there are no entry points.
     entry_points: String,
 }
 
 impl Metadata {
-    /// That of the nearest project at or above the source.
+    /// Returns the metadata of the nearest project at or above the source file. Empty if there is no project
+    /// or it has no metadata.
     pub(super) fn nearest(project: &Path, source: &ProjectPath) -> Result<Vec<Self>, PythonError> {
         for folder in source.ancestors() {
             if let Some(manifest) = PyProject::read(project, &folder)? {
@@ -32,12 +34,12 @@ impl Metadata {
         Ok(Vec::new())
     }
 
-    /// That of the package in `folder`, if it has any.
+    /// Returns the metadata of the package in `folder`, if it has any.
     pub(super) fn of(project: &Path, folder: &ProjectPath) -> Result<Option<Self>, PythonError> {
         Ok(PyProject::read(project, folder)?.as_ref().and_then(Self::new))
     }
 
-    /// `None` if the version, or the name, is not written in pyproject.toml.
+    /// Makes the metadata from pyproject.toml; `None` if that does not state a name and a version.
     fn new(manifest: &PyProject) -> Option<Self> {
         let (name, version) = (manifest.name.as_ref()?, manifest.version.as_ref()?);
         let mut metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
@@ -59,7 +61,7 @@ impl Metadata {
         Some(Self { folder, metadata, entry_points })
     }
 
-    /// Its files, by path.
+    /// Returns the path and the text of each file.
     pub(super) fn files(&self) -> impl Iterator<Item = (String, &str)> {
         let files = [("METADATA", &self.metadata), ("entry_points.txt", &self.entry_points)];
         let files = files.into_iter().filter(|(_, text)| !text.is_empty());

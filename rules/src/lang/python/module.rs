@@ -1,28 +1,30 @@
-//! Which module the `source` of a component is, and where Python looks for what it imports.
+//! Finds the Python module that a component's `source` is, and the folders where Python looks for what it
+//! imports.
 //!
-//! As Python itself sees it: a folder with `__init__.py` is a package, and the search begins in the
-//! nearest folder above that is none. Further folders are those of `PYTHONPATH` in the component's
-//! `env` and the packages of the project that its lockfile names.
+//! It follows Python's own rules: a folder with `__init__.py` is a package, and the search begins in the
+//! nearest folder above the file that is not a package. Further folders are those of `PYTHONPATH` in the
+//! component's `env`, and the packages of the project that its lockfile names. Nothing here reads a module.
 
 use std::path::Path;
 
-use super::PythonError;
+use super::error::PythonError;
 use crate::path::ProjectPath;
 
-/// The environment variable that names further folders, relative to the project.
+/// The environment variable that names further folders to search, relative to the project.
 pub(super) const PYTHONPATH: &str = "PYTHONPATH";
 
 /// A module of the project.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Module {
-    /// Its name, with dots between packages.
+    /// The module's full name, with dots between packages.
     pub(super) name: String,
-    /// The folder where the search begins.
+    /// The folder where the search for imports begins.
     pub(super) root: ProjectPath,
 }
 
 impl Module {
-    /// The module whose file is `source`.
+    /// Returns the module whose file is `source`. It is an error if Python could not import a file of that
+    /// name.
     pub(super) fn of(project: &Path, source: &ProjectPath) -> Result<Self, PythonError> {
         let mut names = vec![source.file_stem().to_owned()];
         let mut root = source.parent();
@@ -42,13 +44,14 @@ impl Module {
     }
 }
 
-/// Close enough to Python's rule: letters of all alphabets, digits, `_`; no digit at the start.
+/// Returns true if `name` is an identifier: letters of any alphabet, digits and `_`, without a digit at the
+/// start. Python's own rule differs in rare characters only.
 fn is_identifier(name: &str) -> bool {
     let is_start = |c: char| c.is_alphabetic() || c == '_';
     name.starts_with(is_start) && name.chars().all(|c| is_start(c) || c.is_numeric())
 }
 
-/// The folders that `PYTHONPATH` names.
+/// Returns the folders that the value of `PYTHONPATH` names. Each has to be a folder of the project.
 pub(super) fn search_path(project: &Path, value: &str) -> Result<Vec<ProjectPath>, PythonError> {
     let parts = value.split(':').filter(|part| !part.is_empty());
     let folder = |part: &str| {
@@ -59,7 +62,8 @@ pub(super) fn search_path(project: &Path, value: &str) -> Result<Vec<ProjectPath
     parts.map(folder).collect()
 }
 
-/// Where the modules of a package of the project are: in its `src`, if it has one.
+/// Returns the folder with the modules of a package of the project: its `src` if it has one, else the
+/// package's own folder.
 pub(super) fn importable(project: &Path, package: &ProjectPath) -> ProjectPath {
     let src = package.join("src");
     if src.on_disk(project).is_dir() { src } else { package.clone() }

@@ -1,4 +1,6 @@
-//! `pyproject.toml`: what a Python project is called and what it says it depends on (PEP 621).
+//! `pyproject.toml`: the name of a Python project and the dependencies that it declares (PEP 621).
+//!
+//! Tables of tools such as `[tool.uv]` are not read: the lockfile holds what comes of them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,29 +9,31 @@ use std::str::FromStr as _;
 use pep440_rs::Version;
 use serde::Deserialize;
 
-use super::PythonError;
+use super::error::PythonError;
+use super::file;
 use super::requirement::Requirement;
 use crate::path::ProjectPath;
 
 /// The file's name.
 pub(super) const FILE: &str = "pyproject.toml";
 
-/// What a project says of itself.
+/// The `[project]` table of a `pyproject.toml`.
 #[derive(Debug, Default)]
 pub(super) struct PyProject {
-    /// The file.
+    /// The path of the file.
     pub(super) file: ProjectPath,
-    /// `[project] dependencies`, with those that only hold for other interpreters. Nothing, if they
-    /// are `dynamic`: then only a build of the project could tell.
+    /// The key `dependencies`, including those that hold for other interpreters only. Empty if they are
+    /// `dynamic`, because then only a build of the project could tell.
     pub(super) dependencies: Vec<Requirement>,
-    /// The same as they are written.
+    /// The same dependencies as text, as they are written.
     pub(super) requires: Vec<String>,
     pub(super) name: Option<String>,
-    /// Nothing if it is `dynamic`.
+    /// The key `version`; `None` if it is `dynamic`.
     pub(super) version: Option<String>,
     pub(super) description: Option<String>,
     pub(super) requires_python: Option<String>,
-    /// By group and name.
+    /// The entry points of each group: their names, and the objects that they refer to. Those of `scripts`
+    /// and `gui-scripts` are included.
     pub(super) entry_points: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -56,15 +60,15 @@ struct Table {
 }
 
 impl PyProject {
-    /// Reads the one in `folder`, if there is one that has a `[project]`.
+    /// Reads the file in `folder`. `None` if there is none, or it has no `[project]` table.
     pub(super) fn read(project: &Path, folder: &ProjectPath) -> Result<Option<Self>, PythonError> {
         let file = folder.join(FILE);
-        let Some(text) = super::lock::read(project, &file)? else { return Ok(None) };
+        let Some(text) = file::read(project, &file)? else { return Ok(None) };
         Self::parse(&text, file)
     }
 
     pub(super) fn parse(text: &str, file: ProjectPath) -> Result<Option<Self>, PythonError> {
-        let manifest: Manifest = super::lock::parse_toml(text, &file)?;
+        let manifest: Manifest = file::parse_toml(text, &file)?;
         let Some(table) = manifest.project else { return Ok(None) };
         let malformed = |problem| PythonError::Malformed { path: file.to_string(), problem };
         let dependencies: Result<Vec<_>, _> =
@@ -98,7 +102,7 @@ impl PyProject {
     }
 }
 
-/// Source: "Names and normalization".
+/// Returns true if `name` may be the name of a package. Source: "Names and normalization".
 fn is_name(name: &str) -> bool {
     let ends = |c: char| c.is_ascii_alphanumeric();
     name.starts_with(ends)

@@ -1,34 +1,35 @@
-//! Dependency specifiers: `name[extras] >=1,<2 ; marker`, and the normal form of names.
+//! Dependency specifiers, such as `name[extras] >=1,<2 ; marker`, and the normal form of names.
 //!
-//! Source: the dependency specifiers' specification (PEP 508) and "Names and normalization".
+//! Source: the dependency specifiers' specification (PEP 508) and "Names and normalization". Markers are kept
+//! as text here; [`super::marker`] evaluates them. Ranges of versions are parsed by [`pep440_rs`].
 
 use std::collections::BTreeSet;
 use std::str::FromStr as _;
 
 use pep440_rs::VersionSpecifiers;
 
-/// One requirement of a package.
+/// A requirement: a package, and which versions of it will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Requirement {
-    /// Normalised.
+    /// The package's name, normalised.
     pub(super) name: String,
-    /// Normalised.
+    /// The names of the extras, normalised.
     pub(super) extras: BTreeSet<String>,
     pub(super) versions: Versions,
     pub(super) marker: Option<String>,
 }
 
-/// Which versions serve.
+/// The versions that satisfy a requirement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Versions {
-    /// Those in a range; all, if it is empty.
+    /// The versions in this range; an empty range admits all.
     Range(VersionSpecifiers),
-    /// The one at a URL.
+    /// The version that this URL leads to.
     Url(String),
 }
 
 impl Requirement {
-    /// Parses a requirement; the error says what is wrong.
+    /// Parses a requirement. The error says what is wrong with it.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let wrong = |what: &str| format!("`{}` is no requirement: {what}", text.trim());
         let text = text.trim();
@@ -44,7 +45,7 @@ impl Requirement {
         };
         let rest = rest.trim_start();
         let (versions, marker) = match rest.strip_prefix('@') {
-            // In a URL, `;` only ends it after a space.
+            // A URL may contain `;`, so there the marker begins only at a `;` after a space.
             Some(url) => split(url, " ;"),
             None => split(rest, ";"),
         };
@@ -65,7 +66,7 @@ impl Requirement {
         })
     }
 
-    /// The version it is pinned to by a lone `==`.
+    /// Returns the version that a lone `==` or `===` pins, if the requirement is of that form.
     pub(super) fn pinned(&self) -> Option<String> {
         let Versions::Range(range) = &self.versions else { return None };
         let [only] = &range[..] else { return None };
@@ -82,7 +83,7 @@ fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-_.".contains(c)
 }
 
-/// Lowercase, with one `-` for each run of `-`, `_` and `.`.
+/// Returns the normal form of a name: lowercase, with one `-` for each run of `-`, `_` and `.`.
 pub(super) fn normalise(name: &str) -> String {
     let lower = name.trim().to_ascii_lowercase();
     let parts: Vec<&str> = lower.split(['-', '_', '.']).filter(|part| !part.is_empty()).collect();
@@ -93,7 +94,7 @@ pub(super) fn normalise(name: &str) -> String {
 mod tests {
     use super::*;
 
-    /// `NAME|EXTRAS|VERSIONS|MARKER`.
+    /// Parses a requirement and shows it as `NAME|EXTRAS|VERSIONS|MARKER`.
     fn parts(text: &str) -> Result<String, String> {
         let Requirement { name, extras, versions, marker } = Requirement::parse(text)?;
         let versions = match versions {

@@ -1,24 +1,23 @@
-//! The statements of a Python file, as far as finding its imports takes: where each stands, whether it
-//! is in a function, and its code without comments and with the contents of strings put aside.
+//! Finds the statements of a Python file, in as much detail as a search for imports needs: the line of each,
+//! whether it is in a function, and its code without comments and with the contents of strings put aside.
 //!
-//! This is no parser: a file that is not Python gives some statements or other, and is left for Python to
-//! refuse. Source: "Lexical analysis" of the Python language reference.
+//! This is no parser. From a file that is not Python it returns arbitrary statements, and leaves it to Python
+//! to refuse the file. Source: "Lexical analysis" of the Python language reference.
 
-/// One simple statement, or the head of a compound one.
+/// A simple statement, or the head of a compound one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Statement {
-    /// The line it begins at, from 1.
+    /// The number of its first line, from 1.
     pub(super) line: usize,
-    /// The outermost function that it is in: it runs when that is called. `None` if it runs when the module is
-    /// imported.
+    /// The outermost function around it, whose call runs it. `None` if it runs when the module is imported.
     pub(super) function: Option<String>,
-    /// Its code on one line. Each string is `""`.
+    /// Its code, joined to one line. Each string is replaced by `""`.
     pub(super) code: String,
-    /// The contents of its strings, in their order.
+    /// The contents of its strings, in the order of the code.
     pub(super) strings: Vec<String>,
 }
 
-/// The heads that may have a statement behind their colon.
+/// The keywords of heads, after whose colon a statement may follow on the same line.
 const HEADS: [&str; 13] = [
     "if", "elif", "else", "for", "while", "try", "except", "finally", "with", "def", "class",
     "async", "match",
@@ -27,7 +26,7 @@ const HEADS: [&str; 13] = [
 /// Finds the statements of a file.
 pub(super) fn statements(text: &str) -> Vec<Statement> {
     let mut found = Vec::new();
-    // The functions that the line is in, with their indentations.
+    // The functions that the line stands in, each with its indentation.
     let mut functions: Vec<(usize, String)> = Vec::new();
     for line in (Lines { rest: text.trim_start_matches('\u{feff}'), number: 1 }) {
         functions.retain(|(indentation, _)| *indentation < line.indentation);
@@ -45,13 +44,13 @@ pub(super) fn statements(text: &str) -> Vec<Statement> {
     found
 }
 
-/// The name of the function that a head defines.
+/// Returns the name of the function that a head defines, if it defines one.
 fn defined(head: &str) -> Option<&str> {
     let rest = head.strip_prefix("async ").unwrap_or(head).trim_start().strip_prefix("def ")?;
     rest.split(['(', '[']).next().map(str::trim)
 }
 
-/// The parts of a logical line, and of each whether a colon follows it.
+/// Splits a logical line into statements. The flag of each is true if a colon follows it.
 fn simple(code: &str) -> Vec<(&str, bool)> {
     let (mut parts, mut depth, mut start) = (Vec::new(), 0_usize, 0);
     let first = code.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
@@ -73,7 +72,7 @@ fn simple(code: &str) -> Vec<(&str, bool)> {
     parts
 }
 
-/// A line of code, with those that belong to it.
+/// A logical line: a line of code joined with those that continue it.
 struct Line {
     number: usize,
     indentation: usize,
@@ -81,10 +80,10 @@ struct Line {
     strings: Vec<String>,
 }
 
-/// The logical lines of a file.
+/// An iterator over the logical lines of a file.
 struct Lines<'a> {
     rest: &'a str,
-    /// The line that the rest begins at.
+    /// The number of the line at which the rest begins.
     number: usize,
 }
 
@@ -242,7 +241,7 @@ mod tests {
             (found[1].code.as_str(), &found[1].strings[..]),
             ("g(\"\")", &["e".to_owned()][..])
         );
-        // What is not closed ends somewhere.
+        // Text with unclosed strings or parentheses is read to its end.
         for text in ["'''", "x = 'a\nimport b", "f((", "\\", "'\\", "é = 'ü"] {
             statements(text);
         }

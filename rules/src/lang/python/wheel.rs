@@ -1,9 +1,11 @@
-//! Wheels by their file names: which of a package's wheels the interpreter inside a component can
-//! load, and which of those it gets.
+//! Wheels, judged by their file names: which wheel of a package a component gets.
 //!
-//! Source: the platform compatibility tags' specification (PEP 425) and the binary distribution
-//! format's "File name convention". Tags of WASI are not settled there: all that begin with `wasi`
-//! are taken.
+//! A wheel can be loaded if it is pure Python or built for WASI. Of a wheel with native code for Linux, the
+//! Python that stands beside that code can be taken. Nothing here opens a wheel.
+//!
+//! Source: the platform compatibility tags' specification (PEP 425) and the binary distribution format's
+//! "File name convention". No specification settles the tags of WASI, so all that begin with `wasi` are
+//! accepted.
 
 use super::guest::MINOR;
 use super::requirement::normalise;
@@ -19,18 +21,27 @@ pub(super) struct WheelName<'a> {
     platform: &'a str,
 }
 
-/// How well a wheel fits; the greatest is taken.
+/// The system that a wheel's native code is for, if it has any. Later variants are preferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Native {
+    /// Linux on x86_64: the interpreter can use only what else the wheel has.
+    Linux,
+    None,
+    Wasi,
+}
+
+/// How well a wheel fits the interpreter. Of several wheels the greatest is taken.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Fit {
-    for_wasi: bool,
-    /// 2: this version's ABI, 1: the stable one, 0: none.
+    native: Native,
+    /// The rank of the ABI: 2 is that of this version of Python, 1 is the stable ABI, 0 is no ABI.
     abi: u32,
     python_minor: u32,
     build: (u64, String),
 }
 
 impl<'a> WheelName<'a> {
-    /// The parts of a file name; `None` if it is not a wheel's.
+    /// Splits a file name into its parts; `None` if it is not the name of a wheel.
     pub(super) fn parse(file: &'a str) -> Option<Self> {
         let parts: Vec<&str> = file.strip_suffix(".whl")?.split('-').collect();
         let (name, version, build, [python, abi, platform]) = match parts.as_slice() {
@@ -46,33 +57,59 @@ impl<'a> WheelName<'a> {
         Some(Self { name, version, build, python, abi, platform })
     }
 
-    /// The package's name, normalised.
+    /// Returns the package's name, normalised.
     pub(super) fn package(&self) -> String {
         normalise(self.name)
     }
 
-    /// The platforms it is for, with `.` between them.
+    /// Returns the platforms that the wheel is for, with `.` between them.
     pub(super) fn platform(&self) -> &'a str {
         self.platform
     }
 
-    /// How well it fits the interpreter; `None` if it can't be loaded.
+    /// Returns true if the wheel is only for platforms whose native code the interpreter can't load.
+    pub(super) fn is_foreign(&self) -> bool {
+        !self.platform.split('.').any(|tag| tag == "any" || tag.starts_with("wasi"))
+    }
+
+    fn native(&self) -> Option<Native> {
+        let is_linux = |tag: &str| tag.starts_with("manylinux") || tag.starts_with("linux");
+        let native = |tag: &str| match tag {
+            "any" => Some(Native::None),
+            _ if tag.starts_with("wasi") => Some(Native::Wasi),
+            _ => (is_linux(tag) && tag.ends_with("_x86_64")).then_some(Native::Linux),
+        };
+        self.platform.split('.').filter_map(native).max()
+    }
+
+    /// Returns how well the wheel fits the interpreter; `None` if nothing in it can be loaded.
     pub(super) fn fit(&self) -> Option<Fit> {
-        let for_wasi = self.platform.split('.').any(|tag| tag.starts_with("wasi"));
-        if !for_wasi && !self.platform.split('.').any(|tag| tag == "any") {
-            return None;
-        }
+        let native = self.native()?;
         let abis = self.abi.split('.');
         let pairs = abis.flat_map(|abi| self.python.split('.').map(move |python| (python, abi)));
         let (abi, python_minor) = pairs.filter_map(|(python, abi)| loads(python, abi)).max()?;
         let build = self.build.unwrap_or_default();
         let digits = build.find(|c: char| !c.is_ascii_digit()).unwrap_or(build.len());
         let number = build[..digits].parse().unwrap_or_default();
-        Some(Fit { for_wasi, abi, python_minor, build: (number, build[digits..].to_owned()) })
+        Some(Fit { native, abi, python_minor, build: (number, build[digits..].to_owned()) })
     }
 }
 
-/// Rank of the ABI and version of Python, if code of these tags can be loaded.
+/// Returns the platforms of [`Native::Linux`] as pip has to be told them, in the words of wheels' tags. The
+/// oldest C library comes first.
+pub(super) fn linux() -> Vec<String> {
+    let old = ["manylinux1", "manylinux2010", "manylinux2014", "linux"].map(str::to_owned);
+    let numbered = (5..=45).map(|minor| format!("manylinux_2_{minor}"));
+    old.into_iter().chain(numbered).map(|name| format!("{name}_x86_64")).collect()
+}
+
+/// Returns true if a file of a wheel is native code, by its name.
+pub(super) fn is_native(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.ends_with(".so") || name.contains(".so.")
+}
+
+/// Returns the rank of the ABI and the minor version of Python, if code with these tags can be loaded.
 fn loads(python: &str, abi: &str) -> Option<(u32, u32)> {
     let digits = python.find(|c: char| c.is_ascii_digit())?;
     let (interpreter, version) = python.split_at(digits);
@@ -90,7 +127,7 @@ fn loads(python: &str, abi: &str) -> Option<(u32, u32)> {
     }
 }
 
-/// The best of the files of one package.
+/// Returns the best-fitting wheel among the files of one package; `None` if none fits.
 pub(super) fn best<T>(files: impl IntoIterator<Item = (String, T)>) -> Option<(String, T)> {
     let fitting = files.into_iter().filter_map(|(file, rest)| {
         let fit = WheelName::parse(&file)?.fit()?;
@@ -100,7 +137,7 @@ pub(super) fn best<T>(files: impl IntoIterator<Item = (String, T)>) -> Option<(S
     Some((best.1, best.2))
 }
 
-/// What the files of a package are for, in words.
+/// Says in words what the files of a package are: wheels for some platforms, or a source distribution.
 pub(super) fn described<'a>(files: impl IntoIterator<Item = &'a str>) -> String {
     let mut platforms: Vec<&str> =
         files.into_iter().filter_map(|file| Some(WheelName::parse(file)?.platform())).collect();
@@ -139,8 +176,13 @@ mod tests {
         check("cp314-cp314-any", true);
         check("cp314-cp314t-wasi_0_0_0_wasm32", false);
         check("pp311-pypy311_pp73-any", false);
-        check("cp314-cp314-manylinux_2_17_x86_64.manylinux2014_x86_64", false);
         check("py3-none-macosx_11_0_arm64", false);
+        // The Python in these can be loaded.
+        check("cp314-cp314-manylinux_2_17_x86_64.manylinux2014_x86_64", true);
+        check("cp39-abi3-manylinux_2_28_x86_64", true);
+        check("cp313-cp313-manylinux2014_x86_64", false);
+        check("cp314-cp314-manylinux2014_aarch64", false);
+        check("cp314-cp314-musllinux_1_2_x86_64", false);
         check("1-py3-none-any", true);
     }
 
@@ -157,7 +199,24 @@ mod tests {
         check(&["py3-none-any", "py310-none-any", "py315-none-any"], "py310-none-any");
         check(&["2-py3-none-any", "10-py3-none-any", "py3-none-any"], "10-py3-none-any");
         check(&["py3-none-win_amd64", "py3-none-any"], "py3-none-any");
+        check(&["cp314-cp314-manylinux2014_x86_64", "py3-none-any"], "py3-none-any");
+        check(&["cp39-abi3-manylinux1_x86_64", "cp39-abi3-wasi_x"], "cp39-abi3-wasi_x");
         assert_eq!(best([("pkg-1.0.tar.gz".to_owned(), ())]), None);
+    }
+
+    #[test]
+    fn native_code_is_told_by_its_name() {
+        let check = |path: &str, expect: bool| assert_eq!(is_native(path), expect, "{path}");
+        check("a/_speedups.cpython-314-x86_64-linux-gnu.so", true);
+        check("a.libs/libopenblas64_-1ab.so.0", true);
+        check("a/solver.py", false);
+        check("a.so/data.txt", false);
+        let foreign = |file: &str| WheelName::parse(file).unwrap().is_foreign();
+        assert!(foreign("a-1-cp314-cp314-manylinux2014_x86_64.whl"));
+        assert!(
+            !foreign("a-1-cp314-cp314-wasi_0_0_0_wasm32.whl") && !foreign("a-1-py3-none-any.whl")
+        );
+        assert!(linux().contains(&"manylinux_2_17_x86_64".to_owned()));
     }
 
     #[test]

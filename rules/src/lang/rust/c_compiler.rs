@@ -1,45 +1,46 @@
-//! The compiler for C that build scripts compile into a component, by the crate `cc`.
+//! The C compiler with which build scripts compile C into a component, through the crate `cc`.
 //!
-//! Rust brings the C library of its target and a linker, but neither headers nor a compiler: that is the pinned
-//! zig. Its programs are called through scripts, as it calls targets by other names than Rust and `cc` do. C is
-//! compiled for the same WASI by zig's headers; what it calls of the C library is linked from Rust's own. What that
-//! lacks, C asks for by macros (`_WASI_EMULATED_MMAN` and its like), and zig has it: it is given to the linker, which
-//! takes of it what is called.
+//! Rust brings the C library of its target and a linker, but neither headers nor a compiler. These come from
+//! the pinned zig, whose programs are called through scripts, because zig has other names for targets than
+//! Rust and `cc`. zig's headers are for the same WASI, and calls of the C library are linked to Rust's own.
+//! What that library lacks, C code asks for by macros (such as `_WASI_EMULATED_MMAN`). zig has the sources of
+//! these parts; they are compiled to libraries and passed to the linker, which takes what is called.
 
 use std::collections::BTreeMap;
 
 use cache::{Digest, Entry, Tree};
 use engine::{Action, ActionId, Input, Label, Source};
 
-use crate::lang::{SourceTree, base_environment, process};
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
+use crate::planner::{PlanError, Planner, SourceTree, base_environment, process};
 use crate::toolchain::ZIG;
 
-/// An action sees zig, the scripts, and the libraries here.
+/// The folders in which an action sees zig, the scripts, and the libraries.
 const PLACE: &str = "deps/zig";
 const SCRIPTS: &str = "deps/wasm-c";
 const LIBRARIES: &str = "deps/wasi-emulated";
 
-/// The variables by which the crate `cc`, whoever follows it, and Cargo find a program for the target, and its script.
+/// The variables by which `cc`, tools like it, and Cargo find a program for the target, each with the
+/// script's name.
 const PROGRAMS: [(&str, &str); 5] = [
     ("CC_wasm32_wasip2", "clang"),
     ("CXX_wasm32_wasip2", "clang++"),
     ("AR_wasm32_wasip2", "ar"),
     ("RANLIB_wasm32_wasip2", "ranlib"),
-    // rustc tells by this name how it is to be called.
+    // By this name rustc knows how the linker has to be called.
     ("CARGO_TARGET_WASM32_WASIP2_LINKER", "wasm-component-ld"),
 ];
 
-/// The arguments that zig gets before the caller's. Undefined behaviour is left to the user's flags, as other compilers leave it.
+/// The arguments that zig gets before the caller's. Checks for undefined behaviour are off unless the user's
+/// flags ask for them, as with other compilers.
 const FLAGS: &str = "-target wasm32-wasi -fno-sanitize=undefined";
 
-/// zig's caches, which it writes to.
+/// zig's caches. zig writes to them, so they are in a temporary folder.
 const CACHES: [(&str, &str); 2] =
     [("ZIG_GLOBAL_CACHE_DIR", "/tmp/zig"), ("ZIG_LOCAL_CACHE_DIR", "/tmp/zig-local")];
 
-/// Compiles the libraries, and gives them the names that programs link them by. By itself zig puts all of them into
-/// its C library, which is not the one that Rust links.
+/// Compiles the libraries and gives them the names by which programs link them. By itself zig puts all of
+/// them into its own C library, which Rust does not link.
 const MAKE_LIBRARIES: &str = "\
 libc=/usr/lib/zig/lib/libc
 wasi=$libc/wasi/libc-bottom-half
@@ -100,7 +101,7 @@ impl CCompiler {
     }
 }
 
-/// The action that leaves the libraries.
+/// Adds the action that compiles the libraries.
 fn libraries(planner: &mut Planner<'_>) -> Result<ActionId, PlanError> {
     let mut sources = SourceTree::default();
     for (name, text) in SOURCES {
@@ -130,8 +131,8 @@ fn scripts_by_name() -> [(&'static str, String); 5] {
     ]
 }
 
-/// A script that calls zig's compiler for the one target, whatever it is told. `cc` asks with `-?` if it has to do
-/// with a compiler of Windows.
+/// Returns a script that calls zig's compiler for the one target, whatever target the caller names. `cc`
+/// calls it with `-?` to find out if it is a compiler for Windows.
 fn compiler(name: &str) -> String {
     format!(
         "{}for argument do
@@ -153,7 +154,7 @@ fn tool(name: &str) -> String {
     format!("{}exec {} {name} \"$@\"\n", beginning(), program())
 }
 
-/// A script that calls the linker that rustc has put into PATH, with the libraries.
+/// Returns a script that calls the linker which rustc has put into PATH, and adds the libraries.
 fn linker() -> String {
     format!("#!/bin/sh\nexec wasm-component-ld \"$@\" -L/{LIBRARIES} /{LIBRARIES}/*.a\n")
 }

@@ -1,42 +1,42 @@
-//! Compiling through cargo-component: what the compile of such a package has more than others.
+//! Compiles a package through cargo-component: what differs in its compile action from that of other
+//! packages.
 //!
-//! cargo-component knows wasm32-wasip1 alone: it adds that target unless another one of those it
-//! knows is configured, and asks whether its standard library is installed. Components here are
-//! compiled for wasm32-wasip2, which needs no adapter, on the same layer as all others. So the
-//! target it knows is configured, the real one is named on the command line, which wins for Cargo,
-//! and a folder stands where the library would be.
+//! cargo-component knows only wasm32-wasip1. It adds that target unless another one that it knows is
+//! configured, and asks if the target's standard library is installed. Components here are compiled for
+//! wasm32-wasip2, which needs no adapter, on the same layer as all others. So wasm32-wasip1 is configured,
+//! wasm32-wasip2 is named on the command line, which wins for Cargo, and a folder that holds only an
+//! explanation stands where the library would be.
 
 use cache::{Digest, Entry};
 use engine::{Action, Input, Source};
 
-use super::CargoError;
+use super::error::CargoError;
 use super::manifests::read_manifest;
 use super::metadata::{self, WIT};
 use super::package::Package;
 use super::tool::built_tool;
 use super::workspace::Workspace;
-use crate::lang::source_tree::SourceTree;
-use crate::lang::{ComponentWit, Request};
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
+use crate::planner::source_tree::SourceTree;
+use crate::planner::{ComponentWit, PlanError, Planner, Request};
 use crate::toolchain::CARGO_COMPONENT;
 
-/// What it asks for to know that the target it knows is installed.
+/// The path by which the tool finds out if the target that it knows is installed.
 const KNOWN_TARGET: &str = "usr/lib/rust/lib/rustlib/wasm32-wasip1/why";
 const WHY: &str =
     "cargo-component refuses to start without this folder; nothing is compiled for this target\n";
 
-/// What a compile takes from here.
+/// The additions to the compile action of such a package.
 pub(super) struct CargoComponent {
-    /// Trees that stand beside the image.
+    /// The trees that are mounted beside the image.
     roots: [Source; 2],
     wit: Digest,
-    /// The package's manifest, and what the action sees in its place.
+    /// The path of the package's manifest, and the text that the action sees there.
     manifest: (ProjectPath, String),
-    /// The tool's own lockfile. Offline it refuses WIT of several packages without one; what lies in folders is not
-    /// listed there.
+    /// The tool's own lockfile. Without one, it refuses WIT of several packages when it is offline. Packages
+    /// in folders are not listed in it.
     lockfile: ProjectPath,
-    /// The file that the tool writes among the sources. What the checkout has there is of no use.
+    /// The file of bindings that the tool writes among the sources. A copy in the checkout is not used.
     bindings: ProjectPath,
 }
 
@@ -44,7 +44,7 @@ impl CargoComponent {
     /// The program.
     pub(super) const PROGRAM: &str = CARGO_COMPONENT;
 
-    /// Holds the package's manifest against run.toml, and has the tool built.
+    /// Compares the package's manifest with run.toml, and adds the actions that build the tool.
     pub(super) fn new(
         planner: &mut Planner<'_>,
         workspace: &Workspace,
@@ -69,22 +69,22 @@ impl CargoComponent {
         })
     }
 
-    /// Whether the file is one that the tool makes.
+    /// Returns true if the tool generates the file.
     pub(super) fn makes(&self, path: &ProjectPath) -> bool {
         *path == self.bindings
     }
 
-    /// Puts the manifest and the lockfile that the tool is to read among the sources.
+    /// Adds the manifest and the lockfile for the tool to the sources.
     pub(super) fn add_generated(&self, sources: &mut SourceTree) {
         let (path, text) = &self.manifest;
         sources.generated(path.clone(), text.as_str());
         sources.generated(self.lockfile.clone(), "version = 1\n");
     }
 
-    /// The variable that makes it leave the target alone.
+    /// The variable that keeps the tool from adding a target.
     pub(super) const ENVIRONMENT: (&str, &str) = ("CARGO_BUILD_TARGET", "wasm32-wasip1");
 
-    /// The sources: the tool writes bindings among them.
+    /// Returns the sources as a scratch input, because the tool writes bindings among them.
     pub(super) fn sources(sources: Digest) -> Input {
         Input::scratch("src", Source::Tree(sources))
     }
@@ -96,7 +96,7 @@ impl CargoComponent {
     }
 }
 
-/// The folders below `deps/` of completed WIT.
+/// Returns the names of the folders below `deps/` of completed WIT.
 fn packages(planner: &Planner<'_>, wit: &ComponentWit) -> Result<Vec<String>, PlanError> {
     let store = planner.store();
     let folder =

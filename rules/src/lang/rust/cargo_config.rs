@@ -1,11 +1,12 @@
-//! Finds a checkout's own `.cargo/config.toml`, and reads of it what a fetch may see: the addresses of registries, which
-//! source stands in for which, and which crates are patched by folders of the checkout.
+//! Reads a checkout's own `.cargo/config.toml` and selects the part that a fetch may see: the addresses of
+//! registries, which source replaces which, and which crates are patched by folders of the checkout.
 //!
-//! Cargo's configuration can name programs (`build.rustc-wrapper`, credential providers, the way git is
-//! called), proxies and certificates. Whoever wrote the checkout must not choose those on the machine of
-//! whoever builds it, so they are left out and named if the fetch fails. The user's own configuration, in
-//! Cargo's home and in the environment, is not touched by this: what it says a name stands for holds, as
-//! the user's token for that name would go elsewhere otherwise. Format: the Cargo book, "Configuration".
+//! Cargo's configuration can name programs (`build.rustc-wrapper`, credential providers, the call of git),
+//! proxies and certificates. The author of a checkout must not choose those on the machine of those who build
+//! it. So they are left out, and named if the fetch fails. The user's own configuration, in Cargo's home and
+//! in the environment, stays as it is. If it gives an address to a name, the checkout's address for that name
+//! is ignored; otherwise the user's token for the name would be sent to the checkout's address. Format: the
+//! Cargo book, "Configuration".
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -14,7 +15,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use crate::bounded;
-use crate::environment::Variables;
+use crate::package::environment::Variables;
 use crate::path::ProjectPath;
 
 /// The names for which the user's own configuration has an address.
@@ -26,8 +27,8 @@ pub(super) struct Users {
 }
 
 impl Users {
-    /// Reads the configuration in Cargo's home and in the environment. What can't be read says nothing: cargo
-    /// tells what is wrong with it.
+    /// Reads the configuration in Cargo's home and in the environment. A file that can't be read is ignored,
+    /// because cargo will report what is wrong with it.
     pub(super) fn of(home: &Path, variables: Variables) -> Self {
         let mut users = Self { variables, ..Self::default() };
         for name in ["config.toml", "config"] {
@@ -60,12 +61,12 @@ impl Users {
     }
 }
 
-/// Keys whose values are secrets (the Cargo book, "Configuration": `registry.token`, `registries.NAME.token`,
-/// `secret-key`).
+/// The keys whose values are secrets (the Cargo book, "Configuration": `registry.token`,
+/// `registries.NAME.token`, `secret-key`).
 const SECRETS: [&str; 2] = ["token", "secret-key"];
 
-/// The configuration as an action may see it, if it holds a secret: what an action sees is kept in the store, and
-/// build scripts see it, too. `None` if it is to be seen as it is.
+/// Returns the configuration without its secrets, as an action may see it: what an action sees is kept in the
+/// store, and build scripts can read it. `None` if it holds no secret.
 pub(super) fn without_secrets(project: &Path, path: &ProjectPath) -> Option<String> {
     let text = bounded::read_text(&path.on_disk(project)).ok()?;
     let mut config: Table = text.parse().ok()?;
@@ -80,11 +81,11 @@ pub(super) fn without_secrets(project: &Path, path: &ProjectPath) -> Option<Stri
     found.then(|| config.to_string())
 }
 
-/// The names of a configuration; the older one wins.
+/// The names of a configuration file. If both are there, the older name wins.
 const NAMES: [&str; 2] = [".cargo/config", ".cargo/config.toml"];
 
-/// The files of configuration that Cargo reads in the folder `workspace`, the innermost first, each with the folder
-/// that its paths are relative to.
+/// Returns the configuration files that Cargo reads in the folder `workspace`, the innermost first, each with
+/// the folder that its paths are relative to.
 pub(super) fn files(project: &Path, workspace: &ProjectPath) -> Vec<(ProjectPath, ProjectPath)> {
     let folders = std::iter::once(workspace.clone()).chain(workspace.ancestors());
     folders
@@ -96,7 +97,8 @@ pub(super) fn files(project: &Path, workspace: &ProjectPath) -> Vec<(ProjectPath
         .collect()
 }
 
-/// A configuration. One that can't be read says nothing: Cargo tells what is wrong with it.
+/// Reads a configuration file. One that can't be read is empty, because Cargo will report what is wrong with
+/// it.
 pub(super) fn read(project: &Path, file: &ProjectPath) -> Table {
     let text = bounded::read_text(&file.on_disk(project)).ok();
     text.and_then(|text| text.parse().ok()).unwrap_or_default()
@@ -112,12 +114,13 @@ pub(super) struct Allowed {
 }
 
 impl Allowed {
-    /// Lets nothing pass yet.
+    /// Makes an empty configuration, which lets nothing pass.
     pub(super) fn new(users: Users) -> Self {
         Self { users, ..Self::default() }
     }
 
-    /// Adds the configuration of a folder. What is there already comes from a folder further in, and holds.
+    /// Adds the configuration of a folder. Settings that are there already come from a folder further in, and
+    /// are kept.
     ///
     /// # Errors
     /// The text is not TOML.
@@ -147,8 +150,8 @@ impl Allowed {
         Ok(())
     }
 
-    /// Adds the crates that the configuration of a folder patches by path. `folder` is where that folder lies for
-    /// cargo; nothing but a path in it is taken.
+    /// Adds the crates that the configuration of a folder patches by path. cargo resolves the paths from
+    /// `folder`. Only the paths in it are taken.
     ///
     /// # Errors
     /// The text is not TOML.
@@ -173,11 +176,11 @@ impl Allowed {
         Ok(())
     }
 
-    /// The configuration in Cargo's format; empty if nothing is left.
+    /// Returns the configuration in Cargo's format; empty if nothing is left.
     pub(super) fn text(&self) -> String {
         let mut config = self.config.clone();
         let names = |key: &str| config.get(key).and_then(Value::as_table).into_iter().flatten();
-        // A source can be replaced by a registry as well.
+        // A source can be replaced by a registry, too.
         let known = names("source").chain(names("registries")).map(|(name, _)| name.clone());
         let known: BTreeSet<String> = known.chain(["crates-io".to_owned()]).collect();
         if let Some(Value::Table(sources)) = config.get_mut("source") {
@@ -185,7 +188,7 @@ impl Allowed {
                 let to = source.get("replace-with").and_then(Value::as_str);
                 to.is_some_and(|to| !known.contains(to) && !self.users.defines(to))
             };
-            // A source that was left out replaces nothing: the crates come from where the lockfile says.
+            // A source that was left out replaces nothing: its crates come from where the lockfile says.
             for (_, source) in sources.iter_mut().filter(|(_, source)| missing(source)) {
                 source.as_table_mut().and_then(|source| source.remove("replace-with"));
             }
@@ -194,7 +197,8 @@ impl Allowed {
         config.to_string()
     }
 
-    /// Sources are registries, or stand for one. Folders of the checkout and repositories are left out.
+    /// Adds those sources that are registries or replace another source. Folders of the checkout and
+    /// repositories are left out.
     fn add_sources(&mut self, sources: Table) {
         for (name, source) in sources {
             let other = ["directory", "local-registry", "git"];
@@ -273,7 +277,7 @@ mod tests {
                 "paths",
             ],
         );
-        // What is replaced by a folder of the checkout is fetched from where it comes from.
+        // Crates that a folder of the checkout replaces are fetched from their original place.
         check(
             &[
                 "[source.crates-io]\nreplace-with = \"vendored\"\n[source.vendored]\ndirectory = \"vendor\"",

@@ -1,6 +1,6 @@
-//! The actions of a Rust component: fetch, dependencies, compile.
+//! The actions of a Rust component: fetch, dependencies and compile.
 //!
-//! A package for cargo-component shares all but the last: its crates lie in the same layer.
+//! A package for cargo-component differs only in its compile action: its dependencies are in the same layer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -9,31 +9,31 @@ use engine::{Action, ActionId, Input, Label, Source, quote};
 
 use super::c_compiler::CCompiler;
 use super::cargo_component::CargoComponent;
+use super::error::CargoError;
 use super::fetch::{FetchCrates, VENDOR};
 use super::lock::Lockfile;
 use super::manifests::Manifests;
-use super::package::Package;
+use super::package::{CrateType, Package};
 use super::process::{TARGET_DIR, cargo_process};
 use super::sources::Common;
 use super::workspace::Workspace;
-use super::{CargoError, stand_in, toolchain_file};
-use crate::lang::{Compiled, Request};
-use crate::manifest::Features;
+use super::{c_code, stand_in, toolchain_file};
+use crate::manifest::{Features, Language};
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
+use crate::planner::{Compiled, PlanError, Planner, Request};
 use crate::toolchain::RUST;
 
-/// The target triple: gives components directly.
-const TARGET: &str = "wasm32-wasip2";
+/// The target triple, for which rustc makes components directly.
+pub(super) const TARGET: &str = "wasm32-wasip2";
 
-/// What Cargo is asked to compile.
+/// The target of a package that Cargo is asked to compile.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Selection {
-    /// Which package, so that Cargo takes it for no other.
+    /// The specification of the package, which Cargo can't confuse with another.
     package: String,
     /// The binary's name, or `None` for the library.
     binary: Option<String>,
-    /// The file that comes out.
+    /// The name of the compiled file.
     file: String,
     /// The package's features that are asked for.
     features: Vec<String>,
@@ -70,14 +70,17 @@ pub(crate) fn compile(
     };
     let folder = workspace.root.clone();
     let vendor = planner.once(&format!("vendor {folder}"), |planner| {
-        let fetch = FetchCrates::new(lock.crates.clone(), workspace, planner.clients());
+        let fetch = FetchCrates::new(lock.crates.clone(), workspace, planner.registries());
         let action = Action::builtin(Label::new(owner(&folder), "fetch"), fetch)
             .input(Input::new("src", Source::Tree(skeleton.digest)))
             .output("vendor");
         planner.add(action)
     })?;
     let vendor = Source::output(vendor, "vendor");
-    let c_compiler = lock.compiles_c().then(|| CCompiler::new(planner)).transpose()?;
+    let c_compiler = match compiles_c(planner, &manifests, &common, &dir)? {
+        true => Some(CCompiler::new(planner)?),
+        false => None,
+    };
     let cargo = Cargo {
         root: &workspace.root,
         release: request.release,
@@ -100,7 +103,7 @@ fn owner(folder: &ProjectPath) -> String {
     if folder.is_root() { "cargo".to_owned() } else { format!("cargo {folder}") }
 }
 
-/// Which target of `package` has `source` as its root.
+/// Returns the target of `package` whose root is `source`.
 fn select(
     package: &Package,
     lock: &Lockfile,
@@ -116,10 +119,11 @@ fn select(
         default_features: features.default.value,
     };
     if let Some(library) = package.library.as_ref().filter(|target| target.root == *source) {
-        if !package.makes_cdylib {
+        if package.crate_type != CrateType::Cdylib {
             return Err(CargoError::NotACdylib {
                 package: name,
                 manifest: package.dir.join("Cargo.toml"),
+                crate_type: package.crate_type,
             });
         }
         return Ok(selection(None, &library.name));
@@ -134,15 +138,15 @@ fn select(
     }
 }
 
-/// What the layer has to cover: every Rust component of the project in this workspace, so that
-/// all of them share it.
+/// Returns what the layer has to cover: every Rust component of the project in this workspace, so that all of
+/// them share the layer.
 fn selections(
     planner: &Planner<'_>,
     workspace: &Workspace,
     lock: &Lockfile,
 ) -> Result<BTreeSet<Selection>, PlanError> {
     let mut found = BTreeSet::new();
-    for (source, component) in planner.components_in(super::RULE.name) {
+    for (source, component) in planner.components_in(Language::Rust) {
         let inside = source.ancestors().find_map(|dir| workspace.packages.get(&dir));
         let Some(package) = inside else { continue };
         found.insert(select(package, lock, source, &component.features)?);
@@ -150,20 +154,39 @@ fn selections(
     Ok(found)
 }
 
-/// How Cargo is called, the same for the layer and for the compile.
+/// Returns true if a component that shares this layer has C in it, or the one from the package in `dir` does.
+fn compiles_c(
+    planner: &mut Planner<'_>,
+    manifests: &Manifests,
+    common: &Common,
+    dir: &ProjectPath,
+) -> Result<bool, CargoError> {
+    let Common { workspace, lock, .. } = common;
+    let in_layer = planner.known(&format!("C in {}", workspace.root), |planner| {
+        let components = planner.components_in(Language::Rust).into_iter();
+        let packages = components.filter_map(|(source, _)| manifests.find(source).ok());
+        let mut beside = packages.filter(|(_, root)| *root == workspace.root);
+        beside.try_fold(false, |found, (package, _)| {
+            Ok::<_, CargoError>(found || c_code::is_in(&package, manifests, lock)?)
+        })
+    })?;
+    Ok(*in_layer || c_code::is_in(dir, manifests, lock)?)
+}
+
+/// The settings and inputs of Cargo that the layer and the compile have in common.
 struct Cargo<'a> {
     root: &'a ProjectPath,
     release: bool,
     vendor: &'a Source,
     image: &'a Source,
-    /// What compiles C for the component, if a package needs that.
+    /// The compiler for C, if a package of the component needs one.
     c_compiler: Option<&'a CCompiler>,
-    /// The tree without entries, on which the layer starts.
+    /// The empty tree, on which the layer starts.
     empty: cache::Digest,
 }
 
 impl Cargo<'_> {
-    /// Compiles everything but the packages of the workspace itself.
+    /// Returns the action that compiles everything except the packages of the workspace itself.
     fn layer(&self, selected: &BTreeSet<Selection>, skeleton: cache::Digest) -> Action {
         let mut script: Vec<String> = selected
             .iter()
@@ -180,7 +203,8 @@ impl Cargo<'_> {
         action.output("target")
     }
 
-    /// A script of calls of Cargo, with all that it needs but sources and a target folder. `own` wins.
+    /// Returns an action that runs a script of calls of Cargo. It lacks only the sources and a target folder.
+    /// Variables in `own` override ours.
     fn action(&self, label: Label, script: &str, own: BTreeMap<String, String>) -> Action {
         let mut env = self.c_compiler.map(|_| CCompiler::variables()).unwrap_or_default();
         env.extend(own);
@@ -193,7 +217,7 @@ impl Cargo<'_> {
         }
     }
 
-    /// Compiles one component on top of the layer.
+    /// Returns the action that compiles one component on top of the layer.
     fn compile(
         &self,
         request: &Request<'_>,
@@ -229,12 +253,12 @@ impl Cargo<'_> {
         }
     }
 
-    /// The folder that Cargo puts results of this profile into.
+    /// Returns the name of the folder in which Cargo puts the results of this profile.
     fn profile(&self) -> &'static str {
         if self.release { "release" } else { "debug" }
     }
 
-    /// One call of Cargo as shell text.
+    /// Returns a call of Cargo as shell text.
     fn shell(&self, program: &str, verb: &str, flags: &[String]) -> String {
         let profile = if self.release { " --release" } else { "" };
         let flags: Vec<String> = flags.iter().map(|flag| quote(flag)).collect();

@@ -1,9 +1,9 @@
-//! Puts a fence around the manifests that cargo is to see, so that it looks for no workspace above them.
+//! Puts a fence around the manifests that cargo sees, so that it looks for no workspace above them.
 //!
-//! Where a manifest has no `[workspace]`, cargo looks for one in every folder above. The manifests lie in the
-//! store, and the store may lie in a checkout, whose own Cargo.toml cargo would then take for the workspace's.
-//! So the outermost manifest gets an empty `[workspace]`. The packages that it depends on by path are excluded
-//! from it, as they would be members of it otherwise and may be workspaces of their own.
+//! If a manifest has no `[workspace]`, cargo looks for one in every folder above. The manifests stand in the
+//! store, which may itself stand in a checkout. cargo would then take that checkout's Cargo.toml for the
+//! workspace's. So the outermost manifest gets an empty `[workspace]`. The packages that it depends on by
+//! path are excluded from it: otherwise they would be its members, and they may be workspaces of their own.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use toml::{Table, Value};
 
 use crate::path::ProjectPath;
 
-/// The tree of the input `src` on disk, with a fence in the manifest of the folder `workspace`.
+/// Returns the tree of the input `src` on disk, with a fence in the manifest of the folder `workspace`.
 pub(super) fn around(
     cx: &BuiltinContext,
     workspace: &ProjectPath,
@@ -35,8 +35,8 @@ pub(super) fn around(
     Ok(store.materialise(&store.put_tree(&tree)?)?)
 }
 
-/// The manifest with a fence; `None` if it says itself where its workspace is, or is not TOML, which cargo
-/// says better.
+/// Returns the manifest with a fence. `None` if it says itself where its workspace is, or is not TOML, which
+/// cargo will report better.
 fn fenced(text: &str, workspace: &ProjectPath, packages: &BTreeSet<ProjectPath>) -> Option<String> {
     let manifest: Table = text.parse().ok()?;
     let elsewhere = manifest.get("package").and_then(|package| package.get("workspace"));

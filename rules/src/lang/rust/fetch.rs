@@ -1,18 +1,17 @@
 //! Fetches the crates that Cargo.lock pins and lays them out as Cargo's vendored sources.
 //!
-//! The user's own cargo does the talking, by the user's own configuration (mirrors, proxies, credentials), and
-//! the checksums of the lockfile judge what came. Of the checkout's configuration it sees the part that
-//! [`cargo_config`](super::cargo_config) lets pass, and its manifests. It does not see what lies above the
-//! workspace. Each crate is unpacked once per checksum, whatever project asks for it.
+//! The user's own cargo fetches them, with the user's own configuration (mirrors, proxies, credentials). The
+//! checksums of the lockfile decide whether what came is accepted. Of the checkout cargo sees the manifests
+//! and the part of the configuration that [`cargo_config`] lets pass, and nothing above the workspace. Each
+//! crate is unpacked once per checksum, however many projects ask for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use cache::{Digest, DiskStore, Entry, Tree};
+use cache::{Digest, Entry, Tree};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError, Report};
 
 use super::cargo_config::{self, Allowed, Users};
@@ -21,34 +20,37 @@ use super::lock::{self, LockedCrate};
 use super::vendored::Vendored;
 use super::workspace::Workspace;
 use crate::bounded;
-use crate::environment::CARGO;
+use crate::package::environment::CARGO;
+use crate::package::fetch::{Client, CrateCache, run, sha256_of};
+use crate::package::unpack::tarball;
+use crate::package::{ClientError, Registries, Shelf, Sorted};
 use crate::path::ProjectPath;
-use crate::plan::Clients;
 use crate::redact::mask_urls;
-use crate::toolchain::ClientError;
-use crate::toolchain::fetch::{Client, CrateCache, run, sha256_of};
-use crate::toolchain::unpack::tarball;
 
-/// Where crates lie among the vendored sources.
+/// The folder with the crates in the vendored sources.
 const CRATES: &str = "crates";
-/// Where an action sees the vendored sources: Cargo wants an absolute path in its configuration.
+/// The folder in which an action sees the vendored sources. Cargo requires an absolute path in its
+/// configuration.
 pub(super) const VENDOR: &str = "deps/vendor";
 
-/// How to get the client.
+/// The hint for those who lack the client.
 const INSTALL: &str = "install Rust with rustup: its cargo fetches the crates";
 
-/// The action that fetches crates. Input: `src` (manifests and lockfile); output: `vendor`.
+/// The shelf of unpacked crates, by the name of their folder and the checksum.
+const SHELF: Shelf = Shelf::new("cargo-crate 1");
+
+/// The action that fetches crates. Its input `src` has manifests and the lockfile; its output is `vendor`.
 pub(super) struct FetchCrates {
-    /// `None`: those of the lockfile among the sources.
+    /// The crates to fetch. `None` for those of the lockfile in the input.
     crates: Option<Vec<LockedCrate>>,
     /// The folder of the workspace's manifest.
     workspace: ProjectPath,
     /// The folders of the local packages.
     packages: BTreeSet<ProjectPath>,
-    clients: Arc<Clients>,
+    registries: Arc<Registries>,
 }
 
-/// Why a crate could not be had.
+/// An error for which crates could not be fetched.
 #[derive(Debug, thiserror::Error)]
 enum FetchError {
     #[error("crate `{name}` {version} has SHA-256 {found}, but Cargo.lock pins {pinned}")]
@@ -58,10 +60,10 @@ enum FetchError {
     #[error("cargo could not fetch the crates of Cargo.lock:\n{said}{left_out}")]
     Cargo { said: String, left_out: String },
     #[error(
-        "Cargo.lock does not fit its Cargo.toml: run `cargo update --workspace` and commit it\n{said}"
+        "Cargo.lock does not fit its Cargo.toml: run `cargo update --workspace` in its folder and commit it\n{said}"
     )]
     Stale { said: String },
-    // Without the lines around it: they may hold a token.
+    // The lines of the file are not shown, because they may hold a token.
     #[error("{path}: {message}")]
     Config { path: ProjectPath, message: String },
     #[error("cannot read or write {}", .path.display())]
@@ -74,17 +76,17 @@ impl FetchCrates {
     pub(super) fn new(
         crates: Vec<LockedCrate>,
         workspace: &Workspace,
-        clients: Arc<Clients>,
+        registries: Arc<Registries>,
     ) -> Self {
         let packages = workspace.packages.keys().cloned().collect();
-        Self { crates: Some(crates), workspace: workspace.root.clone(), packages, clients }
+        Self { crates: Some(crates), workspace: workspace.root.clone(), packages, registries }
     }
 
-    /// Fetches what the lockfile at the top of the sources of a crate pins, whatever it is: while planning,
-    /// the sources are known by their digest alone.
-    pub(super) fn of_sources(clients: Arc<Clients>) -> Self {
+    /// Makes an action that fetches whatever the lockfile at the top of a crate's sources pins. The lockfile
+    /// can't be read while planning, because these sources are known only by their digest then.
+    pub(super) fn of_sources(registries: Arc<Registries>) -> Self {
         let (workspace, packages) = (ProjectPath::root(), BTreeSet::new());
-        Self { crates: None, workspace, packages, clients }
+        Self { crates: None, workspace, packages, registries }
     }
 
     fn crates(&self, cx: &BuiltinContext) -> Result<Vec<LockedCrate>, BuiltinError> {
@@ -96,25 +98,18 @@ impl FetchCrates {
         locked.map(|lock| lock.crates).map_err(|error| BuiltinError::failed(&error))
     }
 
-    /// The trees of all crates, by folder name.
+    /// Returns the trees of all crates, by folder name.
     fn trees(
         &self,
         cx: &BuiltinContext,
         crates: &[LockedCrate],
     ) -> Result<BTreeMap<String, Digest>, BuiltinError> {
-        let mut trees = BTreeMap::new();
-        let mut absent = Vec::new();
-        for locked in crates {
-            match unpacked(cx.store(), locked)? {
-                Some(tree) => {
-                    trees.insert(locked.folder(), tree);
-                }
-                None => absent.push(locked),
-            }
-        }
+        let Sorted { here, absent } = SHELF.sort(cx.store(), crates, pin)?;
+        let here = here.into_iter().map(|(locked, tree)| (locked.folder(), tree));
+        let mut trees: BTreeMap<String, Digest> = here.collect();
         if let Some(first) = absent.first() {
             let scratch = cx.store().scratch()?;
-            let Clients { variables, checkout, .. } = &*self.clients;
+            let Registries { variables, checkout, .. } = &*self.registries;
             let cached = CrateCache::of(variables, checkout, scratch.path());
             if !cached.home().is_absolute() {
                 return Err(BuiltinError::Failed(Report::text(
@@ -131,7 +126,7 @@ impl FetchCrates {
                     return Err(BuiltinError::Cancelled);
                 }
                 cx.status(format!("unpacking {} ({} of {total})", locked.folder(), done + 1));
-                trees.insert(locked.folder(), unpack(cx.store(), locked, &cached)?);
+                trees.insert(locked.folder(), unpack(cx, locked, &cached)?);
             }
         }
         Ok(trees)
@@ -144,7 +139,7 @@ impl FetchCrates {
         cached: &CrateCache,
         scratch: &Path,
     ) -> Result<(), BuiltinError> {
-        if self.clients.offline {
+        if self.registries.network.offline {
             return Err(BuiltinError::failed(&FetchError::Offline {
                 name: absent.name.clone(),
                 version: absent.version.clone(),
@@ -153,7 +148,7 @@ impl FetchCrates {
         cx.status("cargo fetch");
         let manifests = fence::around(cx, &self.workspace, &self.packages)?;
         let manifest = self.workspace.on_disk(&manifests).join("Cargo.toml");
-        let users = Users::of(cached.home(), self.clients.for_client(CARGO));
+        let users = Users::of(cached.home(), self.registries.for_client(CARGO));
         let allowed = self.configuration(&manifests, users)?;
         let config = scratch.join("config.toml");
         std::fs::write(&config, allowed.text()).map_err(local(&config))?;
@@ -163,7 +158,7 @@ impl FetchCrates {
                 .env("CARGO_HOME", cached.home())
                 .env("CARGO_TARGET_DIR", scratch.join("target"));
         };
-        let client = Client { program: OsStr::new("cargo"), install: INSTALL };
+        let client = Client { program: &self.registries.programs.cargo, install: INSTALL };
         let ended = run(client, configure, &|| cx.cancelled()).map_err(|error| match error {
             ClientError::Cancelled => BuiltinError::Cancelled,
             error => BuiltinError::infrastructure(&error),
@@ -174,17 +169,20 @@ impl FetchCrates {
         }
     }
 
-    /// `cargo fetch`, with the user's configuration and what may pass of the checkout's.
+    /// Configures `cargo fetch` with the user's configuration and the part of the checkout's that may pass.
     fn configure(&self, command: &mut Command, manifest: &Path, config: &Path) {
         command.args(["fetch", "--locked", "--manifest-path"]).arg(manifest);
         command.arg("--config").arg(config);
-        command.env_clear().envs(self.clients.for_client(CARGO)).env("CARGO_TERM_COLOR", "never");
-        // Whether there is a network is told by `--offline` of run.
+        command
+            .env_clear()
+            .envs(self.registries.for_client(CARGO))
+            .env("CARGO_TERM_COLOR", "never");
+        // Only the option `--offline` of `run` decides about the network.
         command.env_remove("CARGO_NET_OFFLINE");
     }
 
-    /// What the checkout's configuration may say, in the folder of the workspace and in those above it. The
-    /// sources of a crate are no checkout: theirs says nothing.
+    /// Returns the part of the checkout's configuration that may pass, from the folder of the workspace and
+    /// those above it. The sources of a crate are not a checkout, so their configuration is ignored.
     fn configuration(&self, sources: &Path, users: Users) -> Result<Allowed, BuiltinError> {
         let mut allowed = Allowed::new(users);
         if self.crates.is_none() {
@@ -215,7 +213,7 @@ impl Builtin for FetchCrates {
 
     fn arguments(&self) -> Vec<String> {
         let words = |c: &LockedCrate| {
-            // Keys are kept in clear: an address may hold a token.
+            // Keys are stored as plain text, and an address may hold a token. So it is masked.
             format!("{} {} {}", mask_urls(&c.source), c.folder(), c.checksum)
         };
         match &self.crates {
@@ -225,8 +223,9 @@ impl Builtin for FetchCrates {
     }
 
     fn needs_network(&self) -> bool {
-        // Offline, it still runs: the crates may all be here.
-        !self.clients.offline && self.crates.as_ref().is_none_or(|crates| !crates.is_empty())
+        // An offline build runs it all the same, because the crates may all be in the store.
+        !self.registries.network.offline
+            && self.crates.as_ref().is_none_or(|crates| !crates.is_empty())
     }
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
@@ -245,10 +244,11 @@ impl Builtin for FetchCrates {
     }
 }
 
-/// Whose fault it is that cargo failed, by what it said.
+/// Decides what kind of error a failure of cargo is, by its message.
 fn judge(said: String, allowed: &Allowed) -> BuiltinError {
     let has = |signs: &[&str]| signs.iter().any(|sign| said.contains(sign));
-    // A lockfile that does not fit its manifests is the user's to mend; the rest may be the network.
+    // If the lockfile does not fit its manifests, the user has to correct it. Other failures may be the
+    // network's.
     let stale = has(&["--locked was passed"]);
     let mismatch = has(&["failed to verify the checksum", "changed between lock files"]);
     if stale && !mismatch {
@@ -273,9 +273,9 @@ fn local(path: &Path) -> impl FnOnce(std::io::Error) -> BuiltinError {
     |source| BuiltinError::infrastructure(&FetchError::Local { path, source })
 }
 
-/// Cargo's configuration that puts the vendored crates in the place of every registry in the lock.
+/// Returns Cargo's configuration that replaces every registry of the lock by the vendored crates.
 fn configuration(crates: &[LockedCrate]) -> String {
-    // Names that no configuration of a checkout has by chance.
+    // No configuration of a checkout has these names by chance.
     let mut text = format!("[source.run-fetched]\ndirectory = \"/{VENDOR}/{CRATES}\"\n");
     let mut registries: Vec<&str> = crates.iter().map(|locked| locked.source.as_str()).collect();
     registries.sort_unstable();
@@ -294,25 +294,17 @@ fn configuration(crates: &[LockedCrate]) -> String {
     text
 }
 
-/// The key under which the store remembers the tree of a crate archive.
-fn memo_key(store: &DiskStore, locked: &LockedCrate) -> Digest {
-    let text = format!("cargo-crate 1 {} {}", locked.folder(), locked.checksum);
-    Digest::of(store.function(), text.as_bytes())
-}
-
-fn unpacked(store: &DiskStore, locked: &LockedCrate) -> Result<Option<Digest>, BuiltinError> {
-    let Some(tree) = crate::memo::tree(store, &memo_key(store, locked))? else {
-        return Ok(None);
-    };
-    // A tree that lost blobs is unpacked again.
-    Ok(store.contains_tree(&tree)?.then_some(tree))
+/// Returns the key of a crate on the shelf: the name of its folder, and the checksum that pins it.
+fn pin(locked: &LockedCrate) -> String {
+    format!("{} {}", locked.folder(), locked.checksum)
 }
 
 fn unpack(
-    store: &DiskStore,
+    cx: &BuiltinContext,
     locked: &LockedCrate,
     cached: &CrateCache,
 ) -> Result<Digest, BuiltinError> {
+    let store = cx.store();
     let Some(archive) = cached.find(&locked.folder(), &locked.checksum) else {
         return Err(match cached.candidates(&locked.folder()).next() {
             Some(other) => BuiltinError::mismatch(&FetchError::Mismatch {
@@ -324,14 +316,14 @@ fn unpack(
             None => BuiltinError::infrastructure(&FetchError::Absent(locked.folder())),
         });
     };
-    let mut tree = tarball(store, &archive, &locked.folder(), &|| false)
-        .map_err(|error| BuiltinError::failed(&error))?;
-    // What Cargo asks of a vendored crate (the Cargo book, "Directory sources").
+    let mut tree = tarball(store, &archive, &locked.folder(), &|| cx.cancelled())
+        .map_err(|error| error.ends(|error| BuiltinError::failed(&error)))?;
+    // Cargo requires this file in a vendored crate (the Cargo book, "Directory sources").
     let sums = format!("{{\"files\":{{}},\"package\":\"{}\"}}", locked.checksum);
     let entry = Entry::File { digest: store.put(sums.as_bytes())?, executable: false };
     tree.entries.insert(".cargo-checksum.json".to_owned(), entry);
     let digest = store.put_tree(&tree)?;
-    crate::memo::remember_tree(store, &memo_key(store, locked), &digest)?;
+    SHELF.keep(store, &pin(locked), digest)?;
     Ok(digest)
 }
 
@@ -390,8 +382,8 @@ mod tests {
     fn cargo_sees_what_it_is_configured_by() {
         let set = [("RUN_AUTH_TOKEN", "s3cr3t"), ("NPM_TOKEN", "x"), ("CARGO_HTTP_PROXY", "proxy")];
         let variables = set.map(|(name, value)| (name.into(), value.into())).into();
-        let clients = Arc::new(Clients { variables, ..Clients::default() });
-        let fetch = FetchCrates::of_sources(clients);
+        let registries = Arc::new(Registries { variables, ..Registries::default() });
+        let fetch = FetchCrates::of_sources(registries);
         let mut command = Command::new("cargo");
         fetch.configure(&mut command, Path::new("/src/Cargo.toml"), Path::new("/config.toml"));
         let seen: Vec<_> = command.get_envs().filter(|(_, value)| value.is_some()).collect();

@@ -1,22 +1,22 @@
-//! What a person can do about what Cargo and its tools say.
+//! Hints about failures of Cargo and its tools, in terms of the project. This file knows the wording of their
+//! messages.
 
-use crate::lang::ToolOutput;
+use crate::lang::rule::ToolOutput;
 use crate::path::ProjectPath;
 
-/// What Cargo says when a manifest asks for what the lockfile does not have: what the lockfile has
-/// is there, so nothing else can be missing.
+/// Cargo's messages if a manifest asks for something that the lockfile lacks. All that the lockfile has was
+/// fetched, so nothing else can be missing.
 const STALE_LOCK: [&str; 2] = ["--locked was passed", "you're using offline mode (--offline)"];
 
-/// What Cargo says before the features without which it skips a binary.
+/// The words of Cargo before the features without which it skips a binary.
 const MISSING_FEATURES: &str = "requires the features: ";
 
 /// The linker's words about the library that the crate `cc` asks for with C++.
 const NO_CXX: [&str; 1] = ["unable to find library -lc++"];
 
-/// What a person can do about what Cargo says.
+/// Returns hints about the messages in `output`.
 pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
-    let stale =
-        "Cargo.lock does not fit its Cargo.toml: run `cargo update --workspace` and commit it";
+    let stale = "Cargo.lock does not fit its Cargo.toml: run `cargo update --workspace` in its folder and commit it";
     let stale = output.has(&STALE_LOCK).then(|| stale.to_owned());
     let cxx = "components in Rust have no C++ library: C++ that needs none is linked if the build script calls \
                `.cpp_link_stdlib(None)` on its `cc::Build`";
@@ -28,13 +28,16 @@ fn missing_features(text: &str) -> Option<String> {
     let (_, rest) = text.split_once(MISSING_FEATURES)?;
     let names = rest.lines().next()?.split(',').map(|name| name.trim().trim_matches('`'));
     let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
-    Some(format!("add `features = [{}]` to the component in run.toml", names.join(", ")))
+    let names = names.join(", ");
+    Some(format!(
+        "the component in run.toml needs `features = [{names}]`, with those that it has in the same list"
+    ))
 }
 
-/// Tells how to make a package around a source file that has none.
+/// Returns the hint how to make a package around a source file that has none.
 pub(super) fn new_package(source: &ProjectPath) -> String {
     let folder = source.parent();
-    // Cargo looks for a package's targets in the package's folder, and in `src` below it.
+    // Cargo looks for the targets of a package in its folder, and in `src` below that.
     let folder = if folder.file_name() == "src" { folder.parent() } else { folder };
     let kind = match source.file_name() {
         "main.rs" => "--bin",
@@ -47,13 +50,14 @@ pub(super) fn new_package(source: &ProjectPath) -> String {
             );
         }
     };
-    let lock = folder.join("Cargo.toml");
+    let [folder, lock] = [folder.to_string(), folder.join("Cargo.toml").to_string()]
+        .map(|path| engine::quote(&path));
     format!(
         "make one with: cargo init {kind} --vcs none --name app {folder} && cargo generate-lockfile --manifest-path {lock}"
     )
 }
 
-/// Tells what to do if the Cargo workspace of a package lies above run.toml.
+/// Returns the hint for a package whose Cargo workspace is above run.toml.
 pub(super) fn workspace_above(
     manifest: &ProjectPath,
     workspace: &str,
@@ -78,8 +82,11 @@ mod tests {
     #[test]
     fn missing_features_are_named_as_run_toml_has_them() {
         let check = |text: &str, expect: Option<&str>| {
-            let expect = expect
-                .map(|list| format!("add `features = [{list}]` to the component in run.toml"));
+            let expect = expect.map(|list| {
+                format!(
+                    "the component in run.toml needs `features = [{list}]`, with those that it has in the same list"
+                )
+            });
             assert_eq!(missing_features(text), expect, "{text}");
         };
         check(
@@ -98,6 +105,10 @@ mod tests {
         check("src/main.rs", "cargo init --bin --vcs none --name app . &&");
         check("api/src/lib.rs", "cargo init --lib --vcs none --name app api &&");
         check("api/main.rs", "cargo init --bin --vcs none --name app api &&");
+        check(
+            "my api/main.rs",
+            "app 'my api' && cargo generate-lockfile --manifest-path 'my api/Cargo.toml'",
+        );
         check("api/tool.rs", "`[[bin]] name = \"tool\"`");
     }
 }

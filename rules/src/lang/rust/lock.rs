@@ -1,44 +1,48 @@
-//! `Cargo.lock`: the third-party crates of a workspace, the checksums that pin them, and which package needs which.
+//! Reads `Cargo.lock`: the third-party crates of a workspace, the checksums that pin them, and the
+//! dependencies between all packages.
 //!
-//! Format: the Cargo book, "Cargo.toml vs Cargo.lock"; the checksum is the SHA-256 of the `.crate`
-//! file. A crate without one (a git dependency) cannot be pinned and is refused by name, unless the
-//! checkout has its sources ([`Vendored`]).
+//! Format: the Cargo book, "Cargo.toml vs Cargo.lock". The checksum is the SHA-256 of the `.crate` file. A
+//! crate without one (a git dependency) can't be pinned, and is refused by name unless the checkout has its
+//! sources ([`Vendored`]).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
 
-use super::CargoError;
+use super::error::CargoError;
 use super::package::Package;
-use super::process::in_action;
 use super::vendored::Vendored;
 use crate::bounded;
 use crate::path::ProjectPath;
+use crate::planner::in_action;
 
 /// A crate from a registry, pinned.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct LockedCrate {
     pub(super) name: String,
     pub(super) version: String,
-    /// The place that the lock says it comes from, as Cargo spells it: `registry+…` or `sparse+…`.
+    /// The source of the crate, as Cargo spells it in the lock: `registry+…` or `sparse+…`.
     pub(super) source: String,
-    /// SHA-256 of the `.crate` file, lowercase hexadecimal.
+    /// The SHA-256 of the `.crate` file in lowercase hexadecimal.
     pub(super) checksum: String,
 }
 
 impl LockedCrate {
-    /// The name of its folder among vendored crates, and of its archive.
+    /// Returns the name of its folder among vendored crates, and of its archive.
     pub(super) fn folder(&self) -> String {
         format!("{}-{}", self.name, self.version)
     }
 }
 
-/// All that a lockfile says.
+/// The content of a lockfile.
 #[derive(Debug, Default)]
 pub(super) struct Lockfile {
     /// The crates to fetch, sorted.
     pub(super) crates: Vec<LockedCrate>,
     packages: Vec<LockedPackage>,
+    /// The indexes in `packages` of the entries with a name, in order.
+    by_name: BTreeMap<String, Vec<usize>>,
 }
 
 #[derive(Deserialize)]
@@ -48,29 +52,26 @@ struct Document {
 }
 
 /// An entry of the lockfile.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub(super) struct LockedPackage {
     name: String,
     version: String,
-    /// A package without a source is one of the checkout.
+    /// The source of the package. A package without a source belongs to the checkout.
     source: Option<String>,
     checksum: Option<String>,
-    /// `NAME`, with version and source where the name alone is ambiguous.
+    /// The dependencies, each as `NAME`, with version and source if the name alone is ambiguous.
     #[serde(default)]
     dependencies: Vec<String>,
 }
 
-/// Packages that compile C with the crate `cc` on other systems alone.
-const C_ELSEWHERE: [&str; 1] = ["iana-time-zone-haiku"];
-
 impl LockedPackage {
-    /// Tells if this entry is that of a package of the checkout.
+    /// Returns true if this entry is that of a package of the checkout.
     pub(super) fn is(&self, package: &Package) -> bool {
         let same_version = package.version.as_ref().is_none_or(|version| *version == self.version);
         self.source.is_none() && self.name == package.name && same_version
     }
 
-    /// Tells if a line of `dependencies` means this entry.
+    /// Returns true if a line of `dependencies` refers to this entry.
     fn is_meant_by(&self, dependency: &str) -> bool {
         let mut words = dependency.split(' ');
         let same = |word: Option<&str>, text: &str| word.is_none_or(|word| word == text);
@@ -82,18 +83,18 @@ impl LockedPackage {
             })
     }
 
-    fn needs(&self, name: &str) -> bool {
-        self.dependencies.iter().any(|line| line.split(' ').next() == Some(name))
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 }
 
 impl Lockfile {
-    /// The packages of the checkout that `package` of the checkout depends on.
+    /// Returns the packages of the checkout that `package`, which belongs to the checkout itself, depends on.
     pub(super) fn local_dependencies(&self, package: &Package) -> Vec<&LockedPackage> {
         self.local_needs(|entry| entry.is(package))
     }
 
-    /// The packages of the checkout that a crate from elsewhere depends on, by `[patch]`.
+    /// Returns the packages of the checkout that crates from elsewhere depend on, by `[patch]`.
     pub(super) fn needed_by_others(&self) -> Vec<&LockedPackage> {
         self.local_needs(|entry| entry.source.is_some())
     }
@@ -105,9 +106,9 @@ impl Lockfile {
         local.filter(|entry| lines.iter().any(|line| entry.is_meant_by(line))).collect()
     }
 
-    /// The text by which Cargo is told which package is meant: its name, with its version where a dependency has the
-    /// same name, and its folder in an action where that has the same version, too (the Cargo book, "Package ID
-    /// Specifications").
+    /// Returns the text that tells Cargo which package is meant: its name; with its version, if a dependency
+    /// has the same name; or its folder in an action, if that has the same version, too (the Cargo book,
+    /// "Package ID Specifications").
     pub(super) fn specification(&self, package: &Package) -> String {
         let name = &package.name;
         let mut namesakes = self.packages.iter().filter(|entry| entry.name == *name);
@@ -123,14 +124,31 @@ impl Lockfile {
         }
     }
 
-    /// Tells if a package compiles C, as far as its dependencies show it.
-    pub(super) fn compiles_c(&self) -> bool {
-        let mut users = self.packages.iter().filter(|entry| entry.needs("cc"));
-        users.any(|entry| !C_ELSEWHERE.contains(&entry.name.as_str()))
+    /// Returns the entry of a package of the checkout.
+    pub(super) fn entry(&self, package: &Package) -> Option<&LockedPackage> {
+        self.packages.iter().find(|entry| entry.is(package))
+    }
+
+    /// Returns true if a package of this name is in the lockfile.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// Returns the packages that one depends on, for whatever purpose.
+    pub(super) fn dependencies(
+        &self,
+        entry: &LockedPackage,
+    ) -> impl Iterator<Item = &LockedPackage> {
+        let lines = entry.dependencies.iter();
+        lines.filter_map(|line| {
+            let name = line.split(' ').next().unwrap_or_default();
+            let namesakes = self.by_name.get(name).into_iter().flatten();
+            namesakes.map(|&at| &self.packages[at]).find(|entry| entry.is_meant_by(line))
+        })
     }
 }
 
-/// Reads the lockfile `lock`. What is `vendored` need not be pinned, and is not fetched.
+/// Reads the lockfile `lock`. Crates that are `vendored` need not be pinned, and are not fetched.
 pub(super) fn read(
     project: &Path,
     lock: &ProjectPath,
@@ -156,10 +174,14 @@ fn parse(text: &str, lock: &ProjectPath, vendored: &Vendored) -> Result<Lockfile
         .filter_map(|package| pinned(package.clone(), lock).transpose())
         .collect::<Result<Vec<_>, _>>()?;
     crates.sort();
-    Ok(Lockfile { crates, packages })
+    let mut by_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (at, package) in packages.iter().enumerate() {
+        by_name.entry(package.name.clone()).or_default().push(at);
+    }
+    Ok(Lockfile { crates, packages, by_name })
 }
 
-/// The pin of a package; `None` for one of the workspace itself.
+/// Returns the pin of a package; `None` for a package of the workspace itself.
 fn pinned(package: LockedPackage, lock: &ProjectPath) -> Result<Option<LockedCrate>, CargoError> {
     let LockedPackage { name, version, source, checksum, .. } = package;
     let Some(source) = source else { return Ok(None) };
@@ -254,8 +276,8 @@ mod tests {
         let twice = parse(&twice, &lock, &Vendored::default()).unwrap();
         let expect = "path+file:///src#itoa@1.0.0";
         assert_eq!(twice.specification(&package("itoa", "1.0.0")), expect);
-        assert!(read.compiles_c());
-        let elsewhere = text.replace("\"app\"", "\"iana-time-zone-haiku\"");
-        assert!(!parse(&elsewhere, &lock, &Vendored::default()).unwrap().compiles_c());
+        let entry = read.entry(&app).unwrap();
+        let needed = names(read.dependencies(entry).collect());
+        assert_eq!(needed, ["itoa 0.1.0", "json 1.0.0", "cc 1.0.0"]);
     }
 }

@@ -1,4 +1,5 @@
-//! The manifests of a project, and where the workspace of a package begins (the Cargo reference, "Workspaces").
+//! The manifests of a project, and the rules by which Cargo finds the workspace of a package (the Cargo
+//! reference, "Workspaces").
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -7,7 +8,7 @@ use std::rc::Rc;
 
 use toml::{Table, Value};
 
-use super::CargoError;
+use super::error::CargoError;
 use crate::bounded;
 use crate::path::ProjectPath;
 
@@ -24,7 +25,7 @@ impl Manifests {
         Self { folder: project.to_owned(), read: RefCell::default() }
     }
 
-    /// The manifest in a folder.
+    /// Reads the manifest in a folder.
     pub(super) fn read(&self, dir: &ProjectPath) -> Result<Rc<Table>, CargoError> {
         if let Some(known) = self.read.borrow().get(dir) {
             return Ok(Rc::clone(known));
@@ -34,7 +35,8 @@ impl Manifests {
         Ok(manifest)
     }
 
-    /// The folder of the package that holds a source, and that of its workspace's manifest.
+    /// Returns the folder of the package that a source belongs to, and the folder of its workspace's
+    /// manifest.
     pub(super) fn find(
         &self,
         source: &ProjectPath,
@@ -63,8 +65,8 @@ impl Manifests {
         Err(CargoError::WorkspaceAbove { manifest, workspace, may_stand_alone })
     }
 
-    /// Finds the manifest of the workspace above the project that has the package in `dir`, as seen from the folder of run.toml.
-    /// Nothing but this error looks at what lies there.
+    /// Finds the manifest of a workspace above the project that has the package in `dir`, and returns its
+    /// path relative to the folder of run.toml. Only this error message reads anything above the project.
     fn workspace_above(&self, dir: &ProjectPath) -> Option<String> {
         let folder = self.folder.canonicalize().ok()?;
         let mut steps = String::new();
@@ -87,13 +89,15 @@ impl Manifests {
             || dir.join("Cargo.toml").on_disk(&self.folder).is_file()
     }
 
-    /// A manifest that cannot be read counts: its error is then the one to show.
+    /// Returns true if the folder is that of a package. A manifest that can't be read counts as one, because
+    /// its error is then the one to show.
     pub(super) fn is_package(&self, dir: &ProjectPath) -> bool {
         self.exists(dir) && self.read(dir).map_or(true, |manifest| manifest.contains_key("package"))
     }
 
-    /// Finds where the workspace of the package in `dir` starts (the rules of the Cargo reference,
-    /// "Workspaces": `package.workspace`, its own `[workspace]`, or the nearest one above that does not exclude it).
+    /// Finds the folder of the workspace of the package in `dir` by Cargo's rules (the Cargo reference,
+    /// "Workspaces"): `package.workspace`, its own `[workspace]`, or the nearest one above that does not
+    /// exclude the package.
     pub(super) fn workspace_root(&self, dir: &ProjectPath) -> Result<ProjectPath, CargoError> {
         let manifest = self.read(dir)?;
         if manifest.contains_key("workspace") {
@@ -127,7 +131,7 @@ pub(super) fn read_manifest(project: &Path, dir: &ProjectPath) -> Result<Table, 
     toml::from_str(&text).map_err(|source| CargoError::Parse { manifest, source: source.into() })
 }
 
-/// Tells if a manifest says `workspace = true` anywhere.
+/// Returns true if a manifest has `workspace = true` anywhere.
 pub(super) fn inherits(table: &Table) -> bool {
     table.iter().any(|(key, value)| match value {
         Value::Boolean(true) => key == "workspace",
@@ -136,13 +140,14 @@ pub(super) fn inherits(table: &Table) -> bool {
     })
 }
 
-/// Tells if a workspace is none for a package, which `is_in` places.
+/// Returns true if a workspace excludes a package. `is_in` returns true for the folders that contain the
+/// package.
 fn excludes(workspace: &Table, is_in: impl Fn(&str) -> bool) -> bool {
     let names = |key| strings(workspace, key).any(&is_in);
     names("exclude") && !names("members")
 }
 
-/// The texts of an array.
+/// Returns the strings of an array.
 pub(super) fn strings<'a>(table: &'a Table, key: &str) -> impl Iterator<Item = &'a str> {
     table.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }

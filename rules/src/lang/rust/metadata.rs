@@ -1,28 +1,27 @@
-//! `[package.metadata.component]`: a package that is built by cargo-component.
+//! Reads `[package.metadata.component]`, which marks a package that is built by cargo-component.
 //!
-//! cargo-component finds the world and its packages by what the manifest says; `run` has them
-//! complete already, by what run.toml says. So the action sees a manifest whose `target` names the
-//! completed folder, and what the user's manifest says of it has to agree. Nothing is looked up in
-//! a registry.
+//! cargo-component finds the world and its packages by the manifest. `run` has them complete already, by
+//! run.toml. So the action sees a manifest whose `target` is the completed folder, and what the user's own
+//! manifest says of the world has to agree with run.toml. Nothing is looked up in a registry.
 
 use toml::{Table, Value};
 
 use super::package::Package;
-use crate::lang::ComponentWit;
 use crate::path::ProjectPath;
+use crate::planner::ComponentWit;
 
-/// Where an action sees the completed WIT folder.
+/// The folder in which an action sees the completed WIT.
 pub(super) const WIT: &str = "deps/wit";
 
-/// What a manifest asks of cargo-component that a build here does not do.
+/// A setting for cargo-component in a manifest that a build here does not follow.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::lang) enum MetadataError {
-    /// run.toml does not say what the component's WIT is.
+    /// run.toml names no WIT for the component.
     #[error("{manifest} is a package for cargo-component, whose bindings are made from `wit`")]
     NeedsWit {
         /// The package's manifest.
         manifest: ProjectPath,
-        /// Where its WIT would be, as cargo-component sees it.
+        /// The place where cargo-component would look for its WIT.
         wit: ProjectPath,
     },
     /// The world is a package of a registry.
@@ -35,7 +34,7 @@ pub(in crate::lang) enum MetadataError {
         /// The target.
         target: String,
     },
-    /// The package is to import what another component exports.
+    /// The package imports what another component exports.
     #[error(
         "{manifest}: `[package.metadata.component.dependencies]` names the component `{dependency}`"
     )]
@@ -66,7 +65,7 @@ pub(in crate::lang) enum MetadataError {
 }
 
 impl MetadataError {
-    /// What the user can do about it.
+    /// Returns the remedy for the error.
     pub(super) fn hint(&self) -> String {
         match self {
             Self::NeedsWit { wit, .. } => format!("add `wit = \"{wit}\"` to the component"),
@@ -88,12 +87,12 @@ impl MetadataError {
     }
 }
 
-/// `[package.metadata.component]` of a manifest, if it is there.
+/// Returns `[package.metadata.component]` of a manifest, if it is there.
 pub(super) fn section(manifest: &Table) -> Option<&Value> {
     manifest.get("package")?.get("metadata")?.get("component")
 }
 
-/// Holds what the manifest asks for against what run.toml says, and gives the component's WIT.
+/// Compares what the manifest asks for with run.toml, and returns the component's WIT.
 pub(super) fn check<'a>(
     package: &Package,
     manifest: &Table,
@@ -133,23 +132,26 @@ pub(super) fn check<'a>(
     }
 }
 
-/// What a target that is not on this machine is called.
+/// Returns the name of a target that comes from a registry.
 fn registry_target(target: &Value) -> Option<String> {
     if let Some(name) = target.as_str() {
         return Some(name.to_owned());
     }
     let text = |key| target.get(key).and_then(Value::as_str);
     let world = text("world").map_or_else(String::new, |world| format!("/{world}"));
-    Some(format!("{}{world}", text("package")?))
+    // WIT names a package with its full version, so a range of versions is left out.
+    let version = text("version").filter(|version| semver::Version::parse(version).is_ok());
+    let version = version.map_or_else(String::new, |version| format!("@{version}"));
+    Some(format!("{}{world}{version}", text("package")?))
 }
 
-/// A world's name without its package.
+/// Returns a world's name without its package.
 fn short(world: &str) -> &str {
     let name = world.rsplit('/').next().unwrap_or(world);
     name.split('@').next().unwrap_or(name)
 }
 
-/// The manifest that the action sees: its target is the completed folder, whose `deps/` has the
+/// Returns the manifest that the action sees: its target is the completed folder, whose `deps/` has the
 /// folders `packages`.
 pub(super) fn retargeted(
     manifest: &Table,
@@ -157,7 +159,7 @@ pub(super) fn retargeted(
     packages: impl Iterator<Item = String>,
 ) -> String {
     let path = |path: String| Value::from(Table::from_iter([("path".to_owned(), path.into())]));
-    // The keys are names for cargo-component alone: each folder says itself what package it is.
+    // The keys are names for cargo-component alone. Each folder states itself which package it is.
     let packages = packages
         .enumerate()
         .map(|(number, folder)| (format!("deps:p{number}"), path(format!("/{WIT}/deps/{folder}"))));
@@ -195,6 +197,7 @@ mod tests {
             tree: cache::Digest::of(cache::DigestFunction::Blake3, b""),
             world: "units".to_owned(),
             place: ProjectPath::parse("units/wit").unwrap(),
+            origins: crate::wit::Origins::default(),
         };
         let check = |section: &str, expect: Option<&str>| {
             let (package, manifest) = parse(section);
@@ -202,6 +205,7 @@ mod tests {
             assert_eq!(error.map(|e| e.to_string()).as_deref(), expect, "{section}");
         };
         check("[package.metadata.component]", None);
+        check("[package.metadata.component]\nproxy = true", None);
         check("[package.metadata.component.target]\npath = \"wit\"\nworld = \"units\"", None);
         check("[package.metadata.component.target]\npath = \"wit/units.wit\"", None);
         check("[package.metadata.component.target.dependencies]\n\"wasi:io\" = \"0.2.0\"", None);
@@ -225,6 +229,13 @@ mod tests {
             "[package.metadata.component.target]\npackage = \"a:b\"\nversion = \"1\"\nworld = \"w\"",
             Some(
                 "units/Cargo.toml: the `target` of `[package.metadata.component]` is `a:b/w`, \
+                 from a registry",
+            ),
+        );
+        check(
+            "[package.metadata.component.target]\npackage = \"a:b\"\nversion = \"1.0.0\"\nworld = \"w\"",
+            Some(
+                "units/Cargo.toml: the `target` of `[package.metadata.component]` is `a:b/w@1.0.0`, \
                  from a registry",
             ),
         );

@@ -1,14 +1,15 @@
-//! One local Cargo package: what its `Cargo.toml` says about targets and path dependencies.
+//! A Cargo package of the project: the targets and path dependencies in its `Cargo.toml`.
 //!
-//! Only what decides which files an action must see is read here; Cargo itself, inside the action,
-//! remains the judge of everything else. Paths are relative to the project, with `/`.
+//! Only what decides which files an action has to see is read here. Cargo itself, inside the action, judges
+//! everything else. Paths are relative to the project, with `/`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::{CargoError, metadata, stand_in};
+use super::error::CargoError;
+use super::{metadata, stand_in};
 use crate::path::{self, ProjectPath};
 
 /// A package of the project, as its manifest describes it.
@@ -22,20 +23,20 @@ pub(super) struct Package {
     pub(super) dir: ProjectPath,
     /// The name and root file of the library, if it has one.
     pub(super) library: Option<Target>,
-    /// Whether the library is compiled to a file that can become a component.
-    pub(super) makes_cdylib: bool,
+    /// The crate type of the library.
+    pub(super) crate_type: CrateType,
     /// Its binaries.
     pub(super) binaries: Vec<Target>,
     /// The build script's file.
     pub(super) build_script: Option<ProjectPath>,
-    /// Root files of the tests, benchmarks and examples that the manifest names: Cargo refuses a
-    /// manifest whose named targets are absent, though no build of a component needs them.
+    /// The root files of the tests, benchmarks and examples that the manifest names. Cargo refuses a manifest
+    /// whose named targets are absent, though no build of a component needs them.
     pub(super) unbuilt_targets: Vec<ProjectPath>,
-    /// Folders of the packages that it depends on by `path`.
+    /// The folders of the packages that it depends on by `path`.
     pub(super) path_dependencies: BTreeSet<ProjectPath>,
-    /// Whether it is built by cargo-component.
+    /// True if it is built by cargo-component.
     pub(super) for_cargo_component: bool,
-    /// Names of the dependencies it takes from `[workspace.dependencies]`.
+    /// The names of the dependencies that it takes from `[workspace.dependencies]`.
     pub(super) inherited_dependencies: BTreeSet<String>,
 }
 
@@ -46,6 +47,19 @@ pub(super) struct Target {
     pub(super) name: String,
     /// Its root file.
     pub(super) root: ProjectPath,
+}
+
+/// The crate type of a library in the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::lang) enum CrateType {
+    /// `cdylib`, perhaps among others, which gives a file that can become a component.
+    Cdylib,
+    /// Other types only.
+    Other,
+    /// None: there is a section `[lib]` without `crate-type`.
+    Unset,
+    /// None: there is no section `[lib]`.
+    NoSection,
 }
 
 /// The tables that list dependencies.
@@ -68,7 +82,7 @@ impl Package {
             name: name.to_owned(),
             version: version(manifest),
             library: library(name, dir, manifest, &exists),
-            makes_cdylib: makes_cdylib(manifest),
+            crate_type: crate_type(manifest),
             binaries: binaries(project, name, dir, manifest, &exists),
             build_script: build_script(dir, manifest, &exists),
             unbuilt_targets: unbuilt_targets(dir, manifest),
@@ -79,19 +93,19 @@ impl Package {
         })
     }
 
-    /// The root files of everything that Cargo may compile for a component.
+    /// Returns the root files of everything that Cargo may compile for a component.
     pub(super) fn roots(&self) -> impl Iterator<Item = &ProjectPath> {
         let targets = self.library.iter().chain(&self.binaries).map(|target| &target.root);
         targets.chain(&self.build_script)
     }
 
-    /// The targets that a component may name as its `source`, for a message.
+    /// Returns the targets that a component may name as its `source`, for a message.
     pub(super) fn targets_text(&self) -> String {
         let targets = self.library.iter().chain(&self.binaries);
         targets.map(|target| format!("`{}`", target.root)).collect::<Vec<_>>().join(", ")
     }
 
-    /// Stand-ins for its root files: enough for Cargo to accept the package without its sources.
+    /// Returns stand-ins for its root files, which let Cargo accept the package without its sources.
     pub(super) fn stubs(&self) -> Vec<(ProjectPath, &'static str)> {
         let library = self.library.iter().map(|t| (t.root.clone(), stand_in::LIBRARY));
         let programs = self.binaries.iter().map(|t| &t.root);
@@ -100,7 +114,7 @@ impl Package {
     }
 }
 
-/// The version of a manifest, as Cargo understands its absence.
+/// Returns the version in a manifest, or the one that Cargo assumes without it.
 fn version(manifest: &Table) -> Option<String> {
     match manifest.get("package")?.get("version") {
         Some(Value::String(version)) => Some(version.clone()),
@@ -124,11 +138,17 @@ fn library(
     })
 }
 
-fn makes_cdylib(manifest: &Table) -> bool {
-    let library = manifest.get("lib").and_then(Value::as_table);
-    let types = ["crate-type", "crate_type"].into_iter().find_map(|key| library?.get(key));
-    let mut types = types.and_then(Value::as_array).into_iter().flatten();
-    types.any(|kind| kind.as_str() == Some("cdylib"))
+fn crate_type(manifest: &Table) -> CrateType {
+    let Some(library) = manifest.get("lib").and_then(Value::as_table) else {
+        return CrateType::NoSection;
+    };
+    let named = ["crate-type", "crate_type"].into_iter().find_map(|key| library.get(key));
+    let mut types = named.and_then(Value::as_array).into_iter().flatten();
+    match named {
+        None => CrateType::Unset,
+        Some(_) if types.any(|kind| kind.as_str() == Some("cdylib")) => CrateType::Cdylib,
+        Some(_) => CrateType::Other,
+    }
 }
 
 fn binaries(
@@ -181,7 +201,7 @@ fn default_binary_root(
     }
 }
 
-/// Binaries that Cargo discovers below `src/bin`.
+/// Adds the binaries that Cargo discovers below `src/bin`.
 fn programs_in(project: &Path, folder: &ProjectPath, found: &mut Vec<Target>) {
     let Ok(entries) = std::fs::read_dir(folder.on_disk(project)) else { return };
     let mut names: Vec<String> =
@@ -220,7 +240,7 @@ fn unbuilt_targets(dir: &ProjectPath, manifest: &Table) -> Vec<ProjectPath> {
         .collect()
 }
 
-/// The name and path of each `[[table]]` of targets.
+/// Returns the name and path of each `[[table]]` of targets.
 fn declared_targets<'a>(
     manifest: &'a Table,
     table: &str,
@@ -232,7 +252,7 @@ fn declared_targets<'a>(
     })
 }
 
-/// Every table of dependencies of a manifest, the ones for single targets included.
+/// Returns every table of dependencies of a manifest, including those for single targets.
 fn dependency_tables(manifest: &Table) -> impl Iterator<Item = &Table> {
     let per_target = manifest
         .get("target")
@@ -255,7 +275,7 @@ fn path_dependencies(
         .collect()
 }
 
-/// The folder of a dependency that the manifest in `dir` names by `path`.
+/// Returns the folder of a dependency that the manifest in `dir` names by `path`.
 pub(super) fn dependency_folder(
     dir: &ProjectPath,
     name: &str,
@@ -277,8 +297,8 @@ fn inherited_dependencies(manifest: &Table) -> BTreeSet<String> {
         .collect()
 }
 
-/// The folders below a package that hold its sources: those of its root files. A build script in the package's own
-/// folder comes alone.
+/// Returns the folders of a package that hold its sources, which are those of its root files. If only a build
+/// script is in the package's own folder, that folder is left out and the script stands alone.
 pub(super) fn source_folders(package: &Package) -> BTreeSet<ProjectPath> {
     let is_lone = |root: &ProjectPath| {
         Some(root) == package.build_script.as_ref() && root.parent() == package.dir

@@ -1,17 +1,18 @@
-//! How Cargo is run in an action, whatever it compiles.
+//! Runs Cargo in an action, whatever it compiles.
 
 use std::collections::BTreeMap;
 
 use engine::Process;
 
-use crate::lang::{base_environment, process};
 use crate::path::ProjectPath;
+use crate::planner::{base_environment, in_action, process};
 
-/// Where Cargo's target folder stands in every action: the same place for a layer and for what is
-/// compiled on it, as Cargo's fingerprints hold absolute paths.
+/// The path of Cargo's target folder in every action. It is the same for a layer and for what is compiled on
+/// it, because Cargo's fingerprints hold absolute paths.
 pub(super) const TARGET_DIR: &str = "build/target";
 
-/// A script of calls of Cargo in the folder `workspace` of the sources. `own` wins.
+/// Returns a process that runs a script of calls of Cargo in the folder `workspace` of the sources. Variables
+/// in `own` override ours.
 pub(super) fn cargo_process(
     workspace: &ProjectPath,
     script: &str,
@@ -22,7 +23,7 @@ pub(super) fn cargo_process(
         ("PATH", "/usr/lib/rust/bin:/usr/bin:/bin"),
         ("CARGO_HOME", "/tmp/cargo"),
         ("CARGO_TARGET_DIR", &format!("/{TARGET_DIR}")),
-        // A layer holds what Cargo would put here, so a checkout must not put it elsewhere.
+        // A layer holds what Cargo puts here, so a checkout must not move it.
         ("CARGO_BUILD_BUILD_DIR", &format!("/{TARGET_DIR}")),
         ("CARGO_INCREMENTAL", "0"),
         ("CARGO_TERM_COLOR", "always"),
@@ -31,9 +32,4 @@ pub(super) fn cargo_process(
     env.extend(own);
     let argv = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
     process(argv, env, in_action(workspace))
-}
-
-/// The path of a folder of the project in an action, without the `/` at its beginning.
-pub(super) fn in_action(folder: &ProjectPath) -> String {
-    if folder.is_root() { "src".to_owned() } else { format!("src/{folder}") }
 }

@@ -1,9 +1,10 @@
-//! What the actions of a Cargo workspace see of the checkout.
+//! The files of the checkout that the actions of a Cargo workspace see.
 //!
-//! All of them see the *skeleton*: manifests, lockfile, configuration, stand-ins for the sources of the workspace's
-//! packages, and the sources of what is compiled with the dependencies: crates that `cargo vendor` has put into
-//! the checkout, and packages that crates from elsewhere depend on by `[patch]`. A compile sees on top of it the
-//! sources of the component's package and of those that it depends on.
+//! All actions see the *skeleton*: manifests, lockfile, configuration, and stand-ins for the sources of the
+//! workspace's packages. It also has the sources of what is compiled with the dependencies: crates that
+//! `cargo vendor` has put into the checkout, and packages that crates from elsewhere depend on by `[patch]`.
+//! A compile action sees in addition the sources of the component's package and of the packages that it
+//! depends on.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -11,18 +12,18 @@ use std::rc::Rc;
 use walkdir::WalkDir;
 
 use super::cargo_component::CargoComponent;
+use super::error::CargoError;
 use super::lock::Lockfile;
 use super::manifests::Manifests;
 use super::package::{Package, source_folders};
 use super::vendored::Vendored;
 use super::workspace::Workspace;
-use super::{CargoError, cargo_config, lock};
-use crate::lang::Request;
-use crate::lang::source_tree::{Skeleton, SourceTree, Without};
+use super::{cargo_config, lock};
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
+use crate::planner::source_tree::{Skeleton, SourceTree, Without};
+use crate::planner::{PlanError, Planner, Request};
 
-/// All components of a workspace are planned from this.
+/// The common data from which all components of a workspace are planned.
 pub(super) struct Common {
     pub(super) workspace: Workspace,
     pub(super) lock: Lockfile,
@@ -32,7 +33,7 @@ pub(super) struct Common {
 }
 
 impl Common {
-    /// Reads the workspace in the folder `root`, with `package` if that is no member of it.
+    /// Reads the workspace in the folder `root`, and `package` if that is not a member of it.
     pub(super) fn read(
         planner: &mut Planner<'_>,
         manifests: &Manifests,
@@ -53,8 +54,8 @@ impl Common {
         Ok(Self { workspace, lock, skeleton, early })
     }
 
-    /// The sources of the package in `dir` and of what it depends on in the project, and stand-ins for the other
-    /// members.
+    /// Stores the tree with the sources of the package in `dir` and of what it depends on in the project, and
+    /// with stand-ins for the other members.
     pub(super) fn sources(
         &self,
         planner: &mut Planner<'_>,
@@ -117,8 +118,8 @@ fn add_manifests(planner: &Planner<'_>, workspace: &Workspace, tree: &mut Source
     }
 }
 
-/// The sources of a package: the folders of its root files; or, if it is the `whole` one because others have
-/// written it, all that lies in its folder, as such a crate may include its own README.
+/// Adds the sources of a package, which are the folders of its root files. A `whole` package was written by
+/// others, and may include its own README; so everything in its folder is added.
 fn add_package(
     planner: &Planner<'_>,
     tree: &mut SourceTree,
@@ -138,7 +139,7 @@ fn add_package(
     Ok(())
 }
 
-/// Every file of a folder of vendored crates: Cargo holds each of them against a list.
+/// Adds every file of a folder of vendored crates, because Cargo compares each with a list.
 fn add_vendored(
     planner: &Planner<'_>,
     tree: &mut SourceTree,

@@ -1,30 +1,31 @@
-//! Sources that stand in for those of the checkout while everything else is compiled, and how what came of them
-//! is found again.
+//! Stand-ins: sources that replace those of the checkout while everything else is compiled. This file also
+//! finds and removes what was made of them.
 //!
-//! Cargo refuses a workspace whose targets have no source, and compiles dependencies only for something that
+//! Cargo refuses a workspace whose targets have no source, and compiles dependencies only for a package that
 //! depends on them. So the layer of dependencies is compiled for stand-ins, and whatever was made of these is
-//! taken out again: nothing of it may pass for the real thing, and the compile could not write over it, as
-//! files of a layer are read-only. Each stand-in names a variable, which rustc and Cargo write down with what
-//! they make of it: so its products are told from those of a dependency by what they are made of and not by a
-//! name, which a package may share with its dependency.
+//! removed again. None of it may pass for the real thing, and the compile action could not overwrite it,
+//! because files of a layer are read-only. Each stand-in names a variable, which rustc and Cargo note in what
+//! they make of it. By that note the products of stand-ins are told from those of dependencies. Their names
+//! would not do, because a package may share its name with a dependency.
 
 use super::process::TARGET_DIR;
 
-/// The variable that stand-ins name. Nothing sets it.
+/// The variable that stand-ins name. It is never set.
 const MARK: &str = "RUN_STAND_IN";
 
-/// In the place of a library. Lints that the manifest denies have to find nothing.
+/// The stand-in for a library. It must pass every lint that the manifest may deny.
 pub(super) const LIBRARY: &str = "//! Stands in for a library while its dependencies are compiled.\n\
      #![allow(unused_crate_dependencies)]\n\
      const _: Option<&str> = option_env!(\"RUN_STAND_IN\");\n";
-/// In the place of a program or a build script.
+/// The stand-in for a program or a build script.
 pub(super) const PROGRAM: &str = "//! Stands in for a program while its dependencies are compiled.\n\
      #![allow(unused_crate_dependencies)]\n\
      const _: Option<&str> = option_env!(\"RUN_STAND_IN\");\n\
      fn main() {\n    println!(\"cargo:rerun-if-env-changed=RUN_STAND_IN\");\n}\n";
 
-/// Shell text that takes out of these folders of the target folder what was made of stand-ins, and what only
-/// serves whoever started Cargo: results in their final place, and locks, which the compile may not open.
+/// Returns shell text that removes from these folders of the target folder what was made of stand-ins. It
+/// also removes what only serves the caller of Cargo: results in their final place, and locks, which the
+/// compile may not open.
 pub(super) fn removal(profiles: &[String]) -> String {
     let folders: Vec<String> =
         profiles.iter().map(|name| format!("/{TARGET_DIR}/{name}")).collect();

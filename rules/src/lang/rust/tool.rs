@@ -1,38 +1,38 @@
-//! Tools that are built from source: a toolchain whose image is the sources of a crate.
+//! Builds tools from source: toolchains whose image is the sources of a crate.
 //!
-//! A registry has no programs, only sources, so a pinned tool is built before it is used: once for
-//! its sources and the Rust that compiles them, in the sandbox, and kept like every result. Its own
-//! Cargo.lock pins what it is built from. How long building takes counts for more than how fast
-//! the tool is: nothing is optimised.
+//! A registry has only sources and no programs, so a pinned tool is built before it is used. That is done in
+//! the sandbox, once for its sources and the Rust that compiles them, and the result is kept like any other.
+//! The tool's own Cargo.lock pins its dependencies. Nothing is optimised, because the time to build the tool
+//! counts for more than its speed.
 
 use engine::{Action, ActionId, Input, Label, Source};
 
 use super::fetch::{FetchCrates, VENDOR};
 use super::process::{TARGET_DIR, cargo_process};
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
+use crate::planner::{PlanError, Planner};
 use crate::toolchain::RUST;
 
-/// The output that holds the tool, laid out to be mounted beside an image.
+/// The output with the tool, laid out so that it can be mounted beside an image.
 const TOOL: &str = "tool";
-/// A release without what makes compiling one slow. What its authors would have to mend is not for
-/// its users to read.
+/// The settings of a release build without what makes it slow to compile. Warnings are for the tool's
+/// authors, and are not shown.
 const ENVIRONMENT: [(&str, &str); 6] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0"),
     ("CARGO_PROFILE_RELEASE_LTO", "off"),
     ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
     ("CARGO_PROFILE_RELEASE_STRIP", "symbols"),
     ("RUSTFLAGS", "--cap-lints=allow"),
-    // It is no source of the user's, whose errors would be read.
+    // The source is not the user's, so nobody reads its errors in colour.
     ("CARGO_TERM_COLOR", "never"),
 ];
 
-/// The tree with `usr/bin/NAME`, for the toolchain `name`, whose crate has a program of that name.
+/// Returns the tree with `usr/bin/NAME` for the toolchain `name`, whose crate has a program of that name.
 pub(crate) fn built_tool(planner: &mut Planner<'_>, name: &str) -> Result<Source, PlanError> {
     let sources = planner.image(name)?;
     let rust = planner.image(RUST)?;
     let vendor = planner.once(&format!("fetch {name}"), |planner| {
-        let fetch = FetchCrates::of_sources(planner.clients());
+        let fetch = FetchCrates::of_sources(planner.registries());
         let action = Action::builtin(Label::new(name, "fetch"), fetch)
             .input(Input::new("src", sources.clone()));
         planner.add(action.output("vendor"))

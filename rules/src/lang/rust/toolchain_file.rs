@@ -1,7 +1,7 @@
-//! `rust-toolchain.toml`: the Rust that rustup would take in the checkout.
+//! Reads `rust-toolchain.toml`, which names the Rust that rustup would use in the checkout.
 //!
-//! Components are compiled by the Rust of run.lock.toml. If a checkout asks rustup for another one, its users should
-//! know which of the two they get. Format: the rustup book, "The toolchain file".
+//! Components are compiled by the Rust of run.lock.toml. If a checkout asks rustup for another one, its users
+//! should know which of the two they get. Format: the rustup book, "The toolchain file".
 
 use std::path::Path;
 
@@ -10,10 +10,11 @@ use toml::{Table, Value};
 use crate::bounded;
 use crate::path::ProjectPath;
 
-/// The names of the file; rustup takes the older one first.
+/// The names of the file. rustup prefers the older one, which comes first here.
 const NAMES: [&str; 2] = ["rust-toolchain", "rust-toolchain.toml"];
 
-/// A warning, if the file that rustup would find in the folder `workspace` asks for another Rust than `pinned`.
+/// Returns a warning if the file that rustup would find in the folder `workspace` asks for another Rust than
+/// `pinned`.
 pub(super) fn disagreement(
     project: &Path,
     workspace: &ProjectPath,
@@ -42,7 +43,7 @@ fn channel(text: &str) -> Option<String> {
     text("channel").or_else(|| text("path"))
 }
 
-/// Tells if a channel is served by a release: any release is `stable`, and 1.95.0 is a `1.95`.
+/// Returns true if a release satisfies a channel: any release is `stable`, and 1.95.0 is a `1.95`.
 fn fits(channel: &str, pinned: &str) -> bool {
     // A name may end with the host: `1.95.0-x86_64-unknown-linux-gnu`.
     let channel = match channel.split_once('-') {

@@ -1,7 +1,7 @@
-//! Crates whose sources the checkout brings along, as `cargo vendor` puts them there.
+//! Finds crates whose sources are in the checkout, as `cargo vendor` puts them there.
 //!
-//! Which folder stands in for which registry is said by `.cargo/config.toml`; Cargo reads it in the action, and
-//! holds the crates against the lockfile. Here it is only found out which folders the action has to see, and which
+//! `.cargo/config.toml` says which folder replaces which registry. Cargo reads it in the action and compares
+//! the crates with the lockfile. This file only finds out which folders the action has to see, and which
 //! crates need not be fetched. Format: the Cargo book, "Source Replacement".
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,22 +9,23 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::{CargoError, cargo_config};
+use super::cargo_config;
+use super::error::CargoError;
 use crate::path::ProjectPath;
 
-/// The folders of a checkout that stand in for registries and repositories.
+/// The folders of a checkout that replace registries and repositories.
 #[derive(Debug, Default)]
 pub(super) struct Vendored {
-    /// The folders that have the crates.
+    /// The folders with the crates.
     pub(super) folders: BTreeSet<ProjectPath>,
-    /// The sources that they stand in for, as lockfiles spell them, without revisions.
+    /// The sources that these folders replace, as lockfiles spell them, without revisions.
     replaced: BTreeSet<String>,
 }
 
 /// The name of the public registry in Cargo's configuration, and the end of its address in lockfiles.
 const PUBLIC: (&str, &str) = ("crates-io", "/crates.io-index");
 
-/// A longer chain of replacements is a circle.
+/// The largest length of a chain of replacements. A longer one is a circle.
 const LONGEST_CHAIN: usize = 16;
 
 impl Vendored {
@@ -57,7 +58,7 @@ impl Vendored {
         Ok(vendored)
     }
 
-    /// Tells if the crates of a source are in the checkout; the source is spelt as in a lockfile.
+    /// Returns true if the crates of a source are in the checkout. The source is spelt as in a lockfile.
     pub(super) fn replaces(&self, source: &str) -> bool {
         let source = source.split(['?', '#']).next().unwrap_or_default();
         let is_public = source.trim_end_matches('/').ends_with(PUBLIC.1);
@@ -80,7 +81,7 @@ impl Sources {
             let tables = config.get("source").and_then(Value::as_table).into_iter().flatten();
             for (name, table) in tables {
                 let Some(table) = table.as_table() else { continue };
-                // The inner folder comes first, and holds.
+                // The folder further in comes first, and its table is kept.
                 let place = (path.clone(), Table::new());
                 let (_, known) = sources.tables.entry(name.clone()).or_insert(place);
                 for (key, value) in table {
@@ -91,7 +92,8 @@ impl Sources {
         sources
     }
 
-    /// Follows the replacements of a source to the end. The file is the one that says so.
+    /// Follows the replacements of a source to the last one, and returns its name, the file that defines it,
+    /// and its table.
     fn last<'a>(&'a self, name: &'a str) -> Option<(&'a str, &'a ProjectPath, &'a Table)> {
         let mut name = name;
         for _ in 0..LONGEST_CHAIN {
@@ -104,7 +106,7 @@ impl Sources {
         None
     }
 
-    /// Spells a source as lockfiles do, without its revision.
+    /// Returns a source as lockfiles spell it, without its revision.
     fn address(&self, name: &str) -> String {
         let text =
             |key: &str| self.tables.get(name).and_then(|(_, table)| table.get(key)?.as_str());

@@ -1,9 +1,9 @@
-//! The Cargo workspace around a component: which packages it has and which files an action sees.
+//! The Cargo workspace around a component: its packages, and the files of them that an action sees.
 //!
-//! An action gets the sources of the component's package and of the packages it depends on by path;
-//! of the workspace's other members it gets the manifests with empty stand-ins for their sources,
-//! as Cargo refuses a workspace whose members are absent. So an edit of one member never rebuilds
-//! another that does not use it.
+//! An action gets the sources of the component's package and of the packages that it depends on by path. Of
+//! the workspace's other members it gets the manifests, with empty stand-ins for the sources, because Cargo
+//! refuses a workspace whose members are absent. So an edit of one member never rebuilds another that does
+//! not use it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,30 +11,30 @@ use std::path::Path;
 use globset::Glob;
 use toml::{Table, Value};
 
-use super::lock::{self, LockedPackage, Lockfile};
+use super::cargo_config;
+use super::error::CargoError;
+use super::lock::{LockedPackage, Lockfile};
 use super::manifests::{Manifests, inherits, strings};
 use super::package::{Package, dependency_folder};
-use super::vendored::Vendored;
-use super::{CargoError, cargo_config, metadata};
 use crate::path::ProjectPath;
-use crate::toolchain::{CARGO_COMPONENT, RUST, ZIG};
 
 /// The packages that Cargo sees together, from the component's point of view.
 #[derive(Debug)]
 pub(super) struct Workspace {
     /// The folder of the manifest with `[workspace]`, or of the lone package.
     pub(super) root: ProjectPath,
-    /// All its local packages, by folder.
+    /// All its packages in the project, by folder.
     pub(super) packages: BTreeMap<ProjectPath, Package>,
-    /// Folders named by `path` in `[patch]`: crates of others that lie in the project.
+    /// The folders that `[patch]` names by `path`, which are other people's crates in the project.
     pub(super) patched: BTreeSet<ProjectPath>,
-    /// Every manifest that was read, the root's included, and those of other workspaces that packages take something
-    /// from.
+    /// Every manifest that was read: the root's, those of the packages, and those of other workspaces that
+    /// packages inherit something from.
     pub(super) manifests: BTreeSet<ProjectPath>,
 }
 
 impl Workspace {
-    /// The workspace whose manifest is in the folder `root`, and `package` if that is no member of it.
+    /// Loads the workspace whose manifest is in the folder `root`, and `package` if that is not a member of
+    /// it.
     pub(super) fn load(
         project: &Manifests,
         root: &ProjectPath,
@@ -50,13 +50,14 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// The package in the folder `dir` and all of the project that it depends on: by path, or by a `[patch]`.
+    /// Returns the package in the folder `dir` and all packages of the project that it depends on, by path or
+    /// by a `[patch]`.
     pub(super) fn closure(&self, dir: &ProjectPath, lock: &Lockfile) -> BTreeSet<ProjectPath> {
         self.closure_of(vec![dir.clone()], lock)
     }
 
-    /// The packages that a crate from elsewhere depends on, with all of the project that these depend on. They are
-    /// compiled with the dependencies, so these need their sources.
+    /// Returns the packages that a crate from elsewhere depends on, and all of the project that these depend
+    /// on. They are compiled with the dependencies, so that action needs their sources.
     pub(super) fn needed_by_others(&self, lock: &Lockfile) -> BTreeSet<ProjectPath> {
         self.closure_of(self.folders_of(&lock.needed_by_others()), lock)
     }
@@ -78,7 +79,7 @@ impl Workspace {
         self.packages.values().filter(|p| meant(p)).map(|p| p.dir.clone()).collect()
     }
 
-    /// The workspace's lockfile.
+    /// Returns the path of the workspace's lockfile.
     pub(super) fn lockfile(&self) -> ProjectPath {
         self.root.join("Cargo.lock")
     }
@@ -124,8 +125,9 @@ impl Workspace {
     }
 }
 
-/// The folder of the workspace that a package takes something from: that of the component, or one of its own, such
-/// as the workspace of a crate that is patched. One outside of the project is refused.
+/// Returns the folder of the workspace that a package inherits something from: that of the component, or one
+/// of its own, such as the workspace of a crate that is patched. A workspace outside of the project is
+/// refused.
 fn giving_workspace(
     project: &Manifests,
     dir: &ProjectPath,
@@ -143,24 +145,7 @@ fn giving_workspace(
     Err(CargoError::NoWorkspace { manifest: dir.join("Cargo.toml") })
 }
 
-/// The toolchains that the component in `source` needs. A manifest or lockfile that can't be read asks for none
-/// but Rust: planning tells what is wrong with it.
-pub(super) fn toolchains(project: &Path, source: &ProjectPath) -> Vec<&'static str> {
-    let manifests = Manifests::of(project);
-    let mut needed = vec![RUST];
-    let Ok((package, root)) = manifests.find(source) else { return needed };
-    if manifests.read(&package).is_ok_and(|manifest| metadata::section(&manifest).is_some()) {
-        needed.push(CARGO_COMPONENT);
-    }
-    let vendored = Vendored::find(project, &root).unwrap_or_default();
-    let lock = lock::read(project, &root.join("Cargo.lock"), &vendored);
-    if lock.is_ok_and(|lock| lock.compiles_c()) {
-        needed.push(ZIG);
-    }
-    needed
-}
-
-/// The folders of `[workspace] members`, globs expanded.
+/// Returns the folders of `[workspace] members`, with globs expanded.
 fn members(
     project: &Path,
     root: &ProjectPath,
@@ -180,7 +165,7 @@ fn members(
     Ok(found)
 }
 
-/// The folders with a manifest that match `pattern`, one path part at a time.
+/// Returns the folders with a manifest that match `pattern`, one path part at a time.
 fn expand(
     project: &Path,
     pattern: &ProjectPath,
@@ -209,7 +194,7 @@ fn expand(
     Ok(())
 }
 
-/// Folders named by `path` in `[workspace.dependencies]`.
+/// Returns the folders that `[workspace.dependencies]` names by `path`.
 fn shared_dependencies(
     root: &ProjectPath,
     manifest: &Table,
@@ -223,7 +208,7 @@ fn shared_dependencies(
     by_path.map(|(name, path)| Ok((name.clone(), dependency_folder(root, name, path)?))).collect()
 }
 
-/// The folders of `[patch]` entries that are paths.
+/// Returns the folders of `[patch]` entries that are paths.
 fn patches(root: &ProjectPath, manifest: &Table) -> Result<BTreeSet<ProjectPath>, CargoError> {
     let sources = manifest.get("patch").and_then(Value::as_table).into_iter().flatten();
     sources
@@ -367,26 +352,6 @@ mod tests {
                 "app/lib/Cargo.toml takes something from a Cargo workspace, and there is none in the project",
             ),
         );
-    }
-
-    #[test]
-    fn a_project_whose_crates_compile_c_needs_zig() {
-        let check = |user: &str, expect: &[&str]| {
-            let lock = format!(
-                "[[package]]\nname = \"{user}\"\nversion = \"1.0.0\"\ndependencies = [\"cc\"]\n\
-                 [[package]]\nname = \"cc\"\nversion = \"1.0.0\"\n"
-            );
-            let dir = project(&[
-                ("Cargo.toml", "[package]\nname = \"app\"\n"),
-                ("Cargo.lock", lock.as_str()),
-                ("src/main.rs", ""),
-            ]);
-            let source = ProjectPath::parse("src/main.rs").unwrap();
-            assert_eq!(toolchains(dir.path(), &source), expect, "{user}");
-        };
-        check("app", &[RUST, ZIG]);
-        check("ring", &[RUST, ZIG]);
-        check("iana-time-zone-haiku", &[RUST]);
     }
 
     #[test]

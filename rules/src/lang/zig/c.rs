@@ -1,23 +1,23 @@
-//! C and C++: the sources of a folder, compiled one by one and linked.
+//! Plans a component in C or C++: the sources of a folder, compiled one by one and linked.
 //!
-//! A component of several files has an action for each of them, which sees that file and the
-//! headers: an edit of one file compiles that one again and links.
+//! If there are several sources, each has an action, which sees that source and the headers. So after an edit
+//! of one source, that source alone is compiled again, and the link is repeated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use engine::{Action, Input, Label, Source, quote};
 
+use super::glue;
 use super::layer::{self, Layer};
+use super::neighbours::foreign;
 use super::tool::{TARGET, Zig, link};
-use super::{foreign, glue};
-use crate::lang::source_tree::{SourceTree, Without};
-use crate::lang::{Compiled, Request};
 use crate::manifest::PatternSet;
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
+use crate::planner::source_tree::{SourceTree, Without};
+use crate::planner::{Compiled, PlanError, Planner, Request};
 
-/// Which language a component is declared in. A C++ component may have C files as well.
+/// The language that a component is declared in. A C++ component may have C files as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     C,
@@ -40,7 +40,7 @@ impl Dialect {
         ends_in(path, &C_SOURCES) || self == Self::Cpp && ends_in(path, &CPP_SOURCES)
     }
 
-    /// What is linked, and the layer that has it.
+    /// Returns the libraries to link, and the layer that has them.
     fn libraries(self) -> (Layer, &'static [&'static str]) {
         match self {
             Self::C => (Layer::Libc, &layer::LIBC),
@@ -57,9 +57,9 @@ fn ends_in(path: &ProjectPath, endings: &[&str]) -> bool {
 /// The files of a component.
 #[derive(Debug, Default)]
 struct Files {
-    /// What is compiled.
+    /// The files that are compiled.
     sources: BTreeSet<ProjectPath>,
-    /// What every source may read.
+    /// The files that every source may include.
     headers: BTreeSet<ProjectPath>,
 }
 
@@ -95,7 +95,7 @@ pub(super) fn compile(
     Ok(Compiled::new(planner.add(action)?, "core.wasm"))
 }
 
-/// Adds an action for each source; returns their objects, in order, as inputs of the link.
+/// Adds an action for each source and returns their objects, in order, as inputs of the link.
 fn objects(
     planner: &mut Planner<'_>,
     zig: &Zig,
@@ -118,24 +118,25 @@ fn objects(
     Ok(objects)
 }
 
-/// The folder where the link sees the object of a source. It names the source, as the linker's messages name
-/// nothing else, and begins with a number, so that a wildcard finds all of them in order.
+/// Returns the folder in which the link sees the object of a source. Its name contains the path of the
+/// source, because the linker's messages name nothing else. It begins with a number, so that a wildcard finds
+/// all objects in order.
 fn place_of_object(number: usize, file: &ProjectPath) -> String {
     let name = file.as_str().replace('/', "%");
-    // A name of a file has at most 255 bytes.
+    // A file name has at most 255 bytes.
     let start = name.ceil_char_boundary(name.len().saturating_sub(200));
     format!("objects/{number:05}%{}", &name[start..])
 }
 
-/// Shell text that compiles one source. The user's flags come last, so they win.
+/// Returns shell text that compiles one source. The user's flags come last, so that they win.
 fn object(request: &Request<'_>, file: &ProjectPath, to: &str) -> String {
     let (compiler, standard, own) = if ends_in(file, &CPP_SOURCES) {
-        // Neither the library nor the target has exceptions.
+        // Neither the C++ library nor the target supports exceptions.
         ("c++", "-std=gnu++20 -fno-exceptions", "$CXXFLAGS")
     } else {
         ("cc", "-std=gnu17", "$CFLAGS")
     };
-    // Without optimisation, undefined behaviour traps.
+    // In debug mode, undefined behaviour traps.
     let mode = if request.release { "-Os" } else { "-g -fsanitize-trap=undefined" };
     let folder = request.source.parent();
     let folder = if folder.is_root() { ".".to_owned() } else { quote(folder.as_str()) };
@@ -147,17 +148,18 @@ fn object(request: &Request<'_>, file: &ProjectPath, to: &str) -> String {
     )
 }
 
-/// Folders whose programs test a component and are no part of it.
+/// The names of folders whose programs test a component and are not part of it.
 const TESTS: [&str; 2] = ["test", "tests"];
 
-/// Tells if a path below `folder` lies in a folder of tests that `source` is not in.
+/// Returns true if a path below `folder` is in a folder of tests that `source` is not in.
 fn is_test(path: &ProjectPath, folder: &ProjectPath, source: &ProjectPath) -> bool {
     let mut above = path.ancestors().take_while(|above| above != folder && above.is_in(folder));
     above.any(|above| TESTS.contains(&above.file_name()) && !source.is_in(&above))
 }
 
-/// The sources, of which a file that symlinks lead to as well is compiled once: under its own path or, for
-/// want of that, under the first.
+/// Returns the sources without duplicates: a file that symlinks lead to as well is compiled once. It goes by
+/// its own path, or if that is not among the sources, by the first path that leads to it. `source` itself
+/// always stays.
 fn each_once(
     project: &Path,
     source: &ProjectPath,
@@ -178,7 +180,8 @@ fn each_once(
 }
 
 impl Files {
-    /// The sources and headers below the folder of `source` that are not excluded, and those of `inputs`.
+    /// Finds the sources and headers below the folder of `source` that are not excluded, and those of
+    /// `inputs`.
     fn find(
         planner: &mut Planner<'_>,
         dialect: Dialect,
@@ -204,7 +207,7 @@ impl Files {
         Ok(Self { sources: each_once(planner.project(), request.source, sources), headers })
     }
 
-    /// What the compilation of `source` sees.
+    /// Stores the tree that the compilation of `source` sees.
     fn visible_to(
         &self,
         planner: &mut Planner<'_>,

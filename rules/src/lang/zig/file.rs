@@ -1,13 +1,13 @@
-//! A Zig file with the files it imports, without a build.zig.
+//! Plans a component that is a Zig file with the files that it imports, without a build.zig.
 
 use engine::{Label, Source, quote};
 
+use super::glue;
 use super::layer::{self, Layer};
+use super::neighbours::foreign;
 use super::tool::{TARGET, Zig, link};
-use super::{foreign, glue};
-use crate::lang::source_tree::{SourceTree, Without};
-use crate::lang::{Compiled, Request};
-use crate::plan::{PlanError, Planner};
+use crate::planner::source_tree::{SourceTree, Without};
+use crate::planner::{Compiled, PlanError, Planner, Request};
 
 /// Adds the actions that compile `request`'s component.
 pub(super) fn compile(
@@ -40,7 +40,8 @@ fn script(request: &Request<'_>) -> String {
     )
 }
 
-/// The Zig files below the folder of `source`: nothing above it can be imported.
+/// Stores the tree of Zig files below the folder of `source`. Zig lets the file import nothing above that
+/// folder.
 fn sources(planner: &mut Planner<'_>, request: &Request<'_>) -> Result<cache::Digest, PlanError> {
     let folder = request.source.parent();
     let mut folders = planner.outputs().clone();

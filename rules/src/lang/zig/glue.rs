@@ -1,20 +1,20 @@
-//! Bindings, ready to be linked: `bindings.o` and `component_type.o`, the header, and for Zig the
-//! module `bindings.zig`.
+//! Bindings that are ready to be linked: `bindings.o`, `component_type.o` and the header, and for Zig also
+//! the module `bindings.zig`.
 //!
-//! Keyed by the WIT alone: an edit of the sources finds them done.
+//! The keys of these actions depend on the WIT alone, so an edit of the sources finds their results in the
+//! action cache.
 
 use engine::{Action, Input, Label, Source};
 
 use super::layer::{self, Layer};
 use super::tool::{TARGET, Zig};
 use crate::lang::bindings::{Bindings, Generator, WhatToBind};
-use crate::lang::{LangError, Request};
-use crate::plan::{PlanError, Planner};
+use crate::planner::{LangError, PlanError, Planner, Request};
 
-/// Where an action finds the bindings.
+/// The folder in which an action finds the bindings.
 pub(super) const PLACE: &str = "deps/bindings";
 
-/// Adds the actions that make the bindings of `request`'s world; with a Zig module if `zig_module`.
+/// Adds the actions that make the bindings of `request`'s world, with the Zig module if `zig_module` is true.
 pub(super) fn input(
     planner: &mut Planner<'_>,
     zig: &Zig,
@@ -27,7 +27,7 @@ pub(super) fn input(
         what: WhatToBind {
             generator: Generator::C,
             world: wit.world.clone(),
-            place: wit.place.to_string(),
+            origins: wit.origins.clone(),
         },
         limits: planner.worker_limits(),
     };
@@ -48,7 +48,7 @@ pub(super) fn input(
 }
 
 fn script(zig_module: bool) -> String {
-    // Not merged into one object: that would lose the names of the exports.
+    // The two objects are not merged into one, because that would lose the names of the exports.
     let mut script = format!(
         "busybox mkdir /out/bindings\n\
          busybox cp *.h /out/bindings/\n\

@@ -1,10 +1,11 @@
-//! What zig and its linker say, in the project's terms.
+//! Hints about failures of zig and its linker, in terms of the project. This file knows the wording of their
+//! messages and nothing of planning.
 
 use std::collections::BTreeSet;
 
-use crate::lang::ToolOutput;
+use crate::lang::rule::ToolOutput;
 
-/// What a person can do about it.
+/// Returns hints about the messages in `output`.
 pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
     let mut hints: Vec<String> = unlinked(&output.text).into_iter().collect();
     if output.text.contains("error: invalid option: ") && output.text.contains("zig build -h") {
@@ -18,8 +19,9 @@ pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
     hints
 }
 
-/// A hint for each function that the bindings call and the linker does not find, or finds with
-/// another type. Their names start like this in the bindings of C and Zig.
+/// Returns a hint for each function that the bindings call and that the linker does not find, or finds with
+/// another type. In the bindings of C and Zig the names of such functions begin with `exports_`; a command's
+/// is `main`.
 fn unlinked(output: &str) -> BTreeSet<String> {
     let after = |line: &str, sign: &str| {
         let name = line.split(sign).nth(1)?.split_whitespace().next()?.to_owned();
@@ -43,11 +45,11 @@ fn unlinked(output: &str) -> BTreeSet<String> {
     output.lines().filter_map(hint).collect()
 }
 
-/// A hint for the first symbol that two sources of a C or C++ component define.
+/// Returns a hint for the first symbol that two sources of a C or C++ component define.
 fn defined_twice(output: &str) -> Option<String> {
     let (_, rest) = output.split_once("duplicate symbol: ")?;
     let symbol = match rest.lines().next()?.trim() {
-        // What compilers make of it.
+        // The names that compilers give to `main`.
         "__original_main" | "__main_void" | "__main_argc_argv" => "main",
         symbol => symbol,
     };
@@ -72,7 +74,7 @@ mod tests {
     #[test]
     fn complaints_of_zig_are_explained() {
         let check = |text: &str, expect: &str| {
-            let got = hints(&mut ToolOutput { text: text.to_owned(), command: None });
+            let got = hints(&mut ToolOutput::of(text, None));
             assert!(got.len() == 1 && got[0].contains(expect), "{text}: {got:?}");
         };
         check("wasm-ld: error: bindings.o: undefined symbol: exports_a_b", "define `exports_a_b`");

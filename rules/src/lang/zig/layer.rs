@@ -1,16 +1,16 @@
-//! What zig compiles from source at its first call, once for all components: keyed by the image
-//! and a stub, never by a component's sources.
+//! The layers of Zig, C and C++: what zig compiles from source at its first call. Each is made once for all
+//! components; its key depends on the image and a stub, and on no component's sources.
 //!
-//! The C and C++ libraries are plain files that a link names. The rest is an archive of a cache: in
-//! it zig notes the inodes of the image's files, so an archive that was made on another machine is
-//! still right, but spares less work.
+//! The layers of the C and C++ libraries are plain files that a link names. The others are an archive of
+//! zig's cache. In it zig notes the inodes of the image's files, so an archive that was made on another
+//! machine is still right, but saves less work.
 
 use engine::{ActionId, Input, Label, Source};
 
 use super::tool::{GLOBAL_CACHE, TARGET, Zig, without_notes};
-use crate::lang::source_tree::SourceTree;
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
+use crate::planner::source_tree::SourceTree;
+use crate::planner::{PlanError, Planner};
 
 /// The libraries of a C program, in the order of a link.
 pub(super) const LIBC: [&str; 3] = ["libc.a", "libzigc.a", "libcompiler_rt.a"];
@@ -18,22 +18,22 @@ pub(super) const LIBC: [&str; 3] = ["libc.a", "libzigc.a", "libcompiler_rt.a"];
 pub(super) const LIBCXX: [&str; 5] =
     ["libc++.a", "libc++abi.a", "libc.a", "libzigc.a", "libcompiler_rt.a"];
 
-/// Something that is compiled once.
+/// A layer: something that is compiled once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layer {
-    /// [`LIBC`] and the start file.
+    /// The libraries of [`LIBC`] and the start file.
     Libc,
-    /// [`LIBCXX`] and the start file.
+    /// The libraries of [`LIBCXX`] and the start file.
     Libcxx,
     /// The parsed standard library of Zig.
     Std,
     /// The program behind `zig translate-c`.
     TranslateC,
-    /// The program behind `zig build`, and the libraries as it compiles them in either mode.
+    /// The program behind `zig build`, and the libraries as it compiles them in debug and in release mode.
     Build,
 }
 
-/// The stubs, and what stands in for the start of a program.
+/// The stubs that the layers compile, and the start of a program that the bindings may get (start.c).
 const STUBS: [(&str, &str); 6] = [
     ("build.zig", include_str!("stub/build.zig")),
     ("start.c", include_str!("stub/start.c")),
@@ -61,7 +61,7 @@ impl Layer {
         }
     }
 
-    /// Where an action finds it.
+    /// Returns the path at which an action finds the layer.
     fn place(self) -> &'static str {
         match self {
             Self::Libc | Self::Libcxx => "sysroot",
@@ -90,8 +90,8 @@ impl Layer {
     }
 }
 
-/// Shell text that leaves the libraries of a program. Always small ones without debug information:
-/// nobody steps through them.
+/// Returns shell text that compiles the libraries of a program and puts them out. They are always small and
+/// without debug information, as nobody steps through them.
 fn libraries(flags: &str, stub: &str) -> String {
     format!(
         "zig build-exe {TARGET} -mexec-model=reactor -fno-entry {flags} -O small -fstrip \
@@ -102,12 +102,12 @@ fn libraries(flags: &str, stub: &str) -> String {
     )
 }
 
-/// Shell text that unpacks the archive of a layer into the cache.
+/// Returns shell text that unpacks the archive of a layer into zig's global cache.
 pub(super) fn unpack() -> String {
     format!("busybox mkdir -p {GLOBAL_CACHE}\nbusybox tar -xf /deps/cache.tar -C {GLOBAL_CACHE}\n")
 }
 
-/// The layer as an input, at the place where [`unpack`] or a link looks for it.
+/// Returns the layer as an input, at the path where [`unpack`] or a link looks for it.
 pub(super) fn input(
     planner: &mut Planner<'_>,
     zig: &Zig,
@@ -117,7 +117,7 @@ pub(super) fn input(
     Ok(Input::new(layer.place(), Source::output(action, layer.output())))
 }
 
-/// The action that makes a layer.
+/// Adds the action that makes a layer, once for all components.
 fn action(planner: &mut Planner<'_>, zig: &Zig, layer: Layer) -> Result<ActionId, PlanError> {
     planner.once(&format!("zig {}", layer.step()), |planner| {
         let stubs = stubs(planner)?;
@@ -127,7 +127,7 @@ fn action(planner: &mut Planner<'_>, zig: &Zig, layer: Layer) -> Result<ActionId
     })
 }
 
-/// The folder of stubs.
+/// Returns the folder of stubs as an input.
 pub(super) fn stubs(planner: &mut Planner<'_>) -> Result<Input, PlanError> {
     let mut tree = SourceTree::default();
     for (name, text) in STUBS {

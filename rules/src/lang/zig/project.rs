@@ -1,7 +1,8 @@
-//! A project with a build.zig: zig does what it says, and the one module it installs is taken.
+//! Plans a project with a build.zig: `zig build` does what that file says, and the one module that it
+//! installs is the result.
 //!
-//! `zig build` compiles build.zig to a program before anything else. That is an action of its own
-//! (*configure*), which sees build.zig and what it imports, so that an edit of a source does not
+//! Before anything else, `zig build` compiles build.zig to a program. That is an action of its own
+//! (*configure*), which sees only build.zig and what it imports, so that an edit of another source does not
 //! repeat it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,29 +11,30 @@ use std::path::Path;
 use cache::Digest;
 use engine::{Action, Input, Label, Source};
 
+use super::error::ZigError;
 use super::fetch::{FetchPackages, is_hash};
+use super::glue;
 use super::layer::{self, Layer};
+use super::neighbours::foreign;
 use super::tool::{LOCAL_CACHE, Zig, without_notes};
 use super::zon::Manifest;
-use super::{ZigError, foreign, glue};
 use crate::bounded;
-use crate::lang::source_tree::{SourceTree, Without};
-use crate::lang::{Compiled, LangError, Request};
 use crate::path::ProjectPath;
-use crate::plan::{PlanError, Planner};
+use crate::planner::source_tree::{SourceTree, Without};
+use crate::planner::{Compiled, LangError, PlanError, Planner, Request, in_action};
 
-/// Endings of what is taken of a package that does not say which files belong to it.
+/// The endings of the files that are taken of a package whose manifest has no `.paths`.
 const SOURCES: [&str; 12] =
     [".zig", ".zon", ".c", ".h", ".cc", ".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".S", ".s"];
-/// Folders that zig itself makes.
+/// The folders that zig itself makes in a package.
 const MADE_BY_ZIG: [&str; 2] = ["zig-out", "zig-pkg"];
 
-/// The folder of the build.zig that `source` belongs to: the nearest one above it.
+/// Finds the folder of the build.zig that `source` belongs to: the nearest one at or above it.
 pub(super) fn find(project: &Path, source: &ProjectPath) -> Option<ProjectPath> {
     source.ancestors().find(|folder| folder.join("build.zig").on_disk(project).is_file())
 }
 
-/// A package of the project, by its folder.
+/// The packages of the project, by their folders, each with its manifest if it has one.
 type Packages = BTreeMap<ProjectPath, Option<Manifest>>;
 
 /// Adds the actions that compile `request`'s component, whose build.zig is in `folder`.
@@ -56,7 +58,7 @@ pub(super) fn compile(
     Ok(Compiled::new(planner.add(action)?, "core.wasm"))
 }
 
-/// How `zig build` is called, the same for configuring and for compiling.
+/// The arguments and inputs of `zig build` that *configure* and *compile* have in common.
 struct Build<'a> {
     zig: &'a Zig,
     folder: &'a ProjectPath,
@@ -66,7 +68,8 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// Compiles and runs build.zig. If it fails, compiling fails in the same way and says so.
+    /// Returns the action that compiles and runs build.zig. It succeeds even if build.zig fails, because
+    /// *compile* then fails in the same way and shows the message.
     fn configure(&self, scripts: Digest) -> Action {
         let script = format!(
             "{}busybox mkdir {LOCAL_CACHE}\n{} --list-steps > /tmp/steps 2>&1 || true\n\
@@ -93,10 +96,7 @@ impl Build<'_> {
     }
 
     fn action(&self, step: &'static str, script: &str, sources: Digest) -> Action {
-        let cwd = match self.folder.is_root() {
-            true => "src".to_owned(),
-            false => format!("src/{}", self.folder),
-        };
+        let cwd = in_action(self.folder);
         self.zig
             .action(Label::new(self.request.name, step), script, &cwd, self.request.env)
             .input(Input::new("src", Source::Tree(sources)))
@@ -113,7 +113,7 @@ impl Build<'_> {
     }
 }
 
-/// The package in `folder` and those of the project that it depends on by path.
+/// Returns the package in `folder` and those of the project that it depends on by path.
 fn packages(project: &Path, folder: &ProjectPath) -> Result<Packages, ZigError> {
     let mut packages = Packages::new();
     let mut open = vec![folder.clone()];
@@ -137,11 +137,9 @@ fn packages(project: &Path, folder: &ProjectPath) -> Result<Packages, ZigError> 
 }
 
 fn read(project: &Path, path: &ProjectPath) -> Result<Option<Manifest>, ZigError> {
-    let text = match bounded::read_text(&path.on_disk(project)) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(ZigError::Read { path: path.clone(), source }),
-    };
+    let text = bounded::read_text_if_there(&path.on_disk(project))
+        .map_err(|source| ZigError::Read { path: path.clone(), source })?;
+    let Some(text) = text else { return Ok(None) };
     let manifest = Manifest::parse(&text).map_err(|invalid| ZigError::Zon {
         manifest: path.clone(),
         line: invalid.line,
@@ -150,7 +148,8 @@ fn read(project: &Path, path: &ProjectPath) -> Result<Option<Manifest>, ZigError
     Ok(Some(manifest))
 }
 
-/// The packages from elsewhere, by hash.
+/// Returns the folder of packages from outside the project, by hash. They are fetched once for all components
+/// that share a build.zig.
 fn fetch(
     planner: &mut Planner<'_>,
     folder: &ProjectPath,
@@ -162,14 +161,14 @@ fn fetch(
     }
     let fetch = planner.once(&format!("zig packages {folder}"), |planner| {
         let owner = if folder.is_root() { "zig".to_owned() } else { format!("zig {folder}") };
-        let fetch = FetchPackages { pinned, clients: planner.clients() };
+        let fetch = FetchPackages { pinned, registries: planner.registries() };
         let action = Action::builtin(Label::new(owner, "fetch"), fetch);
         planner.add(action.output(FetchPackages::OUTPUT))
     })?;
     Ok(Source::output(fetch, FetchPackages::OUTPUT))
 }
 
-/// What the manifests of the project pin: hash → URL.
+/// Returns the packages that the project's manifests pin: the URL of each, by its hash.
 fn pinned(packages: &Packages) -> Result<BTreeMap<String, String>, ZigError> {
     let mut pinned = BTreeMap::new();
     for (folder, manifest) in packages {
@@ -196,7 +195,7 @@ fn pinned(packages: &Packages) -> Result<BTreeMap<String, String>, ZigError> {
     Ok(pinned)
 }
 
-/// Every build.zig, its manifest and the files it imports.
+/// Stores the tree that *configure* sees: each build.zig with the files that it imports, and its manifest.
 fn scripts(
     planner: &mut Planner<'_>,
     packages: &Packages,
@@ -221,14 +220,14 @@ fn scripts(
     planner.store_tree(tree)
 }
 
-/// The files that a Zig file imports.
+/// Returns the paths of the files that a Zig file imports.
 fn imports(text: &str) -> impl Iterator<Item = &str> {
     let mut parts = text.split("@import(\"");
     parts.next();
     parts.filter_map(|part| part.split('"').next()).filter(|path| path.ends_with(".zig"))
 }
 
-/// The files of the project's packages.
+/// Stores the tree that *compile* sees: the files of the project's packages.
 fn sources(
     planner: &mut Planner<'_>,
     packages: &Packages,
@@ -276,7 +275,7 @@ fn sources(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lang::LanguageError as _;
+    use crate::planner::LanguageError as _;
 
     #[test]
     fn imports_of_files_are_found() {
@@ -304,7 +303,7 @@ mod tests {
         );
         assert_eq!(
             error.hint().unwrap(),
-            "let zig add it: cd app && zig fetch --save=crc file:///a.tar.gz"
+            "take `crc` out of `.dependencies`, and let zig add it with its hash: cd app && zig fetch --save=crc file:///a.tar.gz"
         );
         let hash = "crc-1.0.0-vHRdDkcBAACsrZDahX0LDRmwOjf3kzMURjDp-p5P8j2z";
         let found = pinned(&packages(&format!(".url = \"u\", .hash = \"{hash}\""))).unwrap();
@@ -315,7 +314,8 @@ mod tests {
             "app/build.zig.zon: dependency `crc` has the hash `1220aa`, which is none of those that \
              zig writes"
         );
-        assert_eq!(error.hint().unwrap(), "let zig write it: cd app && zig fetch --save=crc u");
+        let hint = error.hint().unwrap();
+        assert!(hint.ends_with("with its hash: cd app && zig fetch --save=crc u"), "{hint}");
         assert!(pinned(&packages(".path = \"../crc\"")).unwrap().is_empty());
     }
 

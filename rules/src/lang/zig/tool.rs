@@ -1,19 +1,18 @@
-//! How zig is called: in a shell of its image, with caches that live as long as the action.
+//! Runs zig: in a shell of its image, with caches that live as long as the action.
 
 use std::collections::BTreeMap;
 
 use engine::{Action, Input, Label, Source};
 
-use crate::lang::{base_environment, process};
-use crate::plan::{PlanError, Planner};
+use crate::planner::{PlanError, Planner, base_environment, process};
 use crate::toolchain::ZIG;
 
-/// What every call compiles for.
+/// The target that every call compiles for.
 pub(super) const TARGET: &str = "-target wasm32-wasi";
-/// Zig's global cache. Zig locks what is in it by opening it for writing, which files of an input
-/// forbid; so a layer is an archive that is unpacked here.
+/// Zig's global cache. To lock a file in it, zig opens it for writing, which the files of an input don't
+/// allow. So a layer is an archive that is unpacked here.
 pub(super) const GLOBAL_CACHE: &str = "/tmp/zig";
-/// Zig's cache for the project at hand.
+/// Zig's cache for the project that it compiles.
 pub(super) const LOCAL_CACHE: &str = "/tmp/zig-local";
 
 /// The pinned zig.
@@ -27,7 +26,7 @@ impl Zig {
         Ok(Self { image: planner.image(ZIG)? })
     }
 
-    /// An action that runs shell text; the first command to fail ends it.
+    /// Returns an action that runs shell text. The first command that fails ends it.
     pub(super) fn action(
         &self,
         label: Label,
@@ -38,8 +37,9 @@ impl Zig {
         let mut env = base_environment();
         let fixed = [
             ("PATH", "/usr/bin"),
-            // Zig compiles programs of its own before it translates C or reads a build.zig. Unoptimised
-            // they are there in an eighth and a third of the time, and an edit notices no difference.
+            // Zig compiles programs of its own before it translates C or reads a build.zig. Unoptimised,
+            // these take an eighth and a third of the time to compile, and an edit does not notice the
+            // difference.
             ("ZIG_DEBUG_CMD", "1"),
             ("ZIG_GLOBAL_CACHE_DIR", GLOBAL_CACHE),
             ("ZIG_LOCAL_CACHE_DIR", LOCAL_CACHE),
@@ -52,7 +52,8 @@ impl Zig {
     }
 }
 
-/// Shell text that runs `zig build` without what its program, which is unoptimised, notes of itself.
+/// Returns shell text that runs `zig build` without the debug notes that its program, being unoptimised,
+/// prints.
 pub(super) fn without_notes(command: &str) -> String {
     format!(
         "{command} 2> /tmp/said && code=0 || code=$?\n\
@@ -61,8 +62,8 @@ pub(super) fn without_notes(command: &str) -> String {
     )
 }
 
-/// Shell text that links objects to a core module whose functions are called from outside, as zig
-/// would do it; a function whose type differs from its declaration is an error.
+/// Returns shell text that links objects to a core module whose functions are called from outside, as zig
+/// would do it. A function whose type differs from its declaration is an error.
 pub(super) fn link(objects: &str, libraries: &[&str], release: bool) -> String {
     let strip = if release { " --strip-all" } else { "" };
     let libraries: Vec<String> = libraries.iter().map(|name| format!("/sysroot/{name}")).collect();

@@ -1,20 +1,20 @@
-//! `build.zig.zon`: what a package is called, which files belong to it and what it depends on.
+//! Reads `build.zig.zon`: a package's name, the files that belong to it, and its dependencies.
 //!
-//! Reads the notation itself, as far as manifests use it: structs, lists, strings, and the words of
-//! other values. Whether the rest of a manifest makes sense is for zig to say.
+//! The parser knows the notation only as far as manifests use it: structs, lists, strings, and other values
+//! as words. Whether the rest of a manifest makes sense is left to zig.
 
-/// What a manifest says, as far as a build has to know it.
+/// The part of a manifest that a build needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Manifest {
-    /// Files and folders that belong to the package; `None` if it does not say.
+    /// The files and folders that belong to the package; `None` if it does not say.
     pub(super) paths: Option<Vec<String>>,
-    /// What it depends on, in the order of the file.
+    /// The dependencies, in the order of the file.
     pub(super) dependencies: Vec<Dependency>,
-    /// What the package's hash begins with; else what is missing for that.
+    /// The start of the package's hash, or what is missing in the manifest for that.
     pub(super) identity: Result<Identity, &'static str>,
 }
 
-/// What tells packages and their versions apart.
+/// The fields that tell packages and their versions apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) name: String,
@@ -23,7 +23,7 @@ pub(super) struct Identity {
     pub(super) id: u32,
 }
 
-/// One entry of `.dependencies`.
+/// An entry of `.dependencies`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Dependency {
     pub(super) name: String,
@@ -32,10 +32,10 @@ pub(super) struct Dependency {
     pub(super) path: Option<String>,
 }
 
-/// Where and why a text is no manifest.
+/// An error in the text of a manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Invalid {
-    /// From 1.
+    /// The number of the line, from 1.
     pub(super) line: usize,
     pub(super) reason: &'static str,
 }
@@ -46,11 +46,11 @@ enum Value {
     Struct(Vec<(String, Self)>),
     List(Vec<Self>),
     Text(String),
-    /// An enum literal, without its point.
+    /// An enum literal, without its leading dot.
     Enum(String),
-    /// A number or a truth value.
+    /// A number or a boolean, as text.
     Word(String),
-    /// A character.
+    /// A character literal.
     Other,
 }
 
@@ -75,7 +75,7 @@ impl Manifest {
     }
 }
 
-/// How long a name and a version may be.
+/// The largest length of a name and of a version, in bytes.
 const MAX_NAME: usize = 32;
 
 impl Identity {
@@ -105,7 +105,7 @@ fn is_identifier(name: &str) -> bool {
     (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(part)
 }
 
-/// An integer as Zig writes it.
+/// Reads an integer in Zig's notation.
 fn number(text: &str) -> Option<u64> {
     let digits = text.replace('_', "");
     let bases = [("0x", 16), ("0o", 8), ("0b", 2)];
@@ -142,7 +142,7 @@ impl Value {
     }
 }
 
-/// How deep values may lie in one another.
+/// The largest depth to which values may be nested.
 const MAX_DEPTH: usize = 64;
 
 struct Parser<'a> {
@@ -159,7 +159,7 @@ impl<'a> Parser<'a> {
         Invalid { line: 1 + self.text[..self.at].matches('\n').count(), reason }
     }
 
-    /// Passes over blanks and comments.
+    /// Skips blanks and comments.
     fn skip(&mut self) {
         loop {
             let blank = self.rest().len() - self.rest().trim_start().len();
@@ -171,7 +171,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Passes over `token` if it is next.
+    /// Skips blanks and comments, and then `token` if it is next. Returns true if it was.
     fn eat(&mut self, token: &str) -> bool {
         self.skip();
         let found = self.rest().starts_with(token);
@@ -204,7 +204,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// What stands between braces, and the closing one.
+    /// Reads what stands between braces, and the closing brace.
     fn members(&mut self, depth: usize) -> Result<Value, Invalid> {
         let (mut fields, mut values) = (Vec::new(), Vec::new());
         while !self.eat("}") {
@@ -222,7 +222,7 @@ impl<'a> Parser<'a> {
         Ok(if fields.is_empty() { Value::List(values) } else { Value::Struct(fields) })
     }
 
-    /// `.name =`, if that is next.
+    /// Reads `.name =` if that is next, and returns the name.
     fn field(&mut self) -> Result<Option<String>, Invalid> {
         self.skip();
         let start = self.at;
@@ -236,7 +236,7 @@ impl<'a> Parser<'a> {
         Ok(None)
     }
 
-    /// A name or a number; empty if there is none.
+    /// Reads a name or a number; empty if there is none.
     fn name(&mut self) -> Result<String, Invalid> {
         if self.rest().starts_with("@\"") {
             self.at += 1;
@@ -253,7 +253,7 @@ impl<'a> Parser<'a> {
         self.quoted('"')
     }
 
-    /// A text between quotation marks.
+    /// Reads a text between quotation marks.
     fn quoted(&mut self, mark: char) -> Result<String, Invalid> {
         let mut text = String::new();
         let mut chars = self.rest().char_indices().skip(1);
@@ -276,7 +276,7 @@ impl<'a> Parser<'a> {
         Err(self.invalid("a string without its end"))
     }
 
-    /// A text of several lines, each after `\\`.
+    /// Reads a text of several lines, each of which begins with `\\`.
     fn lines(&mut self) -> String {
         let mut lines = Vec::new();
         while self.eat("\\\\") {

@@ -1,24 +1,25 @@
-//! What is said about invalid files, in full: the texts in `cases/`.
+//! Checks in full what is said about invalid files. The texts are in `cases/`.
 //!
 //! A case is a title (`==`), an input and the rendered findings (`--`). The input is a whole file
-//! (`run.toml`), the `[project]` section with these keys in it (`project`), or something else in
-//! front of a valid project (`fragment`).
+//! (`run.toml`), the `[project]` section with these keys in it (`project`), or something else that is put
+//! before a valid project (`fragment`).
 
 use super::parse;
 
-/// Follows the keys of a case, so that nothing else is wrong; keys that the case has are left out.
+/// The keys of a valid project. They are added to the keys of a case, except those that the case has itself,
+/// so that nothing else is wrong.
 const PROJECT: [(&str, &str); 2] =
     [("name", "name = \"p\"\n"), ("version", "version = \"1.0.0\"\n")];
 const COMPONENT: &str = "\n[[component]]\nname = \"last\"\nsource = \"last.rs\"\n";
 
-struct Case<'t> {
-    title: &'t str,
-    text: String,
+pub(super) struct Case<'t> {
+    pub(super) title: &'t str,
+    pub(super) text: String,
     findings: &'t str,
 }
 
-/// Takes a file of cases apart.
-fn cases(file: &str) -> impl Iterator<Item = Case<'_>> {
+/// Splits a file into its cases.
+pub(super) fn cases(file: &str) -> impl Iterator<Item = Case<'_>> {
     file.strip_prefix("== ").expect("starts with a case").split("\n== ").map(|case| {
         let (title, rest) = case.split_once("\n-- ").expect("has an input");
         let (input, findings) = rest.split_once("\n-- findings").expect("has findings");
@@ -65,7 +66,7 @@ fn project() {
 
 #[test]
 fn component() {
-    check(include_str!("cases/component.txt"), 63);
+    check(include_str!("cases/component.txt"), 67);
 }
 
 #[test]

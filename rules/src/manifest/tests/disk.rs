@@ -1,4 +1,4 @@
-//! What is said about the files of a project.
+//! Checks what is said about the files of a project.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -16,7 +16,7 @@ struct Project {
 }
 
 impl Project {
-    /// A project with empty files.
+    /// Makes a project with these files, which are empty.
     fn new(files: &[&str]) -> Self {
         let project = Self { root: tempfile::tempdir().unwrap() };
         fs::create_dir_all(project.outside()).unwrap();
@@ -39,7 +39,7 @@ impl Project {
         fs::write(path, bytes).unwrap();
     }
 
-    /// Reads a run.toml with these lines in front of `[project]`; the findings, with the folder
+    /// Reads a run.toml with these lines before `[project]`. Returns the findings, with the project's folder
     /// replaced by `[ROOT]`.
     fn load(&self, text: &str) -> String {
         self.write("run.toml", format!("{text}\n{PROJECT}").as_bytes());
@@ -49,7 +49,7 @@ impl Project {
         findings.to_string().replace(root.to_str().unwrap(), "[ROOT]")
     }
 
-    /// Like [`load`](Self::load), but only the messages and labels, without the pictures.
+    /// Reads like [`load`](Self::load), but returns only the messages and labels, without the drawings.
     #[track_caller]
     fn check(&self, text: &str, expected: &[&str]) {
         let findings = self.load(text);

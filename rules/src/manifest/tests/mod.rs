@@ -1,10 +1,11 @@
-//! Whole files, in and out: each test reads a `run.toml` and compares all that is said about it.
+//! Tests of whole files: each reads a `run.toml` and compares everything that is said about it.
 
 mod cases;
 mod disk;
 mod mutation;
 mod page;
 mod reference;
+mod remedies;
 mod scale;
 
 use std::path::Path;

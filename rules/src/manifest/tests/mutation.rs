@@ -1,4 +1,4 @@
-//! Damaged files never make the reader panic, and what it says about them can be drawn.
+//! Checks that damaged files never make the reader panic, and that its findings about them can be drawn.
 
 use super::parse;
 
@@ -6,7 +6,7 @@ const PAGE: &str = include_str!("../../../../tests/fixtures/run-configuration.tx
 const TOKEN: &str = "s3cret-t0ken-in-the-file";
 const ROUNDS: usize = 3000;
 
-/// A small generator of numbers, the same ones in every run (xorshift64).
+/// A small generator of pseudo-random numbers (xorshift64), which gives the same numbers in every run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -18,7 +18,7 @@ impl Numbers {
     }
 }
 
-/// The full example of the page, with what it does not show.
+/// Returns the full example of the documentation, with keys that the example does not have.
 fn seed() -> String {
     let full = PAGE.split("Example: Full Configuration\n").nth(1).expect("has the example");
     let full = full.replace("[registry]\n", &format!("[registry]\nauth_token = \"{TOKEN}\"\n"));
@@ -69,7 +69,7 @@ fn damage(bytes: &mut Vec<u8>, numbers: &mut Numbers) {
     }
 }
 
-/// Whether the damage left the token recognisable as the value of its key.
+/// Returns whether the token is still recognisable as the value of its key.
 fn is_assigned(text: &str) -> bool {
     text.lines().any(|line| line.starts_with("auth_token = \"") && line.contains(TOKEN))
         && text.matches(TOKEN).count() == 1

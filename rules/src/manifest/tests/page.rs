@@ -1,19 +1,19 @@
-//! The configuration page of the users: every example on it, byte for byte, means what it says.
+//! Checks that every example on the users' configuration page, byte for byte, means what the page says.
 
 use std::path::Path;
 
 use super::{parse, valid};
 use crate::manifest::{
-    CapabilityKind, Dependencies, DependencySource, GitReference, Language, LogLevel, Manifest,
-    OptLevel, Origin, TargetType,
+    CapabilityKind, Component, Dependencies, DependencySource, GitReference, Language, LogLevel,
+    Manifest, OptLevel, Origin, TargetType,
 };
 
 const PAGE: &str = include_str!("../../../../tests/fixtures/run-configuration.txt");
-/// What the examples of single sections need to be a whole file.
+/// The part that turns an example of a single section into a whole file.
 const PROJECT: &str = "[project]\nname = \"p\"\nversion = \"1.0.0\"\n\n";
 
-/// The part of the page after a line that is exactly `after`, from the line `first` to the next
-/// line `last`.
+/// Returns a part of the page: after a line that is exactly `after`, from the line `first` to the next line
+/// `last`.
 #[track_caller]
 fn example(after: &str, first: &str, last: &str) -> &'static str {
     let find = |from: usize, line: &str| {
@@ -32,6 +32,10 @@ fn example(after: &str, first: &str, last: &str) -> &'static str {
 #[track_caller]
 fn section(after: &str, first: &str, last: &str) -> Manifest {
     valid(&format!("{PROJECT}{}", example(after, first, last)))
+}
+
+fn grants(component: &Component, kind: CapabilityKind) -> bool {
+    component.capabilities.iter().any(|capability| capability.kind() == kind)
 }
 
 fn names(packages: &Dependencies) -> Vec<String> {
@@ -79,9 +83,9 @@ fn source_based_component() {
     let component = &manifest.components[0];
     let Origin::Source { file, language } = &component.origin else { panic!("{component:?}") };
     assert_eq!((file.as_str(), **language), ("src/api/lib.rs", "rust".parse().unwrap()));
-    assert!(component.grants(CapabilityKind::HttpClient));
-    assert!(component.grants(CapabilityKind::Clock));
-    assert!(!component.grants(CapabilityKind::Random));
+    assert!(grants(component, CapabilityKind::HttpClient));
+    assert!(grants(component, CapabilityKind::Clock));
+    assert!(!grants(component, CapabilityKind::Random));
     assert!(*component.enabled);
 }
 
@@ -102,7 +106,7 @@ fn supported_languages() {
     );
     let words = list.lines().filter_map(|line| line.trim().strip_prefix("• ")?.split(' ').next());
     let languages: Vec<Language> = words.map(|word| word.parse().unwrap()).collect();
-    // Those after it are additions.
+    // The languages after these six were added later.
     assert_eq!(languages, Language::all().take(6).collect::<Vec<_>>());
 }
 
@@ -214,7 +218,7 @@ fn deploy() {
 fn full_configuration() {
     let manifest = valid(example("Example: Full Configuration", "[project]", "workers_dev = true"));
     assert_eq!(manifest.components.len(), 3);
-    assert!(manifest.component("api").unwrap().grants(CapabilityKind::HttpServer));
+    assert!(grants(manifest.component("api").unwrap(), CapabilityKind::HttpServer));
     assert_eq!(manifest.dev_dependencies.len(), 1);
     let edge = &manifest.deploy[&"edge".parse().unwrap()];
     assert_eq!(edge.options["workers_dev"].as_bool(), Some(true));

@@ -1,5 +1,5 @@
-//! `docs/run-toml.md` cannot go stale: its examples are valid, its report is what is really drawn,
-//! and it names every key and every word.
+//! Keeps `docs/run-toml.md` up to date: its examples are valid, its report is what is really drawn, and it
+//! names every key and every word.
 
 use super::{parse, valid};
 use crate::manifest::keys::{self, Section};
@@ -7,7 +7,7 @@ use crate::manifest::{CapabilityKind, Language, LogLevel, OptLevel, TargetType};
 
 const REFERENCE: &str = include_str!("../../../../docs/run-toml.md");
 
-/// The contents of the code blocks with a marker after their fence.
+/// Returns the contents of the code blocks that have a marker after their fence.
 fn blocks(marker: &str) -> Vec<&'static str> {
     let fence = format!("```{marker}\n");
     REFERENCE

@@ -1,4 +1,4 @@
-//! Reading a file takes time in proportion to its length, whatever is wrong with it.
+//! Checks that reading a file takes time in proportion to its length, whatever is wrong with it.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::parse;
 
-/// How many elements the short file has; the long one has four times as many.
+/// The number of elements in the short file. The long one has four times as many.
 const FEW: usize = 400;
 
-/// Four times the elements may take eight times as long: work in the square of them takes sixteen
-/// times, and what is in proportion takes four.
+/// The maximum ratio of the two times. Four times the elements take four times as long if the work is in
+/// proportion, and sixteen times if it is in the square.
 const MOST: f64 = 8.0;
 
-/// What this thread has worked: other programs on the machine don't count.
+/// Returns the time that this thread has worked. The work of other programs on the machine doesn't count.
 fn worked() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.cast_unsigned(), u32::try_from(time.tv_nsec).unwrap())
 }
 
-/// Reads and draws a file of `count` elements.
+/// Returns the time for reading and drawing a file of `count` elements.
 fn read(count: usize, text: &dyn Fn(usize) -> String) -> Duration {
     let text = text(count);
     let begin = worked();
@@ -34,7 +34,8 @@ fn read(count: usize, text: &dyn Fn(usize) -> String) -> Duration {
     worked() - begin
 }
 
-/// The least of several times, as the first ones warm up caches.
+/// Checks that the long file does not take too much longer than the short one. Each time is the shortest of
+/// three, because caches are cold at first.
 #[track_caller]
 fn check(name: &str, text: impl Fn(usize) -> String) {
     let least = |count| (0..3).map(|_| read(count, &text)).min().unwrap();
@@ -45,7 +46,7 @@ fn check(name: &str, text: impl Fn(usize) -> String) {
 
 const PROJECT: &str = "[project]\nname = \"p\"\nversion = \"0.1.0\"\n";
 
-/// A file with a component for each number.
+/// Returns a function that makes a file with the given number of components.
 fn components(component: impl Fn(usize, usize) -> String) -> impl Fn(usize) -> String {
     move |count| {
         let components = (0..count).map(|at| format!("[[component]]\n{}\n", component(at, count)));

@@ -1,4 +1,5 @@
-//! What a sync has changed in a lock, as it is told to people.
+//! The differences between two locks, as they are shown to people. It compares the locks only, and knows
+//! neither files nor registries.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,75 +7,75 @@ use std::fmt;
 use serde::Serialize;
 
 use super::{Lock, Package, SourceKind};
-use crate::toolchain::Platform;
+use crate::platform::Platform;
 
-/// One difference between two locks.
+/// A difference between two locks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
-    /// A toolchain is new, and named only.
+    /// A toolchain is new in the lock, but has no image.
     Added {
-        /// The toolchain.
+        /// The toolchain's name.
         name: String,
-        /// Its version.
+        /// The toolchain's version.
         version: String,
     },
-    /// A toolchain is gone.
+    /// A toolchain is no longer in the lock.
     Removed {
-        /// The toolchain.
+        /// The toolchain's name.
         name: String,
-        /// Its version.
+        /// The toolchain's version.
         version: String,
     },
     /// A toolchain has another version.
     Upgraded {
-        /// The toolchain.
+        /// The toolchain's name.
         name: String,
         /// The version before.
         old: String,
         /// The version now.
         new: String,
     },
-    /// A toolchain has an image for a platform that it had none for.
+    /// A toolchain has an image for a platform for which it had none.
     Pinned {
-        /// The toolchain.
+        /// The toolchain's name.
         name: String,
-        /// Its version.
+        /// The toolchain's version.
         version: String,
-        /// The platform.
+        /// The platform that the image is for.
         platform: Platform,
     },
-    /// An image is gone, and the toolchain is not.
+    /// An image is gone, but its toolchain is still in the lock.
     Dropped {
-        /// The toolchain.
+        /// The toolchain's name.
         name: String,
-        /// The platform.
+        /// The platform that the image was for.
         platform: Platform,
     },
     /// A package has another version.
     Package {
-        /// The toolchain.
+        /// The toolchain's name.
         name: String,
-        /// The platform.
+        /// The platform that the image is for.
         platform: Platform,
-        /// The package.
+        /// The package's name.
         package: String,
         /// The version before.
         old: String,
         /// The version now.
         new: String,
     },
-    /// An image of the same version is another one otherwise.
+    /// An image has changed although the versions of its packages are the same.
     Remade {
-        /// The toolchain.
+        /// The toolchain's name.
         name: String,
-        /// The platform.
+        /// The platform that the image is for.
         platform: Platform,
     },
 }
 
 impl Change {
-    /// All differences, by toolchain.
+    /// Returns all differences, ordered by toolchain, with removed toolchains first.
     #[must_use]
     pub fn between(before: &Lock, after: &Lock) -> Vec<Self> {
         let gone = before.toolchains.iter().filter(|(name, _)| after.version(name).is_none());
@@ -99,7 +100,7 @@ impl Change {
         changes
     }
 
-    /// The word that says what happened.
+    /// Returns the word that says what happened.
     #[must_use]
     pub const fn verb(&self) -> &'static str {
         match self {
@@ -155,7 +156,7 @@ fn platforms(name: &str, before: &Lock, after: &Lock) -> Vec<Change> {
     changes
 }
 
-/// What has changed inside the images of one version.
+/// Returns the changes inside the images of a toolchain whose version is the same.
 fn packages(name: &str, before: &Lock, after: &Lock) -> Vec<Change> {
     let mut changes = Vec::new();
     for image in after.images_of(name) {
@@ -179,7 +180,7 @@ fn packages(name: &str, before: &Lock, after: &Lock) -> Vec<Change> {
     changes
 }
 
-/// The packages that both have, in another version: name, old, new.
+/// Returns the packages that are in both lists with different versions, each with name, old and new version.
 fn versions<'a>(
     before: impl Iterator<Item = &'a Package>,
     after: impl Iterator<Item = &'a Package>,
@@ -194,7 +195,8 @@ fn versions<'a>(
     changed.collect()
 }
 
-/// What a package is in every version: its name, and its place where an image can have it twice.
+/// Returns what identifies a package in all its versions: its name, and for npm its place, because an image
+/// can contain an npm package several times.
 fn identity(package: &Package) -> (String, &str) {
     let place = match package.source {
         SourceKind::Npm => package.from.as_str(),
@@ -207,7 +209,7 @@ fn identity(package: &Package) -> (String, &str) {
 mod tests {
     use super::super::tests::example;
     use super::*;
-    use crate::toolchain::Purl;
+    use crate::package::Purl;
 
     #[test]
     fn two_versions_of_a_package_in_one_image_are_no_difference() {

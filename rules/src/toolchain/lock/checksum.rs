@@ -1,4 +1,5 @@
-//! The values of the lock's `[checksums]` table: `algorithm:hex`.
+//! The values of the lock's `[checksums]` table, which are written as `algorithm:hex`. Nothing here computes
+//! a checksum.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,8 +8,8 @@ use serde::Deserialize;
 
 /// A checksum, such as `sha256:8623cd8c…`.
 ///
-/// The digits are kept as they were written: a lock made by hand may hold any text there, which
-/// then matches nothing.
+/// The digits are kept as they were written. A lock that was written by hand may have any text there, which
+/// then equals no checksum.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Checksum {
@@ -16,12 +17,12 @@ pub struct Checksum {
     digits: String,
 }
 
-/// The function a checksum was made with.
+/// The digest function of a checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Algorithm {
-    /// BLAKE3, of a tree's root `Directory` message.
+    /// BLAKE3 of a tree's root `Directory` message.
     Blake3,
-    /// SHA-256, of a file.
+    /// SHA-256 of a file.
     Sha256,
 }
 
@@ -34,25 +35,25 @@ impl Algorithm {
     }
 }
 
-/// A text that is no checksum.
+/// The error for a text that is not a checksum.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no checksum (`sha256:HEX` or `blake3:HEX`)")]
 pub struct ChecksumError(pub String);
 
 impl Checksum {
-    /// A checksum from its parts.
+    /// Makes a checksum from its parts.
     #[must_use]
     pub const fn new(algorithm: Algorithm, digits: String) -> Self {
         Self { algorithm, digits }
     }
 
-    /// The function.
+    /// Returns the digest function.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The digits, as written.
+    /// Returns the digits as they were written.
     #[must_use]
     pub fn digits(&self) -> &str {
         &self.digits

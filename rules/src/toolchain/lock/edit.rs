@@ -1,8 +1,8 @@
-//! Changing the text of a lock that people keep: comments, order and format stay.
+//! Edits the text of a lock that people maintain, so that their comments, order and format stay.
 //!
-//! What says the same already keeps its bytes. A changed value keeps the comment beside it; what is
-//! gone takes its comments along; what is new stands where the order of a fresh lock has it. An edit
-//! is checked by reading it again, so that a file of an unforeseen form is never written wrong.
+//! An entry that says the same keeps its bytes. A changed value keeps the comment beside it. A removed entry
+//! takes its comments along, and a new one stands where a newly written lock would have it. Every edit is
+//! checked by reading the text again, so that a file of an unforeseen form is never written wrong.
 
 use std::path::Path;
 
@@ -11,13 +11,13 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Key, Table, TableLike, Value};
 use super::Lock;
 use super::write::{image_text, package_text};
 
-/// The tables of a lock, in the order of a fresh one.
+/// The tables of a lock, in the order of a newly written one.
 const SECTIONS: [&str; 4] = ["toolchains", "checksums", "image", "package"];
 
-/// Keys that tell one `[[image]]` or `[[package]]` from the others, for all of its life.
+/// The keys that identify an `[[image]]` or a `[[package]]` in all versions of the lock.
 const IDENTITY: [&str; 4] = ["toolchain", "platform", "source", "purl"];
 
-/// Whether entries may stay where they are, or have to come in the order of a fresh lock.
+/// The order of edited entries: they stay where they are, or they come in the order of a newly written lock.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
     Kept,
@@ -25,9 +25,9 @@ enum Order {
 }
 
 impl Lock {
-    /// The text of a lockfile that says this; `text` says something else so far.
+    /// Returns `text` edited so that it reads as this lock.
     ///
-    /// `None` if it can't be changed into it.
+    /// Returns `None` if the text can't be edited.
     pub(super) fn edited(&self, text: &str) -> Option<String> {
         let crlf = text.contains("\r\n");
         let unix = text.replace("\r\n", "\n");
@@ -64,7 +64,7 @@ fn with_newline(text: &str) -> String {
     }
 }
 
-/// Makes a table of names and texts say exactly `wanted`, which is sorted.
+/// Edits a table of names and texts so that it says exactly `wanted`, which is sorted.
 fn edit_pairs(
     document: &mut DocumentMut,
     section: &str,
@@ -92,7 +92,7 @@ fn edit_pairs(
     Some(())
 }
 
-/// Changes a value, unless it is the same; its comment and spaces stay.
+/// Changes a value unless it is the same already. Its comment and spaces stay.
 fn set(item: &mut Item, new: Value) {
     let old = item.as_value();
     let same = old.is_some_and(|old| match (old.as_str(), old.as_integer()) {
@@ -110,7 +110,7 @@ fn set(item: &mut Item, new: Value) {
     }
 }
 
-/// Inserts before the first key that comes later in the alphabet.
+/// Inserts a value before the first key that comes later in the alphabet.
 fn insert_sorted(table: &mut dyn TableLike, name: &str, value: Value) {
     let keys: Vec<String> = table.iter().map(|(key, _)| key.to_owned()).collect();
     let later = keys.iter().skip_while(|key| key.as_str() < name);
@@ -125,7 +125,7 @@ fn insert_sorted(table: &mut dyn TableLike, name: &str, value: Value) {
     }
 }
 
-/// Makes a list of tables say exactly what `wanted` says, each the text of one table.
+/// Edits a list of tables so that it says exactly `wanted`, whose elements are the texts of one table each.
 fn edit_list(
     document: &mut DocumentMut,
     section: &str,
@@ -144,7 +144,7 @@ fn edit_list(
     Some(())
 }
 
-/// The one table that a text of this program's own consists of.
+/// Parses a text that this program has written and that consists of one table.
 fn parse(text: &str, section: &str) -> Option<Table> {
     let mut document: DocumentMut = text.parse().ok()?;
     let list = document.remove(section)?.into_array_of_tables().ok()?;
@@ -153,7 +153,7 @@ fn parse(text: &str, section: &str) -> Option<Table> {
     Some(table)
 }
 
-/// The old tables that are still wanted, changed where they have to be, and the new ones.
+/// Returns the wanted tables: old ones where they fit, edited if necessary, and new ones otherwise.
 fn merge(old: Vec<Table>, wanted: &[Table], order: Order) -> Vec<Table> {
     let places = places(&old, wanted);
     let mut old: Vec<Option<Table>> = old.into_iter().map(Some).collect();
@@ -171,7 +171,7 @@ fn merge(old: Vec<Table>, wanted: &[Table], order: Order) -> Vec<Table> {
     sequence(&places, order).into_iter().map(&mut table).collect()
 }
 
-/// For each wanted table the old one that it is, or that it comes in the place of.
+/// Finds for each wanted table the old table that is the same or that it replaces.
 fn places(old: &[Table], wanted: &[Table]) -> Vec<Option<usize>> {
     let mut free = vec![true; old.len()];
     let mut places = vec![None; wanted.len()];
@@ -184,7 +184,8 @@ fn places(old: &[Table], wanted: &[Table]) -> Vec<Option<usize>> {
     places
 }
 
-/// In which order the wanted tables come: kept ones as they were, new ones behind the one before.
+/// Returns the order of the wanted tables. Old tables stay in their order, and a new table follows its
+/// predecessor in a newly written lock.
 fn sequence(places: &[Option<usize>], order: Order) -> Vec<usize> {
     if order == Order::Fresh {
         return (0..places.len()).collect();
@@ -223,7 +224,7 @@ fn is_same(old: &Table, wanted: &Table) -> bool {
         && wanted.iter().all(|(key, item)| old.get(key).is_some_and(|old| says(old) == says(item)))
 }
 
-/// Whether the one may be another version of the other.
+/// Returns true if one table may be another version of the other.
 fn is_successor(old: &Table, wanted: &Table) -> bool {
     IDENTITY.iter().all(|key| unversioned(old.get(key)) == unversioned(wanted.get(key)))
 }
@@ -234,7 +235,7 @@ fn says(item: &Item) -> Option<String> {
     value.as_str().map(ToOwned::to_owned).or_else(number)
 }
 
-/// What an item says; of a package URL everything but the version.
+/// Returns the text of an item. A package URL is returned without its version.
 fn unversioned(item: Option<&Item>) -> Option<String> {
     let text = says(item?)?;
     let Some((name, rest)) = text.strip_prefix("pkg:").and_then(|url| url.split_once('@')) else {
@@ -244,7 +245,7 @@ fn unversioned(item: Option<&Item>) -> Option<String> {
     Some(format!("pkg:{name}?{qualifiers}"))
 }
 
-/// A table without a place of its own comes behind the one before it here.
+/// Puts the sections in order. A table that has no position yet follows the one before it here.
 fn in_order(document: &mut DocumentMut) {
     for section in SECTIONS {
         if let Some((key, item)) = document.remove_entry(section) {
@@ -257,16 +258,17 @@ fn in_order(document: &mut DocumentMut) {
 mod tests {
     use super::super::tests::example;
     use super::*;
-    use crate::toolchain::{Image, Package, Purl};
+    use crate::package::Purl;
+    use crate::toolchain::{Image, Package};
 
-    /// The text that an edit makes; it reads as the lock.
+    /// Returns the edited text, and checks that it reads as the lock.
     fn edited(lock: &Lock, text: &str) -> String {
         let edited = lock.edited(text).unwrap();
         assert_eq!(&Lock::parse(&edited, Path::new("run.lock.toml")).unwrap(), lock);
         edited
     }
 
-    /// A lock as its keepers have it: with comments, odd spaces, no newline at the end.
+    /// Returns a lock as people maintain it: with comments, unusual spaces, and no newline at the end.
     fn kept() -> String {
         let text = example().to_toml();
         let text = text.replace("[toolchains]", "# ours\n[toolchains] # versions");
@@ -276,7 +278,8 @@ mod tests {
         text + "\n# the end"
     }
 
-    /// The lines that only the second text has; the others are the same in both, in order.
+    /// Returns the lines that only the second text has. Checks that the others are the same in both, in
+    /// order.
     fn added<'a>(before: &str, after: &'a str) -> Vec<&'a str> {
         let mut before = before.lines().peekable();
         let new = |line: &&str| before.next_if_eq(line).is_none();
@@ -285,7 +288,7 @@ mod tests {
         added
     }
 
-    /// The example and a toolchain that comes between its two.
+    /// Returns the example with a toolchain that comes between its two.
     fn with_another() -> Lock {
         let mut lock = example();
         let image = Image { toolchain: "ready".to_owned(), ..lock.images[0].clone() };

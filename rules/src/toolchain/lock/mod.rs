@@ -1,12 +1,13 @@
-//! `run.lock.toml`: what a build may use, and nothing else.
+//! `run.lock.toml`, which pins what a build may use.
 //!
-//! The lock keeps the two tables people know (`[toolchains]` name = version, `[checksums]` name =
-//! "algorithm:hex") and adds an `[[image]]` for each toolchain and platform and a `[[package]]` for
-//! each package of an image, with what its source needs to fetch it again. A lock of the two tables
-//! alone can be read; it is stale for every build until a sync completes it.
+//! The lock has the two tables that people know, `[toolchains]` with `name = "version"` and `[checksums]`
+//! with `name = "algorithm:hex"`. It adds an `[[image]]` for each toolchain and platform, and a `[[package]]`
+//! for each package of an image, with what its source needs to fetch it again. A lock with the two tables
+//! only can be read, but it is stale for every build until a sync completes it.
 //!
-//! A lock that does not serve a need ([`Stale`]) is not the same as one that can't be read
-//! ([`LockError`]): the first is mended by `run toolchain sync`, the second by a person.
+//! A lock that does not serve a need ([`Stale`]) is something else than a lock that can't be read
+//! ([`LockError`]): `run toolchain sync` repairs the first, and a person the second. Nothing here resolves or
+//! fetches.
 
 mod change;
 mod checksum;
@@ -17,83 +18,82 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use cache::{Digest, DigestFunction};
+use cache::Digest;
 
 pub use change::Change;
 pub use checksum::{Algorithm, Checksum, ChecksumError};
 pub use read::LockError;
 pub use stale::{NotLocked, Stale};
 
-use super::{Platform, Purl, Recipe};
-
-/// The function of every tree digest in a lock, whatever the store uses: a lock is the same for all
-/// who share it.
-pub(crate) const TREE_FUNCTION: DigestFunction = DigestFunction::Blake3;
+use super::names::is_in_no_registry;
+use super::recipe::Recipe;
+use crate::package::Purl;
+use crate::platform::Platform;
 
 /// The content of `run.lock.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lock {
-    /// Toolchain → version.
+    /// The locked versions: toolchain → version.
     pub toolchains: BTreeMap<String, String>,
-    /// Toolchain → checksum of its principal package: the first one of its image for x86-64, or
-    /// else of its first image.
+    /// The checksums of principal packages: toolchain → checksum. The principal package is the first one of
+    /// the toolchain's image for x86-64, or else of its first image.
     pub checksums: BTreeMap<String, Checksum>,
     /// The images, ordered by toolchain, then platform.
     pub images: Vec<Image>,
-    /// The packages, ordered by toolchain, then platform, then as they are unpacked.
+    /// The packages, ordered by toolchain, then platform, then the order in which they are unpacked.
     pub packages: Vec<Package>,
 }
 
-/// One toolchain on one platform, unpacked.
+/// The image of a toolchain for one platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// The toolchain.
+    /// The toolchain's name.
     pub toolchain: String,
-    /// The platform.
+    /// The platform that the image is for.
     pub platform: Platform,
-    /// The recipe it was made by: [`Recipe::id`].
+    /// The id of the recipe that made the image, [`Recipe::id`].
     pub recipe: String,
-    /// The digest of its tree, always BLAKE3.
+    /// The digest of the image's tree, always BLAKE3.
     pub tree: Digest,
 }
 
-/// One package of an image.
+/// A package of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {
-    /// The toolchain.
+    /// The toolchain's name.
     pub toolchain: String,
-    /// The platform.
+    /// The platform that the image is for.
     pub platform: Platform,
-    /// What it is.
+    /// The package's name and version.
     pub purl: Purl,
-    /// Where it comes from.
+    /// The kind of source that the package comes from.
     pub source: SourceKind,
-    /// What the source needs to fetch it again: the pool path of a Debian package, the requirement
-    /// of a wheel, the name and version of a crate, the name of a Rust component, the folder of the
-    /// image that an npm package is installed in, a URL, a path.
+    /// The text that the source needs to fetch the package again: the pool path of a Debian package, the
+    /// requirement of a wheel, the name and version of a crate, the name of a Rust component, the folder of
+    /// the image that an npm package is installed in, a URL, or a path.
     pub from: String,
-    /// The name of its file. A local folder has none.
+    /// The name of the package's file. A local folder has none.
     pub file: Option<String>,
-    /// What pins it.
+    /// The pin of the package's bytes.
     pub pin: Pin,
 }
 
-/// What pins a package.
+/// The pin of a package: what its bytes have to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pin {
-    /// The bytes of its file: SHA-256 and size.
+    /// The SHA-256 and size of the package's file.
     File(Digest),
-    /// The digest of its tree (always BLAKE3), because its client installs it without keeping the
-    /// file, and the SHA-256 in hexadecimal of the file that the client has checked, if there is one.
+    /// The digest of the package's tree (always BLAKE3), for a client that installs the package without
+    /// keeping its file. If the client checks the file, its SHA-256 in hexadecimal is recorded, too.
     Tree {
-        /// The unpacked package.
+        /// The digest of the unpacked package's tree.
         tree: Digest,
-        /// The file it came in.
+        /// The SHA-256 of the file that the client has checked.
         sha256: Option<String>,
     },
 }
 
-/// The kinds of sources.
+/// The kinds of sources that packages come from.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
@@ -116,10 +116,10 @@ pub enum SourceKind {
 }
 
 impl Lock {
-    /// The image of a toolchain.
+    /// Returns the image of a toolchain for a platform.
     ///
     /// # Errors
-    /// The lock is stale for it.
+    /// The lock does not have the image. The error says why.
     pub fn image(&self, name: &str, platform: Platform) -> Result<&Image, Stale> {
         if let Some(image) = self.images_of(name).find(|image| image.platform == platform) {
             return Ok(image);
@@ -131,51 +131,42 @@ impl Lock {
                 Stale::Added { name, platform, added: image.platform }
             }
             (Some(_), _) => Stale::Platform { name, platform },
+            (None, version) if is_in_no_registry(&name) => {
+                Stale::NotAdded { name, version: version.map(ToOwned::to_owned) }
+            }
             (None, Some(version)) => Stale::Short { name, version: version.to_owned() },
             (None, None) => Stale::Toolchain(name),
         })
     }
 
-    /// The images of a toolchain, by platform.
+    /// Returns the images of a toolchain, ordered by platform.
     pub fn images_of(&self, name: &str) -> impl Iterator<Item = &Image> {
         self.images.iter().filter(move |image| image.toolchain == name)
     }
 
-    /// Whether the toolchain was added by hand: its recipe is in the lock alone.
+    /// Returns true if the toolchain was added by hand, so that its recipe is in the lock only.
     #[must_use]
     pub fn is_added(&self, name: &str) -> bool {
         self.images_of(name).any(Image::is_added)
     }
 
-    /// The packages of an image, in the order in which they are unpacked.
+    /// Returns the packages of an image, in the order in which they are unpacked.
     pub fn packages(&self, name: &str, platform: Platform) -> impl Iterator<Item = &Package> {
         self.packages
             .iter()
             .filter(move |package| package.toolchain == name && package.platform == platform)
     }
 
-    /// Checks that every toolchain of `needed` is locked for `platform`.
-    ///
-    /// # Errors
-    /// The first, by name, that is not.
-    pub fn check(&self, needed: &super::Toolchains, platform: Platform) -> Result<(), Stale> {
-        for (name, version) in needed.iter() {
-            self.image(name, platform)?;
-            self.check_version(name, version)?;
-        }
-        Ok(())
-    }
-
-    /// The locked version of a toolchain.
+    /// Returns the locked version of a toolchain.
     #[must_use]
     pub fn version(&self, name: &str) -> Option<&str> {
         self.toolchains.get(name).map(String::as_str)
     }
 
-    /// The locked version of a toolchain that a user has asked for by name.
+    /// Returns the locked version of a toolchain that a user has asked for by name.
     ///
     /// # Errors
-    /// It is not in the lock.
+    /// The toolchain is not in the lock.
     pub fn require(&self, name: &str) -> Result<&str, NotLocked> {
         self.version(name).ok_or_else(|| NotLocked {
             name: name.to_owned(),
@@ -183,18 +174,14 @@ impl Lock {
         })
     }
 
-    fn check_version(&self, name: &str, needed: Option<&str>) -> Result<(), Stale> {
-        match (self.version(name), needed) {
-            (Some(locked), Some(needed)) if locked != needed => Err(Stale::Version {
-                name: name.to_owned(),
-                locked: locked.to_owned(),
-                needed: needed.to_owned(),
-            }),
-            _ => Ok(()),
-        }
+    /// Returns the checksum of a toolchain's version that the lock only names, without an image.
+    pub(super) fn written_checksum(&self, name: &str, version: &str) -> Option<&Checksum> {
+        let is_named = self.version(name) == Some(version) && self.images_of(name).next().is_none();
+        self.checksums.get(name).filter(|_| is_named)
     }
 
-    /// Replaces the image and the packages of one toolchain on one platform.
+    /// Replaces the image and the packages of one toolchain on one platform. A new version removes those of
+    /// the other platforms.
     pub(crate) fn set(&mut self, recipe: &Recipe, image: Image, packages: Vec<Package>) {
         let name = &recipe.toolchain;
         if self.version(name) != Some(&recipe.version) {
@@ -211,14 +198,14 @@ impl Lock {
         }
     }
 
-    /// The first package of the image for x86-64 if there is one, so that a further platform leaves
-    /// the checksum alone.
+    /// Returns the package whose checksum stands in `[checksums]`. It is the first package of the image for
+    /// x86-64 if there is one, so that the checksum stays when another platform is added.
     fn principal(&self, name: &str) -> Option<&Package> {
         let x86 = self.packages(name, Platform::X86_64Linux).next();
         x86.or_else(|| self.packages.iter().find(|package| package.toolchain == name))
     }
 
-    /// Takes a toolchain out, on all platforms.
+    /// Removes a toolchain with its images for all platforms.
     pub fn remove(&mut self, name: &str) {
         self.toolchains.remove(name);
         self.checksums.remove(name);
@@ -226,7 +213,8 @@ impl Lock {
         self.packages.retain(|package| package.toolchain != name);
     }
 
-    /// The sort is stable: packages stay in the order in which they are unpacked.
+    /// Sorts images and packages. The sort is stable, so packages stay in the order in which they are
+    /// unpacked.
     fn sort(&mut self) {
         self.images.sort_by(|a, b| (&a.toolchain, a.platform).cmp(&(&b.toolchain, b.platform)));
         self.packages.sort_by(|a, b| (&a.toolchain, a.platform).cmp(&(&b.toolchain, b.platform)));
@@ -234,7 +222,7 @@ impl Lock {
 }
 
 impl Package {
-    /// What `[checksums]` says of it.
+    /// Returns the checksum that stands for the package in `[checksums]`.
     #[must_use]
     pub fn checksum(&self) -> Checksum {
         match &self.pin {
@@ -244,7 +232,7 @@ impl Package {
         }
     }
 
-    /// What messages call it: its file, or else where it comes from.
+    /// Returns the name that messages use for the package: its file, or else the place that it comes from.
     #[must_use]
     pub fn display_name(&self) -> &str {
         self.file.as_deref().unwrap_or(&self.from)
@@ -254,9 +242,11 @@ impl Package {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::package::unpack::TREE_FUNCTION;
     use crate::toolchain::Toolchains;
+    use cache::DigestFunction;
 
-    /// A lock of two toolchains with every kind of package.
+    /// Returns a lock of two toolchains with every kind of package.
     pub(crate) fn example() -> Lock {
         let digest = |function, text: &str| Digest::of(function, text.as_bytes());
         let package =
@@ -354,7 +344,7 @@ pub(crate) mod tests {
         assert_eq!(lock.images.len(), 3);
         assert_eq!(lock.images[1].platform, Platform::Aarch64Linux);
         assert_eq!(lock.packages("rust", Platform::X86_64Linux).count(), 2);
-        // A new version drops what other platforms had of the old one.
+        // A new version removes the images of the old one for other platforms.
         let newer = Recipe { version: "1.96.0".into(), ..other(Platform::Aarch64Linux) };
         lock.set(&newer, image, vec![package]);
         assert_eq!(lock.version("rust"), Some("1.96.0"));

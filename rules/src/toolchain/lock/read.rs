@@ -1,4 +1,4 @@
-//! Reading a lock: strict, with the line of what is wrong.
+//! Reads a lock. It accepts nothing that it does not know, and errors name the line of the problem.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,24 +10,26 @@ use cache::{Digest, DigestFunction};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use super::{Checksum, Image, Lock, Package, Pin, SourceKind, TREE_FUNCTION};
-use crate::toolchain::{Platform, Purl};
+use super::{Checksum, Image, Lock, Package, Pin, SourceKind};
+use crate::package::Purl;
+use crate::package::unpack::TREE_FUNCTION;
+use crate::platform::Platform;
 
-/// Why a lock can't be read or written.
+/// The reason why a lock can't be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// The operating system refused.
+    /// The operating system returned an error.
     #[error("cannot {action} the lockfile {}", .path.display())]
     Io {
         /// `read` or `write`.
         action: &'static str,
         /// The lockfile.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
-    /// The file has a form in which it can't be changed.
+    /// The file can't be changed without losing other content.
     #[error(
         "cannot change {} without losing what else is in it; delete it and run `run toolchain sync`",
         .path.display()
@@ -36,7 +38,7 @@ pub enum LockError {
         /// The lockfile.
         path: PathBuf,
     },
-    /// What is written there makes no lock.
+    /// The text of the file is not a valid lock.
     #[error("{}:{line}:{column}: {message}", .path.display())]
     Broken {
         /// The lockfile.
@@ -45,7 +47,7 @@ pub enum LockError {
         line: usize,
         /// The column in characters, from 1.
         column: usize,
-        /// What is wrong.
+        /// The description of the problem.
         message: String,
     },
 }
@@ -117,22 +119,23 @@ fn optional_tree_digest<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Dig
 }
 
 impl Lock {
-    /// Reads a lockfile. `None` if there is none.
+    /// Reads a lockfile. Returns `None` if the file does not exist.
     ///
     /// # Errors
-    /// The file can't be read, or makes no lock.
+    /// The file can't be read, or is not a valid lock.
     pub fn read(path: &Path) -> Result<Option<Self>, LockError> {
-        match crate::bounded::read_text(path) {
-            Ok(text) => Self::parse(&text, path).map(Some),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(LockError::Io { action: "read", path: path.to_owned(), source }),
-        }
+        let text = crate::bounded::read_text_if_there(path).map_err(|source| LockError::Io {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        })?;
+        text.map(|text| Self::parse(&text, path)).transpose()
     }
 
-    /// Reads the text of a lockfile; `path` is for messages.
+    /// Parses the text of a lockfile. `path` is used in error messages only.
     ///
     /// # Errors
-    /// The text makes no lock.
+    /// The text is not a valid lock.
     pub fn parse(text: &str, path: &Path) -> Result<Self, LockError> {
         let broken = |span: Range<usize>, message: String| {
             let (line, column) = position(text, span.start);
@@ -146,7 +149,7 @@ impl Lock {
 
 type Wrong = (Range<usize>, String);
 
-/// Checks that the tables fit each other.
+/// Builds the lock, and checks that the tables fit each other.
 fn build(raw: RawLock) -> Result<Lock, Wrong> {
     let mut lock = Lock { toolchains: raw.toolchains, ..Lock::default() };
     let known = |name: &str, span: Range<usize>| match lock.toolchains.contains_key(name) {
@@ -207,7 +210,7 @@ fn file_digest(sha256: &str, size: u64) -> Result<Digest, String> {
     Digest::from_str(&format!("{name}:{sha256}/{size}")).map_err(|error| error.to_string())
 }
 
-/// Line and column of a byte offset, both from 1.
+/// Returns the line and column of a byte offset, both counted from 1.
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);

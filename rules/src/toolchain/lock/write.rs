@@ -1,4 +1,4 @@
-//! Writing a lock: the same text for the same lock, replaced as a whole.
+//! Writes a lock. Equal locks give equal text, and the file is replaced as a whole.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -14,13 +14,13 @@ const HEADER: &str = "\
 ";
 
 impl Lock {
-    /// The text of a new lockfile.
+    /// Returns the text of a new lockfile.
     #[must_use]
     pub fn to_toml(&self) -> String {
         format!("{HEADER}{}", self.body())
     }
 
-    /// The tables.
+    /// Returns the text of the tables, without the header.
     pub(super) fn body(&self) -> String {
         let mut text = String::new();
         table(&mut text, "toolchains", self.toolchains.iter().map(|(k, v)| (k, v.clone())));
@@ -30,14 +30,14 @@ impl Lock {
         text
     }
 
-    /// Writes the lockfile, or changes in it what differs: the rest keeps its bytes. It is replaced
-    /// as a whole, so that whoever reads it meanwhile sees the old one or the new one.
+    /// Writes the lockfile. If the file exists, only what differs is changed, and the rest keeps its bytes.
+    /// The file is replaced as a whole, so that a concurrent reader sees either the old or the new one.
     ///
     /// # Errors
-    /// The operating system refused, or the file that is there is no lock.
+    /// The operating system returned an error, or the existing file can't be edited.
     pub fn write(&self, path: &Path) -> Result<(), LockError> {
         let io = |action| move |source| LockError::Io { action, path: path.to_owned(), source };
-        // A link stays one.
+        // If the path is a symbolic link, the link stays and its target is replaced.
         let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let text = match crate::bounded::read_text(&target) {
             Ok(old) => match self.edited(&old) {
@@ -77,7 +77,7 @@ fn table<'a>(text: &mut String, name: &str, rows: impl Iterator<Item = (&'a Stri
     }
 }
 
-/// An `[[image]]`.
+/// Returns the text of an `[[image]]`.
 pub(super) fn image_text(image: &Image) -> String {
     let mut text = "\n[[image]]\n".to_owned();
     line(&mut text, "toolchain", &image.toolchain);
@@ -87,7 +87,7 @@ pub(super) fn image_text(image: &Image) -> String {
     text
 }
 
-/// A `[[package]]`.
+/// Returns the text of a `[[package]]`.
 pub(super) fn package_text(package: &Package) -> String {
     let source = match package.source {
         super::SourceKind::Crates => "crates",
@@ -131,7 +131,7 @@ fn bare_or_quoted(key: &str) -> String {
     if !key.is_empty() && key.chars().all(bare) { key.to_owned() } else { quoted(key) }
 }
 
-/// A TOML basic string.
+/// Returns the text as a TOML basic string.
 fn quoted(value: &str) -> String {
     let mut text = String::from('"');
     for c in value.chars() {

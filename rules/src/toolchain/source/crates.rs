@@ -1,8 +1,8 @@
-//! Crates from a Cargo registry, through the user's cargo: registry replacement, proxies and
-//! credentials are cargo's business.
+//! Crates from a Cargo registry, fetched by the user's cargo. Cargo's own configuration decides on registry
+//! replacement, proxies and credentials.
 //!
-//! `cargo info` is the one command that downloads a crate without the crates it depends on; what the
-//! index says of the checksum is read from the lockfile of a package that depends on it.
+//! `cargo info` is the only command that downloads a crate without the crates that it depends on. The
+//! checksum in the registry's index is read from the lockfile of a package that depends on the crate.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,16 +12,18 @@ use std::process::Command;
 use cache::{Digest, DigestFunction};
 use serde::Deserialize;
 
-use super::{Resolved, Session, SourceError};
-use crate::environment::CARGO;
-use crate::toolchain::catalogue::CratePackage;
-use crate::toolchain::fetch::{Client, ClientError, CrateCache};
+use super::error::SourceError;
+use super::resolved::Resolved;
+use super::session::Session;
+use crate::package::environment::CARGO;
+use crate::package::fetch::{Client, ClientError, CrateCache};
+use crate::package::{Event, Purl};
 use crate::toolchain::lock::{Package, Pin, SourceKind};
-use crate::toolchain::{Event, Purl};
+use crate::toolchain::origin::CratePackage;
 
-const INSTALL: &str = "install Rust 1.82 or younger with rustup";
+const INSTALL: &str = "install Rust 1.82 or later with rustup";
 
-/// Lets cargo look up the crate's checksum and download it, and keeps it.
+/// Lets cargo look up the crate's checksum and download the crate, and keeps the archive in the store.
 pub(super) fn resolve(session: &Session<'_>, from: &CratePackage) -> Result<Resolved, SourceError> {
     let cargo = Cargo::new(session, from)?;
     let sha256 = cargo.checksum()?;
@@ -48,8 +50,8 @@ pub(super) fn resolve(session: &Session<'_>, from: &CratePackage) -> Result<Reso
     })
 }
 
-/// Takes the locked crate from what cargo has downloaded, now or before. Other bytes than the
-/// pinned ones are given as well: the session judges them.
+/// Returns the locked crate from what cargo has downloaded, now or before. The bytes may differ from the
+/// pinned ones; the caller checks them.
 pub(super) fn fetch(
     session: &Session<'_>,
     from: &CratePackage,
@@ -65,7 +67,7 @@ pub(super) fn fetch(
     Cargo::new(session, from)?.download(&sha256)
 }
 
-/// The user's cargo in a package that depends on one crate.
+/// The user's cargo with a package, in a scratch folder, that depends on one crate.
 struct Cargo<'a> {
     session: &'a Session<'a>,
     from: &'a CratePackage,
@@ -76,10 +78,10 @@ struct Cargo<'a> {
 impl<'a> Cargo<'a> {
     fn new(session: &'a Session<'_>, from: &'a CratePackage) -> Result<Self, SourceError> {
         if session.registries.network.offline {
-            return Err(crate::toolchain::HttpError::Offline { url: from.key() }.into());
+            return Err(crate::package::HttpError::Offline { url: from.key() }.into());
         }
         let scratch = session.store.scratch()?;
-        // A workspace of its own, whatever lies above the store.
+        // It is a workspace of its own, so that no manifest above the store counts.
         let manifest = format!(
             "[workspace]\n[package]\nname = \"run-fetch\"\nversion = \"0.0.0\"\nedition = \"2021\"\n\
              [dependencies]\n{} = \"={}\"\n",
@@ -91,7 +93,8 @@ impl<'a> Cargo<'a> {
         Ok(Self { session, from, cache, scratch })
     }
 
-    /// The checksum in the registry's index. Of the crate's dependencies only the index is read.
+    /// Returns the crate's checksum in the registry's index. Of the crate's dependencies only the index is
+    /// read.
     fn checksum(&self) -> Result<String, SourceError> {
         let manifest = self.scratch.path().join("Cargo.toml");
         self.run(&[
@@ -105,9 +108,9 @@ impl<'a> Cargo<'a> {
         found.ok_or_else(|| SourceError::NoCrate { package: self.from.key() })
     }
 
-    /// Lets cargo download the crate, unless it has it.
+    /// Lets cargo download the crate, unless cargo has it already.
     fn download(&self, sha256: &str) -> Result<Vec<u8>, SourceError> {
-        // Named, the registry may be replaced by a mirror; unnamed, `cargo info` refuses that.
+        // If the registry is named, a mirror may replace it. Without a name, `cargo info` refuses that.
         let key = self.from.key();
         self.run(&["info", &key, "--registry", "crates-io"].map(OsStr::new))
             .map_err(without_info)?;
@@ -125,7 +128,7 @@ impl<'a> Cargo<'a> {
             command.args(arguments).arg("--quiet");
             command.env("CARGO_HOME", self.cache.home()).env("CARGO_TERM_COLOR", "never");
         };
-        let client = Client { program: &registries.clients.cargo, install: INSTALL };
+        let client = Client { program: &registries.programs.cargo, install: INSTALL };
         self.session.run(client, CARGO, configure)?.succeeded()?;
         Ok(())
     }
@@ -148,14 +151,14 @@ struct LockedPackage {
     checksum: Option<String>,
 }
 
-/// The checksum that Cargo.lock has for the crate.
+/// Returns the checksum that a Cargo.lock has for the crate.
 fn checksum_in(lockfile: &str, from: &CratePackage) -> Option<String> {
     let lockfile: Lockfile = toml::from_str(lockfile).ok()?;
     let fits = |p: &LockedPackage| p.name == from.package && p.version == from.version;
     lockfile.package.into_iter().find(fits)?.checksum
 }
 
-/// An older cargo says in its own words that it has no such command.
+/// Converts the failure of a cargo that is too old for `cargo info` into an error that says what to install.
 fn without_info(error: ClientError) -> ClientError {
     match error {
         ClientError::Failed { output, .. } if output.contains("no such command") => {

@@ -1,4 +1,5 @@
-//! A folder or an archive on this machine, for a toolchain of one's own.
+//! A folder or an archive on this machine, which holds a toolchain of the user's own. A lock with it serves
+//! only machines that have the same files at that path.
 
 use std::path::PathBuf;
 
@@ -6,13 +7,17 @@ use cache::{Digest, DigestFunction};
 
 use crate::bounded;
 
-use super::{Resolved, Session, SourceError};
-use crate::toolchain::catalogue::{Layer, LocalPath};
+use super::error::SourceError;
+use super::resolved::Resolved;
+use super::session::Session;
+use crate::package::Purl;
+use crate::package::unpack::Contents;
+use crate::toolchain::Recipe;
 use crate::toolchain::lock::{Package, Pin, SourceKind};
-use crate::toolchain::unpack::Contents;
-use crate::toolchain::{Purl, Recipe};
+use crate::toolchain::origin::LocalPath;
+use crate::toolchain::recipe::Layer;
 
-/// Pins what is at the path now.
+/// Pins the present content of the path.
 pub(super) fn resolve(
     session: &Session<'_>,
     from: &LocalPath,
@@ -45,10 +50,10 @@ pub(super) fn fetch(session: &Session<'_>, package: &Package) -> Result<Vec<u8>,
     read(session.local(&package.from))
 }
 
-/// Bytes of an archive: what one may unpack to.
+/// The longest archive that is read, in bytes. It is also the most that an archive may unpack to.
 const LONGEST: u64 = 4 << 30;
 
-/// Takes the folder as it is now.
+/// Returns the files that are in the folder now.
 pub(super) fn folder(
     session: &Session<'_>,
     path: &str,

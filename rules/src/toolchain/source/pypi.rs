@@ -1,19 +1,26 @@
-//! Wheels from the Python package index, through the user's pip: its index, proxies and credentials are pip's business.
+//! Wheels from the Python package index, fetched by the user's pip. pip's own configuration decides on index,
+//! proxies and credentials.
+//!
+//! What comes is pinned by its SHA-256, which pip checks as well when it fetches a locked wheel.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use cache::{Digest, DigestFunction};
 
-use super::{Resolved, Session, SourceError};
+use super::error::SourceError;
+use super::resolved::Resolved;
+use super::session::Session;
 use crate::bounded;
-use crate::environment::{self, PIP};
-use crate::toolchain::catalogue::Wheel;
-use crate::toolchain::fetch::pip::{self, Download};
+use crate::package::environment::PIP;
+use crate::package::fetch::pip;
+use crate::package::fetch::pip::Download;
+use crate::package::{Event, Purl, environment};
+use crate::platform::Platform;
 use crate::toolchain::lock::{Package, Pin, SourceKind};
-use crate::toolchain::{Event, Platform, Purl};
+use crate::toolchain::origin::Wheel;
 
-/// Lets pip pick and download the wheel, and keeps it.
+/// Lets pip choose and download the wheel, and keeps it in the store.
 pub(super) fn resolve(
     session: &Session<'_>,
     from: &Wheel,
@@ -34,7 +41,7 @@ pub(super) fn resolve(
     })
 }
 
-/// Lets pip download the locked wheel: by its hash, as several wheels may serve one requirement.
+/// Lets pip download the locked wheel. pip gets its hash, because several wheels may fit one requirement.
 pub(super) fn fetch(
     session: &Session<'_>,
     from: &Wheel,
@@ -67,14 +74,14 @@ fn download(
     what: &[std::ffi::OsString],
 ) -> Result<(String, Vec<u8>), SourceError> {
     if session.registries.network.offline {
-        return Err(crate::toolchain::HttpError::Offline { url: from.requirement.clone() }.into());
+        return Err(crate::package::HttpError::Offline { url: from.requirement.clone() }.into());
     }
     let note = format!("download {}", from.requirement);
     session.events.event(Event::Client { client: "pip", what: &note });
     let scratch = session.store.scratch()?;
     let platforms = from.platforms.iter().map(|tag| format!("{tag}_{}", platform.machine()));
     let download = Download {
-        python: &session.registries.clients.python,
+        python: &session.registries.programs.python,
         environment: environment::for_client(&session.registries.variables, PIP),
         platforms: platforms.collect(),
         abis: Vec::new(),

@@ -1,99 +1,63 @@
 //! Components of a Rust release, as rustup installs them.
 //!
-//! rustup checks the components' archives against the channel's manifest and keeps only what they
-//! unpack to. So a component is pinned by the tree of its files, and its archive's SHA-256 is taken
-//! down from the manifest. Which files are a component's is read from the list rustup keeps of it;
-//! what rustup writes for itself (its lists, settings, the channel manifest) depends on what else is
-//! installed and is in no list.
+//! rustup checks the archives of components against the channel's manifest, and keeps only what they unpack
+//! to. So a component is pinned by the tree of its files, and the SHA-256 of its archive is copied from the
+//! manifest. rustup keeps a list of the files of each component, from which they are read here. The files
+//! that rustup writes for itself (its lists, its settings, the channel manifest) depend on what else is
+//! installed, and are in no list.
 //!
-//! A release the user has installed is used if it has the components; else, or if its files turn out
-//! to be changed, rustup installs the release into a private folder.
+//! If the user has installed a release with all needed components, it is used. Otherwise, or if its files
+//! have been changed, rustup installs the release into a private folder.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cache::{Digest, ScratchDir, StoreError};
+use cache::{Digest, ScratchDir};
 use serde::Deserialize;
 
-use super::{Resolved, Session, SourceError};
+use super::error::{RustupError, SourceError};
+use super::resolved::Resolved;
+use super::session::Session;
 use crate::bounded;
-use crate::environment::CARGO;
-use crate::toolchain::catalogue::{Layer, RustComponents};
-use crate::toolchain::fetch::{Client, ClientError};
+use crate::package::environment::CARGO;
+use crate::package::fetch::Client;
+use crate::package::unpack::Contents;
+use crate::package::{Event, Purl};
+use crate::platform::{Platform, host_platform};
+use crate::toolchain::Recipe;
 use crate::toolchain::lock::{Package, Pin, SourceKind};
-use crate::toolchain::unpack::Contents;
-use crate::toolchain::{Event, Platform, Purl, Recipe, host_platform};
+use crate::toolchain::origin::RustComponents;
+use crate::toolchain::recipe::Layer;
 
-/// Why components of a Rust release can't be had.
-#[derive(Debug, thiserror::Error)]
-pub enum RustupError {
-    /// rustup failed.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// The network must not be used.
-    #[error("Rust {version} is not installed as needed, and the network is switched off")]
-    Offline {
-        /// The release.
-        version: String,
-    },
-    /// A file of an installed release can't be read.
-    #[error("cannot read {}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The manifest of the channel is none.
-    #[error("{} is no channel manifest: {message}", .path.display())]
-    Manifest {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        message: String,
-    },
-    /// The release has no such component.
-    #[error("Rust {version} has no component `{component}`")]
-    NoComponent {
-        /// The release.
-        version: String,
-        /// The component.
-        component: String,
-    },
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// The releases a session has found or installed.
+/// The releases that a session has found or installed.
 #[derive(Default)]
 pub(super) struct Releases {
     installed: Mutex<BTreeMap<String, Option<Arc<Release>>>>,
     private: Mutex<BTreeMap<String, Arc<Release>>>,
 }
 
-/// A release on disk.
+/// An installed release.
 struct Release {
     folder: PathBuf,
     channel: Channel,
-    /// Holds a private release until the session ends.
+    /// Keeps the folder of a private release until the session ends.
     _home: Option<PrivateHome>,
 }
 
-/// A private folder of rustup: removed at once, as it is large and the program may end soon.
+/// A private folder of rustup. Dropping this deletes the folder at once and not in the background, because it
+/// is large and the program may end soon.
 struct PrivateHome(ScratchDir);
 
 impl Drop for PrivateHome {
     fn drop(&mut self) {
-        // What is left is swept like any other scratch folder.
+        // Files that can't be deleted are swept later, like any other scratch folder.
         let _ = cache::remove_tree(self.0.path());
     }
 }
 
-/// What is read of a channel's manifest.
+/// The fields of a channel's manifest that are read.
 #[derive(Deserialize)]
 struct Channel {
     pkg: BTreeMap<String, ChannelPackage>,
@@ -119,13 +83,13 @@ struct Component<'a> {
 }
 
 impl Component<'_> {
-    /// What rustup calls it.
+    /// Returns rustup's name for the component.
     fn name(&self) -> String {
         format!("{}-{}", self.package, self.target)
     }
 }
 
-/// The names of the components a layer asks for: what its packages are matched by.
+/// Returns the names of the components that a layer asks for. Locked packages are matched by these names.
 pub(crate) fn keys(from: &RustComponents, platform: Platform) -> Vec<String> {
     components(from, platform).iter().map(Component::name).collect()
 }
@@ -137,16 +101,16 @@ fn components(from: &RustComponents, platform: Platform) -> Vec<Component<'_>> {
     host.chain(targets).collect()
 }
 
-/// Pins the components of a release, from an installation of it.
+/// Pins the components of a release, from an installation of the release.
 pub(super) fn resolve(
     session: &Session<'_>,
     from: &RustComponents,
     layer: &Layer,
     recipe: &Recipe,
 ) -> Result<Vec<Resolved>, SourceError> {
-    let release = match session.rustup.installed(session, from, recipe)? {
+    let release = match session.findings::<Releases>().installed(session, from, recipe)? {
         Some(release) => release,
-        None => session.rustup.private(session, from, recipe)?,
+        None => session.findings::<Releases>().private(session, from, recipe)?,
     };
     let components = components(from, recipe.platform);
     session.parallel(&components, |component| {
@@ -156,7 +120,7 @@ pub(super) fn resolve(
     })
 }
 
-/// Takes the files of a locked component, wherever they are as locked.
+/// Returns the files of a locked component, from the installation whose files are the locked ones.
 pub(super) fn fetch(
     session: &Session<'_>,
     from: &RustComponents,
@@ -164,7 +128,7 @@ pub(super) fn fetch(
     recipe: &Recipe,
     (package, tree): (&Package, &Digest),
 ) -> Result<Contents, SourceError> {
-    if let Some(release) = session.rustup.installed(session, from, recipe)? {
+    if let Some(release) = session.findings::<Releases>().installed(session, from, recipe)? {
         let contents = release.contents(session, layer, &package.from)?;
         if session.locked_tree(&package.from, &contents)? == *tree {
             return Ok(contents);
@@ -175,11 +139,15 @@ pub(super) fn fetch(
         );
         session.events.event(Event::Warning(&warning));
     }
-    session.rustup.private(session, from, recipe)?.contents(session, layer, &package.from)
+    session.findings::<Releases>().private(session, from, recipe)?.contents(
+        session,
+        layer,
+        &package.from,
+    )
 }
 
 impl Releases {
-    /// The user's own installation of the release, if it has all components.
+    /// Returns the user's own installation of the release, if it has all components.
     fn installed(
         &self,
         session: &Session<'_>,
@@ -196,7 +164,7 @@ impl Releases {
         Ok(found)
     }
 
-    /// An installation of the release in a folder of this session.
+    /// Returns an installation of the release in a private folder, which lasts as long as the session.
     fn private(
         &self,
         session: &Session<'_>,
@@ -215,7 +183,7 @@ impl Releases {
 }
 
 fn client<'a>(session: &'a Session<'_>) -> Client<'a> {
-    Client { program: &session.registries.clients.rustup, install: "install rustup" }
+    Client { program: &session.registries.programs.rustup, install: "install rustup" }
 }
 
 fn find_installed(
@@ -275,7 +243,8 @@ fn channel_manifest(folder: &Path) -> PathBuf {
 }
 
 impl Release {
-    /// Opens an installation. `None` if there is none, or none that came from a channel.
+    /// Opens an installation. Returns `None` if the folder does not exist or was not installed from a
+    /// channel.
     fn open(folder: PathBuf, home: Option<PrivateHome>) -> Result<Option<Self>, RustupError> {
         let path = channel_manifest(&folder);
         let text = match bounded::read_text(&path) {
@@ -288,13 +257,13 @@ impl Release {
         Ok(Some(Self { folder, channel, _home: home }))
     }
 
-    /// The version of the release; the manifest has the commit behind it.
+    /// Returns the version of the release. In the manifest the commit follows it.
     fn version(&self) -> &str {
         let version = self.channel.pkg.get("rust").map_or("", |package| &package.version);
         version.split(' ').next().unwrap_or(version)
     }
 
-    /// The list of a component's files.
+    /// Returns the path of rustup's list of a component's files.
     fn list(&self, component: &str) -> PathBuf {
         self.folder.join("lib/rustlib").join(format!("manifest-{component}"))
     }
@@ -337,7 +306,8 @@ impl Release {
     }
 }
 
-/// The files of a component: `file:path` lines, and all in the folders of `dir:path` lines.
+/// Returns the files of a component: those of `file:path` lines, and all files in the folders of `dir:path`
+/// lines.
 fn listed(folder: &Path, list: &str) -> Result<Vec<String>, RustupError> {
     let mut files = Vec::new();
     for line in list.lines() {

@@ -1,89 +1,98 @@
-//! What one sync or install shares: the store, connections, and the one way to a package's files.
+//! The state that one sync or install shares: the store, connections, and functions that check and keep
+//! packages.
+//!
+//! It knows no source. What a source finds out is kept here under the source's own type.
 
+use std::any::{Any, TypeId};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cache::{Digest, DigestFunction, DiskStore, Entry, StoreError, Tree};
+use cache::{ContentStore, Digest, DigestFunction, Entry, StoreError, Tree};
 
-use super::{SourceError, crates, debian, npm, path, pypi, rustup, url};
-use crate::environment;
-use crate::toolchain::catalogue::{Layer, Origin};
-use crate::toolchain::fetch::{Client, ClientError, Ended, Http, run};
-use crate::toolchain::lock::{Package, Pin, TREE_FUNCTION};
-use crate::toolchain::unpack::{
-    Blob, Contents, Format, Limits, Naming, Node, Placement, UnpackError, Unpacker,
+use super::error::SourceError;
+use crate::package::fetch::{Client, ClientError, Ended, Http, run};
+use crate::package::unpack::{
+    Blob, Contents, Limits, Naming, Node, Placement, TREE_FUNCTION, UnpackError, Unpacker,
 };
-use crate::toolchain::{Event, Events, Recipe, Registries};
+use crate::package::{Event, Events, Registries, environment, parallel};
+use crate::toolchain::recipe::Layer;
 
-/// The surroundings of one sync or install; shared by its threads.
+/// The state of one sync or install, which its threads share.
 pub(crate) struct Session<'a> {
-    /// Where files and trees go.
-    pub(crate) store: &'a DiskStore,
-    /// The same store, by SHA-256: where fetched packages are kept.
-    pub(crate) packages: DiskStore,
-    /// How registries are reached.
+    /// The store that gets files and trees.
+    pub(crate) store: &'a ContentStore,
+    /// The same store by SHA-256, which keeps the fetched packages.
+    pub(crate) packages: ContentStore,
+    /// The settings by which registries are reached.
     pub(crate) registries: &'a Registries,
-    /// Who is told.
+    /// The receiver of events, which may also stop the work.
     pub(crate) events: &'a dyn Events,
-    pub(super) debian: debian::Mirrors,
-    pub(super) rustup: rustup::Releases,
+    /// What the sources have found out, each in a type of its own.
+    findings: Mutex<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     http: Mutex<Option<Arc<Http>>>,
-    /// How many packages the store did not have.
+    /// The number of packages that the store did not have.
     fetched: AtomicUsize,
-    /// Set when one thread has failed: the others need not go on.
+    /// True once one thread has failed, so that the others stop.
     failed: AtomicBool,
 }
 
 impl<'a> Session<'a> {
-    /// Begins. Nothing is connected before something is fetched.
+    /// Begins a session. Nothing is connected until something is fetched.
     ///
     /// # Errors
     /// The store can't be opened.
     pub(crate) fn new(
-        store: &'a DiskStore,
+        store: &'a ContentStore,
         registries: &'a Registries,
         events: &'a dyn Events,
     ) -> Result<Self, StoreError> {
         let packages = match store.function() {
             DigestFunction::Sha256 => store.clone(),
-            DigestFunction::Blake3 => DiskStore::open(store.root(), DigestFunction::Sha256)?,
+            DigestFunction::Blake3 => ContentStore::open(store.root(), DigestFunction::Sha256)?,
         };
         Ok(Self {
             store,
             packages,
             registries,
             events,
-            debian: debian::Mirrors::default(),
-            rustup: rustup::Releases::default(),
+            findings: Mutex::default(),
             http: Mutex::new(None),
             fetched: AtomicUsize::new(0),
             failed: AtomicBool::new(false),
         })
     }
 
-    /// The same with packages from another store.
-    pub(crate) fn with_packages(self, packages: DiskStore) -> Self {
+    /// Returns the same session with another store for packages.
+    pub(crate) fn with_packages(self, packages: ContentStore) -> Self {
         Self { packages, ..self }
     }
 
-    /// Whether to stop.
+    /// Returns what a source has found out since the session began, which is `T::default()` at first.
+    pub(super) fn findings<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let mut findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_this = findings.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default()));
+        Arc::clone(of_this).downcast().expect("a type's findings are of that type")
+    }
+
+    /// Returns true if the work has to stop, because it failed or the user wants it.
     pub(crate) fn cancelled(&self) -> bool {
         self.failed.load(Ordering::Relaxed) || self.events.cancelled()
     }
 
-    /// How many packages the store did not have since this was last asked.
+    /// Returns the number of packages that the store did not have since the last call.
     pub(crate) fn take_fetched(&self) -> usize {
         self.fetched.swap(0, Ordering::Relaxed)
     }
 
-    /// A path of the user, which may be relative to the registries' folder.
+    /// Returns the path for a text of the user, which may be relative to the registries' folder.
     pub(super) fn local(&self, path: &str) -> PathBuf {
         self.registries.folder.join(path)
     }
 
-    /// The connections.
+    /// Returns the HTTP client, which is set up on the first call.
     pub(super) fn http(&self) -> Result<Arc<Http>, SourceError> {
         let mut http = self.http.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(http) = &*http {
@@ -94,8 +103,8 @@ impl<'a> Session<'a> {
         Ok(fresh)
     }
 
-    /// Runs the client of a registry to its end, however it ends. Of the user's environment it sees
-    /// what all clients share and the variables that `own` names.
+    /// Runs a client of a registry until it ends, and returns its status and output even if it failed. Of the
+    /// user's environment the client sees what all clients share and the variables that `own` names.
     pub(super) fn run(
         &self,
         client: Client<'_>,
@@ -110,59 +119,28 @@ impl<'a> Session<'a> {
         run(client, configure, &|| self.cancelled())
     }
 
-    /// Does some work for each item, a few at a time; gives the results in the items' order. After a
-    /// failure nothing new is begun, and what runs is told to stop; the first failure is given.
+    /// Calls `work` for each item, for a few items at a time, and returns the results in the order of the
+    /// items. After a failure no new item is begun, and running work is told to stop. The first failure is
+    /// returned.
     pub(crate) fn parallel<T: Sync, R: Send>(
         &self,
         items: &[T],
         work: impl Fn(&T) -> Result<R, SourceError> + Sync,
     ) -> Result<Vec<R>, SourceError> {
-        let next = AtomicUsize::new(0);
-        let results = Mutex::new(Vec::new());
-        let failure = Mutex::new(None);
-        let worker = || {
-            while !self.cancelled() {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(item) = items.get(index) else { return };
-                match work(item) {
-                    Ok(result) => {
-                        results
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .push((index, result));
-                    }
-                    Err(error) => {
-                        let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
-                        failure.get_or_insert(error);
-                        self.failed.store(true, Ordering::Relaxed);
-                    }
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 0..self.registries.network.parallel.clamp(1, items.len().max(1)) {
-                scope.spawn(worker);
-            }
-        });
-        if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            return Err(error);
-        }
-        let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if results.len() < items.len() {
-            return Err(SourceError::Cancelled);
-        }
-        results.sort_by_key(|(index, _)| *index);
-        Ok(results.into_iter().map(|(_, result)| result).collect())
+        let at_once = self.registries.network.parallel;
+        let cancelled = || self.events.cancelled();
+        let results = parallel(items, at_once, &self.failed, &cancelled, work)?;
+        results.ok_or(SourceError::Cancelled)
     }
 
-    /// Unpacks something by the rules of a layer.
+    /// Unpacks a package by the rules of a layer.
     pub(super) fn unpack(
         &self,
         package: &str,
         layer: &Layer,
         work: impl FnOnce(&Unpacker<'_>) -> Result<Contents, UnpackError>,
     ) -> Result<Contents, SourceError> {
-        let placement = Placement::new(layer).map_err(SourceError::Pattern)?;
+        let placement = Placement::new(layer.rules()).map_err(SourceError::Pattern)?;
         let cancelled = || self.cancelled();
         let unpacker = Unpacker {
             store: self.store,
@@ -176,7 +154,7 @@ impl<'a> Session<'a> {
         Ok(contents)
     }
 
-    /// Keeps the bytes of a package, if they are the expected ones.
+    /// Keeps the bytes of a package in the store if they have the expected digest.
     pub(super) fn keep(
         &self,
         package: &str,
@@ -193,7 +171,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// The digest of a package's tree, by the lock's function.
+    /// Returns the digest of a package's tree by the lock's function.
     pub(super) fn locked_tree(
         &self,
         package: &str,
@@ -206,7 +184,8 @@ impl<'a> Session<'a> {
         Ok(tree.digest(TREE_FUNCTION).map_err(wrong)?.0)
     }
 
-    /// Keeps the tree of a package, so that its files are found by the digest in the lock.
+    /// Keeps the tree of a package, so that its files are found by the digest in the lock, and returns that
+    /// digest.
     pub(super) fn keep_tree(
         &self,
         package: &str,
@@ -225,76 +204,8 @@ impl<'a> Session<'a> {
         self.locked_tree(package, contents)
     }
 
-    /// The files of a locked package: from the store, else from its source, checked.
-    pub(crate) fn contents(
-        &self,
-        package: &Package,
-        layer: &Layer,
-        recipe: &Recipe,
-    ) -> Result<Contents, SourceError> {
-        match &package.pin {
-            Pin::File(digest) => {
-                let name = package.display_name();
-                let bytes = self.bytes(package, layer, digest)?;
-                self.unpack(name, layer, |unpacker| match npm::place(layer, package) {
-                    Some(place) => unpacker.npm(place, &bytes),
-                    None => unpacker.archive(Format::detect(name, &bytes)?, &bytes),
-                })
-            }
-            Pin::Tree { tree, .. } => self.tree(package, layer, recipe, tree),
-        }
-    }
-
-    fn bytes(
-        &self,
-        package: &Package,
-        layer: &Layer,
-        digest: &Digest,
-    ) -> Result<Vec<u8>, SourceError> {
-        if let Some(bytes) = self.packages.get(digest)? {
-            return Ok(bytes);
-        }
-        let bytes = match &layer.from {
-            Origin::Crates(from) => crates::fetch(self, from, package, digest)?,
-            Origin::Debian(from) => debian::fetch(self, from, package, digest.size())?,
-            Origin::Npm(_) => {
-                // All of an image's were fetched together; this one has been swept since.
-                npm::fetch(self, &[package])?;
-                return self.packages.get(digest)?.ok_or_else(|| unmatched(package));
-            }
-            Origin::Pypi(from) => pypi::fetch(self, from, package, digest)?,
-            Origin::Url(_) => url::fetch(self, package, digest.size())?,
-            Origin::Path(_) => path::fetch(self, package)?,
-            Origin::Rustup(_) => return Err(unmatched(package)),
-        };
-        self.keep(package.display_name(), digest, &bytes)?;
-        Ok(bytes)
-    }
-
-    fn tree(
-        &self,
-        package: &Package,
-        layer: &Layer,
-        recipe: &Recipe,
-        tree: &Digest,
-    ) -> Result<Contents, SourceError> {
-        if let Some(contents) = self.stored_tree(tree)? {
-            return Ok(contents);
-        }
-        let contents = match &layer.from {
-            Origin::Rustup(from) => rustup::fetch(self, from, layer, recipe, (package, tree))?,
-            Origin::Path(from) => path::folder(self, &from.path, layer)?,
-            _ => return Err(unmatched(package)),
-        };
-        let actual = self.keep_tree(package.display_name(), &contents)?;
-        if actual == *tree {
-            return Ok(contents);
-        }
-        Err(SourceError::mismatch(package.display_name(), tree, &actual))
-    }
-
-    /// The files of a tree that is whole in the store.
-    fn stored_tree(&self, digest: &Digest) -> Result<Option<Contents>, SourceError> {
+    /// Returns the files of a tree, or `None` if the store does not have all of them.
+    pub(super) fn stored_tree(&self, digest: &Digest) -> Result<Option<Contents>, SourceError> {
         if self.store.function() != TREE_FUNCTION {
             return Ok(None);
         }
@@ -303,7 +214,7 @@ impl<'a> Session<'a> {
         Ok(self.gather(&tree, "", &mut contents).then_some(contents))
     }
 
-    /// Lists a tree's files and links; `false` if a file of it is not there.
+    /// Adds a tree's files and links to `contents`. Returns false if the store lacks one of the files.
     fn gather(&self, tree: &Tree, above: &str, contents: &mut Contents) -> bool {
         tree.entries.iter().all(|(name, entry)| {
             let path = format!("{above}{name}");
@@ -325,12 +236,5 @@ impl<'a> Session<'a> {
             contents.nodes.insert(path, node);
             there
         })
-    }
-}
-
-fn unmatched(package: &Package) -> SourceError {
-    SourceError::Unmatched {
-        toolchain: package.toolchain.clone(),
-        package: package.purl.to_string(),
     }
 }

@@ -1,17 +1,22 @@
-//! An archive at a URL, pinned by the catalogue itself.
+//! An archive at a URL, which the catalogue pins by a checksum. The archive of a toolchain that the user adds
+//! may be pinned by what comes.
 
 use cache::{Digest, DigestFunction};
 
-use super::{Resolved, Session, SourceError};
-use crate::toolchain::catalogue::UrlArchive;
-use crate::toolchain::fetch::Request;
+use super::error::SourceError;
+use super::resolved::Resolved;
+use super::session::Session;
+use crate::package::Purl;
+use crate::package::fetch::Request;
+use crate::toolchain::Recipe;
 use crate::toolchain::lock::{Package, Pin, SourceKind};
-use crate::toolchain::{Purl, Recipe};
+use crate::toolchain::origin::UrlArchive;
 
-/// The longest archive that is fetched while its size is not known.
+/// The longest archive that is fetched while its size is not known, in bytes.
 const MAX_SIZE: u64 = 2 << 30;
 
-/// Fetches the archive, to learn its size, and keeps it. Without a checksum, what comes is pinned.
+/// Fetches the archive to find out its size, and keeps it in the store. If the origin has no checksum, the
+/// bytes that come are pinned.
 pub(super) fn resolve(
     session: &Session<'_>,
     from: &UrlArchive,
@@ -35,7 +40,7 @@ pub(super) fn resolve(
     })
 }
 
-/// The last part of a URL's path.
+/// Returns the last part of a URL's path.
 fn file_name(url: &str) -> &str {
     let path = url.split(['?', '#']).next().unwrap_or(url);
     path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(url)

@@ -1,9 +1,11 @@
-//! Toolchains that the catalogue lacks: added, installed elsewhere by the lock alone, replaced.
+//! Tests toolchains that the catalogue lacks: adding one, installing it elsewhere from the lock only,
+//! replacing it.
 
 use super::*;
+use crate::platform::Platform;
 
 impl Machine {
-    /// A machine with an archive `tool-1.2.tar` that has everything in one folder.
+    /// Returns a machine with an archive `tool-1.2.tar` that has everything in one folder.
     fn with_archive() -> Self {
         let machine = Self::with(
             "[toolchain.known]\nabout = ''\ndefault = '1'\n[[toolchain.known.recipe]]\n\

@@ -1,4 +1,5 @@
-//! Wheels through the real pip, from a folder instead of an index; Rust through a stand-in for rustup.
+//! Tests the sources that run clients: wheels through the real pip, from a folder instead of an index, and
+//! Rust through a stand-in for rustup.
 
 use std::io::Write as _;
 use std::path::Path as FilePath;
@@ -32,7 +33,7 @@ const RUST: &str = r#"
     from.rustup.targets = ["wasm32-wasip2"]
 "#;
 
-/// Writes an executable script. A child does the writing: a file that this process holds open for
+/// Writes an executable script. A child process writes it, because a file that this process has open for
 /// writing while another thread starts a program can't be executed.
 pub(super) fn script(path: &FilePath, text: &str) {
     let mut command = Command::new("sh");
@@ -41,7 +42,7 @@ pub(super) fn script(path: &FilePath, text: &str) {
 }
 
 impl Machine {
-    /// A Python whose pip finds wheels in a folder and nowhere else.
+    /// Returns a machine with a Python whose pip finds wheels in one folder and nowhere else.
     fn with_wheels() -> Self {
         let mut machine = Self::with(WHEEL);
         let (python, wheels) = (machine.path("python"), machine.path("wheels"));
@@ -51,7 +52,7 @@ impl Machine {
             wheels.display()
         );
         script(&python, &text);
-        machine.registries.clients.python = python.into();
+        machine.registries.programs.python = python.into();
         machine
     }
 
@@ -74,7 +75,7 @@ impl Machine {
         self.write("wheels/tool-1.0-py3-none-any.whl", &bytes);
     }
 
-    /// A rustup whose own folder is `home`, and which installs the release in `fresh`.
+    /// Returns a machine with a rustup whose own folder is `home`, and which installs the release in `fresh`.
     fn with_rustup() -> Self {
         let mut machine = Self::with(RUST);
         let rustup = machine.path("rustup");
@@ -88,11 +89,11 @@ toolchain)
 esac
 "#;
         script(&rustup, &text.replace("[FOLDER]", &machine.folder.path().display().to_string()));
-        machine.registries.clients.rustup = rustup.into();
+        machine.registries.programs.rustup = rustup.into();
         machine
     }
 
-    /// A release in a folder, with what rustup writes for itself beside it.
+    /// Writes a release into a folder, with the files that rustup writes for itself.
     fn install_release(&self, folder: &str, rustc: &str, own: &str) {
         let write =
             |name: &str, text: &str| self.write(&format!("{folder}/{name}"), text.as_bytes());
@@ -158,7 +159,7 @@ fn pip_or_the_wheel_may_be_missing() {
     let store = machine.store("store", DigestFunction::Blake3);
     let error = machine.sync(&store, &Log::default()).unwrap_err().to_string();
     assert!(error.contains("No matching distribution found for tool==1.0"), "{error}");
-    machine.registries.clients.python = "no-such-python".into();
+    machine.registries.programs.python = "no-such-python".into();
     let error = machine.sync(&store, &Log::default()).unwrap_err().to_string();
     assert_eq!(
         error,

@@ -1,4 +1,4 @@
-//! Crates through the real cargo, from a registry on the loopback interface.
+//! Tests crates through the real cargo, from a registry on the loopback interface.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -20,7 +20,7 @@ const CATALOGUE: &str = r#"
     exclude = ["opt/tool/src/**", "opt/tool/Cargo.*"]
 "#;
 
-/// Answers requests for files of `folder`, and notes their paths in `folder/log`.
+/// Answers requests for files of `folder`, and records their paths in `folder/log`. Returns the URL.
 fn serve(folder: PathBuf) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -53,7 +53,7 @@ fn answer(mut stream: TcpStream, folder: &std::path::Path) {
 }
 
 impl Machine {
-    /// A machine whose cargo takes all crates from a registry of its own.
+    /// Returns a machine whose cargo takes all crates from a test registry.
     fn with_crates() -> Self {
         let mut machine = Self::with(CATALOGUE);
         let url = serve(machine.path("registry"));
@@ -71,7 +71,7 @@ impl Machine {
         machine
     }
 
-    /// Publishes the tool, which depends on a crate that can't be downloaded; gives its SHA-256.
+    /// Publishes the tool, which depends on a crate that can't be downloaded, and returns its SHA-256.
     fn publish_crate(&self, text: &str) -> String {
         let manifest = "[package]\nname = \"tool-gen\"\nversion = \"1.2.0\"\nedition = \"2021\"\n\
                         [[bin]]\nname = \"tool\"\npath = \"src/main.rs\"\n\
@@ -158,7 +158,7 @@ fn a_crate_with_other_bytes_is_refused() {
     assert!(error.is_mismatch(), "{error}");
     assert!(error.to_string().contains(&pinned) && error.to_string().contains(&actual), "{error}");
 
-    // What the index vouches for, but not for what lies in the cache since.
+    // The index has the checksum of the first archive again, but cargo's cache still has the other one.
     fs::remove_file(machine.lockfile()).unwrap();
     machine.publish_crate("package run");
     let error = machine.sync(&machine.store("third", DigestFunction::Blake3), &Log::default());
@@ -172,9 +172,9 @@ fn cargo_or_the_crate_may_be_missing() {
     let store = machine.store("store", DigestFunction::Blake3);
     let error = machine.sync(&store, &Log::default()).unwrap_err().to_string();
     assert!(error.contains("no matching package named `tool-gen` found"), "{error}");
-    machine.registries.clients.cargo = "no-such-cargo".into();
+    machine.registries.programs.cargo = "no-such-cargo".into();
     let error = machine.sync(&store, &Log::default()).unwrap_err().to_string();
-    assert_eq!(error, "`no-such-cargo` is not installed; install Rust 1.82 or younger with rustup");
+    assert_eq!(error, "`no-such-cargo` is not installed; install Rust 1.82 or later with rustup");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn cargo_sees_no_token_of_ours() {
     let cargo = machine.path("cargo.sh");
     let text = format!("#!/bin/sh\nenv > {}\nexit 1\n", machine.path("seen").display());
     super::clients::script(&cargo, &text);
-    machine.registries.clients.cargo = cargo.into();
+    machine.registries.programs.cargo = cargo.into();
     for (name, value) in [("RUN_AUTH_TOKEN", "s3cr3t"), ("CARGO_REGISTRY_TOKEN", "cargo's own")] {
         machine.registries.variables.insert(name.into(), value.into());
     }

@@ -1,6 +1,7 @@
-//! Debian packages, archives and folders.
+//! Tests Debian packages, archives and folders.
 
 use super::*;
+use crate::package::{Event, Events};
 
 const CATALOGUE: &str = r#"
     [defaults.debian]
@@ -27,7 +28,7 @@ const CATALOGUE: &str = r#"
 "#;
 
 impl Machine {
-    /// A Debian mirror with two packages, an archive at a URL, and a folder.
+    /// Returns a machine with a Debian mirror that has two packages, an archive at a URL, and a folder.
     pub(super) fn new() -> Self {
         let machine = Self::with(CATALOGUE);
         machine.release(&[("one", "1"), ("two", "1")]);
@@ -36,7 +37,7 @@ impl Machine {
         machine
     }
 
-    /// Publishes Debian packages: name and version. Each has a program and a document.
+    /// Publishes Debian packages, given by name and version. Each has a program and a document.
     pub(super) fn release(&self, packages: &[(&str, &str)]) {
         let mut index = String::new();
         for (name, version) in packages {
@@ -85,7 +86,7 @@ fn a_synced_toolchain_is_installed_elsewhere() {
         "pinned tool, fetched 4 of 4",
     ];
     let mut lines = log.0.into_inner().unwrap();
-    // Several packages are fetched at once.
+    // Several packages are fetched at once, so their order varies.
     lines[2..5].sort();
     assert_eq!(lines, expect);
     assert_eq!(lock.checksums["tool"], lock.packages[0].checksum());
@@ -108,7 +109,7 @@ fn a_complete_lock_is_not_touched_and_nothing_is_fetched_for_it() {
     let machine = Machine::new();
     let store = machine.store("store", DigestFunction::Blake3);
     machine.sync(&store, &Log::default()).unwrap();
-    // Comments of the user survive as long as nothing changes.
+    // Comments of the user stay as long as nothing changes.
     let text = fs::read_to_string(machine.lockfile()).unwrap() + "\n# mine\n";
     fs::write(machine.lockfile(), &text).unwrap();
     fs::remove_dir_all(machine.path("mirror")).unwrap();
@@ -121,7 +122,7 @@ fn what_the_store_has_is_not_fetched() {
     let machine = Machine::new();
     let store = machine.store("store", DigestFunction::Blake3);
     let lock = machine.sync(&store, &Log::default()).unwrap();
-    // Another store with nothing but the packages, as a garbage collection may leave it.
+    // This store has nothing but the packages, as a garbage collection may leave it.
     let other = machine.store("other", DigestFunction::Sha256);
     for package in &lock.packages {
         if let Pin::File(digest) = &package.pin {
@@ -231,19 +232,23 @@ fn a_lock_is_the_same_whatever_the_stores_function() {
 
 #[test]
 fn a_checksum_written_by_hand_has_to_hold() {
-    let machine = Machine::new();
+    let mut machine = Machine::new();
     let store = machine.store("store", DigestFunction::Blake3);
-    let short = |checksum: &str| {
+    let short = |machine: &Machine, checksum: &str| {
         let text = format!("[toolchains]\ntool = \"1.0\"\n[checksums]\ntool = \"{checksum}\"\n");
         fs::write(machine.lockfile(), text).unwrap();
         machine.sync(&store, &Log::default())
     };
-    let error = short("sha256:abc123...").unwrap_err();
+    let error = short(&machine, "sha256:abc123...").unwrap_err();
     assert!(error.is_mismatch(), "{error}");
     fs::remove_file(machine.lockfile()).unwrap();
     let lock = machine.sync(&store, &Log::default()).unwrap();
     let right = lock.checksums["tool"].to_string();
-    assert_eq!(short(&right).unwrap(), lock);
+    assert_eq!(short(&machine, &right).unwrap(), lock);
+    // The remedy that the error names helps.
+    assert!(error.hints()[0].contains("`run toolchain sync --upgrade tool` pins what came"));
+    machine.upgrade = Upgrade::Named(std::iter::once(("tool".to_owned(), None)).collect());
+    assert_eq!(short(&machine, "sha256:abc123...").unwrap(), lock);
 }
 
 #[test]
@@ -296,7 +301,7 @@ fn an_image_is_an_action_with_a_known_result() {
             lock: lock.clone(),
             platform: Ok(PLATFORM),
             function,
-            registries: machine.registries.clone(),
+            registries: std::sync::Arc::new(machine.registries.clone()),
         })
     };
     let action = image_action(&images(DigestFunction::Blake3), "tool").unwrap();

@@ -1,4 +1,5 @@
-//! Whole syncs and installations, from mirrors, packages and clients made here: no network.
+//! Tests whole syncs and installations, with mirrors, packages and clients that are made here, so that no
+//! network is needed.
 
 mod added;
 mod clients;
@@ -17,20 +18,22 @@ use std::sync::Mutex;
 
 use cache::{Digest, DigestFunction, DiskStore, Entry};
 
-use super::unpack::tests::{ar, tape_of};
 use super::*;
+use crate::package::unpack::tests::{ar, tape_of};
+use crate::package::{Event, Events, Mirrors, Programs, Registries};
+use crate::platform::Platform;
 
-/// A machine with packages in a folder, and a project.
+/// A machine that has packages in a folder, and a project.
 struct Machine {
     folder: tempfile::TempDir,
-    /// The text of its catalogue.
+    /// The text of the catalogue.
     catalogue: String,
     platforms: Vec<Platform>,
     upgrade: Upgrade,
     prune: bool,
     needed: Vec<&'static str>,
     registries: Registries,
-    /// The pins of its catalogue.
+    /// The pins of the catalogue.
     pins: Option<Lock>,
 }
 
@@ -56,8 +59,8 @@ impl Events for Log {
 
 const PLATFORM: Platform = Platform::X86_64Linux;
 
-/// The machine's own environment, as far as its clients need it: where rustup and pyenv stand in for
-/// cargo and Python, they have to know what is installed.
+/// Returns the variables of this machine's own environment that its clients need. Where rustup and pyenv
+/// stand in for cargo and Python, they have to know what is installed.
 #[expect(clippy::disallowed_methods, reason = "the tests' clients are the machine's own")]
 fn variables() -> BTreeMap<OsString, OsString> {
     let named = |name: &OsString| {
@@ -75,7 +78,7 @@ impl Machine {
         let mirror = format!("file://{}", folder.path().join("mirror").display());
         let keyrings = folder.path().join("keyrings");
         let registries = Registries {
-            clients: Clients { keyrings, ..Clients::default() },
+            programs: Programs { keyrings, ..Programs::default() },
             mirrors: Mirrors { debian: Some(mirror) },
             folder: folder.path().to_owned(),
             variables: variables(),
@@ -150,7 +153,7 @@ impl Machine {
     }
 }
 
-/// All paths of a stored tree, with the text of the files.
+/// Returns all paths of a stored tree, with the text of the files.
 fn listing(store: &DiskStore, tree: &Digest) -> Vec<String> {
     fn walk(store: &DiskStore, above: &str, tree: &cache::Tree, lines: &mut Vec<String>) {
         for (name, entry) in &tree.entries {

@@ -1,4 +1,4 @@
-//! Packages through the real npm, from a registry on the loopback interface.
+//! Tests packages through the real npm, from a registry on the loopback interface.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -12,6 +12,7 @@ use sha2::Digest as _;
 
 use super::clients::script;
 use super::*;
+use crate::platform::Platform;
 
 const CATALOGUE: &str = r#"
     [toolchain.tool]
@@ -27,7 +28,7 @@ const CATALOGUE: &str = r#"
     exclude = ["usr/lib/tool/**/*.map"]
 "#;
 
-/// A registry: path of a URL → body.
+/// A registry, which maps the path of a URL to a body.
 #[derive(Clone, Default)]
 struct Registry(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
 
@@ -63,12 +64,12 @@ impl Registry {
             "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
             body.len()
         );
-        // A client that was stopped does not listen any more.
+        // A client that was stopped has closed its connection.
         let _ = stream.write_all(&[head.as_bytes(), &body].concat());
     }
 }
 
-/// A machine whose npm knows one registry.
+/// A machine whose npm knows one registry only.
 struct NpmMachine {
     machine: Machine,
     registry: Registry,
@@ -90,13 +91,13 @@ impl NpmMachine {
         );
         let npm = machine.path("npm");
         script(&npm, &text);
-        machine.registries.clients.npm = npm.into();
+        machine.registries.programs.npm = npm.into();
         let machine = Self { machine, registry, address };
         machine.publish_all();
         machine
     }
 
-    /// The tool, what it needs twice in different versions, and what is made for other machines.
+    /// Publishes the tool, a package that it needs in two versions, and packages for other machines.
     fn publish_all(&self) {
         let evil = format!("touch {}", self.machine.path("scripts-were-run").display());
         let tool = json!({
@@ -118,7 +119,7 @@ impl NpmMachine {
         self.publish("shim", "1.0.1", json!({}), &[("index.js", "broken")]);
         let linux = json!({ "os": ["linux"], "cpu": ["x64"] });
         self.publish("native-linux", "1.0.0", linux, &[("native", "elf")]);
-        // Older versions of npm don't put `libc` into their lockfiles.
+        // Older versions of npm don't write `libc` into their lockfiles.
         let musl = json!({ "os": ["linux"], "cpu": ["x64"], "libc": ["musl"] });
         self.publish("native-musl", "1.0.0", musl, &[("native", "elf")]);
         let mac = json!({ "os": ["darwin"] });
@@ -160,7 +161,7 @@ impl NpmMachine {
         Digest::of(DigestFunction::Sha256, &self.registry.0.lock().unwrap()[path])
     }
 
-    /// What npm was asked for since the last time.
+    /// Returns the arguments of the calls of npm since the last time.
     fn calls(&self) -> Vec<String> {
         let log = fs::read_to_string(self.machine.path("log")).unwrap_or_default();
         let _ = fs::remove_file(self.machine.path("log"));
@@ -280,7 +281,7 @@ fn other_bytes_of_a_package_are_refused() {
     let npm = NpmMachine::new();
     let lock = npm.sync(&npm.store("store"));
     let expected = npm.tarball("/lib/-/1.1.0.tgz");
-    // The registry vouches for the new bytes.
+    // The registry promises the new bytes.
     npm.publish("lib", "1.1.0", json!({}), &[("index.js", "evil")]);
     let actual = npm.tarball("/lib/-/1.1.0.tgz");
     let other = npm.store("other");
@@ -297,7 +298,7 @@ fn other_bytes_of_a_package_are_refused() {
     );
     assert!(!other.contains(&actual));
 
-    // The registry does not: a transfer went wrong, or a mirror lies.
+    // The registry does not promise these bytes: a transfer went wrong, or a mirror lies.
     let bytes = super::gzip(b"broken");
     npm.registry.0.lock().unwrap().insert("/lib/-/1.1.0.tgz".to_owned(), bytes);
     let error = npm.machine.install(&other, &lock).unwrap_err();
@@ -335,11 +336,11 @@ fn npm_or_a_package_may_be_missing() {
     let store = npm.store("store");
     npm.registry.0.lock().unwrap().remove("/other");
     let error = npm.machine.sync(&store, &Log::default()).unwrap_err().to_string();
-    // Versions of npm differ in how they begin a line.
+    // Versions of npm begin a line differently.
     for said in ["npm install --package-lock-only` failed (exit status: 1)\n", "code E404\n"] {
         assert!(error.contains(said), "{error}");
     }
-    npm.machine.registries.clients.npm = "no-such-npm".into();
+    npm.machine.registries.programs.npm = "no-such-npm".into();
     let error = npm.machine.sync(&store, &Log::default()).unwrap_err().to_string();
     assert_eq!(error, "`no-such-npm` is not installed; install npm (Debian: npm)");
     npm.machine.registries.network.offline = true;

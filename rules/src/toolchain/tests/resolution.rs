@@ -1,5 +1,5 @@
-//! What a new project gets without asking the registries: from the pins of the catalogue, and from what the store
-//! remembers.
+//! Tests what a new project gets without asking the registries: packages from the pins of the catalogue, or
+//! from what the store remembers.
 
 use super::*;
 
@@ -16,7 +16,7 @@ const CATALOGUE: &str = r#"
     from.debian.packages = ["one", "two"]
 "#;
 
-/// A machine whose tool consists of two Debian packages.
+/// Returns a machine whose tool consists of two Debian packages.
 fn machine() -> Machine {
     let machine = Machine::with(CATALOGUE);
     machine.release(&[("one", "1"), ("two", "1")]);
@@ -24,7 +24,7 @@ fn machine() -> Machine {
 }
 
 impl Machine {
-    /// Syncs a new project and gives the text of its lock, and what was told but for warnings.
+    /// Syncs a new project. Returns the text of its lock, and the events except warnings.
     fn sync_new(&self, store: &DiskStore) -> Result<(String, Vec<String>), SyncError> {
         let _ = fs::remove_file(self.lockfile());
         let log = Log::default();
@@ -43,8 +43,8 @@ impl Machine {
         self.upgrade = Upgrade::All;
     }
 
-    /// Makes pins of the lock that was written last; then the registry has something newer, which the store gets
-    /// to know by an upgrade.
+    /// Makes the lock that was written last the pins of the catalogue. Then the registry gets a newer
+    /// package, which the store remembers after an upgrade.
     fn pin_before_an_upgrade(&mut self, store: &DiskStore) {
         self.pins = Lock::read(&self.lockfile()).unwrap();
         self.release(&[("one", "2"), ("two", "1")]);
@@ -79,7 +79,7 @@ fn an_image_that_is_gone_is_made_of_the_packages_that_are_there() {
     let (second, told) = machine.sync_new(&store).unwrap();
     assert_eq!(second, first);
     assert_eq!(told, ["installing tool", "pinned tool, fetched 0 of 2, as remembered"]);
-    // Another machine has neither, and says what is missing.
+    // A machine with another store has neither image nor memory, and says what is missing.
     machine.registries.mirrors.debian = Some("http://127.0.0.1:1".to_owned());
     let error = machine.sync_new(&machine.store("other", DigestFunction::Blake3)).unwrap_err();
     assert!(error.hints()[0].contains("once with the network"), "{error}: {:?}", error.hints());
@@ -93,20 +93,20 @@ fn what_a_machine_did_before_has_no_influence_while_registries_can_be_asked() {
     machine.release(&[("one", "2"), ("two", "1")]);
     let (newer, told) = machine.sync_new(&used).unwrap();
     assert!(newer.contains("one@2") && !first.contains("one@2"), "{newer}");
-    // What did not change is in the store.
+    // The package that did not change is in the store.
     assert_eq!(told.last().unwrap(), "pinned tool, fetched 1 of 2");
     assert_eq!(machine.sync_new(&machine.store("empty", DigestFunction::Blake3)).unwrap().0, newer);
-    // Without the network it is what they said last, and that is told.
+    // Without the network the last answer of the registries is taken, and the user is told so.
     machine.go_offline();
     let (offline, told) = machine.sync_new(&used).unwrap();
     assert_eq!(offline, newer);
     assert_eq!(told, ["pinned tool, fetched 0 of 2, as remembered"]);
-    // An upgrade asks the registries, whatever is known.
+    // An upgrade asks the registries, whatever is remembered.
     machine.upgrade_all();
     machine.sync(&used, &Log::default()).unwrap_err();
 }
 
-/// A store of the other function knows images by another name, and may know that of another image.
+/// A store with another digest function has other digests of images, and may remember that of another image.
 #[test]
 fn an_image_of_other_packages_is_not_taken_for_the_pinned_one() {
     let mut machine = machine();
@@ -137,18 +137,19 @@ fn a_checkouts_lock_does_not_choose_for_other_projects() {
     let elsewhere = machine.store("elsewhere", DigestFunction::Blake3);
     let (old, _) = machine.sync_new(&elsewhere).unwrap();
     machine.release(&[("one", "2"), ("two", "1")]);
-    // A checkout pins the older package, for an older recipe: its lock is completed with it.
+    // A checkout pins the older package, for an older recipe, so its lock is completed with that package.
     let lock = old.replace("recipe = \"", "recipe = \"0");
     fs::write(machine.lockfile(), lock).unwrap();
     let store = machine.store("store", DigestFunction::Blake3);
     let lock = machine.sync(&store, &Log::default()).unwrap();
     assert!(lock.packages[0].purl.to_string().contains("one@1"), "{lock:?}");
-    // The mirror is a folder here, so it can be asked without a network: the store has nothing to say.
+    // The mirror is a folder, which can be asked without a network. If the store remembered anything, that
+    // would be taken instead.
     machine.registries.network.offline = true;
     let (new, told) = machine.sync_new(&store).unwrap();
     assert_eq!(told[0], "resolving tool");
     assert!(new.contains("one@2"), "{new}");
-    // Nor does one that is complete, and installed.
+    // A lock that is complete and installed is not remembered either.
     fs::write(machine.lockfile(), &old).unwrap();
     let third = machine.store("third", DigestFunction::Blake3);
     let lock = machine.sync(&third, &Log::default()).unwrap();
@@ -173,16 +174,16 @@ fn the_catalogues_pins_come_first_and_nobody_is_asked() {
     let store = machine.store("store", DigestFunction::Blake3);
     let (pinned, _) = machine.sync_new(&store).unwrap();
     machine.pin_before_an_upgrade(&store);
-    // Neither the registry nor what the store remembers of it is newer than the pins.
+    // The registry and the store's memory have newer packages than the pins, and yet the pins are taken.
     assert_eq!(machine.sync_new(&store).unwrap().0, pinned);
-    // A store without anything fetches what is pinned, and asks for no versions.
+    // With an empty store the pinned packages are fetched, and no registry is asked about versions.
     let other = machine.store("other", DigestFunction::Blake3);
     fs::remove_dir_all(machine.path("mirror/dists")).unwrap();
     let (lock, told) = machine.sync_new(&other).unwrap();
     assert_eq!(lock, pinned);
     assert_eq!(told[0], "installing tool");
     assert_eq!(told.last().unwrap(), "pinned tool, fetched 2 of 2");
-    // Pins of another recipe are none.
+    // Pins for another recipe don't count.
     machine.catalogue.push_str("exclude = [\"usr/share/**\"]\n");
     machine.sync_new(&other).unwrap_err();
 }
@@ -198,7 +199,7 @@ fn pins_that_make_another_image_are_refused() {
     assert!(machine.sync_new(&store).unwrap_err().is_mismatch());
 }
 
-/// A checksum that was written by hand has to be that of the pinned package.
+/// A checksum that the user wrote by hand has to be that of the pinned package.
 #[test]
 fn a_checksum_in_the_lock_is_held_against_the_pins() {
     let mut machine = machine();
@@ -229,7 +230,7 @@ fn every_default_version_is_pinned_for_every_platform() {
     }
 }
 
-/// Whoever has built an example needs to fetch nothing for a project in the same language.
+/// A user who has built an example has to fetch nothing for a project in the same language.
 #[test]
 fn the_examples_have_the_pinned_toolchains() {
     let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");

@@ -1,6 +1,7 @@
-//! What a sync keeps, upgrades, prunes, and does for other platforms.
+//! Tests what a sync keeps, upgrades and prunes, and what it does for other platforms.
 
 use super::*;
+use crate::platform::Platform;
 
 const CATALOGUE: &str = r#"
     [toolchain.tool]
@@ -23,7 +24,7 @@ const CATALOGUE: &str = r#"
 "#;
 
 impl Machine {
-    /// A machine with two versions of a tool for two platforms, and another tool.
+    /// Returns a machine with two versions of a tool for two platforms, and another tool.
     fn with_versions() -> Self {
         let machine = Self::with(CATALOGUE);
         for version in ["1.0", "2.0"] {
@@ -142,10 +143,10 @@ fn one_lock_serves_several_platforms() {
     machine.platforms.push(Platform::Aarch64Linux);
     let lock = machine.synced().unwrap();
     assert_eq!(platforms(&lock, "tool"), Platform::ALL);
-    // A further platform leaves alone what is there.
+    // Adding a platform does not change the others.
     assert_eq!(lock.checksums, first.checksums);
     assert_ne!(lock.images[0].tree, lock.images[1].tree);
-    // They are kept up together, by whoever upgrades.
+    // An upgrade on one platform upgrades the images for all platforms.
     machine.platforms.pop();
     machine.upgrade(&[("tool", Some("1.0"))]);
     let lock = machine.synced().unwrap();
@@ -176,7 +177,7 @@ fn machines_with_one_lock_get_the_same_trees() {
     assert_eq!(other.unwrap(), lock);
 }
 
-/// The lock of the configuration page, as it stands there.
+/// The lock of the configuration page, exactly as it stands there.
 const PAGE: &str = "[toolchains]
 cargo-component = \"0.20.0\"
 wasm-tools = \"1.219.1\"
@@ -194,7 +195,7 @@ fn the_pages_lock_is_accepted_and_completed() {
     let lock = machine.synced().unwrap();
     assert_eq!(fs::read_to_string(machine.lockfile()).unwrap(), PAGE);
     assert_eq!(lock.idle(&Toolchains::new(), &machine.catalogue()).len(), 3);
-    // A version that this program has is completed in its place.
+    // A version that this program has is completed where it stands.
     machine.catalogue = CATALOGUE.replace("toolchain.tool", "toolchain.componentize-py");
     machine.catalogue = machine.catalogue.replace("\"1.0\"", "\"0.15.0\"");
     for platform in ["amd64", "arm64"] {

@@ -1,4 +1,4 @@
-//! Checking what is installed: damage is named, set aside, and mended by the next installation.
+//! Tests the check of installed images: damage is named and set aside, and the next installation repairs it.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn verify(machine: &Machine, store: &DiskStore, lock: &Lock) -> Verified {
     verify.image(&lock.images[0]).unwrap()
 }
 
-/// Changes a byte of a blob and sets the time back: nothing that a `stat` shows.
+/// Changes a byte of a blob and resets its time, so that `stat` shows no difference.
 fn rot(store: &DiskStore, digest: &Digest) {
     let path = store.blob_path(digest, false).unwrap().unwrap();
     let before = fs::metadata(&path).unwrap();
@@ -51,7 +51,7 @@ fn a_damaged_package_is_named_and_fetched_again() {
     rot(&machine.store("store", DigestFunction::Sha256), deb);
     rot(&store, &Digest::of(DigestFunction::Blake3, b"one 1"));
     let found = verify(&machine, &store, &lock);
-    // Its package is damaged as well: then it can't be told where the file came from.
+    // The package of the file is damaged as well, so it is not known where the file came from.
     let damage: Vec<_> =
         found.damage.iter().map(|d| (d.path.as_str(), d.package.clone())).collect();
     let purl = "pkg:deb/debian/one@1?arch=amd64&distro=bookworm".to_owned();
@@ -84,7 +84,7 @@ fn the_inventory_says_what_there_is() {
     assert_eq!((pinned.name.as_str(), pinned.version.as_str()), ("tool", "1.0"));
     assert_eq!(pinned.sources, [SourceKind::Debian, SourceKind::Path, SourceKind::Url]);
     assert_eq!((pinned.packages, pinned.presence, pinned.added), (4, Presence::Whole, false));
-    // "one 1", "two 1", "data", "note"
+    // The sizes of "one 1", "two 1", "data" and "note" are added up.
     assert_eq!(pinned.unpacked, Some(18));
     assert!(pinned.kept > 0);
     rot(&store, &Digest::of(DigestFunction::Blake3, b"data"));

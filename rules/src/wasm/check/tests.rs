@@ -1,9 +1,9 @@
-//! What is said when a component and its world differ.
+//! Tests of the messages about a component that differs from its world.
 
 use super::*;
 use crate::wasm::fixture::{component, parse, world};
 
-/// Checks a component that was made for `made_for` against the world `asked`.
+/// Checks a component that was made for the world `made_for` against the world `asked`.
 #[track_caller]
 fn check(asked: &str, made_for: &str, expect: &[&str]) {
     let (resolve, world) = world(asked);

@@ -1,4 +1,4 @@
-//! Core modules of all kinds become components, or say why they can't.
+//! Tests with core modules of all kinds: they become components, or the error says why they can't.
 
 use super::*;
 use crate::wasm::fixture::{completed_world, module, world};
@@ -36,7 +36,7 @@ fn the_same_module_gives_the_same_bytes() {
     assert_eq!(componentize(&module, &resolve, world, None).unwrap(), once);
 }
 
-/// A module as a WASI 0.1 toolchain makes it.
+/// A module as a toolchain for WASI 0.1 makes it.
 const WASI_0_1: &str = r#"(module
     (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 1)

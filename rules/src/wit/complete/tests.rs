@@ -1,5 +1,5 @@
-//! Whole completions, on disk: what gets in, from where, and what is said when something is
-//! missing.
+//! Tests of whole completions on disk: which packages get in, where they come from, and what is said when one
+//! is missing.
 
 use wit_parser::Resolve;
 
@@ -45,8 +45,8 @@ impl Project {
         self
     }
 
-    /// The completed folder must hold these files, and be a WIT package for every reader of
-    /// folders.
+    /// Checks that the completed folder holds exactly these files, and that every reader of WIT folders
+    /// accepts it as a package.
     #[track_caller]
     fn completes_to(&self, expect: &[&str]) -> CompletedWit {
         let completed = complete(&self.request).unwrap();
@@ -404,10 +404,17 @@ fn a_world_alone_is_enough() {
     project.request.wit = None;
     project.fails(
         "package `acme:kit` was not found",
-        Some(
-            "put its WIT under wit/deps/, or add `\"acme:kit\" = { path = \"…\" }` to [dependencies]",
-        ),
+        Some("add `\"acme:kit\" = { path = \"…\" }` to [dependencies], with the folder that has its WIT"),
     );
+    // The link is followed, and the package is found at the link's path. Below `deps/` it would not be found.
+    let files = [
+        ("kit/kit.wit", "package acme:kit;\nworld w {}"),
+        ("wit/deps/kit.wit", "package acme:kit;"),
+    ];
+    let mut project = Project::new("none", &files).world("acme:kit/w");
+    project.request.wit = None;
+    assert!(complete(&project.request).is_err());
+    complete(&project.path("acme:kit", "kit").request).unwrap();
 }
 
 #[test]

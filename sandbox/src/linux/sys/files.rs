@@ -1,22 +1,23 @@
-//! What the kernel tells of files, as the bytes in which it tells it; and files in memory.
+//! Reads what the kernel knows about files, as the bytes of its own structures, and creates files
+//! in memory.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::raw::c_int;
 
-use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek};
+use rustix::fs::{MemfdFlags, Mode, OFlags, SeekFrom, memfd_create, open, seek};
 use rustix::io::{Result, retry_on_intr, write};
 
-use super::check;
+use super::errors::check;
 
-/// The size of a `stat` of 64-bit Linux, and of a `statx`.
+/// These are the sizes of a `stat` and of a `statx` of 64-bit Linux.
 pub(in crate::linux) const STAT: usize = size_of::<libc::stat>();
 pub(in crate::linux) const STATX: usize = size_of::<libc::statx>();
 
-/// The size of a `statfs`.
+/// This is the size of a `statfs`.
 pub(in crate::linux) const STATFS: usize = size_of::<libc::statfs>();
 
-/// A file that is in no folder, with this content, to be read from its beginning.
+/// Creates a file with this content that lies in no folder. It is read from its beginning.
 pub(in crate::linux) fn in_memory(name: &CStr, content: &[u8]) -> Result<OwnedFd> {
     let file = memfd_create(name, MemfdFlags::CLOEXEC)?;
     write_all(&file, content)?;
@@ -24,7 +25,7 @@ pub(in crate::linux) fn in_memory(name: &CStr, content: &[u8]) -> Result<OwnedFd
     Ok(file)
 }
 
-/// Writes to the last byte. Allocates nothing.
+/// Writes all bytes. It allocates no memory.
 pub(in crate::linux) fn write_all(file: impl AsFd, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {
         bytes = &bytes[retry_on_intr(|| write(&file, bytes))?..];
@@ -32,7 +33,13 @@ pub(in crate::linux) fn write_all(file: impl AsFd, mut bytes: &[u8]) -> Result<(
     Ok(())
 }
 
-/// `newfstatat(2)`.
+/// Writes to a kernel setting, which is a file that exists. It allocates no memory.
+pub(in crate::linux) fn write_setting(setting: &CStr, value: &[u8]) -> Result<()> {
+    let file = open(setting, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    write(&file, value).map(drop)
+}
+
+/// Calls `newfstatat(2)`.
 pub(in crate::linux) fn stat(at: BorrowedFd<'_>, path: &CStr, flags: c_int) -> Result<[u8; STAT]> {
     let mut buffer = [0; STAT];
     // SAFETY: the buffer is as large as what the kernel writes.
@@ -48,11 +55,12 @@ pub(in crate::linux) fn stat(at: BorrowedFd<'_>, path: &CStr, flags: c_int) -> R
     check(result).map(|()| buffer)
 }
 
-/// `statx(2)`.
+/// Calls `statx(2)`.
 pub(in crate::linux) fn statx(
     at: BorrowedFd<'_>,
     path: &CStr,
-    (flags, mask): (c_int, u32),
+    flags: c_int,
+    mask: u32,
 ) -> Result<[u8; STATX]> {
     let mut buffer = [0; STATX];
     // SAFETY: the buffer is as large as what the kernel writes.
@@ -69,7 +77,8 @@ pub(in crate::linux) fn statx(
     check(result).map(|()| buffer)
 }
 
-/// `getdents64(2)`: the number of bytes that were written, 0 at the end.
+/// Calls `getdents64(2)` and returns the number of bytes that it has written, which is 0 at the
+/// end.
 pub(in crate::linux) fn list(folder: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
     // SAFETY: the kernel writes no more than the size that is passed.
     let result = unsafe {
@@ -78,7 +87,7 @@ pub(in crate::linux) fn list(folder: BorrowedFd<'_>, buffer: &mut [u8]) -> Resul
     check(result).map(|()| result as usize)
 }
 
-/// `fstatfs(2)`.
+/// Calls `fstatfs(2)`.
 pub(in crate::linux) fn statfs(file: BorrowedFd<'_>) -> Result<[u8; STATFS]> {
     let mut buffer = [0; STATFS];
     // SAFETY: the buffer is as large as what the kernel writes.

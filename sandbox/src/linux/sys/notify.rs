@@ -1,39 +1,52 @@
-//! Answering system calls of other processes: seccomp's user notification, see `seccomp_unotify(2)`.
+//! Installs system call filters, and answers system calls of other processes by seccomp's user
+//! notification: see `seccomp_unotify(2)`.
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::raw::c_int;
 
 use rustix::io::{Errno, Result};
 
-use super::{check, last_error};
+use super::errors::{check, last_error};
 
-/// A call that waits for its answer.
+/// Describes a call that waits for its answer.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::linux) struct Notification {
-    /// Names it in the answer.
+    /// Identifies the call in the answer.
     pub id: u64,
-    /// The thread that makes it.
+    /// Identifies the thread that makes the call.
     pub thread: i32,
     pub call: i64,
     pub arguments: [u64; 6],
 }
 
-/// What becomes of a call.
+/// Says what happens to a call.
 #[derive(Debug)]
 pub(in crate::linux) enum Answer {
-    /// It is not made; this is its result.
+    /// The call is not made, and returns this result.
     Result(i64),
-    /// It is not made; its result is a descriptor of this file, which is closed on `exec` or not.
+    /// The call is not made, and returns a descriptor of this file. The flag says whether the
+    /// descriptor is closed on `exec`.
     Descriptor(OwnedFd, bool),
-    /// It is made after all.
+    /// The kernel makes the call as usual.
     Continue,
 }
 
-/// Puts this thread, and what it starts, under a filter for good, and returns where its
-/// notifications arrive.
+/// Puts this thread, and every process that it starts, under a system call filter that can't be
+/// removed.
+pub(in crate::linux) fn set_seccomp_filter(filter: &[libc::sock_filter]) -> Result<()> {
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
+    // SAFETY: the kernel copies and verifies the program, which outlives the call.
+    let result = unsafe {
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program)
+    };
+    check(result)
+}
+
+/// Puts this thread, and every process that it starts, under a system call filter that can't be
+/// removed. Returns the descriptor from which its notifications are read.
 pub(in crate::linux) fn set_filter_with_listener(filter: &[libc::sock_filter]) -> Result<OwnedFd> {
-    // A call that has arrived is not interrupted by signals any more, and so is never made twice.
-    // Kernels before 5.19 can't.
+    // Signals don't interrupt a call any more once it has arrived, so no call arrives twice.
+    // Kernels before 5.19 don't know this flag.
     const UNINTERRUPTED: libc::c_ulong = 1 << 5;
     let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
     match set_filter(filter, listener | UNINTERRUPTED) {
@@ -53,15 +66,16 @@ fn set_filter(filter: &[libc::sock_filter], flags: libc::c_ulong) -> Result<Owne
     Ok(unsafe { OwnedFd::from_raw_fd(fd as c_int) })
 }
 
-/// Has the one who answers woken on the processor of the one who asks, and back: between two
-/// processors it takes several times as long. Kernels before 6.6 can't.
+/// Wakes the answering thread on the processor of the asking thread, and the other way round:
+/// between two processors this takes several times as long. Kernels before 6.6 don't know the flag.
 pub(in crate::linux) fn stay_on_one_processor(listener: BorrowedFd<'_>) {
     const SYNC_WAKE_UP: libc::c_ulong = 1;
-    // SAFETY: the argument is a number. If it is refused everything works, only slower.
+    // SAFETY: the argument is a number. If the kernel refuses it, everything works, but more
+    // slowly.
     unsafe { libc::ioctl(listener.as_raw_fd(), SET_FLAGS, SYNC_WAKE_UP) };
 }
 
-/// Takes the next call; waits if there is none.
+/// Takes the next call, and waits for one if there is none.
 pub(in crate::linux) fn receive(listener: BorrowedFd<'_>) -> Result<Notification> {
     // SAFETY: all-zero is what the kernel wants to find in it.
     let mut notification: libc::seccomp_notif = unsafe { std::mem::zeroed() };
@@ -71,7 +85,7 @@ pub(in crate::linux) fn receive(listener: BorrowedFd<'_>) -> Result<Notification
     Ok(Notification { id, thread: pid as i32, call: data.nr.into(), arguments: data.args })
 }
 
-/// Answers a call. Fails if its thread has been killed or interrupted meanwhile.
+/// Answers a call. This fails if its thread was killed or interrupted in the meantime.
 pub(in crate::linux) fn answer(listener: BorrowedFd<'_>, id: u64, answer: Answer) -> Result<()> {
     let (val, error, flags) = match answer {
         Answer::Descriptor(file, is_closed_on_exec) => {
@@ -86,7 +100,7 @@ pub(in crate::linux) fn answer(listener: BorrowedFd<'_>, id: u64, answer: Answer
     check(unsafe { libc::ioctl(listener.as_raw_fd(), SEND, &raw mut response) }.into())
 }
 
-/// The thread gets a descriptor of `file`. Kernels before 5.14 can't.
+/// Gives the thread a descriptor of `file`. Kernels before 5.14 can't do this.
 fn answer_with(
     listener: BorrowedFd<'_>,
     id: u64,
@@ -101,9 +115,9 @@ fn answer_with(
     check(unsafe { libc::ioctl(listener.as_raw_fd(), ADD_DESCRIPTOR, &raw mut request) }.into())
 }
 
-/// The descriptor `number` of the process that `process` stands for, as one of ours.
+/// Returns a copy of the descriptor `number` of the process that `process` refers to.
 pub(in crate::linux) fn descriptor_of(process: BorrowedFd<'_>, number: c_int) -> Result<OwnedFd> {
-    // SAFETY: concerns no memory.
+    // SAFETY: this call uses no memory of this process.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), number, 0) };
     match fd {
         -1 => Err(last_error()),
@@ -112,7 +126,8 @@ pub(in crate::linux) fn descriptor_of(process: BorrowedFd<'_>, number: c_int) ->
     }
 }
 
-// `ioctl` requests: direction, size of the argument, `!`, number.
+// A request of `ioctl` consists of a direction, the size of the argument, the letter `!` and a
+// number.
 const RECEIVE: libc::Ioctl = request(3, size_of::<libc::seccomp_notif>(), 0);
 const SEND: libc::Ioctl = request(3, size_of::<libc::seccomp_notif_resp>(), 1);
 const ADD_DESCRIPTOR: libc::Ioctl = request(1, size_of::<libc::seccomp_notif_addfd>(), 3);

@@ -1,4 +1,5 @@
-//! Watching other processes: the parts of `ptrace(2)` that the determinism layer needs.
+//! Traces other processes: wraps those parts of `ptrace(2)` that process 1 needs for the
+//! determinism layer and for the translation of paths.
 
 use std::ffi::{CStr, CString};
 use std::io::{IoSlice, IoSliceMut};
@@ -9,9 +10,11 @@ use std::ptr;
 use rustix::io::{Errno, Result};
 use rustix::process::Pid;
 
-use super::{check, last_error};
+use super::errors::{check, last_error};
+#[cfg(target_arch = "x86_64")]
+use super::processes::wait4;
 
-/// What a tracer is told of, beside signals.
+/// Lists the events that the kernel reports to a tracer besides signals.
 const OPTIONS: c_int = libc::PTRACE_O_EXITKILL
     | libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACESECCOMP
@@ -20,28 +23,29 @@ const OPTIONS: c_int = libc::PTRACE_O_EXITKILL
     | libc::PTRACE_O_TRACEFORK
     | libc::PTRACE_O_TRACEVFORK;
 
-/// Has the parent trace this process, from the next program that it becomes.
+/// Lets the parent trace this process, from the next program on that it becomes.
 pub(in crate::linux) fn trace_me() -> Result<()> {
-    // SAFETY: concerns no memory.
+    // SAFETY: this call uses no memory of this process.
     check(unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) })
 }
 
-/// Chooses what is told of a stopped thread and of those that it starts.
+/// Chooses the events that are reported of a stopped thread and of those that it starts.
 pub(in crate::linux) fn trace_all_of(thread: Pid) -> Result<()> {
     request(libc::PTRACE_SETOPTIONS, thread, OPTIONS as usize)
 }
 
-/// Lets a stopped thread go on, with a signal or with none (0).
+/// Lets a stopped thread continue, with a signal or with none (0).
 pub(in crate::linux) fn resume(thread: Pid, signal: c_int) -> Result<()> {
     request(libc::PTRACE_CONT, thread, signal as usize)
 }
 
-/// Lets a thread that stopped on its way into a system call go on to the end of that.
+/// Lets a thread that has stopped before a system call continue until that call has been made.
 pub(in crate::linux) fn resume_to_exit(thread: Pid) -> Result<()> {
     request(libc::PTRACE_SYSCALL, thread, 0)
 }
 
-/// The number that comes with an event: the thread that was started, or that became a program.
+/// Returns the number that comes with an event: the thread that was started, or the one that became
+/// a program.
 pub(in crate::linux) fn event_message(thread: Pid) -> Result<u64> {
     let mut message: libc::c_ulong = 0;
     request(libc::PTRACE_GETEVENTMSG, thread, &raw mut message as usize)?;
@@ -55,7 +59,7 @@ fn request(kind: libc::c_uint, thread: Pid, data: usize) -> Result<()> {
     check(unsafe { libc::ptrace(kind, thread, 0_usize, data) })
 }
 
-/// The registers of a stopped thread, as far as they are about its system call.
+/// Holds the registers of a stopped thread, and gives access to those of its system call.
 #[derive(Clone, Copy)]
 pub(in crate::linux) struct Registers(libc::user_regs_struct);
 
@@ -79,13 +83,13 @@ impl Registers {
         register_set(libc::PTRACE_SETREGSET, thread, NT_PRSTATUS, &mut place)
     }
 
-    /// Skips the system call that the thread is about to make; it will have returned `result`.
+    /// Skips the system call that the thread is about to make, and has it return `result`.
     pub(in crate::linux) fn answer(mut self, thread: Pid, result: i64) -> Result<()> {
         self.set_call(thread, -1)?;
         self.leave_with(thread, result)
     }
 
-    /// Has another call made in the place of the one that the thread is about to make.
+    /// Replaces the system call that the thread is about to make by another one.
     pub(in crate::linux) fn replace_call(
         mut self,
         thread: Pid,
@@ -97,13 +101,14 @@ impl Registers {
         self.write(thread)
     }
 
-    /// Lets a thread that has made another call in its place go on as if this one had returned `result`.
+    /// Sets the return value of the system call that the thread has just made.
     pub(in crate::linux) fn leave_with(mut self, thread: Pid, result: i64) -> Result<()> {
         self.set_result(result);
         self.write(thread)
     }
 
-    /// Has the call that the thread is about to make made with other arguments, by their places.
+    /// Replaces arguments of the system call that the thread is about to make. Each comes with its
+    /// position.
     pub(in crate::linux) fn replace_arguments(
         mut self,
         thread: Pid,
@@ -113,7 +118,7 @@ impl Registers {
         self.write(thread)
     }
 
-    /// Gives a thread that has made its call with other arguments back its own.
+    /// Restores the arguments of a system call that was made with others.
     pub(in crate::linux) fn restore_arguments(self, thread: Pid) -> Result<()> {
         let mut now = Self::of(thread)?;
         let arguments = self.arguments().into_iter().enumerate();
@@ -137,13 +142,14 @@ fn register_set(
 
 #[cfg(target_arch = "x86_64")]
 impl Registers {
-    /// Has a thread that stopped outside of a system call make one, by the instruction at `place`;
-    /// what that returns. The thread is where it was afterwards.
+    /// Lets a thread that has stopped outside of a system call make one by the instruction at
+    /// `place`, and returns the result. Afterwards the thread is where it was before.
     pub(in crate::linux) fn make_call(
         mut self,
         thread: Pid,
         place: u64,
-        (call, [a, b, c, d, e, f]): (i64, [u64; 6]),
+        call: i64,
+        [a, b, c, d, e, f]: [u64; 6],
     ) -> Result<i64> {
         let registers = libc::user_regs_struct {
             rip: place,
@@ -159,19 +165,19 @@ impl Registers {
         };
         Self(registers).write(thread)?;
         request(libc::PTRACE_SINGLESTEP, thread, 0)?;
-        // Only this thread is waited for: what others do stays to be told.
-        super::wait4(Some(thread), libc::__WALL)?;
+        // This waits for one thread only, so the events of others are reported later.
+        wait4(Some(thread), libc::__WALL)?;
         let result = Self::of(thread)?.result();
         self.write(thread)?;
         Ok(result)
     }
 
-    /// Where the thread's own memory begins.
+    /// Returns the address of the thread's own memory.
     pub(in crate::linux) fn thread_pointer(&self) -> u64 {
         self.0.fs_base
     }
 
-    /// The number of the system call.
+    /// Returns the number of the system call.
     pub(in crate::linux) fn call(&self) -> i64 {
         self.0.orig_rax as i64
     }
@@ -181,7 +187,7 @@ impl Registers {
         [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9]
     }
 
-    /// What the system call has returned.
+    /// Returns what the system call has returned.
     pub(in crate::linux) fn result(&self) -> i64 {
         self.0.rax as i64
     }
@@ -190,7 +196,8 @@ impl Registers {
         self.0.rsp
     }
 
-    /// Makes it another system call that the thread is about to make; none if that is -1.
+    /// Changes the number of the system call that the thread is about to make. With -1 it makes
+    /// none.
     fn set_call(&mut self, _: Pid, call: i64) -> Result<()> {
         self.0.orig_rax = call as u64;
         Ok(())
@@ -200,7 +207,7 @@ impl Registers {
         self.0.rax = result as u64;
     }
 
-    /// Has a thread that has made another call in its place make this one.
+    /// Lets the thread make its system call again, after another one was made in its place.
     pub(in crate::linux) fn make_again(mut self, thread: Pid) -> Result<()> {
         self.0.rip -= SYSTEM_CALL;
         self.0.rax = self.0.orig_rax;
@@ -221,13 +228,14 @@ impl Registers {
     }
 }
 
-/// The bytes of the instruction that makes a system call.
+/// This is the length in bytes of the instruction that makes a system call.
 #[cfg(target_arch = "x86_64")]
 const SYSTEM_CALL: u64 = 2;
 #[cfg(target_arch = "aarch64")]
 const SYSTEM_CALL: u64 = 4;
 
-/// The first argument whose register does not get the result of a system call.
+/// This is the position of the first argument whose register does not get the result of a system
+/// call.
 #[cfg(target_arch = "x86_64")]
 const FIRST_KEPT: usize = 0;
 #[cfg(target_arch = "aarch64")]
@@ -235,7 +243,7 @@ const FIRST_KEPT: usize = 1;
 
 #[cfg(target_arch = "aarch64")]
 impl Registers {
-    /// The number of the system call.
+    /// Returns the number of the system call.
     pub(in crate::linux) fn call(&self) -> i64 {
         self.0.regs[8] as i64
     }
@@ -244,7 +252,7 @@ impl Registers {
         std::array::from_fn(|index| self.0.regs[index])
     }
 
-    /// What the system call has returned.
+    /// Returns what the system call has returned.
     pub(in crate::linux) fn result(&self) -> i64 {
         self.0.regs[0] as i64
     }
@@ -253,7 +261,8 @@ impl Registers {
         self.0.sp
     }
 
-    /// Makes it another system call that the thread is about to make; none if that is -1.
+    /// Changes the number of the system call that the thread is about to make. With -1 it makes
+    /// none.
     fn set_call(&mut self, thread: Pid, call: i64) -> Result<()> {
         const NT_ARM_SYSTEM_CALL: c_int = 0x404;
         let mut call = call as c_int;
@@ -266,7 +275,7 @@ impl Registers {
         self.0.regs[0] = result as u64;
     }
 
-    /// Has a thread that has made another call in its place make this one.
+    /// Lets the thread make its system call again, after another one was made in its place.
     pub(in crate::linux) fn make_again(mut self, thread: Pid) -> Result<()> {
         self.0.pc -= SYSTEM_CALL;
         self.write(thread)
@@ -277,7 +286,7 @@ impl Registers {
     }
 }
 
-/// Reads memory of a traced process; the number of bytes that could be read.
+/// Reads memory of a traced process, and returns how many bytes could be read.
 pub(in crate::linux) fn read_memory(thread: Pid, from: u64, buffer: &mut [u8]) -> Result<usize> {
     let there = libc::iovec { iov_base: from as *mut libc::c_void, iov_len: buffer.len() };
     let here = IoSliceMut::new(buffer);
@@ -288,14 +297,14 @@ pub(in crate::linux) fn read_memory(thread: Pid, from: u64, buffer: &mut [u8]) -
     usize::try_from(count).map_err(|_| last_error())
 }
 
-/// The path at an address. Fails with what the kernel says of a path that is too long, and with `EFAULT` if
-/// this process can't read it, which is not to say that the kernel can't: the memory may be one that only its
-/// own process can read.
+/// Reads the path at an address. A path that is too long gives the kernel's error for it. Memory
+/// that this process can't read gives `EFAULT`, although the kernel may be able to read it: there
+/// is memory that only its own process can read.
 pub(in crate::linux) fn path_at(pid: Pid, at: u64) -> Result<CString> {
     const PAGE: u64 = 4096;
     let mut bytes = [0; PAGE as usize];
     let mut length = 0;
-    // Page by page: the next one may not be there.
+    // It reads page by page, as the next page may not exist.
     while length < bytes.len() {
         let from = at.checked_add(length as u64).ok_or(Errno::FAULT)?;
         let end = bytes.len().min(length + (PAGE - from % PAGE) as usize);
@@ -311,7 +320,7 @@ pub(in crate::linux) fn path_at(pid: Pid, at: u64) -> Result<CString> {
     Err(Errno::NAMETOOLONG)
 }
 
-/// Writes memory of a traced process; all of it or an error.
+/// Writes all bytes to the memory of a traced process, or returns an error.
 pub(in crate::linux) fn write_memory(thread: Pid, to: u64, bytes: &[u8]) -> Result<()> {
     let there = libc::iovec { iov_base: to as *mut libc::c_void, iov_len: bytes.len() };
     let here = IoSlice::new(bytes);
@@ -326,27 +335,29 @@ pub(in crate::linux) fn write_memory(thread: Pid, to: u64, bytes: &[u8]) -> Resu
     }
 }
 
-/// Writes a word of a stopped thread's memory, even where that is not writable.
+/// Writes a word to the memory of a stopped thread, even where the thread itself can't write.
 #[cfg(target_arch = "x86_64")]
 pub(in crate::linux) fn poke(thread: Pid, at: u64, word: u64) -> Result<()> {
     let thread = thread.as_raw_nonzero().get();
-    // SAFETY: the address is one of another process.
+    // SAFETY: the address belongs to another process.
     check(unsafe { libc::ptrace(libc::PTRACE_POKEDATA, thread, at as usize, word as usize) })
 }
 
-/// Gives this process, and what it starts, the same addresses each time, and leaves the timeouts of `select`
-/// and its like as they are instead of writing there what is left of them.
+/// Gives this process, and every process that it starts, the same addresses each time. It also
+/// keeps `select` and similar calls from writing the rest of their timeouts to memory.
 pub(in crate::linux) fn fix_addresses() -> Result<()> {
     let flags = libc::ADDR_NO_RANDOMIZE | libc::STICKY_TIMEOUTS;
-    // SAFETY: flags for programs that are started later.
+    // SAFETY: this sets flags for programs that are started later.
     check(unsafe { libc::personality(flags as libc::c_ulong) }.into())
 }
 
-/// The bytes of what is told of a signal, and where it says what a child has used.
+/// These are the length in bytes of a signal's description, and the part of it that says what a
+/// child has used.
 const SIGNAL: usize = size_of::<libc::siginfo_t>();
 const USED: std::ops::Range<usize> = 32..48;
 
-/// Of the end of a child, hides what that has used, from a thread that is about to be told.
+/// Hides what a child has used from a thread that is about to receive the signal of the child's
+/// end.
 pub(in crate::linux) fn hide_use_of_child(thread: Pid) -> Result<()> {
     let mut told = [0_u8; SIGNAL];
     request(libc::PTRACE_GETSIGINFO, thread, told.as_mut_ptr() as usize)?;
@@ -357,7 +368,7 @@ pub(in crate::linux) fn hide_use_of_child(thread: Pid) -> Result<()> {
     request(libc::PTRACE_SETSIGINFO, thread, told.as_ptr() as usize)
 }
 
-/// The same in memory of a thread, at the address of what it was told.
+/// Hides the same in the memory of a thread, in the description of a signal at this address.
 pub(in crate::linux) fn hide_use_of_child_at(thread: Pid, at: u64) -> Result<()> {
     let mut told = [0_u8; SIGNAL];
     match read_memory(thread, at, &mut told)? {
@@ -368,7 +379,7 @@ pub(in crate::linux) fn hide_use_of_child_at(thread: Pid, at: u64) -> Result<()>
     }
 }
 
-/// Whether the kernel tells of a child; others may send the signal, too.
+/// Returns whether the kernel sent this signal because of a child. Others may send the same signal.
 fn is_of_child(told: &[u8; SIGNAL]) -> bool {
     let number = |at: usize| told[at..].first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes));
     number(0) == libc::SIGCHLD && number(8) > 0

@@ -1,11 +1,10 @@
-//! Modules that come from their repositories: the user's own go fetches them, with the user's own
-//! version control behind it.
+//! Fetches modules from their repositories, by the user's own go and the version control that it calls.
 //!
-//! It runs in an empty module of its own, with a module cache of its own, and sees no file of the
-//! project. Which go that is, PATH says; never an image, as what an image holds is for the sandbox.
+//! It runs in an empty module of its own, with a module cache of its own, and sees no file of the project.
+//! This go is found in PATH and is never that of an image, because programs of an image run in the sandbox
+//! only.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,18 +14,17 @@ use serde::Deserialize;
 use super::part::{MANIFEST, Part, Wanted};
 use super::proxy::Reason;
 use crate::lang::go::manifest::Version;
-use crate::plan::Clients;
-use crate::toolchain::fetch::{Client, read_file, run};
-use crate::toolchain::{ClientError, HttpError};
+use crate::package::fetch::{Client, read_file, run};
+use crate::package::{ClientError, HttpError, Registries};
 
-/// The variables that configure the go command besides its own file of settings (`go env -w`).
+/// The variables that configure the go command, besides its own file of settings (`go env -w`).
 const CONFIGURATION: &[&str] =
     &["GOAUTH", "GOENV", "GOINSECURE", "GONOPROXY", "GOPRIVATE", "GOPROXY", "GOVCS"];
 
-/// Parts that the user's go has to fetch, each with the reason.
+/// The parts that the user's go has to fetch, each with the reason.
 pub(super) type ByGo = Vec<(Wanted, Reason)>;
 
-/// The reasons for which go did not fetch a module.
+/// An error for which the user's go did not fetch a module.
 #[derive(Debug, thiserror::Error)]
 enum DirectError {
     #[error("module {module} {reason}, which the go command does")]
@@ -54,7 +52,7 @@ struct Answer {
     zip: Option<PathBuf>,
 }
 
-/// An error is a text to one command, and a record to the other.
+/// An error in the go command's answer: one of its commands writes a text, the other a record.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Trouble {
@@ -65,9 +63,9 @@ enum Trouble {
     },
 }
 
-/// Has the user's go fetch parts of modules, and hands each on to be judged.
+/// Fetches parts of modules with the user's go, and passes each on to have its checksum compared.
 pub(super) fn fetch(
-    clients: &Clients,
+    registries: &Registries,
     cx: &BuiltinContext,
     wanted: &ByGo,
     keep: impl Fn(&Wanted, &[u8]) -> Result<(), BuiltinError>,
@@ -75,14 +73,14 @@ pub(super) fn fetch(
     for (part, arguments) in
         [(Part::Zip, ["mod", "download", "-json"].as_slice()), (Part::Manifest, LIST)]
     {
-        // A repository can be reached without proxies or by them, but not both by one command.
+        // One command reaches repositories either directly or through proxies, never both.
         for by_proxy in [false, true] {
             let fits = |(wanted, reason): &&(Wanted, Reason)| {
                 wanted.part == part && (*reason == Reason::Login) == by_proxy
             };
             let these: Vec<&(Wanted, Reason)> = wanted.iter().filter(fits).collect();
             if !these.is_empty() {
-                let go = Go { clients, cx, by_proxy };
+                let go = Go { registries, cx, by_proxy };
                 go.fetch(arguments, &these, &keep)?;
             }
         }
@@ -90,14 +88,14 @@ pub(super) fn fetch(
     Ok(())
 }
 
-/// The command that lists modules without fetching more of them than their go.mod.
+/// The command that lists modules and fetches no more of them than their go.mod.
 const LIST: &[&str] = &["list", "-m", "-e", "-json"];
 
 /// The user's go.
 struct Go<'a> {
-    clients: &'a Clients,
+    registries: &'a Registries,
     cx: &'a BuiltinContext,
-    /// It asks the proxies of its configuration, instead of repositories.
+    /// True if it asks the proxies of its configuration, instead of repositories.
     by_proxy: bool,
 }
 
@@ -113,8 +111,10 @@ impl Go<'_> {
         let manifest = scratch.path().join(MANIFEST);
         std::fs::write(&manifest, "module run-fetch\n")
             .map_err(|source| infrastructure(DirectError::Prepare { path: manifest, source }))?;
-        let client =
-            Client { program: OsStr::new("go"), install: "install Go and what it fetches with" };
+        let client = Client {
+            program: &self.registries.programs.go,
+            install: "install Go and what it fetches with",
+        };
         let names: Vec<String> = wanted.iter().map(|(part, _)| part.module.to_string()).collect();
         let configure = |command: &mut Command| {
             self.configure(command, scratch.path());
@@ -158,9 +158,9 @@ impl Go<'_> {
     }
 
     fn configure(&self, command: &mut Command, scratch: &Path) {
-        command.env_clear().envs(self.clients.for_client(CONFIGURATION));
+        command.env_clear().envs(self.registries.for_client(CONFIGURATION));
         let fixed = [
-            // go.sum judges what came, and judges it here.
+            // What came is compared with go.sum here, so go need not compare it.
             ("GOSUMDB", "off"),
             ("GOFLAGS", "-mod=mod -modcacherw"),
             ("GOTOOLCHAIN", "local"),
@@ -169,7 +169,7 @@ impl Go<'_> {
             ("GO111MODULE", "on"),
         ];
         command.envs(fixed);
-        // Nothing of the user's is written to, and nothing of it is believed.
+        // Nothing is written to the user's own folders, and nothing in them is trusted.
         let folders = [("GOPATH", "go"), ("GOMODCACHE", "modules"), ("GOCACHE", "cache")];
         command.envs(folders.map(|(name, folder)| (name, scratch.join(folder))));
         if !self.by_proxy {

@@ -1,11 +1,11 @@
 //! Fetches the modules that go.sum pins and lays them out as a module cache.
 //!
-//! The user's own Go settings say how modules are reached. Proxies are asked by this process; what has
-//! to come from a repository is fetched by the user's own go. No program of an image takes part, as
-//! the lock of a checkout says which image that is. The checksums of go.sum judge what came.
+//! The user's own Go settings say how modules are reached. This process asks the proxies; what has to come
+//! from a repository is fetched by the user's own go. No program of an image takes part, because the lock of
+//! a checkout decides which image that is. The checksums of go.sum decide whether what came is accepted.
 //!
-//! A go.sum may have lines of modules that nobody needs any more. So each go.mod is followed to those that it requires, and
-//! what is not reached is not fetched.
+//! A go.sum may have lines of modules that are not needed any more. So each go.mod is followed to the modules
+//! that it requires, and modules that are not reached are not fetched.
 
 mod direct;
 mod netrc;
@@ -17,39 +17,40 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cache::{Digest, DiskStore, Entry, Tree};
-use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
+use cache::{ContentStore, Digest, Entry, Tree};
+use engine::{Action, Artifact, Builtin, BuiltinContext, BuiltinError, Input, Label, Source};
 
 use self::direct::ByGo;
 use self::part::{MANIFEST, Part, Wanted, escaped};
 use self::proxy::{Answer, Proxies, ProxyError};
 use self::settings::Settings;
 use super::manifest::{Manifest, Replacement, Version};
-use super::module::{Module, RUNTIME};
-use crate::lang::download::Downloads;
+use super::module::Module;
+use crate::lang::bindings::go::RUNTIME;
+use crate::package::download::Downloads;
+use crate::package::fetch::read_file;
+use crate::package::{HttpError, Registries};
 use crate::path::ProjectPath;
-use crate::plan::Clients;
-use crate::toolchain::HttpError;
-use crate::toolchain::fetch::read_file;
+use crate::planner::{PlanError, Planner};
 
 /// The folder in which an action sees the module cache.
 pub(super) const MODULES: &str = "deps/mod";
 
-/// The action that fetches modules. Input: `image`, the Go toolchain, whose `go.env` is read; output:
-/// [`Self::OUTPUT`].
+/// The action that fetches modules. Its input `image` is the Go toolchain, whose `go.env` is read; its output
+/// is [`Self::OUTPUT`].
 pub(super) struct FetchModules {
-    /// Modules whose packages may be needed, with the checksum of their zip.
+    /// The modules whose packages may be needed, with the checksum of each zip.
     zips: BTreeMap<Version, String>,
-    /// What go.sum has: modules whose go.mod may be needed, with its checksum.
+    /// The modules whose go.mod may be needed, with its checksum, as go.sum has them.
     manifests: BTreeMap<Version, String>,
-    /// The component's go.mod, whose replacements hold for everybody.
+    /// The component's go.mod, whose replacements hold for all modules.
     main: Manifest,
-    /// What the modules of the project require.
+    /// The modules that the modules of the project require.
     required: Vec<Version>,
-    clients: Arc<Clients>,
+    registries: Arc<Registries>,
 }
 
-/// The reasons for which modules could not be had.
+/// An error for which modules could not be fetched.
 #[derive(Debug, thiserror::Error)]
 enum FetchError {
     #[error("module {0} is not on this machine, and this build is offline")]
@@ -67,10 +68,33 @@ enum FetchError {
 }
 
 impl FetchModules {
-    pub(super) const OUTPUT: &'static str = "modules";
+    const OUTPUT: &'static str = "modules";
 
-    /// Fetches what `module` needs: the zips of what it requires, and every go.mod on the way to what anybody requires.
-    pub(super) fn new(module: &Module, clients: Arc<Clients>) -> Self {
+    /// Adds the action that fetches other people's modules, if there are any.
+    pub(super) fn add(
+        planner: &mut Planner<'_>,
+        module: &Module,
+        toolchain: &'static str,
+    ) -> Result<Option<Source>, PlanError> {
+        let fetch = Self::new(module, planner.registries());
+        if module.vendored || fetch.is_empty() {
+            return Ok(None);
+        }
+        let image = planner.image(toolchain)?;
+        let owner = match module.dir.as_str() {
+            "" => "go".to_owned(),
+            dir => format!("go {dir}"),
+        };
+        let action = planner.once(&format!("{toolchain} modules {}", module.dir), |planner| {
+            let action = Action::builtin(Label::new(owner, "fetch"), fetch);
+            planner.add(action.input(Input::new("image", image)).output(Self::OUTPUT))
+        })?;
+        Ok(Some(Source::output(action, Self::OUTPUT)))
+    }
+
+    /// Makes the action for `module`. It fetches the zips of the modules that it requires, and each go.mod on
+    /// the way to any required module.
+    fn new(module: &Module, registries: Arc<Registries>) -> Self {
         let required = module.manifest.require.iter();
         let pinned =
             required.filter(|version| !module.local.contains_key(&version.path)).map(|version| {
@@ -79,7 +103,7 @@ impl FetchModules {
                     _ => version,
                 }
             });
-        // A module without a checksum of its zip is one whose packages nobody imports.
+        // go.sum has no checksum for the zip of a module whose packages nobody imports.
         let zips = pinned
             .filter(|version| version.path != RUNTIME)
             .filter_map(|version| Some((version.clone(), module.sums.zips.get(version)?.clone())))
@@ -87,14 +111,14 @@ impl FetchModules {
         let mut manifests = module.sums.manifests.clone();
         manifests.retain(|version, _| version.path != RUNTIME);
         let (main, required) = (module.manifest.clone(), module.required());
-        Self { zips, manifests, main, required, clients }
+        Self { zips, manifests, main, required, registries }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.manifests.is_empty()
     }
 
-    /// Fetches all that is needed, and says what that is.
+    /// Fetches all parts of modules that are needed, and returns them.
     fn fetch_all(&self, cx: &BuiltinContext) -> Result<Vec<Wanted>, BuiltinError> {
         let wanted = |part| {
             move |(module, sum): (&Version, &String)| Wanted {
@@ -110,7 +134,7 @@ impl FetchModules {
                 Some(Replacement::Module(other)) => other,
                 _ => version,
             });
-            // What has no checksum is of no use to the go command either.
+            // The go command could not use a module without a checksum either.
             let pinned = named.filter_map(|version| self.manifests.get_key_value(version));
             let new: BTreeMap<Version, Wanted> = pinned
                 .filter(|(version, _)| !all.contains_key(*version))
@@ -128,10 +152,11 @@ impl FetchModules {
         Ok(zips.into_iter().chain(all.into_values()).collect())
     }
 
-    /// What a fetched go.mod requires. One that can't be read is for the go command to tell.
+    /// Returns the modules that a fetched go.mod requires. If it can't be read, the go command will report
+    /// that.
     fn requirements(
         &self,
-        store: &DiskStore,
+        store: &ContentStore,
         wanted: &Wanted,
     ) -> Result<Vec<Version>, BuiltinError> {
         let Entry::File { digest, .. } = manifest_entry(store, wanted)? else {
@@ -158,27 +183,27 @@ impl FetchModules {
         if absent.is_empty() {
             return Ok(());
         }
-        let settings = Settings::read(&self.clients.variables, &cx.path("image")?)
+        let settings = Settings::read(&self.registries.variables, &cx.path("image")?)
             .map_err(|error| infrastructure(FetchError::Read(error)))?;
-        let downloads = Downloads::new(&self.clients, cx)
+        let downloads = Downloads::new(&self.registries, cx)
             .map_err(|error| infrastructure(FetchError::Network(error)))?;
         let fetch = Fetch { cx, settings: &settings, downloads: &downloads };
         let absent = fetch.take_from_the_user(absent)?;
         match absent.first() {
             None => Ok(()),
-            Some(wanted) if self.clients.offline => {
+            Some(wanted) if self.registries.network.offline => {
                 Err(BuiltinError::failed(&FetchError::Offline(wanted.module.clone())))
             }
             Some(_) => {
                 let by_go = fetch.ask_proxies(&absent)?;
                 let keep = |wanted: &Wanted, bytes: &[u8]| fetch.keep(wanted, bytes);
-                direct::fetch(&self.clients, cx, &by_go, keep)
+                direct::fetch(&self.registries, cx, &by_go, keep)
             }
         }
     }
 
-    /// The module cache (the Go modules reference, "Module cache").
-    fn layout(store: &DiskStore, all: &[Wanted]) -> Result<Tree, BuiltinError> {
+    /// Returns the tree of the module cache (the Go modules reference, "Module cache").
+    fn layout(store: &ContentStore, all: &[Wanted]) -> Result<Tree, BuiltinError> {
         let mut modules = Tree::default();
         let mut add = |path: &str, entry| {
             modules.insert(path, entry).map_err(|error| BuiltinError::failed(&error))
@@ -188,7 +213,7 @@ impl FetchModules {
             match wanted.part {
                 Part::Zip => {
                     add(&format!("{path}@{number}"), Entry::Subtree(kept(store, wanted)?))?;
-                    // Its presence tells the go command that the folder is complete.
+                    // The presence of this file tells the go command that the folder is complete.
                     let digest = store.put(wanted.sum.as_bytes())?;
                     let entry = Entry::File { digest, executable: false };
                     add(&format!("cache/download/{path}/@v/{number}.ziphash"), entry)?;
@@ -224,8 +249,8 @@ impl Builtin for FetchModules {
     }
 
     fn needs_network(&self) -> bool {
-        // Offline, it still runs: the modules may all be here.
-        !self.clients.offline
+        // An offline build runs it all the same, because the modules may all be in the store.
+        !self.registries.network.offline
     }
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
@@ -236,20 +261,20 @@ impl Builtin for FetchModules {
     }
 }
 
-/// The folder that the store has of a part of a module.
-fn kept(store: &DiskStore, wanted: &Wanted) -> Result<Digest, BuiltinError> {
+/// Returns the tree that the store has of a part of a module.
+fn kept(store: &ContentStore, wanted: &Wanted) -> Result<Digest, BuiltinError> {
     let absent = || infrastructure(FetchError::Absent(wanted.module.clone()));
     wanted.kept(store)?.ok_or_else(absent)
 }
 
-/// The go.mod that the store has of a module.
-fn manifest_entry(store: &DiskStore, wanted: &Wanted) -> Result<Entry, BuiltinError> {
+/// Returns the go.mod that the store has of a module.
+fn manifest_entry(store: &ContentStore, wanted: &Wanted) -> Result<Entry, BuiltinError> {
     let tree = kept(store, wanted)?;
     let folder = store.directory(&tree)?.ok_or(BuiltinError::Missing(tree))?;
     folder.entries.get(MANIFEST).cloned().ok_or(BuiltinError::Missing(tree))
 }
 
-/// One run of fetching what the store lacks.
+/// A single run that fetches the parts which the store lacks.
 struct Fetch<'a> {
     cx: &'a BuiltinContext,
     settings: &'a Settings,
@@ -257,8 +282,8 @@ struct Fetch<'a> {
 }
 
 impl Fetch<'_> {
-    /// Keeps what the user's own module cache has, and gives the rest. Nothing is written there, and
-    /// what has other bytes than the pinned ones is passed over.
+    /// Keeps the parts that the user's own module cache has, and returns the others. Nothing is written to
+    /// that cache, and a file that differs from the pinned one is ignored.
     fn take_from_the_user(&self, wanted: Vec<Wanted>) -> Result<Vec<Wanted>, BuiltinError> {
         let Some(folder) = self.settings.module_cache() else { return Ok(wanted) };
         let folder = folder.join("cache/download");
@@ -276,12 +301,12 @@ impl Fetch<'_> {
             }
         })?;
         let mut absent = absent.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // What is told of the first one must not depend on which thread came first.
+        // The first part may be named in an error, so the order must not depend on which thread was faster.
         absent.sort_by(|a, b| (a.part, &a.module).cmp(&(b.part, &b.module)));
         Ok(absent)
     }
 
-    /// Fetches what proxies have; gives what the user's go has to fetch.
+    /// Fetches the parts that proxies have, and returns those that the user's go has to fetch.
     fn ask_proxies(&self, wanted: &[Wanted]) -> Result<ByGo, BuiltinError> {
         let settings = |error| infrastructure(FetchError::Settings(error));
         let logins = self.settings.logins();

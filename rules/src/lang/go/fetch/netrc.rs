@@ -1,8 +1,8 @@
-//! `netrc`: what servers know the user by, as the go command reads it.
+//! Reads `netrc`, the file with the user's logins for servers, as the go command does.
 
-use crate::toolchain::fetch::Login;
+use crate::package::fetch::Login;
 
-/// One entry of the file.
+/// An entry of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Machine {
     /// A host, perhaps with a port and the beginning of a path.
@@ -10,7 +10,7 @@ pub(super) struct Machine {
     login: Login,
 }
 
-/// The entries of a file that are complete.
+/// Returns the complete entries of a file.
 pub(super) fn parse(text: &str) -> Vec<Machine> {
     let mut machines = Vec::new();
     let (mut name, mut user, mut password) = (None, None, None);
@@ -23,7 +23,7 @@ pub(super) fn parse(text: &str) -> Vec<Machine> {
         let words: Vec<&str> = line.split_whitespace().collect();
         for pair in words.chunks(2) {
             let [word, value] = *pair else {
-                // It stands last, and names no server to send its login to.
+                // The entry `default` stands last. It names no server that its login could be sent to.
                 if pair == ["default"] {
                     return machines;
                 }
@@ -46,7 +46,7 @@ pub(super) fn parse(text: &str) -> Vec<Machine> {
     machines
 }
 
-/// The login for a URL. Only https is trusted with one.
+/// Returns the login for a URL. A login is sent over https only.
 pub(super) fn login<'a>(machines: &'a [Machine], url: &str) -> Option<&'a Login> {
     let mut place = url.strip_prefix("https://")?.trim_end_matches('/');
     loop {

@@ -2,24 +2,24 @@
 //!
 //! Each part is kept once per checksum, whatever project asks for it.
 
-use cache::{Digest, DiskStore, Entry, Tree};
+use cache::{ContentStore, Digest, Entry, Tree};
 use engine::BuiltinError;
 
 use crate::lang::go::manifest::Version;
 use crate::lang::go::sums;
-use crate::toolchain::UnpackError;
-use crate::toolchain::unpack::module_zip;
+use crate::package::unpack::module_zip;
+use crate::package::{Shelf, UnpackError};
 
 /// A part of a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
-    /// All its files.
+    /// The zip with all files of the module.
     Zip,
-    /// Its go.mod.
+    /// The go.mod of the module.
     Manifest,
 }
 
-/// A part with the checksum that go.sum has of it.
+/// A part of a module, with its checksum in go.sum.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
     pub(super) module: Version,
@@ -27,7 +27,7 @@ pub(super) struct Wanted {
     pub(super) sum: String,
 }
 
-/// The reasons for which a part can't be kept.
+/// An error for which a part can't be kept.
 #[derive(Debug, thiserror::Error)]
 enum KeepError {
     #[error("{what} has checksum {found}, but go.sum pins {pinned}")]
@@ -40,7 +40,15 @@ enum KeepError {
 pub(super) const MANIFEST: &str = "go.mod";
 
 impl Part {
-    /// The number of bytes that it may have (golang.org/x/mod/zip).
+    /// Returns the shelf on which such parts are kept, by module and checksum.
+    const fn shelf(self) -> Shelf {
+        match self {
+            Self::Zip => Shelf::new("go-module 1"),
+            Self::Manifest => Shelf::new("go-manifest 1"),
+        }
+    }
+
+    /// Returns the largest size of the part in bytes (golang.org/x/mod/zip).
     pub(super) const fn limit(self) -> u64 {
         match self {
             Self::Zip => sums::MAX_ZIP,
@@ -48,7 +56,7 @@ impl Part {
         }
     }
 
-    /// The name that messages give it.
+    /// Returns the name of the part in messages.
     pub(super) fn of(self, module: &Version) -> String {
         match self {
             Self::Zip => module.to_string(),
@@ -58,19 +66,13 @@ impl Part {
 }
 
 impl Wanted {
-    /// The key under which the store remembers the tree.
-    fn memo(&self, store: &DiskStore) -> Digest {
-        let kind = match self.part {
-            Part::Zip => "go-module 1",
-            Part::Manifest => "go-manifest 1",
-        };
-        Digest::of(store.function(), format!("{kind} {} {}", self.module, self.sum).as_bytes())
+    /// Returns the tree of the part, if the store has all of it.
+    pub(super) fn kept(&self, store: &ContentStore) -> Result<Option<Digest>, BuiltinError> {
+        Ok(self.part.shelf().find(store, &self.pin())?)
     }
 
-    /// The tree, if the store has it whole.
-    pub(super) fn kept(&self, store: &DiskStore) -> Result<Option<Digest>, BuiltinError> {
-        let Some(tree) = crate::memo::tree(store, &self.memo(store))? else { return Ok(None) };
-        Ok(store.contains_tree(&tree)?.then_some(tree))
+    fn pin(&self) -> String {
+        format!("{} {}", self.module, self.sum)
     }
 
     /// Holds bytes against the checksum of go.sum.
@@ -99,17 +101,15 @@ impl Wanted {
     /// They can't be unpacked, or the store failed.
     pub(super) fn keep(
         &self,
-        store: &DiskStore,
+        store: &ContentStore,
         bytes: &[u8],
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), BuiltinError> {
         let tree = match self.part {
             Part::Zip => {
                 let top = self.module.to_string();
-                module_zip(store, bytes, &top, cancelled).map_err(|source| match source {
-                    UnpackError::Cancelled => BuiltinError::Cancelled,
-                    source => BuiltinError::failed(&self.damaged(source)),
-                })?
+                let told = |source| BuiltinError::failed(&self.damaged(source));
+                module_zip(store, bytes, &top, cancelled).map_err(|error| error.ends(told))?
             }
             Part::Manifest => {
                 let entry = Entry::File { digest: store.put(bytes)?, executable: false };
@@ -119,7 +119,7 @@ impl Wanted {
             }
         };
         let digest = store.put_tree(&tree)?;
-        Ok(crate::memo::remember_tree(store, &self.memo(store), &digest)?)
+        Ok(self.part.shelf().keep(store, &self.pin(), digest)?)
     }
 
     fn damaged(&self, source: UnpackError) -> KeepError {
@@ -134,7 +134,7 @@ impl Wanted {
     }
 }
 
-/// A path as the module cache spells it: an upper-case letter is `!` and the lower-case one.
+/// Returns a path as the module cache spells it: an upper-case letter becomes `!` and the lower-case letter.
 pub(super) fn escaped(path: &str) -> String {
     let mut text = String::new();
     for c in path.chars() {

@@ -1,8 +1,8 @@
-//! The proxies of the user's GOPROXY, asked one after the other (the Go modules reference, "GOPROXY
-//! protocol" and "Communicating with proxies").
+//! Asks the proxies of the user's GOPROXY one after the other (the Go modules reference, "GOPROXY protocol"
+//! and "Communicating with proxies").
 //!
-//! Which one is asked next, and when to stop, is as the go command has it. What no proxy is to be
-//! asked for is not fetched here: it comes from its repository, which is for the user's own go.
+//! Which proxy is asked next, and when to stop, follows the go command. A module that no proxy may be asked
+//! for is not fetched here: it comes from its repository, by the user's own go.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,30 +10,30 @@ use std::path::PathBuf;
 use super::netrc::{self, Machine};
 use super::part::{Part, escaped};
 use super::settings::Settings;
-use crate::lang::download::Downloads;
 use crate::lang::go::manifest::Version;
 use crate::lang::go::pattern;
+use crate::package::HttpError;
+use crate::package::download::Downloads;
+use crate::package::fetch::{Request, read_file};
 use crate::redact::mask_urls;
-use crate::toolchain::HttpError;
-use crate::toolchain::fetch::{Request, read_file};
 
-/// All that GOPROXY says, with what decides about it.
+/// The proxies of GOPROXY, and the settings that decide about them.
 #[derive(Debug)]
 pub(super) struct Proxies {
     list: Vec<Entry>,
-    /// Patterns of modules that no proxy is asked for, and the setting that says so.
+    /// The patterns of modules that no proxy is asked for, and the name of the setting that has them.
     private: (String, &'static str),
     logins: Vec<Machine>,
-    /// The user has programs that find logins.
+    /// True if the user has programs that find logins.
     login_programs: bool,
 }
 
-/// One entry of the list.
+/// An entry of the list.
 #[derive(Debug, PartialEq, Eq)]
 enum Entry {
     Web {
         base: String,
-        /// The next one is asked after any failure, not only if this one does not have it.
+        /// True if the next proxy is asked after any failure, and not only if this one lacks the module.
         whatever: bool,
     },
     Folder {
@@ -47,7 +47,7 @@ enum Entry {
 /// The outcome of asking for a part of a module.
 #[derive(Debug)]
 pub(super) enum Answer {
-    /// Its bytes. Nobody has judged them.
+    /// Its bytes. They have not been compared with a checksum yet.
     Bytes(Vec<u8>),
     /// The user's own go has to fetch it.
     ByGo(Reason),
@@ -56,9 +56,9 @@ pub(super) enum Answer {
 /// The reason for which a module is fetched by the user's own go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reason {
-    /// A setting says that no proxy is to hear of it.
+    /// The setting of this name says that no proxy may hear of it.
     Private(&'static str),
-    /// GOPROXY says `direct`, and no proxy before that has it.
+    /// GOPROXY has the entry `direct`, and no proxy before that has the module.
     Direct,
     /// A proxy wants a login that only a program of GOAUTH can find.
     Login,
@@ -80,7 +80,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The reasons for which no proxy gave a part of a module.
+/// An error for which no proxy gave a part of a module.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProxyError {
     #[error(
@@ -112,7 +112,7 @@ impl Proxies {
         Ok(Self { list, private, logins: Vec::new(), login_programs })
     }
 
-    /// The same with what servers know the user by.
+    /// Returns the same proxies with the user's logins for servers.
     pub(super) fn with_logins(self, logins: Vec<Machine>) -> Self {
         Self { logins, ..self }
     }
@@ -151,7 +151,7 @@ impl Proxies {
                 return Ok(Answer::ByGo(Reason::Login));
             }
             let (absent, cancelled) = (error.is_absence(), matches!(error, HttpError::Cancelled));
-            // That one does not have it tells less than how another one failed.
+            // The failure of a proxy says more than that another one lacks the module.
             if best.as_ref().is_none_or(|best| best.is_absence() || !absent) {
                 best = Some(error);
             }
@@ -187,7 +187,7 @@ impl Entry {
 }
 
 impl Part {
-    /// The path that it has on a proxy, below the proxy's URL.
+    /// Returns the path of this part on a proxy, below the proxy's URL.
     pub(super) fn place(self, module: &Version) -> String {
         let ending = match self {
             Self::Zip => "zip",
@@ -197,7 +197,7 @@ impl Part {
     }
 }
 
-/// The entries of the list. What stands behind `off` and `direct` is never reached.
+/// Reads the entries of the list. Entries after `off` and `direct` are never reached.
 fn entries(goproxy: &str) -> Result<Vec<Entry>, ProxyError> {
     let mut entries = Vec::new();
     let mut rest = goproxy;
@@ -224,7 +224,7 @@ fn entries(goproxy: &str) -> Result<Vec<Entry>, ProxyError> {
 
 fn entry(text: &str, whatever: bool) -> Result<Entry, ProxyError> {
     let bad = || ProxyError::BadUrl(mask_urls(text).into_owned());
-    // A host may stand there alone.
+    // An entry may be a host without a scheme.
     let is_host = text.contains(['.', ':']) && !text.contains(":/") && !text.starts_with('/');
     let url = if is_host { format!("https://{text}") } else { text.to_owned() };
     let parsed = reqwest::Url::parse(&url).map_err(|_| bad())?;

@@ -1,8 +1,9 @@
-//! Reads how the user reaches modules: the go command's own settings, found where it finds them.
+//! Reads the user's settings for fetching modules: the go command's own settings, from the places where it
+//! finds them.
 //!
-//! A setting is a variable of the environment, else a line of the user's file (`go env -w`), else a
-//! line of the toolchain's `go.env`. Of that file only GOPROXY counts: it is data that says where
-//! modules come from, and an image must not say more. Nothing of a project is read.
+//! A setting is a variable of the environment, else a line of the user's file (`go env -w`), else a line of
+//! the toolchain's `go.env`. Of the last one only GOPROXY counts: an image may say where modules come from,
+//! and nothing more. Nothing of a project is read.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,11 +12,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 
 use super::netrc::{self, Machine};
-use crate::environment::Variables;
-use crate::toolchain::HttpError;
-use crate::toolchain::fetch::read_file;
+use crate::package::HttpError;
+use crate::package::environment::Variables;
+use crate::package::fetch::read_file;
 
-/// The size that a file of settings or of logins may have.
+/// The largest size of a file of settings or of logins, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
 /// The place of the toolchain's file of settings in its image.
@@ -40,7 +41,7 @@ impl Settings {
         let text = |(name, value): (&std::ffi::OsString, &std::ffi::OsString)| {
             Some((name.to_str()?.to_owned(), value.to_str()?.to_owned()))
         };
-        // An empty variable counts as none, as it does for the go command.
+        // An empty variable is treated as absent, as the go command does.
         let set = variables.iter().filter_map(text).filter(|(_, value)| !value.is_empty());
         let home = variables.get(OsStr::new("HOME")).map(PathBuf::from);
         let mut settings = Self { environment: set.collect(), home, ..Self::default() };
@@ -52,23 +53,23 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The value of a setting, if it has one.
+    /// Returns the value of a setting, if it has one.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let places = [&self.environment, &self.users, &self.images];
         places.into_iter().find_map(|place| place.get(name)).map(String::as_str)
     }
 
-    /// Patterns of modules that no proxy is to hear of.
+    /// Returns the patterns of modules that no proxy may hear of.
     pub(super) fn private(&self) -> &str {
         self.get("GONOPROXY").or_else(|| self.get("GOPRIVATE")).unwrap_or_default()
     }
 
-    /// The name of the setting that [`private`](Self::private) gives.
+    /// Returns the name of the setting that [`private`](Self::private) reads.
     pub(super) fn private_name(&self) -> &'static str {
         if self.get("GONOPROXY").is_some() { "GONOPROXY" } else { "GOPRIVATE" }
     }
 
-    /// The folder of the modules that the user's go has downloaded (`go help goproxy`, GOMODCACHE).
+    /// Returns the folder of the modules that the user's go has downloaded (`go help goproxy`, GOMODCACHE).
     pub(super) fn module_cache(&self) -> Option<PathBuf> {
         if let Some(folder) = self.get("GOMODCACHE") {
             return Some(folder.into());
@@ -77,7 +78,7 @@ impl Settings {
         Some(path.or_else(|| Some(self.home.as_ref()?.join("go")))?.join("pkg/mod"))
     }
 
-    /// Says whether programs that the user names are to find logins (`go help goauth`).
+    /// Returns true if logins are to be found by programs that the user names (`go help goauth`).
     pub(super) fn has_login_programs(&self) -> bool {
         self.login_methods().any(|method| !matches!(method, "netrc" | "off"))
     }
@@ -117,7 +118,7 @@ impl Settings {
     }
 }
 
-/// The text of a file of the user's; empty if there is none.
+/// Returns the text of a file of the user's; empty if there is none.
 fn optional(file: &Path) -> Result<String, HttpError> {
     match read_file(file, MAX_FILE) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
@@ -126,7 +127,8 @@ fn optional(file: &Path) -> Result<String, HttpError> {
     }
 }
 
-/// The text of a file of an image, if it has it. No link of the image leads to a file outside.
+/// Returns the text of a file of an image, if the image has it. A link in the image can't lead to a file
+/// outside.
 fn inside(image: &Path, path: &str) -> Option<String> {
     let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::openat(CWD, image, folder, Mode::empty()).ok()?;
@@ -142,7 +144,7 @@ fn inside(image: &Path, path: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The lines `NAME=value` of a file of settings; others are comments.
+/// Reads the lines `NAME=value` of a file of settings. All other lines are comments.
 fn parse(text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
     let pairs = lines.filter_map(|line| line.trim_end().split_once('='));
@@ -154,7 +156,7 @@ fn parse(text: &str) -> BTreeMap<String, String> {
 pub(super) mod tests {
     use super::*;
 
-    /// Settings of an environment alone.
+    /// Returns settings that come from an environment alone.
     pub(in crate::lang::go) fn settings(environment: &[(&str, &str)]) -> Settings {
         let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         Settings { environment: environment.collect(), ..Settings::default() }

@@ -1,9 +1,9 @@
 // Runs a bundle in the prepared engine and leaves the result, a core module, in /out/core.wasm:
-// `node compile.mjs MODULE OFF…`, where each feature that is off is written with what the world would have to import
-// for it: `random=wasi:random/random@0.2.4`.
+// `node compile.mjs MODULE OFF…`. Each OFF is a feature that is switched off, with the imports that it would need in
+// the world: `random=wasi:random/random@0.2.4`.
 //
-// What componentize-js does after it has prepared the engine. It puts the stubs in at the very end, which takes as
-// long as all the rest; here they are in a second engine, and the state is put into that.
+// This is the part of componentize-js that follows after the engine is prepared. componentize-js puts the stubs in at
+// the very end, which takes as long as all the rest. Here the stubs are in a second engine, into which the state is put.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { readable } from './regular.mjs';
@@ -32,14 +32,14 @@ await check(initialised);
 const [before, stubbed] = ['engine', 'stubbed'].map((name) => readFileSync(`${engine}/${name}.wasm`));
 writeFileSync('/out/core.wasm', withState(stubbed, before, initialised));
 
-/** The engine is who judges a module; what only it can read, or what is nested too deeply, is taken as it is. */
+/** Goes on without the uses if the module can't be parsed here or is nested too deeply: the engine may read it. */
 function unexamined(error) {
   if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
   console.error(`warning: ${module} was not searched for what its world lacks: ${error.message}`);
   return { uses: [], listens: false, patterns: [] };
 }
 
-/** Says what the module uses that the world has nothing for. */
+/** Warns of features that the module uses and for which the world lacks imports. */
 function warn() {
   const effects = {
     clocks: 'the time never changes, and timers fail',
@@ -51,7 +51,7 @@ function warn() {
     const places = new Map();
     for (const { name, line } of uses.filter((use) => use.feature === feature)) {
       const file = bundledFrom(line) ?? module;
-      // Packages log where they have reason to: that is no mistake of the project.
+      // That packages log something is not a mistake of the project.
       if (feature === 'stdio' && file.startsWith('../node_modules/')) continue;
       places.set(file, (places.get(file) ?? new Set()).add(`\`${name}\``));
     }
@@ -66,13 +66,13 @@ function warn() {
   }
 }
 
-/** Ends with what the engine said, and with what it can't know. */
+/** Ends the program with the engine's message, and adds an explanation that the engine can't give. */
 function failed(said) {
   const listening = '`addEventListener("fetch", …)` is not what makes a component serve requests';
-  fail(listens ? `${said}\n${listening}` : said);
+  fail(listens && said.includes('"incomingHandler"') ? `${said}\n${listening}` : said);
 }
 
-/** The stubbed engine, with what wizer changed in the engine from `before` to `after`. */
+/** Returns the stubbed engine with the sections that wizer changed in the engine from `before` to `after`. */
 function withState(stubbed, before, after) {
   const [memory, exports, data, count] = [5, 7, 11, 12];
   const state = new Map();
@@ -115,13 +115,18 @@ async function check(bytes) {
   if (exports.check_init() !== 0) failed(located(said.trim()) || 'the module lacks exports of the world');
 }
 
-/** What the engine said, without wizer's account of its own stack. */
+/** Returns the engine's message without the stack trace of wizer itself. */
 function explained(text) {
+  if (text.includes('You cannot call arbitrary imported functions during Wizer initialization')) {
+    const early = uses.filter((use) => use.early).map(({ name, line }) => `\`${name}\` in ${bundledFrom(line) ?? module}`);
+    const such = early.length > 0 ? `, such as ${[...new Set(early)].join(', ')}` : '';
+    return `the top level calls what is there only when the component runs${such}`;
+  }
   const end = text.indexOf('\nError: the `componentize.wizer` function trapped');
   return located((end < 0 ? text : text.slice(0, end)).trim());
 }
 
-/** Drops places in the engine, and adds to each one in the bundle the file that this part was made of. */
+/** Removes places in the engine from a message, and adds to each place in the bundle the source file of that part. */
 function located(said) {
   const own = said.replaceAll(/\/engine\/initializer\.js(?::\d+)* ?/g, '');
   const place = new RegExp(`(${RegExp.escape(module)}):(\\d+):\\d+`, 'g');
@@ -131,7 +136,7 @@ function located(said) {
   });
 }
 
-/** The file that a line of the bundle was made of: esbuild heads each part with a comment that names it. */
+/** Returns the source file of a line of the bundle. esbuild begins each part with a comment that names its file. */
 function bundledFrom(line) {
   const above = text.split('\n').slice(0, line);
   return above.filter((line) => /^\/\/ \S+\.\w+$/.test(line)).at(-1)?.slice(3);

@@ -1,9 +1,9 @@
-// Prepares the JavaScript engine for a world: `node engine.mjs WORLD FEATURES IMPORT…`, where the features are joined
-// by commas and the imports are the names of those of the world.
+// Prepares the JavaScript engine for a world: `node engine.mjs WORLD FEATURES IMPORT…`. FEATURES are the features that
+// are on, joined by commas; each IMPORT is the name of an import of the world.
 //
-// Leaves in /out/engine the engine with the world's functions knitted in, and the same with stubs in the place of
-// what the features need that are off; in /out/cache the engine compiled for this machine. All of it depends on the
-// WIT alone, and is most of what making a component takes.
+// Leaves two engines in /out/engine: one joined with the world's functions, and the same with stubs for the imports that
+// only features need that are off. In /out/cache it leaves the engine compiled for this machine. All of this depends on
+// the WIT alone, and takes most of the time in making a component.
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -31,7 +31,7 @@ const environment = variables(spliced);
 writeFileSync(join(engine, 'stubbed.wasm'), stubbed());
 writeFileSync(join(engine, 'environment.json'), JSON.stringify(environment, null, 1));
 
-// No module exports what the world wants yet: it is the compiling that counts.
+// The empty module has none of the world's exports. That does not matter here: only the compiled engine is kept.
 mkdirSync(cache);
 writeFileSync('/tmp/empty.js', '');
 const out = '/tmp/initialised.wasm';
@@ -39,12 +39,12 @@ const { stderr } = await initialise({ engine, environment, cache, folder: '/tmp'
 if (tidy(cache) !== 1) fail(`wizer left no compiled engine in its cache:\n${stderr}`);
 
 /**
- * The engine with stubs in the place of what it can't have. A stub of a clock always says the same: the time it was
- * made at.
+ * Returns the engine with stubs in the place of imports that it can't have. A stub of a clock always returns the same
+ * time: that at which it was made.
  *
- * componentize-js takes an import for one of the engine's by its name. The world's imports may have the same name, or
- * that of another version, so what stays is called otherwise meanwhile, and the rest is stubbed as if every feature
- * were off.
+ * componentize-js recognises the engine's own imports by their names. Imports of the world may have the same name, or the
+ * same name with another version. So the imports that stay are renamed for the time being, and all others are stubbed as
+ * if every feature were off.
  */
 function stubbed() {
   Date.now = () => Number(process.env.SOURCE_DATE_EPOCH) * 1000;
@@ -53,7 +53,7 @@ function stubbed() {
   const marked = renamed(spliced.wasm, ({ module, name }) =>
     own.has(`${module} ${name}`) || serves(module, name) ? mark + module : module,
   );
-  // Where there are random numbers, their stub would not find what it stands for.
+  // If random numbers are on, their imports are renamed, and a stub for them would find nothing to replace.
   const on = features.filter((feature) => feature === 'random');
   const stubs = Buffer.from(stubWasi(marked, on, undefined, wit, world));
   const result = renamed(stubs, ({ module }) => (module.startsWith(mark) ? module.slice(mark.length) : module));
@@ -63,7 +63,7 @@ function stubbed() {
   return result;
 }
 
-/** Whether an import of the engine's own serves a feature that is on. */
+/** Returns true if an import of the engine itself serves a feature that is on. */
 function serves(module, name) {
   const [service] = module.split('@');
   const on = (feature) => features.includes(feature);
@@ -78,13 +78,13 @@ function serves(module, name) {
   return service.startsWith('wasi:io/') && (on('clocks') || on('http')) && imported();
 }
 
-/** Why a world can't be had. The splicer ends with a trap at types that it does not know. */
+/** Returns the reason for which the splicer failed. At types that it does not know, it ends with a trap. */
 function explained(error) {
   if (!(error instanceof WebAssembly.RuntimeError)) return error.message ?? error;
   return 'the engine has no streams, futures and other types of WASI 0.3';
 }
 
-/** What the engine is told about the world, as componentize-js tells it. */
+/** Returns the environment variables that tell the engine about the world, as componentize-js sets them. */
 function variables({ exports, imports }) {
   const told = {
     DEBUG: '',
@@ -106,8 +106,8 @@ function variables({ exports, imports }) {
 }
 
 /**
- * Copies WIT. The engine was built with a part of WASI 0.2.10 that is still behind a gate; a world of the same
- * version is merged with the engine's and has to have that part as well.
+ * Copies WIT and opens a feature gate in it. The engine was built with a part of WASI 0.2.10 that is behind this gate. A
+ * world of the same version is merged with the engine's, so it has to have that part as well.
  */
 function copyOpened(from, to) {
   for (const entry of readdirSync(from, { recursive: true, withFileTypes: true })) {
@@ -121,7 +121,7 @@ function copyOpened(from, to) {
   }
 }
 
-/** Removes what a cache keeps about its use; returns how many compiled modules are left. */
+/** Removes the statistics of a cache and returns the number of compiled modules in it. */
 function tidy(folder) {
   let modules = 0;
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {

@@ -1,17 +1,17 @@
-// The imports of a module: which there are, and other names for the modules they come from.
+// Reads the imports of a WebAssembly module, and renames the modules that they come from.
 
 import { sections, unsigned } from './tools.mjs';
 
 const IMPORTS = 2;
 const FUNCTION = 0;
 
-/** The imports of a module, each as `{ module, name }`, in their order. */
+/** Returns the imports of a module, each as `{ module, name }`, in their order. */
 export function imports(bytes) {
   const section = sections(bytes).find(({ id }) => id === IMPORTS);
   return section ? entries(section.bytes) : [];
 }
 
-/** A module whose imports come from where `rename` says: it gets an import and returns the name of a module. */
+/** Returns the module with other sources of imports: `rename` gets an import and returns the module it comes from. */
 export function renamed(bytes, rename) {
   const parts = sections(bytes).map((section) => {
     if (section.id !== IMPORTS) return section.bytes;
@@ -23,7 +23,7 @@ export function renamed(bytes, rename) {
   return Buffer.concat([bytes.subarray(0, 8), ...parts]);
 }
 
-/** https://webassembly.github.io/spec/core/binary/modules.html#import-section */
+/** Reads the import section: https://webassembly.github.io/spec/core/binary/modules.html#import-section */
 function entries(section) {
   let at = 1;
   const decoder = new TextDecoder();

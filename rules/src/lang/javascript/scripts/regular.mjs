@@ -1,13 +1,13 @@
-// Regular expressions without properties of Unicode's characters (`\p{Letter}`), of which the engine has no tables:
-// each property is written as the characters that have it. Only what is written out in the bundle can be rewritten.
+// Rewrites regular expressions with properties of Unicode characters (`\p{Letter}`), as the engine has no tables for
+// them. Each property is replaced by the characters that have it. Only patterns that are written out can be rewritten.
 
 import { rewriter } from './tools.mjs';
 
-/** The text with those of its patterns rewritten that the engine can't read. No line is added or removed. */
+/** Returns the text, in which the patterns that the engine can't read are rewritten. No line is added or removed. */
 export function readable(text, patterns) {
   let result = text;
   const unreadable = patterns.filter(({ pattern, flags }) => /[uv]/.test(flags) && /\\p/i.test(pattern));
-  // From the end, so that the places before stay what they are.
+  // Goes from the end to the start, so that the offsets of the patterns still to come stay right.
   for (const { start, end, pattern, flags, literal } of unreadable.toSorted((a, b) => b.start - a.start)) {
     const written = rewritten(pattern, flags);
     if (written === undefined) continue;
@@ -18,7 +18,7 @@ export function readable(text, patterns) {
   return result;
 }
 
-/** The pattern without properties; undefined if it is none: then the engine says so, with its place. */
+/** Returns the pattern without properties. Undefined if it is malformed: the engine reports that with its place. */
 function rewritten(pattern, flags) {
   const options = { unicodePropertyEscapes: 'transform', unicodeSetsFlag: flags.includes('v') ? 'transform' : false };
   try {

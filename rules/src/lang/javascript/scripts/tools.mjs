@@ -1,4 +1,4 @@
-// What the scripts share: where the tools lie in the image, and how wizer is called.
+// Shared by the other scripts: the places of the tools in the image, the call of wizer, and reading of modules.
 
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -6,26 +6,26 @@ import { createRequire } from 'node:module';
 const modules = '/usr/lib/jco/node_modules';
 const packages = `${modules}/@bytecodealliance`;
 
-/** The engine as it was released, before it knows a world. */
+/** The file of the engine as it was released, not yet joined with a world. */
 export const released = `${packages}/componentize-js/lib/starlingmonkey_embedding.wasm`;
 
-/** The part of componentize-js that knits a world into the engine. */
+/** Loads the part of componentize-js that joins the engine with a world. */
 export async function splicer() {
   const path = `${packages}/componentize-js/lib/spidermonkey-embedding-splicer.js`;
   return (await import(path)).splicer;
 }
 
-/** The part of jco that writes type declarations. */
+/** Loads the part of jco that writes type declarations. */
 export async function typegen() {
   return import(`${packages}/jco-transpile/dist/index.js`);
 }
 
-/** A parser of JavaScript. */
+/** Loads a parser of JavaScript. */
 export async function parser() {
   return import(`${modules}/acorn/dist/acorn.mjs`);
 }
 
-/** What writes a regular expression without the properties of Unicode's characters. */
+/** Loads the function that writes a regular expression without properties of Unicode characters. */
 export function rewriter() {
   return createRequire(`${modules}/`)('regexpu-core');
 }
@@ -55,7 +55,7 @@ export async function initialise({ engine, environment, cache, folder, module, o
   });
 }
 
-/** Reads an unsigned number (LEB128) at a place, and returns it with the place after it. */
+/** Reads an unsigned number (LEB128) at an offset. Returns it with the offset after it. */
 export function unsigned(bytes, at) {
   let value = 0;
   let shift = 0;
@@ -68,7 +68,7 @@ export function unsigned(bytes, at) {
   return [value, at];
 }
 
-/** The sections of a module, by id, in their order: https://webassembly.github.io/spec/core/binary/modules.html. */
+/** Returns the sections of a module with their ids, in order: https://webassembly.github.io/spec/core/binary/modules.html. */
 export function sections(module) {
   const found = [];
   for (let at = 8; at < module.length; ) {

@@ -21,7 +21,7 @@ for (const [name, text] of texts) {
   writeFileSync(path, text);
 }
 
-/** The declarations of a world, as name and text of each file. */
+/** Returns the declarations of a world, as the name and the text of each file. */
 async function generated(wit, worldName) {
   try {
     const { generateGuestTypes } = await typegen();
@@ -33,14 +33,14 @@ async function generated(wit, worldName) {
 }
 
 /**
- * Adds the declarations of an interface, if there are none. jco calls the file of an interface alike in all of its
- * versions, so of several there is one; the others are those of a world of their own.
+ * Adds the declarations of an interface, if there are none. jco gives the file of an interface the same name in all of
+ * its versions, so it writes only one of several. The others are generated from a world of their own.
  */
 async function complete(name, direction) {
   if (isDeclared(name) || !name.includes(':')) return;
   const wit = mkdtempSync('/tmp/wit-');
   cpSync('/wit', wit, { recursive: true });
-  // Its package is that of the other files.
+  // This file belongs to the same WIT package as the others.
   writeFileSync(join(wit, 'run-declares.wit'), `${header()}\nworld run-declares { ${direction} ${name}; }\n`);
   for (const [file, text] of await generated(wit, 'run-declares')) {
     const [, declared] = text.match(/^declare module '([^']+)' \{/m) ?? [];
@@ -60,21 +60,21 @@ function isDeclared(name) {
   return texts.some(([, text]) => text.includes(`declare module '${name}' {`));
 }
 
-/** Refers to all declarations, and declares what jco leaves out: functions that the world imports itself. */
+/** Refers to all declarations, and declares functions that the world imports directly, which jco leaves out. */
 function ambient() {
   const references = texts.map(([name]) => `/// <reference path="./${name}" />\n`);
   const rest = imports.filter((name) => !isDeclared(name)).map((name) => `declare module '${name}';\n`);
   return references.join('') + rest.join('');
 }
 
-/** The exports of the world, each under every name by which a module may export it. */
+/** Returns a program that type-checks only if ENTRY fits the world, under each name that an export may have. */
 function fits() {
   const [, own] = component.match(/^declare module '([^']+)' \{/m);
   const wanted = new Map();
   const want = (name, type) => wanted.set(name, [...(wanted.get(name) ?? []), `Fits<${type}>`]);
   for (const [, alias, name] of exported) {
     const [, declaration] = texts.find(([, text]) => text.includes(`declare module '${name}' {`)) ?? [];
-    // A class of the module's own need not be disposable, as the declared one is.
+    // Interfaces with a class are left out: the declared class is disposable, and the module's own need not be.
     if (!declaration || /^ {2}export class /m.test(declaration)) continue;
     want(alias, `typeof import('${name}')`);
     want(name, `typeof import('${name}')`);
@@ -82,7 +82,7 @@ function fits() {
   for (const [, name] of component.matchAll(/^ {2}export function (\w+)\(/gm)) {
     want(name, `typeof import('${own}').${name}`);
   }
-  // Two versions of an interface have one short name: what it is exported by has to fit both.
+  // Two versions of an interface have the same short name, so an export of that name has to fit both.
   const wants = [...wanted].map(
     ([name, types]) =>
       `({ ...component }) satisfies { '${name}'?: ${types.join(' & ')}; [other: string]: unknown };\n`,

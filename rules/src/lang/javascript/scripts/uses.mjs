@@ -1,24 +1,26 @@
-// What a bundle uses of the web's functions, and which of its regular expressions the engine can't read.
+// Finds the functions of the web that a bundle uses, and its regular expressions.
 //
-// Works on the syntax tree, as names such as `fetch` may be the bundle's own. A name counts as declared in all of the
-// function that declares it: then a use may be missed, but none is made up.
+// It works on the syntax tree, because names such as `fetch` may be declared by the bundle itself. A name counts as
+// declared in all of the function that declares it. So a use may be missed, but no use is reported that is none.
 
 import { parser } from './tools.mjs';
 
-/** What the engine builds on WASI, by the feature that it belongs to. */
+/** The functions that the engine builds on WASI, by the feature that they belong to. */
 const FEATURES = {
   clocks: ['Date.now', 'performance.now', 'setTimeout', 'setInterval', 'AbortSignal.timeout'],
   random: ['Math.random', 'crypto.getRandomValues', 'crypto.randomUUID', 'crypto.subtle.generateKey'],
   http: ['fetch'],
 };
-/** Objects that count as a whole: all that `console` has, and `crypto` where it is handed on. */
+/** The feature of an object that counts as a whole: any use of `console`, and `crypto` if it is passed on. */
 const OBJECTS = { console: 'stdio', crypto: 'random' };
 const BY_NAME = new Map(Object.entries(FEATURES).flatMap(([feature, names]) => names.map((name) => [name, feature])));
 const GLOBALS = ['globalThis', 'self'];
 
 /**
- * What a module has: `uses`, each as `{ feature, name, line }`; whether it `listens` for requests as a service worker
- * does; and its `patterns`, each regular expression that is written out, as `{ start, end, pattern, flags, literal }`.
+ * Returns what a module has:
+ * - `uses`, each as `{ feature, name, line, early }`, where `early` is true outside of functions;
+ * - `listens`, which is true if it listens for requests as a service worker does;
+ * - `patterns`, the regular expressions that are written out, each as `{ start, end, pattern, flags, literal }`.
  */
 export async function examine(text) {
   const { parse } = await parser();
@@ -36,7 +38,8 @@ function visit(node, scope, found) {
 
 function look(node, scope, found) {
   const use = (name) => {
-    for (const { feature, known } of featuresOf(name)) found.uses.push({ feature, name: known, line: node.loc.start.line });
+    const place = { line: node.loc.start.line, early: scope.above === null };
+    for (const { feature, known } of featuresOf(name)) found.uses.push({ feature, name: known, ...place });
   };
   const isDate = node.callee && globalName(node.callee, scope) === 'Date';
   switch (node.type) {
@@ -64,7 +67,7 @@ function look(node, scope, found) {
   }
 }
 
-/** What a global name uses: `Math.random` of `Math.random.call`, `console.log` of `console.log`. */
+/** Returns the features that a global name uses. `Math.random.call`, for example, uses `Math.random`. */
 function featuresOf(name) {
   if (name === undefined) return [];
   const words = name.split('.');
@@ -74,7 +77,7 @@ function featuresOf(name) {
   return starts.filter((known) => BY_NAME.has(known)).map((known) => ({ feature: BY_NAME.get(known), known }));
 }
 
-/** The global names of what `const { random } = Math` takes. */
+/** Returns the global names that a declaration such as `const { random } = Math` reads. */
 function parts({ id, init }, scope) {
   const object = globalName(init, scope);
   if (object === undefined) return [];
@@ -82,7 +85,7 @@ function parts({ id, init }, scope) {
   return names.map(({ key }) => (GLOBALS.includes(object) ? key.name : `${object}.${key.name}`));
 }
 
-/** `RegExp("…", "…")`, where both are written out. */
+/** Notes a call of `RegExp("…", "…")` whose pattern and flags are both written out. */
 function regularExpression({ callee, arguments: given, start, end }, scope, found) {
   if (globalName(callee, scope) !== 'RegExp') return;
   const [pattern, flags] = given.map((argument) => (argument.type === 'Literal' ? argument.value : undefined));
@@ -91,7 +94,7 @@ function regularExpression({ callee, arguments: given, start, end }, scope, foun
   }
 }
 
-/** `fetch`, `Date.now` and `globalThis.Date.now` as the name of what they are; undefined for anything else. */
+/** Returns the global name of an expression, such as `Date.now` for `globalThis.Date.now`; undefined if it has none. */
 function globalName(node, scope) {
   if (node.type === 'Identifier') {
     for (let at = scope; at; at = at.above) if (at.names.has(node.name)) return undefined;
@@ -105,11 +108,11 @@ function globalName(node, scope) {
   return GLOBALS.includes(object) ? name : `${object}.${name}`;
 }
 
-/** The parts of a node in which names refer to something. */
+/** Returns the parts of a node in which names refer to something. */
 function references(node, scope) {
-  // Whether something is there may be asked.
+  // `typeof` only asks if something exists, which is not a use of it.
   if (node.type === 'UnaryExpression' && node.operator === 'typeof') return [];
-  // What `console.log` uses is known; its `console` is no other use.
+  // The use of `console.log` is noted already; `console` in it is not another use.
   if (node.type === 'MemberExpression' && globalName(node, scope) !== undefined) return [];
   const skipped = new Set(['label', 'meta', 'local', 'exported', 'imported']);
   if (!node.computed && node.type === 'MemberExpression') skipped.add('property');
@@ -117,7 +120,7 @@ function references(node, scope) {
   return children(node, skipped);
 }
 
-/** The nodes in a node; this is where most of the time goes. */
+/** Returns the nodes in a node. Most of the time is spent here. */
 function children(node, skipped) {
   const found = [];
   for (const key in node) {
@@ -141,7 +144,7 @@ function ofFunction({ id, params, body }) {
   return names;
 }
 
-/** The names that statements declare, those in functions inside of them left out. */
+/** Returns the names that statements declare, without those inside of functions in them. */
 function declared(nodes, names = new Set()) {
   for (const node of nodes) {
     if (isFunction(node) || node.type === 'ClassDeclaration') {

@@ -1,8 +1,8 @@
 //! The lockfile of a Python project: which third-party packages a component gets, and what pins them.
 //!
-//! The nearest folder at or above the component's `source` that has one decides; there,
-//! `pylock.toml` goes before `uv.lock`, and that before `requirements.txt`. The nearest
-//! `pyproject.toml` not above that folder says what has to be in it.
+//! The lockfile of the nearest folder at or above the component's `source` is used. If a folder has several,
+//! `pylock.toml` is preferred to `uv.lock`, and that to `requirements.txt`. The nearest `pyproject.toml`, in
+//! that folder or below it, says what the lockfile has to have. Nothing here fetches a package.
 
 mod pylock;
 mod requirements;
@@ -13,29 +13,29 @@ use std::path::Path;
 use std::str::FromStr as _;
 
 use pep440_rs::{Version, VersionSpecifiers};
-use serde::de::DeserializeOwned;
 
+use super::error::PythonError;
+use super::file::read;
 use super::marker::{self, Selected};
 use super::pyproject::PyProject;
 use super::requirement::Versions;
-use super::{PythonError, guest, wheel};
-use crate::bounded;
+use super::{guest, wheel};
 use crate::path::ProjectPath;
 
-/// What a lockfile pins for the interpreter inside a component.
+/// The packages that a lockfile pins for the interpreter inside a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Lock {
-    /// The file.
+    /// The path of the lockfile.
     pub(super) file: ProjectPath,
     /// The folder of the project that is locked.
     pub(super) folder: ProjectPath,
-    /// Sorted, each once.
+    /// The packages from an index, sorted, each once.
     pub(super) packages: Vec<LockedPackage>,
-    /// Packages that are part of the project itself. Sorted.
+    /// The packages that are part of the project itself, sorted.
     pub(super) local: Vec<LocalPackage>,
-    /// What it names and a component does not get: the tool that makes it.
+    /// The packages of the lockfile that a component does not get: componentize-py, with which it is made.
     pub(super) left_out: Vec<String>,
-    /// What the lockfile tells pip of where the packages are.
+    /// The options with which the lockfile tells pip where packages are.
     pub(super) index: Vec<IndexOption>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Lock {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct LocalPackage {
     pub(super) folder: ProjectPath,
-    /// Normalised; `None` if the lockfile names the folder alone.
+    /// The package's name, normalised; `None` if the lockfile gives only the folder.
     pub(super) name: Option<String>,
 }
 
@@ -59,18 +59,18 @@ pub(super) struct IndexOption {
 /// A package to fetch.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct LockedPackage {
-    /// Normalised.
+    /// The package's name, normalised.
     pub(super) name: String,
     pub(super) version: String,
-    /// SHA-256 of the files that serve: of one wheel, or, where the lockfile does not say which
-    /// file has which, of all the package's files. Lowercase hexadecimal.
+    /// The SHA-256s of the accepted files, in lowercase hexadecimal. It is that of one wheel, or of all the
+    /// package's files if the lockfile does not say which file has which checksum.
     pub(super) hashes: BTreeSet<String>,
-    /// The platforms of the wheel, if it is known and not for all.
+    /// The platforms of the wheel. Empty if the wheel is not known, or is for all platforms.
     pub(super) platforms: Vec<String>,
 }
 
 impl LockedPackage {
-    /// Whether name, version and platforms are made of the characters that such words are made of.
+    /// Returns true if name, version and platforms have only characters that their formats allow.
     fn is_plain(&self) -> bool {
         let plain = |text: &str, others: &[u8]| {
             let fits = |b: u8| b.is_ascii_alphanumeric() || others.contains(&b);
@@ -82,16 +82,16 @@ impl LockedPackage {
     }
 }
 
-/// A file of a package, as `pylock.toml` and `uv.lock` have it.
+/// A file of a package, as `pylock.toml` and `uv.lock` list it.
 #[derive(Debug)]
 struct LockedFile {
     name: String,
-    /// SHA-256 in lowercase hexadecimal, if that is what pins it.
+    /// The file's SHA-256 in lowercase hexadecimal; `None` if another checksum or none pins it.
     sha256: Option<String>,
 }
 
-/// Finds and reads the lockfile for the component whose source is `source`; `None` if the project
-/// has neither lockfile nor dependencies.
+/// Finds and reads the lockfile for the component whose source file is `source`. `None` if the project has
+/// neither a lockfile nor dependencies.
 pub(super) fn find(project: &Path, source: &ProjectPath) -> Result<Option<Lock>, PythonError> {
     let mut nearest: Option<PyProject> = None;
     for folder in source.ancestors() {
@@ -135,25 +135,7 @@ fn read_in(
     Ok(None)
 }
 
-/// The text of a file of the project, if there is one.
-pub(super) fn read(project: &Path, file: &ProjectPath) -> Result<Option<String>, PythonError> {
-    match bounded::read_text(&file.on_disk(project)) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(PythonError::Read { path: file.clone(), source }),
-    }
-}
-
-/// Parses TOML of the form `T`.
-pub(super) fn parse_toml<T: DeserializeOwned>(
-    text: &str,
-    file: &ProjectPath,
-) -> Result<T, PythonError> {
-    toml::from_str(text)
-        .map_err(|source| PythonError::Parse { path: file.clone(), source: source.into() })
-}
-
-/// Every direct dependency of the project has to be in the lock, in a version that serves.
+/// Checks that the lock has every direct dependency of the project, in a version that satisfies it.
 fn check_fresh(lock: &Lock, manifest: &PyProject) -> Result<(), PythonError> {
     let stale = |difference| PythonError::Stale {
         lock: lock.file.clone(),
@@ -161,7 +143,7 @@ fn check_fresh(lock: &Lock, manifest: &PyProject) -> Result<(), PythonError> {
         difference,
     };
     for (name, versions) in applying(manifest)? {
-        // A package of the project is as it is, and a folder without a name may be any.
+        // A package of the project has no version to compare, and a folder without a name may be any package.
         let is_local = |package: &LocalPackage| package.name.as_ref().is_none_or(|it| *it == name);
         if lock.local.iter().any(is_local) {
             continue;
@@ -181,7 +163,7 @@ fn check_fresh(lock: &Lock, manifest: &PyProject) -> Result<(), PythonError> {
     Ok(())
 }
 
-/// The dependencies that hold for the interpreter inside a component.
+/// Returns the dependencies that hold for the interpreter inside a component.
 fn applying(manifest: &PyProject) -> Result<Vec<(String, Versions)>, PythonError> {
     let mut found = Vec::new();
     for requirement in &manifest.dependencies {
@@ -194,13 +176,15 @@ fn applying(manifest: &PyProject) -> Result<Vec<(String, Versions)>, PythonError
     Ok(found)
 }
 
-/// Tells if a package is what makes components: it runs on the host, and its version is that of the toolchain.
+/// Returns true if a package is componentize-py. It runs on the host, and its version is that of the
+/// toolchain.
 fn is_tool(name: &str) -> bool {
     name == "componentize-py"
 }
 
-/// Sorts packages and refuses two versions of one, and whatever pip could take for more than a package: names
-/// and versions become lines of a requirements file, where an option could have code of the checkout run.
+/// Sorts packages and refuses two versions of one package. It also refuses whatever pip could take for more
+/// than a package: names and versions become lines of a requirements file, where an option could make pip run
+/// code of the checkout.
 fn each_once(
     lock: &ProjectPath,
     packages: impl IntoIterator<Item = LockedPackage>,
@@ -224,7 +208,7 @@ fn each_once(
     Ok(found.into_values().collect())
 }
 
-/// The package with the best of its files.
+/// Returns the package with the best-fitting of its files.
 fn choose(
     lock: &ProjectPath,
     name: &str,
@@ -255,7 +239,7 @@ fn choose(
     })
 }
 
-/// `requires-python` of a lockfile has to admit the interpreter inside a component.
+/// Checks that `requires-python` of a lockfile admits the interpreter inside a component.
 fn check_python(lock: &ProjectPath, requires: Option<&str>) -> Result<(), PythonError> {
     let Some(requires) = requires else { return Ok(()) };
     let range = VersionSpecifiers::from_str(requires)
@@ -275,13 +259,13 @@ fn malformed(file: &ProjectPath, problem: String) -> PythonError {
     PythonError::Malformed { path: file.to_string(), problem }
 }
 
-/// The hexadecimal part of `sha256:…`, or of a bare SHA-256.
+/// Returns the hexadecimal part of `sha256:…`, or of a SHA-256 without that prefix.
 fn sha256(text: &str) -> Option<String> {
     let hex = text.strip_prefix("sha256:").unwrap_or(text).to_ascii_lowercase();
     (hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit())).then_some(hex)
 }
 
-/// The file's name at the end of a URL or path.
+/// Returns the file name at the end of a URL or path.
 fn file_name(place: &str) -> String {
     let place = place.split(['?', '#']).next().unwrap_or_default();
     let name = place.rsplit('/').next().unwrap_or_default();

@@ -1,20 +1,21 @@
-//! `pylock.toml`, the standard lockfile (PEP 751): which of its packages an installer would install
-//! for the interpreter inside a component, without extras and with its default groups.
+//! Reads `pylock.toml`, the standard lockfile (PEP 751): the packages that an installer would install for the
+//! interpreter inside a component, without extras and with the default groups of the file.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::super::PythonError;
+use super::super::error::PythonError;
+use super::super::file::parse_toml;
 use super::super::marker::{self, Selected};
 use super::super::requirement::normalise;
 use super::{
     LocalPackage, Lock, LockedFile, LockedPackage, check_python, choose, each_once, file_name,
-    is_tool, malformed, other_python, parse_toml, sha256,
+    is_tool, malformed, other_python, sha256,
 };
 use crate::path::ProjectPath;
 
-/// The file's name.
+/// The name of the file.
 pub(super) const FILE: &str = "pylock.toml";
 
 #[derive(Deserialize)]
@@ -92,7 +93,7 @@ pub(super) fn parse(text: &str, lock: &ProjectPath) -> Result<Lock, PythonError>
     })
 }
 
-/// The folder of a package that is one of the project.
+/// Returns the folder of a package that is part of the project; `None` for a package from elsewhere.
 fn folder(lock: &ProjectPath, package: &Package) -> Result<Option<ProjectPath>, PythonError> {
     let path = package.directory.as_ref().and_then(|directory| directory.get("path"));
     let Some(path) = path.and_then(toml::Value::as_str) else { return Ok(None) };

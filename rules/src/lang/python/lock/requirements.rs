@@ -1,23 +1,23 @@
-//! `requirements.txt` with hashes, as pip-compile and uv write it.
+//! Reads `requirements.txt` with hashes, as pip-compile and uv write it.
 //!
-//! Source: pip's documentation, "Requirements File Format". A line may go on after a backslash;
-//! `-r` includes another file of the project; options that say where packages are go to pip, each with
-//! one word as its value, so that none can bring another option along. All that would need a build or lies
-//! outside an index is refused.
+//! Source: pip's documentation, "Requirements File Format". A backslash at its end continues a line, and `-r`
+//! includes another file of the project. Options that say where packages are go to pip, each with one word as
+//! its value, so that none can bring in another option. Whatever needs a build, or comes from outside an
+//! index, is refused.
 
 use std::collections::BTreeSet;
 
-use super::super::PythonError;
+use super::super::error::PythonError;
 use super::super::marker::{self, Selected};
 use super::super::pyproject::{self, PyProject};
 use super::super::requirement::{Requirement, Versions, normalise};
 use super::{IndexOption, LocalPackage, Lock, LockedPackage, each_once, is_tool, sha256};
 use crate::path::ProjectPath;
 
-/// The file's name.
+/// The name of the file.
 pub(super) const FILE: &str = "requirements.txt";
 
-/// Options with a value that say where packages are, and the long form of each.
+/// The options with a value that say where packages are, and the long form of each.
 const INDEX: [(&str, &str); 5] = [
     ("-i", "--index-url"),
     ("--index-url", "--index-url"),
@@ -25,22 +25,22 @@ const INDEX: [(&str, &str); 5] = [
     ("-f", "--find-links"),
     ("--find-links", "--find-links"),
 ];
-/// Options without a value that say where packages are.
+/// The options without a value that say where packages are.
 const INDEX_FLAGS: [&str; 2] = ["--no-index", "--pre"];
-/// Options with a value that change nothing about packages that are pinned, and the one that would switch
-/// off the check of certificates: a checkout does not decide about that.
+/// The options with a value that are ignored. Most change nothing about packages that are pinned. The last
+/// one would switch off the check of certificates, which a checkout may not decide.
 const IGNORED: [&str; 6] =
     ["-c", "--constraint", "--only-binary", "--no-binary", "--use-feature", "--trusted-host"];
-/// Options without a value that change nothing about packages that are pinned.
+/// The options without a value that are ignored, because they change nothing about packages that are pinned.
 const FLAGS: [&str; 2] = ["--prefer-binary", "--require-hashes"];
 
-/// So many files may include each other in a chain.
+/// The largest number of files that may include each other in a chain.
 const DEEPEST: usize = 50;
 
-/// Reads a file of the project.
+/// The function that reads a file of the project.
 type Read<'a> = dyn Fn(&ProjectPath) -> Result<Option<String>, PythonError> + 'a;
 
-/// Reads the packages of `lock` and of what it includes.
+/// Reads the packages of `lock` and of the files that it includes.
 pub(super) fn parse(text: &str, lock: &ProjectPath, read: &Read<'_>) -> Result<Lock, PythonError> {
     let (seen, packages, index) = Default::default();
     let (local, left_out) = Default::default();
@@ -61,7 +61,7 @@ struct Reader<'a> {
     lock: &'a ProjectPath,
     read: &'a Read<'a>,
     seen: BTreeSet<ProjectPath>,
-    /// How many files are being read, each included by the one before.
+    /// The number of files that are being read, each included by the one before.
     depth: usize,
     packages: Vec<LockedPackage>,
     local: BTreeSet<LocalPackage>,
@@ -69,7 +69,7 @@ struct Reader<'a> {
     index: Vec<IndexOption>,
 }
 
-/// A line and where it stands.
+/// A line, its file, and the number of its first line there.
 struct Line<'a> {
     file: &'a ProjectPath,
     number: usize,
@@ -147,8 +147,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A package that is a folder. pip takes paths from where it is called, which is the folder of the
-    /// outermost file by custom.
+    /// Adds a package that is a folder of the project. pip resolves paths from the folder that it is called
+    /// in, which by custom is that of the outermost file.
     fn folder(&mut self, line: &Line<'_>, place: &str) -> Result<(), PythonError> {
         let marker = place.split_once(';').map(|(_, marker)| marker.trim());
         let holds = marker::holds(marker, &Selected::default());
@@ -172,7 +172,8 @@ impl Reader<'_> {
         }
     }
 
-    /// The package of a line; `None` if it is for other interpreters, or no package from an index.
+    /// Returns the package of a line. `None` if it is for other interpreters or is not a package from an
+    /// index.
     fn requirement(&mut self, line: &Line<'_>) -> Result<Option<LockedPackage>, PythonError> {
         let end = line.text.find(" --").unwrap_or(line.text.len());
         let (specifier, options) = line.text.split_at(end);
@@ -227,8 +228,8 @@ impl Line<'_> {
     }
 }
 
-/// The lines that say something, each with the number of its first; joined where one ends in a
-/// backslash, without comments.
+/// Returns the lines with content, each with the number of its first line. Lines are joined where one ends in
+/// a backslash, and comments are removed.
 fn lines(text: &str) -> Vec<(usize, String)> {
     let mut found: Vec<(usize, String)> = Vec::new();
     let mut open = false;
@@ -249,14 +250,14 @@ fn lines(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// A comment begins with `#`, at the line's start or after a space.
+/// Returns the line without its comment, which begins with `#` at the line's start or after a space.
 fn without_comment(line: &str) -> &str {
     let begins =
         |(at, _): &(usize, &str)| line[..*at].chars().next_back().is_none_or(char::is_whitespace);
     line.match_indices('#').find(begins).map_or(line, |(at, _)| &line[..at])
 }
 
-/// The SHA-256s among the options of a line. Other algorithms pin nothing here.
+/// Returns the SHA-256s among the options of a line. Other algorithms pin nothing here.
 fn hashes(options: &str) -> BTreeSet<String> {
     let words = options.replace("--hash ", "--hash=");
     let hashes = words.split_whitespace().filter_map(|word| word.strip_prefix("--hash="));

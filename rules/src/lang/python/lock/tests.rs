@@ -1,4 +1,4 @@
-//! Each kind of lockfile: what is taken, and what is wrong with it.
+//! Tests of each kind of lockfile: which packages it gives, and which errors.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ fn path(text: &str) -> ProjectPath {
     ProjectPath::parse(text).unwrap()
 }
 
-/// `NAME==VERSION HASH,…` for each package, by the first letter of each hash.
+/// Shows each package as `NAME==VERSION HASH,…`, where a hash is its first letter.
 fn packages(lock: &Lock) -> Vec<String> {
     let hashes = |package: &LockedPackage| {
         package.hashes.iter().map(|hash| hash[..1].to_owned()).collect::<Vec<_>>().join(",")
@@ -25,7 +25,7 @@ fn owned<'a>(result: Result<&[&'a str], &'a str>) -> Result<Vec<String>, String>
     result.map(|all| all.iter().map(|text| (*text).to_owned()).collect()).map_err(str::to_owned)
 }
 
-/// Fills in the hashes.
+/// Replaces `{A}` and `{B}` by the two hashes.
 fn filled(text: &str) -> String {
     text.replace("{A}", &format!("sha256:{A}")).replace("{B}", &format!("sha256:{B}"))
 }
@@ -253,10 +253,13 @@ mod pylock_toml {
         };
         let sdist = package("sdist = { url = \"https://h/a_b-1.0.tar.gz\", hashes = { {A} } }");
         check(&sdist, Err(&none("a source distribution")));
-        let native = package(
-            "wheels = [{ name = \"a_b-1.0-cp314-cp314-manylinux_2_17_x86_64.whl\", hashes = { {A} } }]",
-        );
-        check(&native, Err(&none("wheels for manylinux_2_17_x86_64")));
+        let native = |platform: &str| {
+            let name = format!("a_b-1.0-cp314-cp314-{platform}.whl");
+            package(&format!("wheels = [{{ name = \"{name}\", hashes = {{ {{A}} }} }}]"))
+        };
+        check(&native("win_amd64"), Err(&none("wheels for win_amd64")));
+        // The Python in such a wheel may be enough.
+        check(&native("manylinux_2_17_x86_64"), Ok(&["a-b==1.0 a"]));
         let unhashed = package(
             "wheels = [{ name = \"a_b-1.0-py3-none-any.whl\", hashes = { sha512 = \"0\" } }]",
         );
@@ -396,7 +399,7 @@ sdist = { url = "https://h/unused-1.0.0.tar.gz", hash = "{A}", size = 1 }
         );
         let shared = LocalPackage { folder: path("libs/shared"), name: Some("shared".to_owned()) };
         assert_eq!(lock.local, [shared]);
-        // What is local is not missed where the dependencies are compared once more.
+        // Local packages are not reported as missing when the dependencies are compared once more.
         let asked = ASKED.iter().map(|text| Requirement::parse(text).unwrap()).collect();
         let manifest =
             PyProject { file: path("pyproject.toml"), dependencies: asked, ..PyProject::default() };
@@ -462,7 +465,7 @@ sdist = { url = "https://h/unused-1.0.0.tar.gz", hash = "{A}", size = 1 }
     }
 }
 
-/// A project on disk.
+/// Makes a project on disk.
 fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (path, text) in files {
@@ -497,7 +500,7 @@ fn the_nearest_lockfile_decides() {
     check(&[("svc/pylock.dev.toml", "")], Ok(None));
     let fresh = [("svc/api/pyproject.toml", asks), ("requirements.txt", requirements)];
     check(&fresh, Ok(Some("requirements.txt")));
-    // A project above the lockfile is not what was locked.
+    // A project above the lockfile is not the one that was locked.
     let above = [("pyproject.toml", asks), ("svc/pylock.toml", pylock)];
     check(&above, Ok(Some("svc/pylock.toml")));
     check(

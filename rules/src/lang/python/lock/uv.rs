@@ -1,24 +1,25 @@
-//! `uv.lock`: the packages that one project of a uv workspace depends on, for the interpreter inside
-//! a component, without extras and dependency groups.
+//! Reads `uv.lock`: the packages that one project of a uv workspace depends on, for the interpreter inside a
+//! component, without extras and dependency groups.
 //!
-//! The file notes what each project asked for when it was locked, so a stale one is known. Its
-//! format is uv's own; version 1 is read.
+//! The file notes what each project asked for when it was locked, so a lock that is out of date is detected.
+//! The format is uv's own; version 1 of it is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::super::PythonError;
+use super::super::error::PythonError;
+use super::super::file::parse_toml;
 use super::super::marker::{self, Selected};
 use super::super::pyproject::PyProject;
 use super::super::requirement::{Requirement, Versions, normalise};
 use super::{
     LocalPackage, Lock, LockedFile, LockedPackage, check_python, choose, each_once, file_name,
-    is_tool, malformed, parse_toml, sha256,
+    is_tool, malformed, sha256,
 };
 use crate::path::ProjectPath;
 
-/// The file's name.
+/// The name of the file.
 pub(super) const FILE: &str = "uv.lock";
 
 #[derive(Deserialize)]
@@ -72,7 +73,7 @@ struct Metadata {
     requires_dist: Vec<Asked>,
 }
 
-/// What a project asked for.
+/// A requirement that a project had when it was locked.
 #[derive(Deserialize)]
 struct Asked {
     name: String,
@@ -82,7 +83,7 @@ struct Asked {
     marker: Option<String>,
 }
 
-/// Name, extras, range of versions.
+/// What a project asks for: the name, the extras and the range of versions of each package.
 type Wanted = BTreeSet<(String, BTreeSet<String>, String)>;
 
 /// Reads what `lock` pins for the project `manifest`.
@@ -132,7 +133,7 @@ pub(super) fn parse(
 struct Reader<'a> {
     lock: &'a ProjectPath,
     packages: &'a [Package],
-    /// The places of the packages of a name.
+    /// The indexes in `packages` of the packages with a name.
     by_name: BTreeMap<&'a str, Vec<usize>>,
 }
 
@@ -145,7 +146,8 @@ impl<'a> Reader<'a> {
         Self { lock, packages, by_name }
     }
 
-    /// The folder of a package that is a project of the workspace.
+    /// Returns the folder of a package that is a project of the workspace; `None` for a package from
+    /// elsewhere.
     fn folder_of(&self, package: &Package) -> Option<ProjectPath> {
         let kinds = ["virtual", "editable", "directory"];
         let path = kinds.iter().find_map(|kind| package.source.get(*kind)?.as_str())?;
@@ -156,10 +158,10 @@ impl<'a> Reader<'a> {
         marker::holds(marker, selected).map_err(|problem| malformed(self.lock, problem))
     }
 
-    /// All packages that `root` needs, without it.
+    /// Returns all packages that `root` needs, without `root` itself.
     fn closure(&self, root: usize) -> Result<Vec<&'a Package>, PythonError> {
         let mut found = BTreeSet::new();
-        // Packages with one of their extras, or none.
+        // The packages still to visit, each with one of its extras or with none.
         let mut queue: Vec<(usize, Option<String>)> = vec![(root, None)];
         let mut seen = BTreeSet::new();
         while let Some((index, extra)) = queue.pop() {
@@ -184,7 +186,7 @@ impl<'a> Reader<'a> {
         Ok(found.into_iter().map(|index| &self.packages[index]).collect())
     }
 
-    /// The package that a dependency means.
+    /// Returns the index of the package that a dependency refers to.
     fn resolve(&self, dependency: &Dependency) -> Result<usize, PythonError> {
         let named = self.by_name.get(dependency.name.as_str()).into_iter().flatten();
         let mut fitting = named.filter(|index| {
@@ -222,7 +224,7 @@ impl<'a> Reader<'a> {
         choose(self.lock, &name, version, files)
     }
 
-    /// What the project asked for when it was locked has to be what it asks for.
+    /// Checks that the project asks for the same as when it was locked.
     fn check_asked(&self, locked: &Metadata, manifest: &PyProject) -> Result<(), PythonError> {
         let (then, now) = (self.asked_then(locked)?, self.asked_now(manifest)?);
         let Some(differing) = then.symmetric_difference(&now).next() else { return Ok(()) };
@@ -258,7 +260,7 @@ impl<'a> Reader<'a> {
             if self.holds(asked.marker.as_deref(), &Selected::default())? {
                 let range = asked.specifier.as_deref().unwrap_or_default();
                 let extras = asked.extras.iter().map(|extra| normalise(extra)).collect();
-                // Written by uv; parsed again so that the same range has the same text.
+                // uv wrote it, but it is parsed again so that equal ranges give equal texts.
                 let parsed = Requirement::parse(&format!("{}{range}", asked.name))
                     .map_err(|problem| malformed(self.lock, problem))?;
                 wanted.insert((normalise(&asked.name), extras, range_text(&parsed.versions)));
@@ -279,7 +281,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The same text for the same range, whatever the order it was written in.
+/// Returns a text that is equal for equal ranges, in whatever order their parts were written.
 fn range_text(versions: &Versions) -> String {
     let Versions::Range(range) = versions else { return String::new() };
     let mut parts: Vec<String> = range.iter().map(ToString::to_string).collect();

@@ -1,5 +1,5 @@
-// Processor time as WASI programs have it: the time since the program's start. Zig's own text of it asks the first WASI
-// for the time; this one asks the C library, which has it from the second.
+// Processor time for WASI programs, which is the time since the program's start. Zig's own version of this
+// file asks WASI 0.1 for the time. This one asks the C library, which has the time from WASI 0.2.
 
 #define _WASI_EMULATED_PROCESS_CLOCKS
 #include <errno.h>

@@ -1,2 +1,2 @@
-// What musl's strsignal.c wants of the header of this name: there is one language.
+// The part of the header of this name that musl's strsignal.c needs. There is only one language.
 #define LCTRANS_CUR(message) (message)

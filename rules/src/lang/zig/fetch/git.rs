@@ -1,30 +1,29 @@
-//! A commit of a repository, by the user's own git: what the commit holds, byte for byte.
+//! Fetches the files of a commit with the user's own git, byte for byte.
 //!
-//! Git runs on an empty repository of its own. Nothing of a project configures it, and nothing that it
-//! fetches does: no hooks, no submodules, no filters, none of the attributes in the commit. The user's
-//! own configuration counts, as that is where credentials and mirrors are.
+//! Git runs on an empty repository of its own. Nothing in a project configures it, and neither does anything
+//! that it fetches: no hooks, submodules or filters, and none of the attributes in the commit. The user's own
+//! configuration counts, because credentials and mirrors are there.
 
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
-use cache::DiskStore;
+use cache::ContentStore;
 
 use super::location::MAX_ARCHIVE;
-use crate::plan::Clients;
+use crate::package::fetch::{Client, read_file, run};
+use crate::package::{ClientError, HttpError, Registries};
 use crate::redact::mask_urls;
-use crate::toolchain::fetch::{Client, read_file, run};
-use crate::toolchain::{ClientError, HttpError};
 
 /// The user's git.
 pub(super) struct Git<'a> {
-    pub(super) clients: &'a Clients,
-    /// Its repositories lie in there while they are needed.
-    pub(super) store: &'a DiskStore,
+    pub(super) registries: &'a Registries,
+    /// The store whose scratch holds the repositories while they are needed.
+    pub(super) store: &'a ContentStore,
     pub(super) cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// The reasons for which git did not give a commit.
+/// An error for which git did not give a commit.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum GitError {
     #[error(transparent)]
@@ -38,7 +37,7 @@ pub(super) enum GitError {
 }
 
 impl GitError {
-    /// The same without the login that a URL may hold.
+    /// Returns the same error without the login that a URL may hold.
     fn without_login(self, url: &str) -> Self {
         match self {
             Self::Client(ClientError::Failed { command, status, output }) => {
@@ -51,7 +50,8 @@ impl GitError {
     }
 }
 
-/// Variables that tell git which repository it is about, as hooks of git set them.
+/// The variables that tell git which repository it works on. Git sets them for its hooks, and `run` may have
+/// been started by one.
 const OF_A_REPOSITORY: [&str; 10] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CEILING_DIRECTORIES",
@@ -65,11 +65,11 @@ const OF_A_REPOSITORY: [&str; 10] = [
     "GIT_WORK_TREE",
 ];
 
-/// Attributes that outrank those in a commit: all of its files are taken, and as they are.
+/// Attributes that override those in a commit, so that all of its files are taken unchanged.
 const ATTRIBUTES: &str = "* -export-ignore -export-subst -text -eol -ident -filter \
                           -working-tree-encoding\n";
 
-/// The options of every command.
+/// The options that every git command gets.
 const ALWAYS: [&str; 12] = [
     "-c",
     "core.hooksPath=/dev/null",
@@ -85,20 +85,20 @@ const ALWAYS: [&str; 12] = [
     "tar.umask=0022",
 ];
 
-/// Says whether it can name a commit, and is no option or range.
+/// Returns true if `text` can name a commit, and can't be taken for an option or a range.
 pub(super) fn is_reference(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/+=@%".contains(&byte);
     let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
     begins && !text.contains("..") && !text.contains("@{") && text.bytes().all(plain)
 }
 
-/// Says whether it is the full name of a commit.
+/// Returns true if `text` is the full name of a commit.
 fn is_object(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 impl Git<'_> {
-    /// The files of a commit, as a tape archive.
+    /// Returns the files of a commit as a tar archive.
     ///
     /// # Errors
     /// See [`GitError`].
@@ -124,7 +124,7 @@ impl Git<'_> {
         read_file(&file, MAX_ARCHIVE).map_err(GitError::Read)
     }
 
-    /// Fetches the commit alone, or all of the repository if the server hands out no single commits.
+    /// Fetches the commit alone, or the whole repository if the server hands out no single commits.
     fn fetch(&self, repository: &Path, url: &str, reference: &str) -> Result<(), GitError> {
         const QUIET: [&str; 4] = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules"];
         let alone = [&QUIET[..], &["--depth=1", "--", url, reference]].concat();
@@ -143,14 +143,14 @@ impl Git<'_> {
         arguments: &[impl AsRef<OsStr>],
         last: Option<&Path>,
     ) -> Result<(), GitError> {
-        let client = Client { program: OsStr::new("git"), install: "install git" };
+        let client = Client { program: &self.registries.programs.git, install: "install git" };
         let configure = |command: &mut Command| {
-            command.env_clear().envs(self.clients.for_client(&[]));
+            command.env_clear().envs(self.registries.for_client(&[]));
             for name in OF_A_REPOSITORY {
                 command.env_remove(name);
             }
             command.env("GIT_DIR", repository).env("GIT_TERMINAL_PROMPT", "0");
-            // The user's configuration may lead a URL elsewhere, but not to a program (`ext::`).
+            // The user's configuration may map a URL to another place, but not to a program (`ext::`).
             command.env("GIT_ALLOW_PROTOCOL", "file:http:https:ssh");
             command.args(ALWAYS).args(arguments).args(last);
         };
@@ -168,13 +168,13 @@ mod tests {
 
     use super::super::package::Package;
     use super::*;
-    use crate::toolchain::unpack::{Format, loose};
+    use crate::package::unpack::{Format, loose};
 
-    /// A repository and a user whose git finds it in the place of a server.
+    /// A repository, and a user whose git finds it in the place of a server.
     struct Served {
         dir: tempfile::TempDir,
-        clients: Clients,
-        store: DiskStore,
+        registries: Registries,
+        store: ContentStore,
     }
 
     const URL: &str = "https://me:secret@git.invalid/demo";
@@ -187,7 +187,7 @@ mod tests {
             let variables = BTreeMap::from([
                 ("PATH".into(), path),
                 ("HOME".into(), home),
-                // As in a hook of the checkout that is built.
+                // These are set as in a hook of the checkout that is built.
                 ("GIT_DIR".into(), "/nowhere/.git".into()),
                 ("GIT_WORK_TREE".into(), "/nowhere".into()),
             ]);
@@ -197,8 +197,9 @@ mod tests {
                 dir.path().display()
             );
             std::fs::write(dir.path().join(".gitconfig"), config).unwrap();
-            let store = DiskStore::open(&dir.path().join("store"), DigestFunction::Blake3).unwrap();
-            Self { dir, clients: Clients { variables, ..Clients::default() }, store }
+            let store =
+                ContentStore::open(&dir.path().join("store"), DigestFunction::Blake3).unwrap();
+            Self { dir, registries: Registries { variables, ..Registries::default() }, store }
         }
 
         fn git(&self, arguments: &[&str]) -> String {
@@ -212,7 +213,8 @@ mod tests {
         }
 
         fn archive(&self, url: &str, reference: &str) -> Result<Vec<u8>, GitError> {
-            let git = Git { clients: &self.clients, store: &self.store, cancelled: &|| false };
+            let git =
+                Git { registries: &self.registries, store: &self.store, cancelled: &|| false };
             git.archive(url, reference)
         }
     }
@@ -239,7 +241,7 @@ mod tests {
             let unpacked = loose(&served.store, Format::Tar, &bytes, &|| false).unwrap();
             Package::of(&served.store, unpacked, false).unwrap()
         };
-        // As zig computes it for a folder with the same content.
+        // The hash that zig computes for a folder with the same content.
         let found = package(&first);
         assert_eq!(found.hash, "N-V-__8AAAMAAABRTmndqiv-kq9bxLxcHlRFIXgX83TNM4y5");
         for reference in ["v2", "main"] {

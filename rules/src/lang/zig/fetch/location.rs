@@ -1,18 +1,19 @@
-//! Reads the URL that a manifest has of a package, and brings its bytes into this process.
+//! Reads the URL of a package in a manifest, and fetches what is there. It knows the schemes that zig
+//! accepts, and nothing of packages or their hashes.
 
 use std::path::PathBuf;
 
 use super::git::{self, GitError};
-use crate::lang::download::Downloads;
+use crate::package::download::Downloads;
+use crate::package::fetch::{Request, read_file};
+use crate::package::unpack::Format;
+use crate::package::{HttpError, UnpackError};
 use crate::redact::mask_urls;
-use crate::toolchain::fetch::{Request, read_file};
-use crate::toolchain::unpack::Format;
-use crate::toolchain::{HttpError, UnpackError};
 
-/// The size that an archive may have.
+/// The largest size of an archive, in bytes.
 pub(super) const MAX_ARCHIVE: u64 = 1 << 30;
 
-/// The place of a package.
+/// The place that a package is fetched from.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Location {
     /// An archive on a server.
@@ -23,7 +24,7 @@ pub(super) enum Location {
     Git { url: String, reference: String },
 }
 
-/// The reasons for which the bytes could not be had.
+/// An error for which a package's bytes could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LocationError {
     #[error(
@@ -43,11 +44,11 @@ pub(super) enum LocationError {
     Format { url: String, source: UnpackError },
 }
 
-/// An archive as it came.
+/// An archive as it was fetched.
 pub(super) struct Archive {
     pub(super) format: Format,
     pub(super) bytes: Vec<u8>,
-    /// The one folder that it may all lie in is no part of the package.
+    /// True if the archive may have one folder around everything, which is not part of the package.
     pub(super) strip: bool,
 }
 
@@ -55,7 +56,7 @@ impl Location {
     /// Reads the `.url` of a dependency.
     ///
     /// # Errors
-    /// It is none that zig would take.
+    /// The URL is not one that zig would accept.
     pub(super) fn parse(text: &str) -> Result<Self, LocationError> {
         let unsupported = || LocationError::Unsupported(mask_urls(text).into_owned());
         if let Some(rest) = strip_scheme(text, "git+") {
@@ -76,7 +77,7 @@ impl Location {
         }
         let url = reqwest::Url::parse(text).map_err(|_| unsupported())?;
         match (url.scheme(), url.to_file_path()) {
-            // A relative one names a file of whatever folder zig happens to be in.
+            // A relative path would depend on the folder that zig happens to be run in.
             ("file", Ok(path)) if strip_scheme(text, "file://").is_some() => {
                 Ok(Self::File { path })
             }
@@ -84,7 +85,7 @@ impl Location {
         }
     }
 
-    /// Fetches the archive. `name` is what the progress calls it.
+    /// Fetches the archive. Progress is shown under `name`.
     ///
     /// # Errors
     /// See [`LocationError`].
@@ -114,13 +115,13 @@ impl Location {
     }
 }
 
-/// Tells the format by the bytes. Zig asks the server and the name; the bytes know better, and whatever is
-/// unpacked, the hash judges it.
+/// Detects the format from the bytes. Zig goes by the server's answer and the name, but the bytes are more
+/// reliable, and the hash judges the result in any case.
 fn format(name: &str, bytes: &[u8]) -> Result<Format, UnpackError> {
     match Format::detect(name, bytes) {
         Ok(Format::Wheel | Format::Zip) => Ok(Format::Zip),
         Ok(Format::Deb) => Err(UnpackError::UnknownFormat),
-        // An old one has no mark.
+        // Old tar archives have no magic number.
         Err(_) if name.to_ascii_lowercase().ends_with(".tar") => Ok(Format::Tar),
         other => other,
     }
@@ -130,7 +131,7 @@ fn is_web(url: &str) -> bool {
     strip_scheme(url, "https://").or_else(|| strip_scheme(url, "http://")).is_some()
 }
 
-/// Gives what follows a scheme, which may be written in capitals.
+/// Returns the text after a scheme, which may be written in capitals.
 fn strip_scheme<'a>(url: &'a str, scheme: &str) -> Option<&'a str> {
     let (start, rest) = url.split_at_checked(scheme.len())?;
     start.eq_ignore_ascii_case(scheme).then_some(rest)

@@ -1,9 +1,9 @@
-//! Fetches the packages that build.zig.zon pins, with those that they depend on in turn.
+//! Fetches the packages that build.zig.zon pins, and those that they depend on in turn.
 //!
-//! All is done by this process, but for repositories, which the user's own git reaches: no program of
-//! an image takes part, as the lock of a checkout says which image that is. What came is judged by the
-//! hashes of the manifests, computed as zig does. Each package is kept once per hash, whatever project
-//! asks for it.
+//! This process fetches everything itself, except repositories, which the user's own git fetches. No program
+//! of an image takes part, because the lock of a checkout decides which image that is. The hashes in the
+//! manifests, computed as zig does it, decide whether what came is accepted. Each package is kept once per
+//! hash, however many projects ask for it.
 
 mod git;
 mod location;
@@ -12,7 +12,7 @@ mod package;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cache::{Digest, DiskStore, Entry, Tree};
+use cache::{ContentStore, Digest, Entry, Tree};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
 
 use self::git::{Git, GitError};
@@ -20,20 +20,22 @@ use self::location::{Archive, Location, LocationError};
 pub(super) use self::package::is_hash;
 use self::package::{MANIFEST, Package, PackageError};
 use super::zon::Manifest;
-use crate::lang::download::Downloads;
+use crate::package::download::Downloads;
+use crate::package::{ClientError, HttpError, Registries, Shelf, UnpackError, unpack};
 use crate::path::ProjectPath;
-use crate::plan::Clients;
 use crate::redact::mask_urls;
-use crate::toolchain::{ClientError, HttpError, UnpackError, unpack};
 
-/// The action that fetches packages. It has no inputs; output: [`FetchPackages::OUTPUT`].
+/// The shelf of unpacked packages, by their zig hash.
+const SHELF: Shelf = Shelf::new("zig-package 1");
+
+/// The action that fetches packages. It has no inputs; its output [`FetchPackages::OUTPUT`] is a folder.
 pub(super) struct FetchPackages {
-    /// The packages that the project's own manifests pin: hash → URL.
+    /// The packages that the project's own manifests pin: the URL of each, by its hash.
     pub(super) pinned: BTreeMap<String, String>,
-    pub(super) clients: Arc<Clients>,
+    pub(super) registries: Arc<Registries>,
 }
 
-/// The reasons for which a package could not be had.
+/// An error for which a package could not be fetched.
 #[derive(Debug, thiserror::Error)]
 enum FetchError {
     #[error("package `{hash}` is not on this machine, and this build is offline")]
@@ -61,12 +63,12 @@ enum FetchError {
 impl FetchPackages {
     pub(super) const OUTPUT: &'static str = "packages";
 
-    /// Fetches packages that the store lacks, and keeps those that are what they should be.
+    /// Fetches the packages that the store lacks, and keeps each whose hash is the declared one.
     fn fetch(&self, cx: &BuiltinContext, absent: &[(String, String)]) -> Result<(), BuiltinError> {
-        let downloads = Downloads::new(&self.clients, cx)
+        let downloads = Downloads::new(&self.registries, cx)
             .map_err(|error| BuiltinError::infrastructure(&FetchError::Network(error)))?;
         let cancelled = || cx.cancelled();
-        let git = Git { clients: &self.clients, store: cx.store(), cancelled: &cancelled };
+        let git = Git { registries: &self.registries, store: cx.store(), cancelled: &cancelled };
         downloads.each(absent, |(hash, url)| {
             cx.status(format!("fetching {hash}"));
             let archive = Location::parse(url)
@@ -78,31 +80,32 @@ impl FetchPackages {
                 let found = package.hash;
                 return Err(BuiltinError::mismatch(&FetchError::Mismatch { hash, url, found }));
             }
-            keep(cx.store(), hash, &package.tree)
+            let tree = cx.store().put_tree(&package.tree)?;
+            Ok(SHELF.keep(cx.store(), hash, tree)?)
         })
     }
 
-    /// The trees of all packages, those that packages depend on included.
+    /// Returns the trees of all packages, including those that packages depend on, by hash.
     fn all(&self, cx: &BuiltinContext) -> Result<BTreeMap<String, Digest>, BuiltinError> {
         let mut trees = BTreeMap::new();
         let mut open = self.pinned.clone();
         while !open.is_empty() {
             let mut absent = Vec::new();
             for (hash, url) in &open {
-                if kept(cx.store(), hash)?.is_none() {
+                if SHELF.find(cx.store(), hash)?.is_none() {
                     absent.push((hash.clone(), url.clone()));
                 }
             }
             match absent.first() {
                 None => {}
-                Some((hash, _)) if self.clients.offline => {
+                Some((hash, _)) if self.registries.network.offline => {
                     return Err(BuiltinError::failed(&FetchError::Offline { hash: hash.clone() }));
                 }
                 Some(_) => self.fetch(cx, &absent)?,
             }
             let mut next = BTreeMap::new();
             for (hash, _) in open {
-                let Some(tree) = kept(cx.store(), &hash)? else {
+                let Some(tree) = SHELF.find(cx.store(), &hash)? else {
                     return Err(BuiltinError::infrastructure(&FetchError::Absent { hash }));
                 };
                 next.extend(needed(cx.store(), &hash, &tree)?);
@@ -129,8 +132,8 @@ impl Builtin for FetchPackages {
     }
 
     fn needs_network(&self) -> bool {
-        // Offline, it still runs: the packages may all be here.
-        !self.clients.offline
+        // An offline build runs it all the same, because the packages may all be in the store.
+        !self.registries.network.offline
     }
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
@@ -145,16 +148,17 @@ impl Builtin for FetchPackages {
 
 fn unpack(cx: &BuiltinContext, hash: &str, archive: &Archive) -> Result<Package, BuiltinError> {
     let unpacked = unpack::loose(cx.store(), archive.format, &archive.bytes, &|| cx.cancelled());
-    let unpacked = unpacked.map_err(|source| match source {
-        UnpackError::Cancelled => BuiltinError::Cancelled,
-        source => BuiltinError::failed(&FetchError::Unpack { hash: hash.to_owned(), source }),
+    let unpacked = unpacked.map_err(|error| {
+        error.ends(|source| {
+            BuiltinError::failed(&FetchError::Unpack { hash: hash.to_owned(), source })
+        })
     })?;
     Package::of(cx.store(), unpacked, archive.strip).map_err(|source| {
         BuiltinError::failed(&FetchError::Package { hash: hash.to_owned(), source })
     })
 }
 
-/// Sorts out whether the user, the network or the machine is at fault.
+/// Decides what kind of error it is: cancelled, the network's or a server's fault, or the manifest's.
 fn unreached(hash: &str, source: LocationError) -> BuiltinError {
     let is_cancelled = matches!(
         source,
@@ -174,25 +178,9 @@ fn unreached(hash: &str, source: LocationError) -> BuiltinError {
     }
 }
 
-/// The key under which the store remembers the tree of a package.
-fn memo_key(store: &DiskStore, hash: &str) -> Digest {
-    Digest::of(store.function(), format!("zig-package 1 {hash}").as_bytes())
-}
-
-fn kept(store: &DiskStore, hash: &str) -> Result<Option<Digest>, BuiltinError> {
-    let Some(tree) = crate::memo::tree(store, &memo_key(store, hash))? else { return Ok(None) };
-    // A tree that lost blobs is fetched again.
-    Ok(store.contains_tree(&tree)?.then_some(tree))
-}
-
-fn keep(store: &DiskStore, hash: &str, tree: &Tree) -> Result<(), BuiltinError> {
-    let tree = store.put_tree(tree)?;
-    Ok(crate::memo::remember_tree(store, &memo_key(store, hash), &tree)?)
-}
-
-/// The packages that a package depends on, or one of those that lie in it: hash → URL.
+/// Returns the packages that a package and the packages inside it depend on: the URL of each, by its hash.
 fn needed(
-    store: &DiskStore,
+    store: &ContentStore,
     hash: &str,
     tree: &Digest,
 ) -> Result<BTreeMap<String, String>, BuiltinError> {

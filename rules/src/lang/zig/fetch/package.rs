@@ -1,39 +1,39 @@
-//! An unpacked archive as zig's package manager sees it: which files belong to the package, and the
-//! hash that they have together.
+//! Turns an unpacked archive into a package as zig's package manager would: the files that belong to it, and
+//! the hash of them all.
 //!
-//! This follows the source of zig 0.17 (`lib/compiler/Maker/Fetch.zig` and `Package.zig`). Modes don't
-//! count: a file is executable if its first bytes say so. Entries that can't be part of a package are
-//! an error only if the manifest's `.paths` would take them in.
+//! This follows the source of zig 0.17 (`lib/compiler/Maker/Fetch.zig` and `Package.zig`). File modes in the
+//! archive don't count: a file is executable if its first bytes say so. An entry that can't be part of a
+//! package is an error only if the manifest's `.paths` would include it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
-use cache::{DiskStore, Entry, StoreError, Tree, TreeError};
+use cache::{ContentStore, Entry, StoreError, Tree, TreeError};
 use sha2::{Digest as _, Sha256};
 
 use crate::lang::zig::zon::{Identity, Manifest};
-use crate::toolchain::UnpackError;
-use crate::toolchain::unpack::{Loose, Node};
+use crate::package::UnpackError;
+use crate::package::unpack::{Loose, Node};
 
 /// The name of a package's manifest.
 pub(super) const MANIFEST: &str = "build.zig.zon";
 
-/// The size that a manifest may have.
+/// The largest size of a manifest, in bytes.
 const MAX_MANIFEST: u64 = 10 << 20;
 
-/// The length that a hash may have: name, version, and the part that is computed.
+/// The largest length of a hash: name, version, and the computed part.
 const MAX_HASH: usize = 32 + 1 + 32 + 1 + COMPUTED;
-/// The length of its computed part.
+/// The length of the computed part of a hash.
 const COMPUTED: usize = 44;
 
-/// A package with the hash that zig gives it.
+/// A package and the hash that zig gives it.
 #[derive(Debug)]
 pub(super) struct Package {
     pub(super) hash: String,
     pub(super) tree: Tree,
 }
 
-/// The reasons for which an archive is no package.
+/// An error for which an archive is not a package.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PackageError {
     #[error("its build.zig.zon:{line}: {reason}")]
@@ -48,7 +48,7 @@ pub(super) enum PackageError {
     Store(#[from] StoreError),
 }
 
-/// Says whether it is a hash of the form that zig takes: `name-version-computed`.
+/// Returns true if `text` has the form of a hash that zig accepts: `name-version-computed`.
 pub(in crate::lang::zig) fn is_hash(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.+".contains(&byte);
     if !(COMPUTED..=MAX_HASH).contains(&text.len()) || !text.bytes().all(plain) {
@@ -59,11 +59,16 @@ pub(in crate::lang::zig) fn is_hash(text: &str) -> bool {
 }
 
 impl Package {
-    /// Takes an unpacked archive for a package. `strip`: without the one folder that it may all lie in.
+    /// Makes a package of an unpacked archive. If `strip` is true, the one folder that may be around
+    /// everything is removed.
     ///
     /// # Errors
     /// See [`PackageError`].
-    pub(super) fn of(store: &DiskStore, loose: Loose, strip: bool) -> Result<Self, PackageError> {
+    pub(super) fn of(
+        store: &ContentStore,
+        loose: Loose,
+        strip: bool,
+    ) -> Result<Self, PackageError> {
         let top = loose.top.filter(|_| strip).map(|top| format!("{top}/")).unwrap_or_default();
         let inside = |path: String| match path.strip_prefix(&top) {
             Some(path) => path.to_owned(),
@@ -89,8 +94,8 @@ impl Package {
     }
 }
 
-/// The manifest of a package, if it has one.
-fn manifest(store: &DiskStore, node: Option<&Node>) -> Result<Option<Manifest>, PackageError> {
+/// Reads the manifest of a package, if it has one.
+fn manifest(store: &ContentStore, node: Option<&Node>) -> Result<Option<Manifest>, PackageError> {
     let blob = match node {
         None => return Ok(None),
         Some(Node::File { blob, .. }) if blob.stored.size() <= MAX_MANIFEST => blob,
@@ -103,11 +108,11 @@ fn manifest(store: &DiskStore, node: Option<&Node>) -> Result<Option<Manifest>, 
         .map_err(|invalid| PackageError::Manifest { line: invalid.line, reason: invalid.reason })
 }
 
-fn bytes(store: &DiskStore, digest: &cache::Digest) -> Result<Vec<u8>, StoreError> {
+fn bytes(store: &ContentStore, digest: &cache::Digest) -> Result<Vec<u8>, StoreError> {
     store.get(digest)?.ok_or(StoreError::Missing(*digest))
 }
 
-/// The files and folders that `.paths` of a manifest takes in.
+/// The files and folders that `.paths` of a manifest includes.
 struct Paths(Option<BTreeSet<String>>);
 
 impl Paths {
@@ -124,7 +129,7 @@ impl Paths {
         Ok(Self((!paths.contains("")).then_some(paths)))
     }
 
-    /// Says whether the file at `path`, or a folder above it, is among them.
+    /// Returns true if the file at `path` is included, or a folder above it.
     fn take(&self, path: &str) -> bool {
         let Some(paths) = &self.0 else { return true };
         let above = path.match_indices('/').map(|(end, _)| &path[..end]);
@@ -132,7 +137,8 @@ impl Paths {
     }
 }
 
-/// A path without `.`, `..` and empty names, as far as it has them; empty for the root.
+/// Returns a path without `.`, empty names and, as far as a name stands before them, `..`. Empty for the
+/// root.
 fn normal(path: &str) -> String {
     let mut names: Vec<&str> = Vec::new();
     for name in path.split('/') {
@@ -148,22 +154,22 @@ fn normal(path: &str) -> String {
     format!("{root}{}", names.join("/"))
 }
 
-/// The digest of all files and links, how many bytes the files have, and their tree.
+/// Returns the digest of all files and links, the number of bytes in the files, and their tree.
 fn hash(
-    store: &DiskStore,
+    store: &ContentStore,
     nodes: BTreeMap<String, Node>,
 ) -> Result<([u8; 32], u64, Tree), PackageError> {
     let mut whole = Sha256::new();
     let mut size = 0u64;
     let mut tree = Tree::default();
-    // Sorted by the bytes of the paths.
+    // The map is sorted by the bytes of the paths, which is zig's order.
     for (path, node) in nodes {
         let mut hasher = Sha256::new();
         hasher.update(&path);
         let entry = match node {
             Node::File { blob, .. } => {
                 let bytes = bytes(store, &blob.stored)?;
-                // Two bytes that once said whether the file is executable.
+                // In older versions of zig these two bytes said whether the file is executable.
                 hasher.update([0, 0]);
                 hasher.update(&bytes);
                 size = size.saturating_add(blob.stored.size());
@@ -184,7 +190,7 @@ fn hash(
     Ok((whole.finalize().into(), size, tree))
 }
 
-/// Says whether a link leads out of the package.
+/// Returns true if a link leads out of the package.
 fn leaves(link: &str, target: &str) -> bool {
     let folder = link.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut depth = folder.split('/').filter(|name| !name.is_empty()).count();
@@ -205,7 +211,7 @@ fn leaves(link: &str, target: &str) -> bool {
         })
 }
 
-/// Says whether a file is a program by its first bytes: a script, ELF or Mach-O.
+/// Returns true if a file is a program by its first bytes: a script, ELF or Mach-O.
 fn is_program(bytes: &[u8]) -> bool {
     const MACH_O: [u32; 4] = [0xfeed_face, 0xfeed_facf, 0xcafe_babe, 0xcafe_babf];
     let number = bytes.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
@@ -214,7 +220,7 @@ fn is_program(bytes: &[u8]) -> bool {
     bytes.starts_with(b"#!") || bytes.starts_with(b"\x7fELF") || is_mach_o
 }
 
-/// The hash as zig writes it. A package without a manifest has a name and a version for that.
+/// Returns the hash in zig's form. For a package without a manifest it has `N` and `V` as name and version.
 fn name(identity: Option<&Identity>, size: u64, digest: &[u8; 32]) -> String {
     let (name, version, id) = match identity {
         Some(identity) => (identity.name.as_str(), identity.version.as_str(), identity.id),

@@ -9,7 +9,7 @@ const OTHER: &str = "N-V-__8AAAIAAABeXu3m9cnNjX2837EtbN6CvLMT7BwVb-ft";
 
 fn check(files: &[(&str, &str)], expect: Result<&[(&str, &str)], &str>) {
     let dir = tempfile::tempdir().unwrap();
-    let store = DiskStore::open(dir.path(), DigestFunction::Blake3).unwrap();
+    let store = ContentStore::open(dir.path(), DigestFunction::Blake3).unwrap();
     let mut tree = Tree::default();
     for (path, dependencies) in files {
         let text = format!(".{{ .dependencies = .{{ {dependencies} }} }}");

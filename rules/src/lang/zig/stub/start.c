@@ -1,6 +1,6 @@
-// wasi:cli/run by way of `main`: part of the bindings of a world that exports it. Both functions are
-// weak: a program that defines `exports_wasi_cli_run_run`, or a `main` without parameters, which the
-// compiler names `__main_void`, has its own. One that has neither does not link: `main` is missing.
+// Implements wasi:cli/run by calling `main`. This is part of the bindings of a world that exports it. Both
+// functions are weak, so that a program may define them itself: `exports_wasi_cli_run_run`, or a `main` without
+// parameters, which the compiler names `__main_void`. A program without any `main` does not link.
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ __attribute__((weak)) int __main_void(void) {
 
 __attribute__((weak)) bool exports_wasi_cli_run_run(void) {
     int status = __main_void();
-    // Exit handlers, and what is still to be written.
+    // Runs the exit handlers and flushes what is still to be written.
     __wasm_call_dtors();
     return status == 0;
 }

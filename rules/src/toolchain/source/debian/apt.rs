@@ -1,29 +1,28 @@
-//! Where this machine gets its Debian packages from, as apt is configured.
+//! Reads from apt's configuration which mirrors this machine gets its Debian packages from.
 //!
-//! Source: sources.list(5), both forms, and apt.conf(5) for the proxies. Proxies for single hosts
-//! and passwords from `auth.conf` are not read.
+//! Source: sources.list(5), both forms, and apt.conf(5) for the proxies. Proxies for single hosts and
+//! passwords from `auth.conf` are not read.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use super::DebianError;
 use super::stanza::{self, Stanza};
 use crate::bounded;
-use crate::toolchain::Proxy;
+use crate::package::Proxy;
+use crate::toolchain::source::error::DebianError;
 
-/// One entry of apt's sources: binary packages of some suites.
+/// An entry of apt's sources, which offers binary packages of some suites.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct AptSource {
     /// The mirrors, in the order in which apt asks them.
     pub(super) uris: Vec<String>,
-    /// The suites: `bookworm`, `bookworm-updates`.
+    /// The suites, such as `bookworm` and `bookworm-updates`.
     pub(super) suites: Vec<String>,
-    /// The file of the keys that sign it, if one is named.
+    /// The file of the keys that sign the suites, if one is named.
     pub(super) signed_by: Option<PathBuf>,
 }
 
-/// Reads all entries below apt's folder of configuration. None if there is no apt.
+/// Reads all entries in apt's configuration folder. They are empty if there is no apt.
 pub(super) fn sources(folder: &Path) -> Result<Vec<AptSource>, DebianError> {
     let mut files = vec![folder.join("sources.list")];
     files.extend(list(&folder.join("sources.list.d"))?);
@@ -42,7 +41,7 @@ pub(super) fn sources(folder: &Path) -> Result<Vec<AptSource>, DebianError> {
     Ok(all)
 }
 
-/// The files apt reads in a folder, in its order.
+/// Returns the files that apt reads in a folder, in apt's order.
 fn list(folder: &Path) -> Result<Vec<PathBuf>, DebianError> {
     let error = |source| DebianError::Configuration { path: folder.to_owned(), source };
     let entries = match fs::read_dir(folder) {
@@ -103,14 +102,14 @@ fn parse_stanzas(text: &str) -> Vec<AptSource> {
     stanza::all(text).filter(wanted).map(|stanza| source(&stanza)).collect()
 }
 
-/// `Signed-By` may also hold fingerprints or a whole key, or name an armoured file, which gpgv does
-/// not read: those mean Debian's own keyring here.
+/// Returns the file in a `Signed-By` value, or `None` if Debian's own keyring has to be used. The value may
+/// also be fingerprints, a whole key, or an armoured file, which gpgv does not read.
 fn key_file(value: &str) -> Option<PathBuf> {
     let is_file = value.starts_with('/') && !value.contains('\n') && !value.ends_with(".asc");
     is_file.then(|| PathBuf::from(value))
 }
 
-/// The proxies in what `apt-config dump` prints.
+/// Returns the proxies in the output of `apt-config dump`.
 pub(super) fn proxies(dump: &str) -> Vec<Proxy> {
     let proxy = |line: &str| {
         let rest = line.trim().strip_prefix("Acquire::")?;

@@ -1,36 +1,37 @@
-//! The index of a suite's binary packages.
+//! Reads the index of a suite's binary packages. The caller has checked that it is the index of a signed
+//! release.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cache::{Digest, DigestFunction};
 
-use super::DebianError;
 use super::stanza::{self, Stanza};
+use crate::toolchain::source::error::DebianError;
 
-/// What the index says of one package.
+/// The index entry of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// Its version.
+    /// The package's version.
     pub(super) version: String,
-    /// Its architecture; `all` for some.
+    /// The package's architecture, which may be `all`.
     pub(super) architecture: String,
-    /// Its path on the mirror.
+    /// The path of the package's file on the mirror.
     pub(super) path: String,
-    /// Its bytes.
+    /// The SHA-256 and size of the package's file.
     pub(super) digest: Digest,
 }
 
 /// Finds packages by name in the text of an index.
 ///
 /// # Errors
-/// An entry is incomplete, or a package comes in several versions.
+/// An entry is incomplete, or a package is there more than once.
 pub(super) fn find(
     text: &str,
     names: &BTreeSet<&str>,
 ) -> Result<BTreeMap<String, Entry>, DebianError> {
     let mut found = BTreeMap::new();
     for stanza in stanza::all(text) {
-        // The name comes first; so most stanzas are skipped by a look at one line.
+        // The name is the first field of a stanza, so this reads one line of most stanzas.
         let Some(name) = stanza.get("Package").filter(|name| names.contains(name.as_str())) else {
             continue;
         };
@@ -53,7 +54,7 @@ fn entry(stanza: &Stanza<'_>) -> Option<Entry> {
     })
 }
 
-/// Whether a path stays below the mirror's folder.
+/// Returns true if a path stays below the mirror's folder.
 pub(super) fn is_pool_path(path: &str) -> bool {
     !path.is_empty() && path.split('/').all(|part| !["", ".", ".."].contains(&part))
 }

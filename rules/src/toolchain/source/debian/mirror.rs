@@ -1,4 +1,4 @@
-//! Which mirrors to ask for a suite.
+//! Chooses the mirrors that are asked for a suite. It asks none itself.
 
 use std::path::PathBuf;
 
@@ -7,13 +7,13 @@ use super::apt::AptSource;
 /// A mirror that may have a suite.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mirror {
-    /// The folder that holds `dists` and `pool`.
+    /// The URL of the folder with `dists` and `pool`.
     pub(super) base: String,
-    /// The file of the keys that sign it, if one is named.
+    /// The file of the keys that sign the suite, if one is named.
     pub(super) signed_by: Option<PathBuf>,
 }
 
-/// The mirrors to ask, the likeliest first.
+/// Returns the mirrors to ask, the most likely one first.
 pub(super) fn mirrors(configured: Option<&str>, sources: &[AptSource], suite: &str) -> Vec<Mirror> {
     if let Some(base) = configured {
         return vec![Mirror { base: base.trim_end_matches('/').to_owned(), signed_by: None }];
@@ -23,7 +23,8 @@ pub(super) fn mirrors(configured: Option<&str>, sources: &[AptSource], suite: &s
     let mut mirrors: Vec<Mirror> = Vec::new();
     for source in with.into_iter().chain(without) {
         for uri in &source.uris {
-            // apt also writes `file:/path`; other methods (cdrom, mirror+file, tor) are apt's own.
+            // apt also writes `file:/path`. Other methods (cdrom, mirror+file, tor) are left out, because
+            // only apt has them.
             let uri = match uri.strip_prefix("file:/") {
                 Some(path) => format!("file:///{}", path.trim_start_matches('/')),
                 None => uri.clone(),

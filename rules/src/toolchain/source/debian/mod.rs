@@ -1,10 +1,10 @@
-//! Debian packages, from the mirror this machine's apt uses.
+//! Debian packages, from the mirror that this machine's apt uses.
 //!
-//! A release is signed and vouches for its index, the index for the packages. No dependency is
-//! resolved: the catalogue lists every package. No maintainer script is run.
+//! A signed release file contains the checksums of its indexes, and an index those of the packages. No
+//! dependencies are resolved, because the catalogue lists every package. No maintainer script is run.
 //!
-//! The mirror is the one of the user's configuration, else the one apt has for the suite, else any
-//! other that apt has: Debian's mirrors hold all its releases.
+//! The mirror is that of the user's configuration. If that names none, the mirrors that apt has for the suite
+//! are asked, and then all others that apt has, because Debian's mirrors hold all of its releases.
 
 mod apt;
 mod index;
@@ -14,120 +14,30 @@ mod stanza;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::io::{self, Read as _};
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cache::StoreError;
-
-use super::{Resolved, Session};
-use crate::environment::APT;
-use crate::toolchain::catalogue::DebianPackages;
-use crate::toolchain::fetch::{Client, ClientError, Http, HttpError, Request};
+use super::error::DebianError;
+use super::resolved::Resolved;
+use super::session::Session;
+use crate::package::environment::APT;
+use crate::package::fetch::{Client, ClientError, Http, Request};
+use crate::package::unpack::decompress;
+use crate::package::{Proxy, Purl};
+use crate::platform::Platform;
 use crate::toolchain::lock::{Package, Pin, SourceKind};
-use crate::toolchain::unpack::decompress;
-use crate::toolchain::{Platform, Proxy, Purl};
+use crate::toolchain::origin::DebianPackages;
 use apt::AptSource;
 use mirror::{Mirror, mirrors};
 use release::Release;
 
-/// The longest release file that is read. Bookworm's has 150 kB.
+/// The longest release file that is read, in bytes. Bookworm's has 150 kB.
 const MAX_RELEASE: u64 = 8 << 20;
 
-/// The longest index that is unpacked. Bookworm's has 49 MB.
+/// The number of bytes up to which an index is unpacked. Bookworm's has 49 MB.
 const MAX_INDEX: u64 = 1 << 30;
-
-/// Why Debian packages can't be had.
-#[derive(Debug, thiserror::Error)]
-pub enum DebianError {
-    /// A file of this machine can't be used.
-    #[error("cannot read {}", .path.display())]
-    Configuration {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Nobody says where Debian packages come from.
-    #[error(
-        "no Debian mirror is known: apt has none on this machine; \
-         name one in the user's configuration as `[mirrors] debian = \"URL\"`"
-    )]
-    NoMirror,
-    /// No mirror has the suite.
-    #[error("no Debian mirror has the suite `{suite}`; asked: {}", asked.join(", "))]
-    NoSuite {
-        /// The suite.
-        suite: String,
-        /// The mirrors, and what each one answered.
-        asked: Vec<String>,
-    },
-    /// No mirror has the package.
-    #[error("no Debian mirror has {path} any more; asked: {}", asked.join(", "))]
-    Gone {
-        /// The path on the mirror.
-        path: String,
-        /// The mirrors, and what each one answered.
-        asked: Vec<String>,
-    },
-    /// The signature of the release file is not good.
-    #[error("the release file of Debian {suite} has no good signature\n{output}")]
-    BadSignature {
-        /// The suite.
-        suite: String,
-        /// What gpgv says.
-        output: String,
-    },
-    /// The file is no release file of the suite.
-    #[error("the release file of the mirror is none of Debian {0}")]
-    BadRelease(String),
-    /// The release has no index for the architecture.
-    #[error("Debian {suite} has no packages of {component} for {architecture}")]
-    NoIndex {
-        /// The suite.
-        suite: String,
-        /// The archive area.
-        component: String,
-        /// The architecture.
-        architecture: &'static str,
-    },
-    /// The index has other bytes than the release says.
-    #[error("the index of Debian {suite} is not the one its release file names")]
-    IndexMismatch {
-        /// The suite.
-        suite: String,
-    },
-    /// The index can't be unpacked.
-    #[error("the index of the mirror is damaged")]
-    DamagedIndex(#[source] io::Error),
-    /// The index lacks a package.
-    #[error("Debian {suite} has no package `{name}` for {architecture}")]
-    NoPackage {
-        /// The package.
-        name: String,
-        /// The suite.
-        suite: String,
-        /// The architecture.
-        architecture: &'static str,
-    },
-    /// The index says too little or nonsense of a package.
-    #[error("the index of the mirror has a bad entry for `{0}`")]
-    BadEntry(String),
-    /// The index has a package more than once.
-    #[error("the index of the mirror has several versions of `{0}`")]
-    Ambiguous(String),
-    /// A URL can't be fetched.
-    #[error(transparent)]
-    Http(#[from] HttpError),
-    /// gpgv can't be run.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// What a session has found out about Debian's mirrors.
 #[derive(Default)]
@@ -244,7 +154,8 @@ fn fetch_index(
     Ok(text)
 }
 
-/// The first mirror's answer that is one; else what each mirror answered.
+/// Asks one mirror after the other and returns the first success. If all fail, returns in the inner `Err`
+/// what each mirror answered.
 fn first<T>(
     session: &Session<'_>,
     known: &Known,
@@ -259,7 +170,7 @@ fn first<T>(
     for mirror in &mirrors {
         match ask(mirror) {
             Ok(answer) => return Ok(Ok(answer)),
-            // Another mirror may have what this one lacks, or be there when this one is not.
+            // Another mirror may have what this one lacks, or be reachable when this one is not.
             Err(error @ DebianError::BadRelease(_)) => asked.push(error.to_string()),
             Err(DebianError::Http(error)) if error.is_about_the_server() => {
                 let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
@@ -272,7 +183,7 @@ fn first<T>(
 }
 
 fn keyrings(session: &Session<'_>, mirror: &Mirror) -> Vec<PathBuf> {
-    let folder = &session.registries.clients.keyrings;
+    let folder = &session.registries.programs.keyrings;
     let usual = ["debian-archive-keyring.pgp", "debian-archive-keyring.gpg"];
     let usual = usual.into_iter().map(|name| folder.join(name)).find(|path| path.exists());
     let named = mirror.signed_by.clone().filter(|path| path.exists());
@@ -283,17 +194,18 @@ fn get(session: &Session<'_>, known: &Known, request: Request<'_>) -> Result<Vec
     Ok(known.http.get(request, session.events, &|| session.cancelled())?)
 }
 
-/// Reads apt's configuration, once in a session.
+/// Returns apt's configuration, which is read once in a session.
 fn known(session: &Session<'_>) -> Result<Arc<Known>, DebianError> {
-    let mut known = session.debian.known.lock().unwrap_or_else(PoisonError::into_inner);
+    let mirrors = session.findings::<Mirrors>();
+    let mut known = mirrors.known.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = &*known {
         return Ok(Arc::clone(known));
     }
     let mut network = session.registries.network.clone();
     let mut sources = Vec::new();
     if session.registries.mirrors.debian.is_none() {
-        sources = apt::sources(&session.registries.clients.apt_folder)?;
-        let proxies = apt_proxies(session, &session.registries.clients.apt_config)?;
+        sources = apt::sources(&session.registries.programs.apt_folder)?;
+        let proxies = apt_proxies(session, &session.registries.programs.apt_config)?;
         if !proxies.is_empty() {
             network.proxies = proxies;
         }
@@ -303,7 +215,7 @@ fn known(session: &Session<'_>) -> Result<Arc<Known>, DebianError> {
     Ok(fresh)
 }
 
-/// apt's proxies. None on a machine without apt.
+/// Returns apt's proxies, which are empty on a machine without apt.
 fn apt_proxies(session: &Session<'_>, program: &OsStr) -> Result<Vec<Proxy>, DebianError> {
     let client = Client { program, install: "install apt" };
     let configure = |command: &mut Command| {

@@ -1,4 +1,4 @@
-//! A suite's release file: signed, it vouches for the indexes by their SHA-256.
+//! A suite's release file. It is signed and contains the SHA-256 of each index.
 //!
 //! Source: the Debian repository format (wiki.debian.org/DebianRepository/Format).
 
@@ -7,37 +7,37 @@ use std::path::PathBuf;
 
 use cache::{Digest, DigestFunction};
 
-use super::DebianError;
 use super::stanza;
-use crate::environment::APT;
-use crate::toolchain::Event;
-use crate::toolchain::fetch::{Client, ClientError};
-use crate::toolchain::source::Session;
+use crate::package::Event;
+use crate::package::environment::APT;
+use crate::package::fetch::{Client, ClientError};
+use crate::toolchain::source::error::DebianError;
+use crate::toolchain::source::session::Session;
 
 const BEGIN: &str = "-----BEGIN PGP SIGNED MESSAGE-----";
 const SIGNATURE: &str = "-----BEGIN PGP SIGNATURE-----";
 
-/// What was signed.
+/// The signed text of a release file.
 #[derive(Debug)]
 pub(super) struct Release {
     text: String,
 }
 
-/// An index the release file vouches for.
+/// An index whose checksum the release file contains.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct IndexFile {
-    /// Its path below the suite's folder.
+    /// The path of the index below the suite's folder.
     pub(super) path: String,
-    /// Its bytes.
+    /// The SHA-256 and size of the index.
     pub(super) digest: Digest,
 }
 
 impl Release {
-    /// Checks the signature of an `InRelease` file by the keys of `keyrings`. If the machine can't
-    /// check it, the user is warned.
+    /// Checks the signature of an `InRelease` file with the keys of `keyrings`. The user is warned if this
+    /// machine can't check it, because gpgv or the keyring is missing.
     ///
     /// # Errors
-    /// The signature is bad, or the file is none.
+    /// The signature is bad, or the file is not a release file of the suite.
     pub(super) fn verified(
         session: &Session<'_>,
         suite: &str,
@@ -82,7 +82,7 @@ impl Release {
         stanza::all(&self.text).next()?.get(name)
     }
 
-    /// The index of the binary packages, in the best compression there is.
+    /// Returns the index of the binary packages, in the best compression that the release has.
     pub(super) fn packages(&self, component: &str, architecture: &str) -> Option<IndexFile> {
         let sums = self.field("SHA256")?;
         let base = format!("{component}/binary-{architecture}/Packages");
@@ -94,7 +94,7 @@ impl Release {
     }
 }
 
-/// Reads a line `hex size path`, if it is of that path.
+/// Reads a line `hex size path`, and returns the digest if the path is this one.
 fn checksum(line: &str, path: &str) -> Option<Digest> {
     let mut words = line.split_whitespace();
     let (hex, size, named) = (words.next()?, words.next()?, words.next()?);
@@ -102,7 +102,7 @@ fn checksum(line: &str, path: &str) -> Option<Digest> {
     (named == path).then_some(digest)
 }
 
-/// The message in a clear-signed text.
+/// Returns the message in a clear-signed text.
 fn message(text: &str) -> Option<String> {
     let (_, rest) = text.split_once(BEGIN)?;
     let (_, rest) = rest.split_once("\n\n")?;
@@ -111,7 +111,7 @@ fn message(text: &str) -> Option<String> {
     Some(unescaped.collect::<Vec<_>>().join("\n"))
 }
 
-/// What is signed, if there is a good signature and no bad one.
+/// Returns the signed text if there is a good signature and no bad one.
 fn check(
     session: &Session<'_>,
     suite: &str,
@@ -122,7 +122,7 @@ fn check(
     let (input, output) = (scratch.path().join("InRelease"), scratch.path().join("Release"));
     let unusable = |path: PathBuf| move |source| DebianError::Configuration { path, source };
     fs::write(&input, signed).map_err(unusable(input.clone()))?;
-    let client = Client { program: &session.registries.clients.gpgv, install: "install gpgv" };
+    let client = Client { program: &session.registries.programs.gpgv, install: "install gpgv" };
     let ended = session.run(client, APT, |command| {
         command.args(["--status-fd", "1", "--output"]).arg(&output);
         for keyring in keyrings {
@@ -130,7 +130,7 @@ fn check(
         }
         command.arg(&input);
     })?;
-    // One of several signatures by a key that this machine does not know yet is no harm.
+    // There may be several signatures. One by a key that this machine does not know yet does no harm.
     let said = ended.text();
     let has = |word: &str| said.lines().any(|line| line.starts_with(&format!("[GNUPG:] {word} ")));
     if !has("GOODSIG") || !has("VALIDSIG") || has("BADSIG") {

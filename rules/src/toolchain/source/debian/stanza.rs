@@ -1,14 +1,15 @@
-//! The paragraphs of `field: value` lines that Debian writes everything in (deb822(5)).
+//! Reads paragraphs of `field: value` lines, the format of most of Debian's files (deb822(5)). It gives the
+//! fields no meaning.
 
-/// One paragraph: fields in the order in which they are written.
+/// A paragraph, with its fields in the order in which they are written.
 pub(super) struct Stanza<'a> {
     /// The text, without the empty lines around it.
     text: &'a str,
 }
 
 impl Stanza<'_> {
-    /// The value of a field, continuation lines included; comments are left out. The names of
-    /// fields know no case.
+    /// Returns the value of a field with its continuation lines and without comments. Upper and lower case of
+    /// field names are not distinguished.
     pub(super) fn get(&self, field: &str) -> Option<String> {
         let mut lines = self.text.lines().filter(|line| !line.starts_with('#'));
         let first = lines.find_map(|line| {
@@ -20,7 +21,7 @@ impl Stanza<'_> {
     }
 }
 
-/// The paragraphs of a text.
+/// Returns the paragraphs of a text.
 pub(super) fn all(text: &str) -> impl Iterator<Item = Stanza<'_>> {
     text.split("\n\n").filter(|text| !text.trim().is_empty()).map(|text| Stanza { text })
 }

@@ -24,7 +24,7 @@ fn respond(out: ResponseOutparam, status: u16, text: &str) {
     let body = response.body().expect("the body is taken once");
     ResponseOutparam::set(out, Ok(response));
     let stream = body.write().expect("the stream is taken once");
-    // The client may be gone: then there is nobody to tell.
+    // The client may be gone. Then nobody needs the answer.
     let _ = stream.blocking_write_and_flush(text.as_bytes());
     drop(stream);
     let _ = OutgoingBody::finish(body, None);

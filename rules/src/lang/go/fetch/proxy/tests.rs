@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::super::settings::tests::settings;
 use super::*;
-use crate::lang::download::tests::{Silent, hasty};
-use crate::toolchain::Network;
-use crate::toolchain::fetch::testing::{Server, authority, reply};
+use crate::package::Network;
+use crate::package::download::tests::{Silent, hasty};
+use crate::package::fetch::testing::{Server, authority, reply};
 
 fn asked_for(module: &str) -> Version {
     Version::new(module, "v1.2.0")

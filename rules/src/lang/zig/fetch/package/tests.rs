@@ -1,18 +1,18 @@
-//! Hashes held against those that zig 0.17.1 itself computes (`zig fetch`) for archives of the same
-//! content.
+//! Tests that compare hashes with those that zig 0.17.1 itself computes (`zig fetch`) for archives of the
+//! same content.
 
 use cache::{Digest, DigestFunction};
 use tar::{Builder, EntryType, Header};
 
 use super::*;
-use crate::toolchain::unpack::{Format, loose};
+use crate::package::unpack::{Format, loose};
 
 /// An entry of an archive.
 #[derive(Clone, Copy)]
 enum Item<'a> {
     Folder,
     File(&'a [u8]),
-    /// With the mode of a program.
+    /// A file with the mode of a program.
     Marked(&'a [u8]),
     Link(&'a str),
     HardLink(&'a str),
@@ -37,7 +37,7 @@ fn archive(entries: &[(&str, Item<'_>)]) -> Vec<u8> {
         header.set_mode(mode);
         header.set_size(bytes.len() as u64);
         match item {
-            // As it is written, if it is not too long for that.
+            // Short names are written as they are.
             Link(target) if target.len() < 100 => {
                 header.set_link_name_literal(target).unwrap();
                 builder.append_data(&mut header, path, bytes)
@@ -52,7 +52,7 @@ fn archive(entries: &[(&str, Item<'_>)]) -> Vec<u8> {
 
 fn package(format: Format, bytes: &[u8]) -> Result<Package, String> {
     let dir = tempfile::tempdir().unwrap();
-    let store = DiskStore::open(dir.path(), DigestFunction::Blake3).unwrap();
+    let store = ContentStore::open(dir.path(), DigestFunction::Blake3).unwrap();
     let unpacked = loose(&store, format, bytes, &|| false).map_err(|error| error.to_string())?;
     Package::of(&store, unpacked, true).map_err(|error| {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -80,7 +80,7 @@ fn the_one_folder_is_stripped_and_others_are_not() {
     check(&[("pkg/a.txt", A), ("pkg/sub/b.txt", B)], NAKED);
     check(&[("a.txt", A), ("sub/b.txt", B)], NAKED);
     check(&[("./", Folder), ("pkg", Folder), ("pkg/a.txt", A), ("pkg/sub/b.txt", B)], NAKED);
-    // Only one folder, and empty ones don't count.
+    // Only one folder is stripped, and empty folders don't count.
     check(
         &[("pkg", Folder), ("pkg/inner", Folder), ("pkg/inner/a.txt", A), ("pkg/no", Folder)],
         "N-V-__8AAAIAAABeXu3m9cnNjX2837EtbN6CvLMT7BwVb-ft",
@@ -141,7 +141,7 @@ fn programs_are_known_by_their_first_bytes() {
     }
 }
 
-/// As the script wrote it that made zig's archives.
+/// Returns a manifest as the script wrote it that made the archives for zig's hashes.
 fn zon(paths: &str) -> String {
     format!(
         ".{{ .name = .demo, .version = \"1.2.3-rc.1+b.7\", .fingerprint = 0xd642dfa012345678, .paths = \
@@ -162,7 +162,7 @@ fn paths_say_what_belongs_to_a_package() {
         ("pkg/LICENSE", File(b"free")),
         ("pkg/one/two/x", File(b"x")),
         ("pkg/one/three", File(b"no")),
-        // What can't be part of a package may lie beside it.
+        // Entries that can't be part of a package may stand beside it.
         ("pkg/test/out", Link("../../../etc/passwd")),
         ("pkg/test/hard", HardLink("pkg/LICENSE")),
         ("pkg/test/fifo", Fifo),
@@ -267,7 +267,7 @@ fn a_name_is_made_as_zig_makes_it() {
 #[test]
 fn nothing_of_a_store_is_taken_on_trust() {
     let dir = tempfile::tempdir().unwrap();
-    let store = DiskStore::open(dir.path(), DigestFunction::Blake3).unwrap();
+    let store = ContentStore::open(dir.path(), DigestFunction::Blake3).unwrap();
     let unpacked = loose(&store, Format::Tar, &archive(&[("p/a", A)]), &|| false).unwrap();
     let digest = Digest::of(DigestFunction::Blake3, b"a\n");
     std::fs::remove_file(store.blob_path(&digest, false).unwrap().unwrap()).unwrap();

@@ -1,0 +1,253 @@
+//! Stories of a cache beyond this machine. It is asked for many results at once, blobs are fetched from it before an
+//! action runs again, and results are uploaded to it. A build never depends on it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use cache::{Digest, DigestFunction, DiskStore, Entry, reapi};
+use engine::{ActionKey, Artifact, BuiltinError, Graph, Remote};
+use sandbox::Cancel;
+
+use crate::harness::{Workspace, closure, download, id, join, write_joined};
+
+crate::tests![
+    a_thousand_questions_take_little_longer_than_one,
+    what_another_machine_has_made_is_a_hit_without_its_blobs,
+    what_is_needed_is_fetched_and_not_made,
+    what_the_remote_lacks_or_only_pretends_to_have_is_made,
+    equal_actions_are_asked_for_and_end_alike,
+    a_failure_does_not_wait_for_further_answers,
+    offline_nobody_is_asked,
+];
+
+/// A cache of another machine.
+#[derive(Default)]
+struct FakeRemote {
+    store: Option<DiskStore>,
+    /// The time that each answer takes.
+    latency: Duration,
+    /// Makes every third answer take forty times as long, and tell what was true when it was asked for.
+    is_uneven: bool,
+    /// Makes the cache say that it has delivered a blob although it has not.
+    pretends: bool,
+    asked: AtomicUsize,
+    fetched: AtomicUsize,
+    asked_now: AtomicUsize,
+    asked_at_once: AtomicUsize,
+}
+
+impl FakeRemote {
+    fn at(folder: &Path) -> Self {
+        let store = DiskStore::open(&folder.join("server"), DigestFunction::Blake3).unwrap();
+        Self { store: Some(store), ..Self::default() }
+    }
+
+    fn store(&self) -> &DiskStore {
+        self.store.as_ref().unwrap()
+    }
+
+    /// Returns the number of results that it was asked for, and of fetches from it.
+    fn counts(&self) -> (usize, usize) {
+        (self.asked.load(Ordering::SeqCst), self.fetched.load(Ordering::SeqCst))
+    }
+}
+
+/// Copies a file or a tree from one store to another. Returns `true` if all of it was there.
+fn copy(artifact: &Artifact, from: &DiskStore, to: &DiskStore) -> bool {
+    let blob = |digest: &Digest| from.get(digest).unwrap().map(|bytes| to.put(&bytes).unwrap());
+    match artifact {
+        Artifact::File { digest, .. } => blob(digest).is_some(),
+        Artifact::Tree(digest) => {
+            let Some(directory) = from.directory(digest).unwrap() else { return false };
+            directory.entries.values().all(|entry| match entry {
+                Entry::File { digest, .. } => blob(digest).is_some(),
+                Entry::Subtree(digest) => copy(&Artifact::Tree(*digest), from, to),
+                _ => true,
+            }) && blob(digest).is_some()
+        }
+    }
+}
+
+impl Remote for FakeRemote {
+    fn result(&self, key: &ActionKey, _: &Cancel) -> Option<reapi::ActionResult> {
+        let number = self.asked.fetch_add(1, Ordering::SeqCst);
+        let result = self.store().action_result(&key.0);
+        let now = self.asked_now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.asked_at_once.fetch_max(now, Ordering::SeqCst);
+        let is_late = self.is_uneven && number % 3 == 2;
+        std::thread::sleep(if is_late { self.latency * 40 } else { self.latency });
+        self.asked_now.fetch_sub(1, Ordering::SeqCst);
+        result
+    }
+
+    fn fetch(&self, artifact: &Artifact, store: &DiskStore, _: &Cancel) -> bool {
+        self.fetched.fetch_add(1, Ordering::SeqCst);
+        self.pretends || copy(artifact, self.store(), store)
+    }
+
+    fn keep(&self, key: &ActionKey, result: &reapi::ActionResult, store: &DiskStore, _: &Cancel) {
+        for file in &result.output_files {
+            let digest = file.digest.as_ref().unwrap();
+            let digest = Digest::from_reapi(store.function(), digest).unwrap();
+            assert!(copy(&Artifact::File { digest, executable: false }, store, self.store()));
+        }
+        self.store().put_action_result(&key.0, result).unwrap();
+    }
+}
+
+/// Makes a graph in which `c` needs `b`, which needs `a`.
+fn chain(last: &str) -> Graph {
+    let mut graph = Graph::new();
+    join(&mut graph, "a", "a", &[]);
+    join(&mut graph, "b", "b", &["a"]);
+    join(&mut graph, "c", last, &["b"]);
+    graph
+}
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("n{number}")).collect()
+}
+
+fn independent(names: &[String]) -> Graph {
+    let mut graph = Graph::new();
+    for name in names {
+        join(&mut graph, name, name, &[]);
+    }
+    graph
+}
+
+#[expect(clippy::print_stdout, reason = "the figure is what this is for")]
+fn a_thousand_questions_take_little_longer_than_one() {
+    let (one, other) = (Workspace::new(), Workspace::new());
+    let names = names(1000);
+    let graph = independent(&names);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let server = FakeRemote { latency: Duration::from_millis(50), ..FakeRemote::at(one.folder()) };
+    let filled = Arc::new(FakeRemote::at(one.folder()));
+    one.build(&graph).of(&names).remote(filled).run().ok();
+    let server = Arc::new(server);
+    let begin = Instant::now();
+    let ran = other.build(&graph).of(&names).remote(server.clone()).run();
+    let took = begin.elapsed();
+    assert_eq!((ran.ok().summary.hits, ran.ok().summary.ran), (1000, 0));
+    assert_eq!(server.counts(), (1000, 0));
+    println!("1000 answers of 50 ms each: {took:?}");
+    // One after the other, the answers would take 50 s. Without other work on the machine, this takes 0.7 s.
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(server.asked_at_once.load(Ordering::SeqCst) > 64);
+}
+
+fn what_another_machine_has_made_is_a_hit_without_its_blobs() {
+    let (one, other) = (Workspace::new(), Workspace::new());
+    let graph = chain("c");
+    let server = Arc::new(FakeRemote::at(one.folder()));
+    let ran = one.build(&graph).of(&["c"]).remote(server.clone()).run();
+    assert_eq!(ran.ends(), "a ran, b ran, c ran");
+    let key = ran.ok().key(id(&graph, "c")).unwrap();
+    assert!(server.store().action_result(&key.0).is_some(), "it was told by the end of the build");
+    let ran = other.build(&graph).of(&["c"]).remote(server.clone()).run();
+    assert_eq!((ran.ends().as_str(), ran.starts().as_str()), ("a remote, b remote, c remote", ""));
+    assert_eq!(server.counts().1, 0);
+    assert_eq!(ran.ok().key(id(&graph, "c")), Some(key));
+    // The result is stored here now, so the cache is not asked again.
+    let asked = server.counts();
+    let ran = other.build(&graph).of(&["c"]).remote(server.clone()).run();
+    assert_eq!(ran.ends(), "a known, b known, c known");
+    other.forget_state();
+    let ran = other.build(&graph).of(&["c"]).remote(server.clone()).run();
+    assert_eq!(ran.ends(), "a cached, b cached, c cached");
+    assert_eq!(server.counts(), asked);
+}
+
+fn what_is_needed_is_fetched_and_not_made() {
+    let (one, other) = (Workspace::new(), Workspace::new());
+    let server = Arc::new(FakeRemote::at(one.folder()));
+    one.build(&chain("c")).of(&["c"]).remote(server.clone()).run().ok();
+    let graph = chain("new");
+    let to = other.path("c");
+    let build = other.build(&graph).of(&["c"]).export("c", &to).remote(server.clone());
+    let ran = build.run();
+    assert_eq!(ran.ends(), "a remote, b remote, c ran");
+    assert_eq!(std::fs::read_to_string(&to).unwrap(), "new[b[a]]");
+    assert_eq!(server.counts().1, 1, "the blob of `a` was of no use to anybody");
+    // The blobs that are asked for are fetched, although no action runs.
+    let third = Workspace::new();
+    let (graph, to) = (chain("c"), third.path("c"));
+    let ran = third.build(&graph).of(&["c"]).export("c", &to).remote(server.clone()).run();
+    assert_eq!((ran.ends().as_str(), ran.starts().as_str()), ("a remote, b remote, c remote", ""));
+    assert_eq!(std::fs::read_to_string(&to).unwrap(), "c[b[a]]");
+    assert_eq!(server.counts().1, 2);
+}
+
+fn what_the_remote_lacks_or_only_pretends_to_have_is_made() {
+    let one = Workspace::new();
+    let server = Arc::new(FakeRemote::at(one.folder()));
+    one.build(&chain("c")).of(&["c"]).remote(server.clone()).run().ok();
+    for text in ["a", "b[a]"] {
+        let digest = Digest::of(DigestFunction::Blake3, text.as_bytes());
+        std::fs::remove_file(server.store().blob_path(&digest, false).unwrap().unwrap()).unwrap();
+    }
+    for (pretends, text) in [(false, "new"), (true, "newer")] {
+        let other = Workspace::new();
+        let server = Arc::new(FakeRemote { pretends, ..FakeRemote::at(one.folder()) });
+        let graph = chain(text);
+        let ran = other.build(&graph).of(&["c"]).present("c").remote(server.clone()).run();
+        assert_eq!(ran.ends(), "a remote, b remote, a ran, b ran, c ran", "{pretends}");
+        assert_eq!(other.text(ran.artifact(&graph, "c")), format!("{text}[b[a]]"));
+    }
+}
+
+fn equal_actions_are_asked_for_and_end_alike() {
+    let workspace = Workspace::new();
+    let mut graph = Graph::new();
+    let runs = Arc::new(AtomicUsize::new(0));
+    for name in ["a", "b", "c"] {
+        let runs = runs.clone();
+        closure(&mut graph, name, ("same", &[]), move |cx| {
+            runs.fetch_add(1, Ordering::SeqCst);
+            write_joined(cx, "same")
+        });
+    }
+    let server = Arc::new(FakeRemote {
+        latency: Duration::from_millis(5),
+        is_uneven: true,
+        ..FakeRemote::at(workspace.folder())
+    });
+    let build = workspace.build(&graph).of(&["a", "b", "c"]).options(|options| options.jobs = 4);
+    let ran = build.remote(server).run();
+    assert_eq!((ran.ok().summary.ran, ran.ok().summary.hits), (1, 2));
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
+fn a_failure_does_not_wait_for_further_answers() {
+    let workspace = Workspace::new();
+    let names = names(1000);
+    let mut graph = Graph::new();
+    closure(&mut graph, "bad", ("bad", &[]), |_| {
+        Err(BuiltinError::failed(&std::io::Error::other("no")))
+    });
+    for name in &names {
+        join(&mut graph, name, name, &[]);
+    }
+    let server =
+        FakeRemote { latency: Duration::from_millis(100), ..FakeRemote::at(workspace.folder()) };
+    let server = Arc::new(server);
+    let all: Vec<&str> = ["bad"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    let begin = Instant::now();
+    let ran = workspace.build(&graph).of(&all).remote(server.clone()).run();
+    assert_eq!(ran.failure(), "bad: no");
+    assert!(server.counts().0 < 1001, "{} asked in {:?}", server.counts().0, begin.elapsed());
+    assert!(server.asked_at_once.load(Ordering::SeqCst) > 1);
+}
+
+fn offline_nobody_is_asked() {
+    let workspace = Workspace::new();
+    let mut graph = chain("c");
+    download(&mut graph, "net", "net", |cx| write_joined(cx, "net"));
+    let server = Arc::new(FakeRemote::at(workspace.folder()));
+    let build = workspace.build(&graph).of(&["c"]).options(|options| options.offline = true);
+    build.remote(server.clone()).run().ok();
+    assert_eq!(server.counts(), (0, 0));
+}

@@ -1,0 +1,231 @@
+//! Plans and builds the selected components of a project.
+//!
+//! A [`Builder`] holds everything that a build depends on, as values. It can be used again and again, for
+//! example by a development server. Planning and building are separate steps, so that a front end can print
+//! something in between.
+
+use std::sync::Arc;
+
+use cache::{Digest, DiskStore, StoreError};
+use engine::{BuildRequest, Events, Export, Options, Outcome, State, Status, Target};
+use rules::manifest::Diagnostics;
+use rules::plan::{self, Plan, PlannedComponent, Problems, Selection};
+use rules::planner;
+use rules::proof::Proof;
+use rules::toolchain::Images;
+use sandbox::{Cancel, Isolation};
+
+use crate::{Error, Machine, Project};
+
+/// The number of downloads that run at once.
+const DOWNLOADS: usize = 4;
+
+/// Builds the selected components of one project, and holds everything that this depends on.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    /// The project, with its run.toml and the folder of its sources. A long-running front end replaces it
+    /// when run.toml has changed.
+    pub project: Project,
+    /// The store of sources, results and packages.
+    pub store: DiskStore,
+    /// The components to build.
+    pub selection: Selection,
+    /// The toolchains that the lock pins, and the way in which their packages are fetched.
+    pub images: Arc<Images>,
+    /// The conditions under which they are built.
+    pub conditions: Conditions,
+    /// Stops a build when it is cancelled.
+    pub cancel: Cancel,
+}
+
+/// The conditions of a build. The first three fields decide what the components are, and the others do not.
+#[derive(Debug, Clone, Copy)]
+pub struct Conditions {
+    /// True if compilers optimise.
+    pub release: bool,
+    /// The time that all commands see, in seconds since 1970. If it is set, all commands run under the
+    /// determinism layer.
+    pub epoch: Option<u64>,
+    /// How commands are isolated from the machine.
+    pub isolation: Isolation,
+    /// The number of actions that may run at once, at least 1.
+    pub jobs: usize,
+    /// True if actions that need the network fail instead of running.
+    pub offline: bool,
+    /// True if a build goes on with actions that do not depend on a failed one.
+    pub keep_going: bool,
+    /// True if the sandbox of a failed command is kept.
+    pub keep_sandbox: bool,
+}
+
+/// A build that is over, whether it succeeded or not.
+#[derive(Debug)]
+pub struct Built {
+    /// The outcome, which says how each action ended.
+    pub outcome: Outcome,
+    /// The path to which each component was to be written, in the order of the plan.
+    pub exports: Vec<Export>,
+    /// The error if the store could not be tidied up afterwards. It does not affect the build itself.
+    pub untidy: Option<StoreError>,
+}
+
+impl Built {
+    /// Returns the outcome of the build if it succeeded.
+    ///
+    /// # Errors
+    /// [`Error::NotBuilt`].
+    pub fn into_success(self) -> Result<Outcome, Error> {
+        match self.outcome.status {
+            Status::Succeeded => Ok(self.outcome),
+            Status::Failed | Status::Interrupted => Err(Error::NotBuilt(Box::new(self.outcome))),
+        }
+    }
+}
+
+/// The request for one build of a plan.
+struct Order {
+    exports: Vec<Export>,
+    options: Options,
+    events: Arc<dyn Events>,
+}
+
+impl Builder {
+    /// Plans the build. Takes sources into the store, and runs nothing.
+    ///
+    /// # Errors
+    /// [`Error::Unplannable`], [`Error::NoRoom`] or [`Error::ClosedStore`], with the problems of each
+    /// component.
+    pub fn plan(&self, state: &mut State) -> Result<Plan, Error> {
+        let Project { folder, manifest } = &self.project;
+        let project = planner::Project { folder, manifest, images: &self.images };
+        let Conditions { release, epoch, isolation, .. } = self.conditions;
+        let options = planner::Options { release, epoch, isolation };
+        plan::plan(project, &self.selection, &self.store, state.sources(), &options)
+            .map_err(|problems| self.unplannable(problems))
+    }
+
+    /// Refuses a build that has to be reproducible if one of its toolchains is not proved to be reproducible,
+    /// or is known not to be.
+    ///
+    /// # Errors
+    /// [`Error::Unpromised`], or [`Error::Host`].
+    pub fn check_promises(&self, plan: &Plan) -> Result<(), Error> {
+        if self.conditions.epoch.is_none() {
+            return Ok(());
+        }
+        for name in &plan.added {
+            let image = self.added_image(name)?;
+            match image.and_then(|image| Proof::of(&self.store, &image)) {
+                Some(Proof::Same) => {}
+                proof => {
+                    let version = self.images.lock.version(name).unwrap_or_default().to_owned();
+                    return Err(Error::Unpromised { toolchain: name.clone(), version, proof });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Builds a plan, and writes the components into the project's output folder.
+    ///
+    /// # Errors
+    /// [`Error::Build`] if this machine can't build. Failed actions are not an error here; they are part of
+    /// the result.
+    pub fn build(
+        &self,
+        plan: &Plan,
+        state: &mut State,
+        events: Arc<dyn Events>,
+    ) -> Result<Built, Error> {
+        self.run(
+            plan,
+            state,
+            Order { exports: self.exports(plan), options: self.options(), events },
+        )
+    }
+
+    /// Builds a plan from nothing, as another machine would do it. No component is written into the output
+    /// folder.
+    pub(crate) fn build_anew(
+        &self,
+        plan: &Plan,
+        state: &mut State,
+        machine: &Machine,
+        events: Arc<dyn Events>,
+    ) -> Result<Built, Error> {
+        let options = self.options();
+        let jobs = if machine.is_slow { 1 } else { options.jobs };
+        let options = Options { jobs, anew: Some(Arc::new(machine.sees.clone())), ..options };
+        self.run(plan, state, Order { exports: Vec::new(), options, events })
+    }
+
+    /// Returns the digest of the image of a toolchain that the user has added, or `None` if the user has not
+    /// added it.
+    pub(crate) fn added_image(&self, name: &str) -> Result<Option<Digest>, Error> {
+        let platform = self.images.platform.clone()?;
+        let lock = &self.images.lock;
+        let image = lock.image(name, platform).ok().filter(|image| image.is_added());
+        Ok(image.map(|image| image.tree))
+    }
+
+    fn run(&self, plan: &Plan, state: &mut State, order: Order) -> Result<Built, Error> {
+        let Order { exports, options, events } = order;
+        let outcome = BuildRequest {
+            graph: &plan.graph,
+            targets: &targets(plan),
+            exports: &exports,
+            options,
+            store: &self.store,
+            state,
+            remote: None,
+            says_missing: rules::diagnose::says_missing,
+            events,
+            cancel: self.cancel.clone(),
+        }
+        .run()?;
+        // Killed builds leave files in the store. They are not removed after a build with nothing to do,
+        // because the user would have to wait for that.
+        let untidy = if outcome.summary.ran > 0 { self.store.sweep().err() } else { None };
+        Ok(Built { outcome, exports, untidy })
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            jobs: self.conditions.jobs,
+            downloads: DOWNLOADS,
+            keep_going: self.conditions.keep_going,
+            offline: self.conditions.offline,
+            keep_sandbox: self.conditions.keep_sandbox,
+            anew: None,
+        }
+    }
+
+    fn exports(&self, plan: &Plan) -> Vec<Export> {
+        let folder = self.project.manifest.output_dir();
+        let export = |component: &PlannedComponent| Export {
+            action: component.action,
+            output: component.output.clone(),
+            to: folder.join(format!("{}.wasm", component.name)),
+        };
+        plan.components.iter().map(export).collect()
+    }
+
+    fn unplannable(&self, problems: Problems) -> Error {
+        let mut findings = Diagnostics::new(self.project.manifest.source());
+        problems.findings.into_iter().for_each(|problem| findings.push(problem));
+        match () {
+            () if problems.no_room => Error::NoRoom(findings),
+            () if problems.is_closed => {
+                Error::ClosedStore { findings, store: self.store.root().to_owned() }
+            }
+            () => Error::Unplannable(findings),
+        }
+    }
+}
+
+fn targets(plan: &Plan) -> Vec<Target> {
+    let last = |component: &PlannedComponent| {
+        std::iter::once(component.action).chain(component.checks.clone())
+    };
+    plan.components.iter().flat_map(last).map(Target::known).collect()
+}
