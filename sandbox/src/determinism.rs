@@ -1,20 +1,20 @@
 //! Configures the determinism layer, which hides from a command what differs from run to run, so
 //! that the same inputs give the same bytes.
 
-/// Configures the determinism layer: [`Determinism::LAYER`] says what it hides.
+/// The settings of the determinism layer: [`Determinism::LAYER`] says what it hides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Determinism {
-    /// Sets the time at which the command's clocks begin, in seconds since 1970.
+    /// The time at which the command's clocks begin, in seconds since 1970.
     pub epoch: u64,
-    /// Seeds the command's random numbers.
+    /// The seed of the command's random numbers.
     pub seed: u64,
-    /// Sets the number of CPUs that the command sees, unless its limits set another one.
+    /// The number of CPUs that the command sees, unless its limits set another one.
     pub cpus: u32,
-    /// Sets the order in which the entries of a folder are listed.
+    /// The order in which the entries of a folder are listed.
     pub listing: Listing,
 }
 
-/// Orders the entries of a folder.
+/// The order of the entries of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Listing {
     /// The names are sorted byte by byte.
@@ -24,7 +24,7 @@ pub enum Listing {
 }
 
 impl Determinism {
-    /// Names what the layer does. The name changes whenever the layer does something else, so it
+    /// The name of what the layer does. It changes whenever the layer does something else, so it
     /// belongs in an action key.
     ///
     /// The layer traces every process of the command. It does not matter how a process calls the

@@ -15,11 +15,11 @@ use crate::InvalidSpec;
 /// A value of this type exists only after every process of the command has died.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Says how the command ended.
+    /// The way in which the command ended.
     pub status: Status,
-    /// Holds standard output, with a note in the middle if bytes were dropped there.
+    /// The bytes of standard output, with a note in the middle if some were dropped there.
     pub stdout: Vec<u8>,
-    /// Holds standard error, with a note in the middle if bytes were dropped there.
+    /// The bytes of standard error, with a note in the middle if some were dropped there.
     pub stderr: Vec<u8>,
     /// Is true if the command wrote more than [`Spec::output_cap`](crate::Spec::output_cap) bytes
     /// to standard output.
@@ -27,20 +27,20 @@ pub struct Outcome {
     /// Is true if the command wrote more than [`Spec::output_cap`](crate::Spec::output_cap) bytes
     /// to standard error.
     pub stderr_truncated: bool,
-    /// Measures the time from the request to the death of the last process.
+    /// The time from the request to the death of the last process.
     pub wall: Duration,
-    /// Measures the CPU time of all processes in user mode. After [`Status::Cancelled`], it counts
+    /// The CPU time of all processes in user mode. After [`Status::Cancelled`] this is the time of
     /// only the processes that had ended before.
     pub user: Duration,
-    /// Measures the CPU time in the kernel, of all processes and for setting up the sandbox.
+    /// The CPU time in the kernel, of all processes and for setting up the sandbox.
     pub system: Duration,
-    /// Counts the resident bytes of the largest process at its peak.
+    /// The number of resident bytes of the largest process at its peak.
     pub max_rss: u64,
-    /// Lists the targets of [`Scratch`](crate::MountSource::Scratch) mounts whose lower folder was
+    /// The targets of [`Scratch`](crate::MountSource::Scratch) mounts whose lower folder was
     /// copied, because overlays don't work on its file system. The command sees no difference, but
     /// the copy takes time and room on the disk.
     pub copied_scratch: Vec<PathBuf>,
-    /// Lists the files that the command looked for and did not find, as absolute paths inside the
+    /// The files that the command looked for and did not find, as absolute paths inside the
     /// sandbox. No path comes twice, and none is simplified (`/src/a/../b` stays like that). The
     /// list holds at most 10,000 paths, and is empty without the [determinism
     /// layer](crate::Determinism), which is what sees these calls.
@@ -73,46 +73,46 @@ pub enum SandboxError {
     /// A mount could not be made.
     #[error("can't mount `{}`{}: {step} failed", target.display(), from(host.as_ref()))]
     Mount {
-        /// Names the path inside the sandbox at which it should have appeared.
+        /// The path inside the sandbox at which it should have appeared.
         target: PathBuf,
-        /// Names the file or folder of the host that was to be mounted, if there is one.
+        /// The file or folder of the host that was to be mounted, if there is one.
         host: Option<PathBuf>,
-        /// Names the step that failed.
+        /// The step that failed.
         step: &'static str,
-        /// Says why that step failed.
+        /// The error of that step.
         source: io::Error,
     },
     /// A writable folder could not be given to the command's user, or could not be made readable
     /// for the caller after the run.
     #[error("can't prepare the writable folder `{}`", path.display())]
     Folder {
-        /// Names the folder of the host.
+        /// The folder of the host.
         path: PathBuf,
-        /// Says why.
+        /// The cause.
         source: io::Error,
     },
     /// The working directory doesn't exist in the sandbox, or isn't a directory.
     #[error("can't use `{}` as working directory in the sandbox", cwd.display())]
     WorkingDirectory {
-        /// Names the path inside the sandbox.
+        /// The path inside the sandbox.
         cwd: PathBuf,
-        /// Says why.
+        /// The cause.
         source: io::Error,
     },
     /// The program, or the interpreter or loader that it names, doesn't exist or isn't executable.
     #[error("can't run `{}` in the sandbox", program.display())]
     Program {
-        /// Holds the first element of the command.
+        /// The first element of the command.
         program: OsString,
-        /// Says why.
+        /// The cause.
         source: io::Error,
     },
     /// Another step failed while the sandbox was set up.
     #[error("can't set up the sandbox: {step} failed")]
     Setup {
-        /// Names the step that failed.
+        /// The step that failed.
         step: &'static str,
-        /// Says why that step failed.
+        /// The error of that step.
         source: io::Error,
     },
     /// The spawner process, which starts the commands, died.

@@ -13,94 +13,95 @@ use thiserror::Error;
 
 use crate::{Determinism, View};
 
-/// Describes one command and everything that it may see and use.
+/// A command, and everything that it may see and use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
-    /// Holds the program and its arguments. A program without `/` is looked up in the `PATH` of
+    /// The program and its arguments. A program without `/` is looked up in the `PATH` of
     /// [`Spec::env`].
     pub argv: Vec<OsString>,
-    /// Holds the whole environment; the sandbox adds nothing to it.
+    /// The whole environment; the sandbox adds nothing to it.
     pub env: Vec<(OsString, OsString)>,
-    /// Names the working directory, an absolute path inside the sandbox that must exist there.
+    /// The working directory, an absolute path inside the sandbox that must exist there.
     pub cwd: PathBuf,
-    /// Lists the mounts in any order: outer folders are mounted before those inside them.
+    /// The mounts, in any order: outer folders are mounted before those inside them.
     pub mounts: Vec<Mount>,
-    /// Limits what the command may use.
+    /// The limits of the command.
     pub limits: Limits,
-    /// Says which user, host and process number the command sees as its own.
+    /// The user, the host and the process number that the command sees as its own.
     pub view: View,
-    /// Turns the determinism layer on, which hides from the command what differs from run to run.
+    /// The settings of the determinism layer, which hides from the command what differs from run to
+    /// run. `None` turns the layer off.
     pub determinism: Option<Determinism>,
-    /// Limits how many bytes of standard output are kept, and how many of standard error. If there
+    /// The number of bytes of standard output that are kept, and also of standard error. If there
     /// are more, the middle is dropped.
     pub output_cap: usize,
 }
 
-/// Describes one entry of the file tree that the command sees.
+/// An entry of the file tree that the command sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
-    /// Says where the entry appears: an absolute path inside the sandbox. Missing parent folders
-    /// are created; those inside a [`MountSource::Writable`] folder stay there after the run. At
-    /// `/etc`, only a read-only folder can be mounted.
+    /// The place where the entry appears: an absolute path inside the sandbox. Missing parent
+    /// folders are created; those inside a [`MountSource::Writable`] folder stay there after the
+    /// run. At `/etc`, only a read-only folder can be mounted.
     pub target: PathBuf,
-    /// Says what appears there.
+    /// The content that appears there.
     pub source: MountSource,
 }
 
-/// Says where the content of a [`Mount`] comes from. All paths are absolute paths of the host.
+/// The source of the content of a [`Mount`]. All paths are absolute paths of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MountSource {
-    /// Shows a folder with everything below it, or a single file. The command can't write to it.
+    /// A folder with everything below it, or a single file. The command can't write to it.
     ///
     /// If the caller is root, the command runs as another user, so everyone must be allowed to read
     /// the tree.
     ReadOnly(PathBuf),
-    /// Shows a folder that the command may write to. Before the run, its content is given to the
+    /// A folder that the command may write to. Before the run, its content is given to the
     /// command's user.
     Writable(PathBuf),
-    /// Shows a folder that begins with the content of `lower` and can be written to, while `lower`
-    /// stays unchanged.
+    /// A folder that begins with the content of `lower` and can be written to, while `lower` stays
+    /// unchanged.
     ///
     /// The permissions of `lower` hold: a file of mode 0444 can be replaced, but its content can't
     /// be changed in place.
     Scratch {
-        /// Names the folder whose content the command sees at first.
+        /// The folder whose content the command sees at first.
         lower: PathBuf,
-        /// Names an empty folder that takes everything that the command writes. The caller may
-        /// delete it after the run.
+        /// An empty folder that takes everything that the command writes. The caller may delete it
+        /// after the run.
         upper: PathBuf,
     },
-    /// Creates a symbolic link with this text.
+    /// A new symbolic link with this text.
     Symlink(OsString),
 }
 
-/// Limits what a command may use. [`Limits::STANDARD`] is the usual starting point.
+/// The limits of what a command may use. [`Limits::STANDARD`] is the usual starting point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Sets the time after which every process of the command is killed.
+    /// The time after which every process of the command is killed.
     pub timeout: Option<Duration>,
-    /// Sets how many bytes of memory all processes may use together, including files in `/tmp` and
-    /// `/dev/shm`. The kernel enforces this where the caller may create control groups. Elsewhere
-    /// the use is measured 20 times a second, so the command can exceed the limit for a moment;
-    /// files that lie on a disk ([`Isolation::Weak`](crate::Isolation::Weak)) are not counted
-    /// there.
+    /// The number of bytes of memory that all processes may use together, including files in `/tmp`
+    /// and `/dev/shm`. The kernel enforces this where the caller may create control groups.
+    /// Elsewhere the use is measured 20 times a second, so the command can exceed the limit for a
+    /// moment; files that lie on a disk ([`Isolation::Weak`](crate::Isolation::Weak)) are not
+    /// counted there.
     pub memory: Option<u64>,
-    /// Sets how many processes and threads there may be at one time, not counting one that belongs
-    /// to the sandbox itself.
+    /// The number of processes and threads that there may be at one time, not counting one that
+    /// belongs to the sandbox itself.
     pub processes: u32,
-    /// Sets how many bytes of files `/tmp` and `/dev/shm` may hold together.
+    /// The number of bytes that the files in `/tmp` and `/dev/shm` may have together.
     pub tmp_bytes: u64,
-    /// Sets the size of the largest file that the command may write.
+    /// The size of the largest file that the command may write.
     pub file_size: Option<u64>,
-    /// Sets how many descriptors one process may have open.
+    /// The number of descriptors that one process may have open.
     pub open_files: u32,
-    /// Sets how many CPUs the command may run on; it sees no more than these.
+    /// The number of CPUs that the command may run on. It sees no more than these.
     pub cpus: Option<u32>,
 }
 
 impl Limits {
-    /// Suits any compiler: 4096 processes, 4 GiB of `/tmp` and 4096 open files. Time, memory, file
-    /// size and CPUs are not limited.
+    /// Limits that suit any compiler: 4096 processes, 4 GiB of `/tmp` and 4096 open files. Time,
+    /// memory, file size and CPUs are not limited.
     pub const STANDARD: Self = Self {
         timeout: None,
         memory: None,
@@ -177,8 +178,8 @@ impl Mount {
     }
 }
 
-/// Lists the files that the sandbox itself puts into `/etc`. A folder that is mounted at `/etc` is
-/// merged with them.
+/// The files that the sandbox itself puts into `/etc`. A folder that is mounted at `/etc` is merged
+/// with them.
 pub(crate) const FIXED_FILES: [&str; 5] =
     ["/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd", "/etc/resolv.conf"];
 

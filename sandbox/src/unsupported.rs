@@ -8,7 +8,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[error("commands can't be isolated on this machine")]
 pub struct Unsupported {
-    /// Says what is missing.
+    /// The reason why this machine can't isolate commands.
     #[source]
     pub cause: Cause,
 }
@@ -22,9 +22,9 @@ pub enum Cause {
     /// A kernel setting forbids user namespaces to ordinary users, or to everybody.
     #[error("the kernel setting {setting} is {value}, which forbids user namespaces")]
     Setting {
-        /// Names the setting.
+        /// The setting.
         setting: &'static str,
-        /// Holds the value that it has now.
+        /// The value that it has now.
         value: &'static str,
     },
     /// AppArmor takes the rights away that ordinary users have in their namespaces, as on Ubuntu.
@@ -35,9 +35,9 @@ pub enum Cause {
     /// The system call filter of a container forbids namespaces.
     #[error("the container's system call filter forbids namespaces ({step} failed)")]
     Container {
-        /// Names the step that failed.
+        /// The step that failed.
         step: &'static str,
-        /// Says why that step failed.
+        /// The error of that step.
         source: io::Error,
     },
     /// Parts of `/proc` are hidden. The kernel then refuses to mount a new one.
@@ -46,9 +46,9 @@ pub enum Cause {
     /// The kernel is emulated by gVisor.
     #[error("this is gVisor, which lacks what a sandbox needs ({step} failed)")]
     Emulated {
-        /// Names the step that failed.
+        /// The step that failed.
         step: &'static str,
-        /// Says why that step failed.
+        /// The error of that step.
         source: io::Error,
     },
     /// The caller is root, and there are no other users that commands could run as.
@@ -63,9 +63,9 @@ pub enum Cause {
     /// The kernel lacks a system call.
     #[error("the kernel is too old: {step} failed")]
     Kernel {
-        /// Names the step that failed.
+        /// The step that failed.
         step: &'static str,
-        /// Says why that step failed.
+        /// The error of that step.
         source: io::Error,
     },
     /// The spawner process could not be started.
@@ -74,9 +74,9 @@ pub enum Cause {
     /// Another step failed.
     #[error("{step} failed")]
     Step {
-        /// Names the step that failed.
+        /// The step that failed.
         step: &'static str,
-        /// Says why that step failed.
+        /// The error of that step.
         source: io::Error,
     },
 }

@@ -2,24 +2,24 @@
 
 use std::borrow::Cow;
 
-/// Says what a command is told about its user, its host and itself. Every command gets the same
-/// view, so that nothing about the caller shows. `run verify` uses other views to find commands
-/// that depend on it.
+/// The facts that a command is told about its user, its host and itself. Every command gets the
+/// same view, so that nothing about the caller shows. `run verify` uses other views to find
+/// commands that depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
-    /// Sets the number of the command's user and of its only group.
+    /// The number of the command's user and of its only group.
     pub user: u32,
-    /// Sets the name of the host: at most 64 letters, digits and `-`.
+    /// The name of the host: at most 64 letters, digits and `-`.
     pub host: Cow<'static, str>,
-    /// Sets the permissions that new files lack.
+    /// The permissions that new files lack.
     pub umask: u32,
-    /// Sets the number of the first process, from 2 on. This needs a kernel that was built with
+    /// The number of the first process, from 2 on. This needs a kernel that was built with
     /// checkpoints of processes; with any other kernel the first number is 2.
     pub first_process: u32,
 }
 
 impl View {
-    /// Is the view of every action.
+    /// The view of every action.
     pub const STANDARD: Self =
         Self { user: 1000, host: Cow::Borrowed("run"), umask: 0o022, first_process: 2 };
 

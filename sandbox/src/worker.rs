@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// Limits what a worker may use.
+/// The limits of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerLimits {
-    /// Sets the time after which the worker is killed.
+    /// The time after which the worker is killed.
     pub timeout: Duration,
-    /// Sets how many bytes of memory the worker may have for itself.
+    /// The number of bytes of memory that the worker may have for itself.
     pub memory: u64,
 }
 
@@ -35,9 +35,9 @@ pub enum WorkerError {
     /// The worker ended in another way, which is a bug in this program.
     #[error("a worker ended with {status}: {said}")]
     Broken {
-        /// Says how it ended.
+        /// The status with which it ended, as text.
         status: String,
-        /// Holds what it wrote to standard error.
+        /// The text that it wrote to standard error.
         said: String,
     },
 }

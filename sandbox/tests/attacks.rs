@@ -103,7 +103,7 @@ pub(crate) fn leases(path: &str) {
     }
 }
 
-/// Is a limit that allows nothing.
+/// A limit that allows nothing.
 static NOTHING: [u64; 2] = [0, 0];
 
 /// Tries every way to change how process 1 or another process may run. "first" stands for process

@@ -24,22 +24,22 @@ use sandbox::{
 
 use crate::stories;
 
-/// Is an ordinary user that has no files, processes or groups anywhere.
+/// The number of an ordinary user that has no files, processes or groups anywhere.
 const USER: u32 = 12345;
 
 /// Holds what a test works with.
 pub(crate) struct Lab {
     pub sandbox: Sandbox,
-    /// Is a folder that is empty at first.
+    /// A folder that is empty at first.
     pub root: PathBuf,
-    /// Is this binary, which is also the probe.
+    /// The path of this binary, which is also the probe.
     pub probe: PathBuf,
 }
 
-/// Is the function of a test.
+/// The function of a test.
 type TestFunction = fn(&Lab);
 
-/// Is a test with its name.
+/// A test with its name.
 pub(crate) type Test = (&'static str, TestFunction);
 
 /// Lists the tests of a story, named after their functions.
@@ -88,10 +88,10 @@ fn is_about_namespaces(test: &str, isolation: Isolation) -> bool {
         || isolation == Isolation::None && ["escape::"].iter().any(is_about)
 }
 
-/// Runs the tests under a name.
+/// A user that the tests are run as, and the name for that.
 struct TestUser {
     name: &'static str,
-    /// Changes the rights of the process first, unless they are right already.
+    /// The function that first changes the rights of the process. `None` if they are right already.
     change: Option<fn()>,
 }
 

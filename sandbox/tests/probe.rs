@@ -1,4 +1,5 @@
-//! Is what this binary does inside a sandbox: it tries something and prints the result.
+//! Contains the code of this binary for the inside of a sandbox: it tries something and prints the
+//! result.
 #![expect(clippy::print_stdout, reason = "the test reads standard output")]
 
 use std::collections::hash_map::RandomState;
@@ -115,7 +116,7 @@ fn system_calls(host_pid: i64) {
     }
 }
 
-/// Is a resource limit above every hard limit of the sandbox.
+/// A resource limit above every hard limit of the sandbox.
 static RAISED: [u64; 2] = [1 << 30, 1 << 30];
 
 /// Tries every way to change a file or folder.

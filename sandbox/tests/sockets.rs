@@ -6,7 +6,7 @@ use libc::c_long;
 
 use crate::syscall::{answer, call};
 
-/// Is a `sockaddr_un`, and the number of its bytes that count.
+/// A `sockaddr_un`, and the number of its bytes that count.
 struct Address([u8; 110], c_long);
 
 impl Address {

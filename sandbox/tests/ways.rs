@@ -17,14 +17,14 @@ const EMPTY: c_long = libc::AT_EMPTY_PATH as c_long;
 const FCHMODAT2: c_long = 452;
 const PAGE: c_long = 4096;
 
-/// Holds two times for a file.
+/// Two times for a file.
 static TIMES: [i64; 4] = [12_345, 0, 12_345, 0];
 
-/// Takes what a call returns.
+/// Room for what a call returns.
 static ROOM: [u64; 512] = [0; 512];
 
-/// Is a call with a path: its name, its number, its arguments with zeros in place of the path, and
-/// the position of the path.
+/// A call with a path: its name, its number, its arguments with zeros in place of the path, and the
+/// position of the path.
 type Way = (&'static str, c_long, [c_long; 6], usize);
 
 /// Lists calls that change the file at the path, or its folder.

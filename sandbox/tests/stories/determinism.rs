@@ -126,7 +126,7 @@ fn what_is_missed_is_known(lab: &Lab) {
     assert_eq!(missed(&spec), Vec::<String>::new(), "nobody looks");
 }
 
-/// Is 2001-09-09.
+/// The moment at which clocks begin, which is on 2001-09-09.
 const EPOCH: u64 = 1_000_000_000;
 
 fn deterministic(spec: Spec) -> Spec {

@@ -87,7 +87,7 @@ fn lower(lab: &Lab) {
     symlink("keep", lab.root.join("lower/link")).unwrap();
 }
 
-/// Does everything that a command may do with existing files.
+/// A script that does everything that a command may do with existing files.
 const CHANGES: &str = "cd /work && cat keep link && echo more >> change && rm folder/remove \
     && mv folder/rename renamed && echo new > folder/new && rm -r folder && mkdir folder && echo again > folder/again \
     && mv keep kept && chmod 600 kept && cat change kept folder/again && ls -A . folder && stat -c %u . kept";

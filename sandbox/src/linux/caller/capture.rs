@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::io::{Errno, read};
 
-/// Keeps the first and the last bytes of a stream.
+/// The first and the last bytes of a stream.
 #[derive(Debug)]
 pub(super) struct Capture {
     head: Vec<u8>,
@@ -49,7 +49,7 @@ impl Capture {
 /// Reads a pipe into a capture.
 #[derive(Debug)]
 pub(super) struct Stream {
-    /// Holds the pipe, which is non-blocking, until it has ended.
+    /// The pipe, which is non-blocking. `None` once it has ended.
     pub pipe: Option<OwnedFd>,
     pub capture: Capture,
 }

@@ -24,18 +24,18 @@ const NAME: &str = "run-sandbox-";
 /// A sandbox's group has to offer these controllers.
 const CONTROLLERS: [&str; 2] = ["memory", "pids"];
 
-/// Is the group of a sandbox, which holds a group for each of its commands.
+/// The group of a sandbox, which holds a group for each of its commands.
 #[derive(Debug)]
 pub(super) struct Groups {
     folder: PathBuf,
     count: AtomicU64,
 }
 
-/// Is the group of one command.
+/// The group of one command.
 #[derive(Debug)]
 pub(super) struct Group {
     folder: PathBuf,
-    /// Holds the group's folder, in which a process can be started.
+    /// The descriptor of the group's folder, by which a process is started in the group.
     pub fd: OwnedFd,
 }
 

@@ -19,7 +19,7 @@ use crate::linux::view::tree::Tree;
 use crate::linux::wire::plan::{PlannedKind, PlannedMount};
 use crate::linux::wire::step::Step;
 
-/// Is the file tree of a command. Its folder is removed when this value is dropped.
+/// The file tree of a command. Its folder is removed when this value is dropped.
 #[derive(Debug)]
 pub(super) struct Root {
     folder: PathBuf,
@@ -29,10 +29,10 @@ pub(super) struct Root {
 /// Says why a file tree could not be made.
 #[derive(Debug)]
 pub(super) struct RootError {
-    /// Names the folder of the tree.
+    /// The folder of the tree.
     pub folder: PathBuf,
-    /// Gives the position of the entry that could not be shown, and the step that failed, if it is
-    /// about an entry.
+    /// The position of the entry that could not be shown, and the step that failed. `None` if the
+    /// error is not about an entry.
     pub entry: Option<(usize, Step)>,
     pub source: io::Error,
 }

@@ -1,5 +1,11 @@
-//! Offers the handle that callers have: it starts the spawner, and turns specifications into
-//! outcomes.
+//! Offers [`Sandbox`], the handle that callers have. It starts the spawner, and turns
+//! specifications into outcomes.
+//!
+//! For each run it lays out the command's file tree, prepares the folders that the command may
+//! write to, has the spawner start the command, and makes the folders removable for the caller when
+//! the command has ended. Process 1 mounts the file tree; without namespaces, the tree is made on
+//! disk before. A scratch folder for which the kernel refuses an overlay becomes a copy, and the
+//! command is started again. This file does not know how a command is set up: see `inside`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -36,14 +42,13 @@ struct Inner {
     spawner: SpawnerHandle,
     identity: Identity,
     slots: Slots,
-    /// Holds the control groups of the commands, if the caller may create them.
+    /// The control groups of the commands, if the caller may create them.
     groups: OnceLock<Option<Groups>>,
-    /// Makes the file trees of commands that have no mounts.
+    /// The folder for the file trees of commands, if these get no namespaces.
     trees: Option<Trees>,
-    /// Remembers pairs of devices, of a lower and an upper folder, between which overlays don't
-    /// work.
+    /// The pairs of devices, of a lower and an upper folder, between which overlays don't work.
     without_overlay: Mutex<BTreeSet<(u64, u64)>>,
-    /// Remembers how many processes the machine had killed for lack of memory when this was last
+    /// The number of processes that the machine had killed for lack of memory, when that was last
     /// read.
     oom_kills: AtomicU64,
 }
@@ -57,9 +62,10 @@ impl Sandbox {
         Ok(Self::new(Isolation::Namespaces, spawner, identity, None))
     }
 
-    /// Does the same for any isolation. `folder` must belong to the caller and lie on a disk with
-    /// room for what commands write to `/tmp`. It has to exist as long as the sandbox does. With
-    /// [`Isolation::Namespaces`] it is not used.
+    /// Starts the spawner process, and tries once whether everything works that this isolation
+    /// needs. `folder` takes the file trees of commands without namespaces. It must belong to the
+    /// caller, lie on a disk with room for everything that commands write to `/tmp`, and exist as
+    /// long as the sandbox does. With [`Isolation::Namespaces`] it is not used.
     pub fn start_with(isolation: Isolation, folder: &Path) -> Result<Self, Unsupported> {
         let is_guarded = match isolation {
             Isolation::Namespaces => return Self::start(),
@@ -163,10 +169,10 @@ impl Sandbox {
     }
 }
 
-/// Holds the file tree of one run.
+/// The file tree of one run.
 struct FileTree {
     entries: Vec<TreeEntry>,
-    /// Lists the targets of scratch folders that were copied.
+    /// The targets of scratch folders that were copied.
     copied: Vec<PathBuf>,
     account: Account,
 }
@@ -355,7 +361,7 @@ fn named(error: RunError, spec: &Spec, entries: &[TreeEntry]) -> SandboxError {
     }
 }
 
-/// Describes why the file tree of a command without mounts could not be made.
+/// Describes why the file tree of a command without namespaces could not be made.
 fn not_made(error: RootError, entries: &[TreeEntry]) -> SandboxError {
     let RootError { folder, entry, source } = error;
     match entry {

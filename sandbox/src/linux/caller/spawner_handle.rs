@@ -22,7 +22,7 @@ use crate::linux::wire::report::Report;
 use crate::linux::wire::step::{Failure, Step};
 use crate::{Cause, Unsupported, View};
 
-/// Is the handle of a running spawner.
+/// The handle of a running spawner.
 #[derive(Debug)]
 pub(super) struct SpawnerHandle {
     control: OwnedFd,
@@ -103,7 +103,7 @@ impl Drop for SpawnerHandle {
     }
 }
 
-/// Is the body of the thread: starts the spawner and stays until it ends.
+/// Starts the spawner, and returns when the spawner has ended. The thread of its own runs this.
 fn keep(theirs: OwnedFd, started: &Sender<io::Result<u32>>) {
     match spawn(theirs) {
         Ok(mut spawner) => {

@@ -1,4 +1,4 @@
-//! Makes a file tree for each command that has no mounts.
+//! Makes a file tree on disk for each command of a sandbox without namespaces.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use super::root::{Root, RootError};
 use crate::linux::view::covers::hide_machine;
 use crate::linux::wire::plan::{Plan, TranslationPlan};
 
-/// Holds the folder in which the file trees of a sandbox's commands are made.
+/// The folder in which the file trees of a sandbox's commands are made.
 #[derive(Debug)]
 pub(super) struct Trees {
     folder: PathBuf,

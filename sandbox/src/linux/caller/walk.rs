@@ -15,17 +15,17 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, open, openat, sta
 
 /// Acts on everything that the walk finds. `at` is the folder that holds the name.
 pub(super) trait Visitor {
-    /// Is called before a folder is opened.
+    /// Deals with a folder before it is opened.
     fn enter(&self, at: BorrowedFd<'_>, name: &CStr) -> io::Result<()>;
 
-    /// Is called for everything that is not a folder.
+    /// Deals with an entry that is not a folder.
     fn visit(&self, at: BorrowedFd<'_>, name: &CStr, kind: FileType) -> io::Result<()>;
 
-    /// Is called when everything in a folder was visited.
+    /// Deals with a folder after everything in it was visited.
     fn leave(&self, at: BorrowedFd<'_>, name: &CStr) -> io::Result<()>;
 }
 
-/// Holds a folder on the way, and its subfolders that are still to be entered.
+/// A folder on the way, and the names of its subfolders that are still to be entered.
 struct Level {
     name: CString,
     rest: Vec<CString>,

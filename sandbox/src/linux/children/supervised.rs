@@ -33,12 +33,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// kernel can't interrupt.
 const ROUNDS: usize = 500;
 
-/// Is a running program. It ends, with all processes that it has started, when this value is
-/// dropped or when the caller dies.
+/// A running program. It ends, with all processes that it has started, when this value is dropped
+/// or when the caller dies.
 #[derive(Debug)]
 pub struct Supervised {
     guardian: Child,
-    /// Is the end of a pipe whose other end the guardian watches.
+    /// The end of a pipe whose other end the guardian watches.
     life: Option<OwnedFd>,
 }
 
@@ -108,8 +108,8 @@ fn become_guardian(watch: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// Is the life of the guardian. It keeps nothing open except the pipe, so the program's own pipes
-/// end with the program.
+/// Becomes the guardian: waits until the program or the caller ends, and then ends everything that
+/// is left. It keeps nothing open except the pipe, so the program's own pipes end with the program.
 fn guard(program: Pid, watch: BorrowedFd<'_>) -> ! {
     let ready = sys::place(watch, 0)
         .and_then(|()| sys::close_from(1))

@@ -127,7 +127,7 @@ fn start(memory: u64) -> io::Result<Child> {
         .spawn()
 }
 
-/// Is what came from a worker.
+/// The output of a worker.
 enum WorkerOutput {
     /// The worker closed its streams.
     All { answer: Vec<u8>, said: Vec<u8> },

@@ -44,9 +44,9 @@ pub(super) trait ProcessSet {
 pub(super) struct MemoryWatch {
     proc: OwnedFd,
     limit: u64,
-    /// Is the device number of the file system that holds shared memory.
+    /// The device number of the file system that holds shared memory.
     shared: u64,
-    /// Is the time of the next measurement.
+    /// The time of the next measurement.
     pub next: Instant,
     /// Holds the size of the memory that descriptors were open for, by inode. `next_open` is the
     /// time to look for it again.

@@ -24,14 +24,14 @@ pub(in crate::linux) struct Streams {
 /// Holds what the clone inherits from the spawner.
 #[derive(Clone, Copy)]
 pub(in crate::linux) struct Inherited<'a> {
-    /// Takes the reports.
+    /// The channel that takes the reports.
     pub channel: BorrowedFd<'a>,
     pub streams: &'a Streams,
-    /// Is the system call filter.
+    /// The system call filter.
     pub filter: &'a [sock_filter],
-    /// Refers to the spawner, so that the clone can see whether it still lives.
+    /// The spawner's process descriptor, by which the clone can see whether it still lives.
     pub spawner: BorrowedFd<'a>,
-    /// Is the control group in which the clone starts, if it has one.
+    /// The control group in which the clone starts, if it has one.
     pub group: Option<BorrowedFd<'a>>,
 }
 
@@ -48,22 +48,23 @@ pub(in crate::linux) struct Prepared {
     pub bounds: InitLimits,
     pub cpus: Option<CpuSet>,
     pub view: View,
-    /// Is the number before that of the first process, unless the number is the usual one.
+    /// The number before that of the first process. `None` if the first process has the usual
+    /// number.
     pub last_process: Option<String>,
     /// Holds the fixed files of `/etc`.
     pub system_files: Vec<(CString, String)>,
     pub determinism: Option<PreparedDeterminism>,
     pub trial: bool,
-    /// Becomes readable when the maps of the user namespace are written.
+    /// A descriptor that becomes readable when the maps of the user namespace are written.
     pub mapped: OwnedFd,
 }
 
 /// Holds what the determinism layer needs.
 pub(in crate::linux) struct PreparedDeterminism {
     pub settings: Determinism,
-    /// Is the number of CPUs from the limits, if they have one.
+    /// The number of CPUs from the limits, if they have one.
     pub cpus: Option<u32>,
-    /// Covers the files that describe the machine.
+    /// The covers for the files that describe the machine.
     pub covers: Vec<Cover>,
 }
 

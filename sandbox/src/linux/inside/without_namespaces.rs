@@ -33,7 +33,7 @@ use crate::linux::wire::step::{AtStep, Failure, Step};
 
 type Done = Result<(), Failure>;
 
-/// Is a command to be started.
+/// A command that is to be started.
 #[derive(Clone, Copy)]
 pub(in crate::linux) struct Command<'a> {
     pub plan: &'a Plan,

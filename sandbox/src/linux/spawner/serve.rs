@@ -124,13 +124,13 @@ fn get_ready(control: &OwnedFd) -> std::result::Result<Option<Stage>, Failure> {
 
 struct Spawner {
     control: OwnedFd,
-    /// Refers to this process itself.
+    /// The process descriptor of this process itself.
     spawner: OwnedFd,
     stage: Option<Stage>,
     running: Vec<Running>,
 }
 
-/// Is a command that runs.
+/// A command that runs.
 struct Running {
     pid: Pid,
     pidfd: OwnedFd,
@@ -138,7 +138,7 @@ struct Running {
     kill: Signal,
 }
 
-/// Is what the loop wakes up for.
+/// A reason for which the loop wakes up.
 enum Event {
     Request,
     /// The command at this index has ended.
@@ -259,7 +259,7 @@ impl Running {
     }
 }
 
-/// Is a request as it was received.
+/// A request as it was received.
 struct Request {
     plan: Plan,
     streams: Streams,

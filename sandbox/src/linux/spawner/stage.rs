@@ -30,7 +30,7 @@ use crate::linux::view::devices::{DEVICE_LINKS, DEVICES};
 use crate::linux::wire::plan::Account;
 use crate::linux::wire::step::{AtStep, Failure, Step};
 
-/// Is a user and a group of files, or of a sandbox.
+/// The user and the group of files, or of a sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Owner {
     pub uid: u32,

@@ -1,5 +1,10 @@
-//! Installs system call filters, and answers system calls of other processes by seccomp's user
+//! Installs system call filters, and answers system calls of other threads by seccomp's user
 //! notification: see `seccomp_unotify(2)`.
+//!
+//! A filter can leave a call to another process. The kernel then stops the thread that makes the
+//! call, and the other process reads the call from a descriptor, the *listener*. It gives the
+//! thread a result or a descriptor, or has the kernel make the call as usual. This file does not
+//! know which calls are answered, or what the answers are.
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::raw::c_int;

@@ -12,7 +12,7 @@ use rustix::net::{
 
 use super::report::{REPORT_SIZE, Report};
 
-/// Is larger than the number of descriptors in any message.
+/// A number that is larger than the number of descriptors in any message.
 const MAX_FDS: usize = 8;
 
 /// Creates a channel and returns its two ends. Other programs inherit neither of them.

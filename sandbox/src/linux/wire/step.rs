@@ -80,7 +80,7 @@ impl TryFrom<u8> for Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::linux) struct Failure {
     pub step: Step,
-    /// Gives the position of the mount in the plan; 0 if the step is not about a mount.
+    /// The position of the mount in the plan; 0 if the step is not about a mount.
     pub index: u32,
     pub errno: i32,
 }

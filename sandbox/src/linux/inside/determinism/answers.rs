@@ -64,7 +64,7 @@ pub(in crate::linux) const NOTIFIED: &[libc::c_long] = &[
     libc::SYS_time,
 ];
 
-/// Remembers what all threads of a command share.
+/// The state that all threads of a command share.
 #[derive(Default)]
 pub(super) struct SharedState {
     pub inodes: Inodes,
@@ -72,7 +72,7 @@ pub(super) struct SharedState {
     pub ports: Ports,
 }
 
-/// Is a thread that has made a call, and everything that the answer depends on.
+/// A thread that has made a call, and everything that the answer depends on.
 pub(super) struct Caller<'a> {
     pub pid: Pid,
     pub thread: &'a mut Thread,

@@ -38,7 +38,7 @@ pub(in crate::linux) const TRACED: &[libc::c_long] = &[
     libc::SYS_select,
 ];
 
-/// Is a call whose end matters.
+/// A call whose end matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::linux::inside) enum PendingCall {
     /// The set of CPUs at this address has to be changed.
@@ -125,9 +125,9 @@ pub(super) fn enter(
     Ok((call != PendingCall::Sleep(0)).then_some(call))
 }
 
-/// Holds what the change of a result depends on.
+/// Everything that the change of a result depends on.
 pub(super) struct LeaveContext<'a> {
-    /// Is the number of CPUs that programs see.
+    /// The number of CPUs that programs see.
     pub cpus: u32,
     pub timers: &'a mut Timers,
 }
@@ -190,7 +190,7 @@ fn slept(pid: Pid, thread: &mut Thread, nanoseconds: u64) -> Result<()> {
     }
 }
 
-/// Is the size of each text in a `utsname`. The third text is the release and the fourth is the
+/// The size of each text in a `utsname`. The third text is the release and the fourth is the
 /// version.
 const NAME: usize = 65;
 

@@ -5,14 +5,14 @@
 /// waits for a time by reading the clock to come to an end soon.
 const STEP: u64 = 50_000;
 
-/// Is the first value of the clocks that count from the machine's start, in nanoseconds. It is
-/// small, so that a moment in this time has already passed on the machine's own clock, and nobody
-/// sleeps until then.
+/// The first value of the clocks that count from the machine's start, in nanoseconds. It is small,
+/// so that a moment in this time has already passed on the machine's own clock, and nobody sleeps
+/// until then.
 pub(super) const START: u64 = 1_000_000_000;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Clock {
-    /// Counts the nanoseconds since the command's start.
+    /// The number of nanoseconds since the command's start.
     passed: u64,
 }
 

@@ -17,7 +17,7 @@ use crate::linux::sys::trace::write_memory;
 
 /// Holds what replaces the kernel's answers.
 pub(super) struct StatContext<'a> {
-    /// Is the latest time of a file, in seconds since 1970.
+    /// The latest time of a file, in seconds since 1970.
     pub epoch: u64,
     pub inodes: &'a mut Inodes,
     pub missing: &'a mut MissingFiles,
@@ -33,7 +33,7 @@ pub(super) fn fstat(pid: Pid, fd: i32, to: u64, mut facts: StatContext<'_>) -> A
 pub(super) struct Stat {
     pub file: FileArgument,
     pub flags: i32,
-    /// Is the address for the answer.
+    /// The address for the answer.
     pub to: u64,
 }
 
@@ -133,7 +133,7 @@ impl StatContext<'_> {
 /// A `statx` has these fields: the basic ones, the birth time and the mount.
 const KNOWN: u64 = (libc::STATX_BASIC_STATS | libc::STATX_BTIME | libc::STATX_MNT_ID) as u64;
 
-/// Is the size of a block and of every folder, whatever the file system says.
+/// The size of a block and of every folder, whatever the file system says.
 const BLOCK: u64 = 4096;
 
 /// Holds a structure of the kernel, and gives access to its numbers by offset and size.

@@ -14,25 +14,25 @@ use super::reply::failed;
 use crate::linux::sys::notify::Answer;
 use crate::linux::sys::trace::path_at;
 
-/// Is a file among the arguments of a call.
+/// A file among the arguments of a call.
 #[derive(Clone, Copy)]
 pub(super) struct FileArgument {
-    /// Is the descriptor of the folder at which the path begins.
+    /// The descriptor of the folder at which the path begins.
     pub folder: i32,
-    /// Is the address of the path.
+    /// The address of the path.
     pub path: u64,
 }
 
 impl FileArgument {
-    /// Is a path that begins at the working directory.
+    /// Returns the argument for a path that begins at the working directory.
     pub(super) const fn of_path(path: u64) -> Self {
         Self { folder: libc::AT_FDCWD, path }
     }
 }
 
-/// Is a file as a thread names it.
+/// A file as a thread names it.
 pub(super) struct File {
-    /// Is the folder at which the path begins, unless the path is absolute.
+    /// The folder at which the path begins, unless the path is absolute.
     base: Option<OwnedFd>,
     path: CString,
     /// Is true if the file belongs to the thread itself, as those in `/proc/self` do.

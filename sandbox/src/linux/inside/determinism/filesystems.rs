@@ -72,7 +72,7 @@ fn mend(told: &mut [u8; files::STATFS]) {
 const EXT4: u64 = libc::EXT4_SUPER_MAGIC as u64;
 const BLOCKS: u64 = (64 << 30) / 4096;
 const FILES: u64 = 1 << 22;
-/// Is the offset of the flags, for which `libc` has no name.
+/// The offset of the flags, for which `libc` has no name.
 const FLAGS: usize = offset_of!(libc::statfs, f_frsize) + 8;
 /// This flag says that the flags are set.
 const VALID: u64 = 0x20;

@@ -26,15 +26,15 @@ pub(super) struct Folders {
 
 struct Folder {
     entries: VecDeque<Vec<u8>>,
-    /// Is the position of the descriptor.
+    /// The position of the descriptor.
     end: u64,
 }
 
 /// Holds the arguments of `getdents64`.
 pub(super) struct List {
-    /// Is the descriptor of the folder.
+    /// The descriptor of the folder.
     pub fd: i32,
-    /// Is the number of bytes that may be returned.
+    /// The number of bytes that may be returned.
     pub room: usize,
 }
 

@@ -20,7 +20,7 @@ use crate::linux::sys::notify::{self, Answer, Notification};
 /// Holds everything that the layer knows except its [`Thread`]s.
 pub(in crate::linux::inside) struct Layer {
     settings: Settings,
-    /// Is the descriptor at which calls arrive.
+    /// The descriptor at which calls arrive.
     listener: BorrowedFd<'static>,
     folders: Folders,
     timers: Timers,

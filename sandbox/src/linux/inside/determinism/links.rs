@@ -18,9 +18,9 @@ use crate::linux::sys::trace::write_memory;
 /// Holds the arguments of `readlink`.
 pub(super) struct ReadLink {
     pub file: FileArgument,
-    /// Is the address for the text.
+    /// The address for the text.
     pub to: u64,
-    /// Is the number of bytes that fit there.
+    /// The number of bytes that fit there.
     pub size: u64,
 }
 

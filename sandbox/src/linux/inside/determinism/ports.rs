@@ -30,9 +30,9 @@ pub(super) struct Ports {
 
 /// Holds the arguments of `bind`.
 pub(super) struct Bind {
-    /// Is the descriptor of the socket.
+    /// The descriptor of the socket.
     pub fd: i32,
-    /// Is the address in memory of the socket's address.
+    /// The place in memory of the socket's address.
     pub address: u64,
     pub length: u64,
 }

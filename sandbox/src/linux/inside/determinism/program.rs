@@ -10,7 +10,7 @@ use super::thread::Thread;
 use super::vdso::VdsoClocks;
 use crate::linux::sys::trace::{Registers, read_memory, write_memory};
 
-/// Is the number of bytes in a word.
+/// The number of bytes in a word.
 const WORD: u64 = 8;
 
 /// No program can have more words of arguments and variables.

@@ -1,10 +1,14 @@
-//! Makes the answers that a thread gets for its calls: results and errors.
+//! Makes the answers that a thread gets for its system calls: results and errors.
+//!
+//! The files of the layer that answer calls share these functions, which do not know the calls.
+//! Process 1 writes to the thread's memory in the kernel's place. If that fails, the thread gets
+//! the error that the kernel would give: `EFAULT`.
 
 use rustix::io::{Errno, Result};
 
 use crate::linux::sys::notify::Answer;
 
-/// Is the size of a `rusage`.
+/// The size of a `rusage` of 64-bit Linux, in bytes.
 pub(super) const RUSAGE: usize = 144;
 
 /// Returns the result, if the answer could be written to the thread's memory.

@@ -9,10 +9,10 @@ use super::reply::written;
 use crate::linux::sys::notify::Answer;
 use crate::linux::sys::trace::write_memory;
 
-/// Is the niceness 0, as the kernel returns it.
+/// The niceness 0, as the kernel returns it.
 pub(super) const NICE: Answer = Answer::Result(20);
 
-/// Is the usual policy for processors and for disks.
+/// The usual policy for processors and for disks.
 pub(super) const ORDINARY: Answer = Answer::Result(0);
 
 /// Answers with the only parameter, which is the priority of real-time policies.

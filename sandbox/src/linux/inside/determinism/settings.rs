@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Settings {
     pub seed: u64,
-    /// Is the time at which clocks begin, in seconds since 1970.
+    /// The time at which clocks begin, in seconds since 1970.
     pub epoch: u64,
     pub cpus: u32,
 }

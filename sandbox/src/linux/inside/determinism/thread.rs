@@ -10,13 +10,13 @@ use crate::linux::sys::notify::descriptor_of;
 use crate::linux::view::random::Random;
 
 pub(in crate::linux::inside) struct Thread {
-    /// Seeds the random numbers of the thread's process.
+    /// The seed of the random numbers of the thread's process.
     seed: u64,
     random: Random,
     pub(super) clock: Clock,
-    /// Is the clock that the thread's program reads without system calls.
+    /// The clock that the thread's program reads without system calls.
     pub(super) clocks: Option<VdsoClocks>,
-    /// Counts the processes that the thread has started.
+    /// The number of processes that the thread has started.
     children: u64,
     /// Holds the thread's process, once it was looked for. The inner `None` means that it could not
     /// be found.
@@ -69,7 +69,7 @@ impl Thread {
     }
 }
 
-/// Is the process of a thread.
+/// The process of a thread.
 pub(super) struct Process {
     pub id: Pid,
     pidfd: OwnedFd,

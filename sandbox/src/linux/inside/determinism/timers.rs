@@ -26,18 +26,18 @@ enum Timer {
     File(u64),
 }
 
-/// Is a `timespec` or `timeval` in the program's memory.
+/// A `timespec` or `timeval` in the program's memory.
 type Value = [u8; VALUE];
 
 const VALUE: usize = 16;
 
-/// Is a call about a timer that has begun.
+/// A call about a timer that has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::linux::inside) struct TimerCall {
     process: Pid,
     timer: Timer,
     told: TimerAnswer,
-    /// Is the value that the call sets the timer to.
+    /// The value that the call sets the timer to.
     new: Option<Value>,
 }
 

@@ -16,10 +16,10 @@ const STEP: u32 = 1000;
 /// A page of memory has this many bytes.
 const PAGE: u64 = 4096;
 
-/// Is the clock of one program.
+/// The clock of one program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct VdsoClocks {
-    /// Is the address of the nanoseconds that have passed for each thread, by [`slot`].
+    /// The address of the nanoseconds that have passed for each thread, by [`slot`].
     numbers: u64,
 }
 

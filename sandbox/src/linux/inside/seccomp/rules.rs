@@ -31,7 +31,7 @@ pub(in crate::linux::inside) enum RuleAction {
 /// Tests one argument.
 #[derive(Clone, Copy)]
 pub(in crate::linux::inside) struct Condition {
-    /// Is the offset of the argument in the kernel's `seccomp_data`.
+    /// The offset of the argument in the kernel's `seccomp_data`.
     offset: u32,
     mask: u32,
     test: Test,

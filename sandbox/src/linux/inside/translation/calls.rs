@@ -33,7 +33,7 @@ pub(super) enum Treatment {
 pub(super) struct Execute {
     pub folder: Option<usize>,
     pub path: usize,
-    /// Is the position of the list of the program's arguments.
+    /// The position of the list of the program's arguments.
     pub list: usize,
     pub flags: Option<usize>,
 }
@@ -41,7 +41,7 @@ pub(super) struct Execute {
 /// Describes a path among the arguments of a call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PathArgument {
-    /// Is the position of the folder at which the path begins.
+    /// The position of the folder at which the path begins.
     pub folder: Option<usize>,
     pub at: usize,
     last: LinkRule,

@@ -8,14 +8,14 @@ use super::threads::Threads;
 
 /// Decides which processes a command without namespaces may act on.
 pub(super) struct ProcessRules {
-    /// Is the number of this process, which is process 1; `group` is that of its process group.
+    /// The number of this process, which is process 1; `group` is that of its process group.
     pub first: i32,
     pub group: i32,
     /// Is true if a thread may only act on processes of its own command.
     pub is_guarded: bool,
 }
 
-/// Is a call that sets the priority of others.
+/// A call that sets the priority of others.
 pub(super) struct SetPriority {
     /// With this value of `which`, the call means all processes of a user.
     pub user: i32,

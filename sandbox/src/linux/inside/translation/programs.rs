@@ -34,14 +34,14 @@ pub(super) struct Program {
 /// Describes the loader that a program names.
 struct Loader {
     host: Vec<u8>,
-    /// Is the position in the file of the header of that segment.
+    /// The position in the program's file of the header of the segment that names the loader.
     header: u64,
 }
 
 /// Manages the changed copies of programs.
 pub(super) struct Programs {
     folder: PathBuf,
-    /// Maps each copy to its original, as a path of the tree.
+    /// The original of each copy, as a path of the tree.
     originals: HashMap<Vec<u8>, Vec<u8>>,
 }
 

@@ -11,17 +11,17 @@ pub(super) struct Threads(HashMap<Pid, Thread>);
 /// Holds what is known about one thread.
 #[derive(Clone, Debug, Default)]
 struct Thread {
-    /// Is the thread's memory for translated paths.
+    /// The thread's memory for translated paths.
     room: ScratchMemory,
-    /// Is the program that the thread runs, as a path of the tree.
+    /// The program that the thread runs, as a path of the tree.
     program: Option<Vec<u8>>,
-    /// Is the program that the thread is about to become.
+    /// The program that the thread is about to become.
     next_program: Option<Vec<u8>>,
-    /// Is the number of the thread's process, once it was asked for.
+    /// The number of the thread's process, once it was asked for.
     process: Cell<Option<i32>>,
 }
 
-/// Is memory of a thread that only the translation uses.
+/// Memory of a thread that only the translation uses.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ScratchMemory {
     pub at: u64,

@@ -41,7 +41,7 @@ pub(in crate::linux::inside) enum Entered {
     Wait(PendingCall),
 }
 
-/// Is a call whose end the tracer waits for.
+/// A call whose end the tracer waits for.
 pub(in crate::linux::inside) enum PendingCall {
     /// The call was made with other arguments. The registers get their old values back.
     Changed(Box<Registers>),

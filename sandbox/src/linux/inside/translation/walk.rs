@@ -7,10 +7,10 @@ use rustix::io::{Errno, Result};
 
 use crate::linux::view::tree::{Tree, below, strip};
 
-/// Is what a path means: one path of the tree and one of the host.
+/// The meaning of a path: one path of the tree and one of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::linux::inside) struct Place {
-    /// Is the path of the tree. The part of it that exists has no links.
+    /// The path of the tree. The part of it that exists has no links.
     pub shown: Vec<u8>,
     pub host: Vec<u8>,
     pub is_writable: bool,
@@ -31,7 +31,7 @@ pub(in crate::linux::inside) trait ProcView {
     fn link(&self, path: &[u8]) -> Result<LinkTarget>;
 }
 
-/// Is what a link in `/proc` leads to.
+/// The target of a link in `/proc`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::linux::inside) enum LinkTarget {
     /// It leads to this path of the tree.
@@ -49,10 +49,10 @@ pub(in crate::linux::inside) enum LastLink {
     Kept,
 }
 
-/// Is a path as a thread gives it.
+/// A path as a thread gives it.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::linux::inside) struct Path<'a> {
-    /// Is the folder of the tree at which the path begins. For an absolute path it is the root.
+    /// The folder of the tree at which the path begins. For an absolute path it is the root.
     pub begin: &'a [u8],
     pub text: &'a [u8],
     pub last: LastLink,
@@ -81,13 +81,13 @@ pub(in crate::linux::inside) fn walk(
     Ok(place)
 }
 
-/// Is the state of a walk along a path.
+/// The state of a walk along a path.
 struct Walk<'a> {
     tree: &'a Tree,
     thread: &'a dyn ProcView,
-    /// Is the folder that was reached; it is empty at the root.
+    /// The folder that was reached; it is empty at the root.
     at: Vec<u8>,
-    /// Holds the names that are still to come.
+    /// The names that are still to come.
     rest: VecDeque<Vec<u8>>,
     last: LastLink,
     links: usize,
