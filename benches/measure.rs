@@ -23,7 +23,7 @@ pub(crate) fn compare(
     measured(title, rounds, (name_a, a), (name_b, b));
 }
 
-/// The same as `compare`, but the first run counts, too.
+/// Runs `a` and `b` in turn like [`compare`], but counts the first run, too.
 pub(crate) fn measured(
     title: &str,
     rounds: usize,

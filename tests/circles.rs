@@ -163,7 +163,8 @@ impl Sources {
         }
     }
 
-    /// The same for a path of an import in the module. `depth` counts the imports on the way.
+    /// Returns the same file for a path as an import of the module writes it. `depth` counts the
+    /// imports on the way.
     fn imported(&self, module: &[String], path: &[String], depth: usize) -> Option<&Path> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {
@@ -183,7 +184,7 @@ impl Sources {
         }
     }
 
-    /// The same for a path that is relative to a module.
+    /// Returns the same file for a path that begins at a module.
     fn inside(&self, module: &[String], path: &[String], depth: usize) -> Option<&Path> {
         let (first, rest) = path.split_first()?;
         let below = [module, &path[..1]].concat();

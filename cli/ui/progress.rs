@@ -193,13 +193,13 @@ where
     lines.insert(0, ProgressBar::new_spinner().with_style(style))
 }
 
-/// The style of a line whose length is not known.
+/// Returns the style of a line for work whose size is not known.
 pub(super) fn spinner() -> ProgressStyle {
     ProgressStyle::with_template("{spinner:.green} {prefix:.bold} {elapsed} {wide_msg}")
         .expect("the template is well formed")
 }
 
-/// The style of a line that shows the number of bytes.
+/// Returns the style of a line that shows the number of bytes.
 pub(super) fn bytes() -> ProgressStyle {
     ProgressStyle::with_template(
         "{spinner:.green} {prefix:.bold} {bytes}/{total_bytes} [{bar:24}] {eta} {wide_msg}",

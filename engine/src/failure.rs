@@ -182,8 +182,9 @@ impl FailureKind {
         }
     }
 
-    /// Does the same for a command that ran. A command on a full file system may fail in any way: it may be killed by a
-    /// signal when it writes to a mapped file. So the free space of the file system decides.
+    /// Returns [`FailureKind::NoRoom`] if the failure is that of a command and the store's file system is full, and the
+    /// same failure otherwise. A command on a full file system may fail in any way: it may be killed by a signal when
+    /// it writes to a mapped file. So the free space decides, and not the failure.
     pub(crate) fn or_no_room_for_command(self, store: &DiskStore) -> Self {
         match &self {
             Self::Exited(_) | Self::Signalled(_) | Self::MissingOutput(_) | Self::BadOutput(_)

@@ -32,11 +32,11 @@ pub struct Compare<'a> {
 
 /// Hears about the progress of a comparison.
 pub trait Observer {
-    /// Is called when a build begins: first the one of this machine, and then those of the other machines.
+    /// Hears that a build begins: first the one of this machine, and then those of the other machines.
     /// Returns the receiver of the build's events.
     fn begin(&mut self, machine: Option<&Machine>) -> Arc<dyn Events>;
 
-    /// Is called when the build that began last is over, whether it succeeded or not.
+    /// Hears that the build that began last is over, whether it succeeded or not.
     fn end(&mut self, plan: &Plan, built: &Built);
 }
 

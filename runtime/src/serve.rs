@@ -75,8 +75,8 @@ impl Loaded {
         self.serve_by(HANDLER, address).await
     }
 
-    /// The same by one of several versions of the handler that the component has, such as
-    /// `wasi:http/incoming-handler@0.2.3`.
+    /// Serves the component by the handler with this name. The name chooses one of several versions
+    /// that the component may have, such as `wasi:http/incoming-handler@0.2.3`.
     pub async fn serve_by(&self, handler: &str, address: SocketAddr) -> Result<Server, ServeError> {
         let component = self.pre.component();
         let interface = component.get_export_index(None, handler);

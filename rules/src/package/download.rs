@@ -52,7 +52,7 @@ impl<'a> Downloads<'a> {
         Self::over(&registries.network, teller)
     }
 
-    /// Does the same as [`Self::new`] with the network settings that are given.
+    /// Sets up HTTP with these network settings. Nothing is connected yet.
     pub(crate) fn over(
         network: &Network,
         teller: &'a (dyn Teller + Sync),

@@ -33,7 +33,7 @@ impl Platform {
         placeholders.fold(text.to_owned(), |text, (name, word)| text.replace(name, word))
     }
 
-    /// Does the same for keys and values.
+    /// Returns the map with the placeholders in its keys and values replaced.
     pub(super) fn fill_in_map(self, map: &BTreeMap<String, String>) -> BTreeMap<String, String> {
         map.iter().map(|(key, value)| (self.fill_in(key), self.fill_in(value))).collect()
     }

@@ -249,7 +249,8 @@ fn spawn_at(mut program: Command, root: &Path, rounds: usize) -> Child {
     child
 }
 
-/// Is not a test by itself, but the other process of the tests above. It reads from standard input what it has to do.
+/// Plays the other process of the tests above, and is not a test by itself. It reads from standard input what it has to
+/// do.
 #[test]
 #[ignore = "started by other tests"]
 fn child() {

@@ -96,12 +96,13 @@ impl Arrange {
     /// Output: a Go file without content, for a package of which no file is compiled.
     pub(super) const EMPTY: &'static str = "empty.go";
 
-    /// Output: arguments of the compiler for the package `path`, its files among them.
+    /// Returns the name of the output with the compiler's arguments for the package `path`, its files among
+    /// them.
     pub(super) fn arguments_of(path: &str) -> String {
         format!("arguments/{path}.args")
     }
 
-    /// Output: the files that the package `path` embeds, and their places.
+    /// Returns the name of the output with the files that the package `path` embeds, and their places.
     pub(super) fn embedded_in(path: &str) -> String {
         format!("embedded/{path}.json")
     }
@@ -117,7 +118,7 @@ impl Arrange {
         format!("own/{path}.o")
     }
 
-    /// All outputs.
+    /// Returns the names of all outputs.
     pub(super) fn outputs(&self) -> impl Iterator<Item = String> {
         let fixed = [Self::PACKAGES, Self::IMPORTS, Self::LINKED, Self::LINK, Self::EMPTY];
         let own = self.own.iter().flat_map(|(path, own)| {
@@ -201,7 +202,7 @@ impl Arrange {
 }
 
 impl Own {
-    /// The arguments of the compiler that depend on what is in the package, which is `listed`.
+    /// Returns the arguments of the compiler that depend on what is in the package, which is `listed`.
     fn arguments(
         &self,
         path: &str,

@@ -110,7 +110,7 @@ fn warn_of_idle_tinygo(planner: &mut Planner<'_>, request: &Request<'_>) {
     }
 }
 
-/// The folder of bindings.
+/// Plans the bindings of a component and returns the folder that they are in.
 fn bindings(
     planner: &mut Planner<'_>,
     name: &str,
@@ -202,7 +202,7 @@ fn main_package(module: &Module, source: &ProjectPath) -> (Option<String>, Proje
     (Some(module.import_path(&folder)), folder)
 }
 
-/// The folders in `folder` whose names begin with `prefix`.
+/// Returns the folders in `folder` whose names begin with `prefix`.
 fn folders_in(planner: &Planner<'_>, folder: &ProjectPath, prefix: &str) -> Vec<ProjectPath> {
     let entries = std::fs::read_dir(folder.on_disk(planner.project()));
     let mut names: Vec<String> = entries

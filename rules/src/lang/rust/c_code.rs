@@ -157,7 +157,8 @@ mod tests {
     use super::super::vendored::Vendored;
     use super::*;
 
-    /// A workspace with the packages `app` and `other`; the lockfile has `cc` in it.
+    /// Checks if C is compiled for `app` in a workspace with the packages `app` and `other`, whose lockfile
+    /// has `cc` in it.
     fn check(app: &str, needs: &[(&str, &str)], expect: bool) {
         let dir = tempfile::tempdir().unwrap();
         let write = |path: &str, text: &str| {

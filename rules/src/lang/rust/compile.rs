@@ -98,7 +98,7 @@ pub(crate) fn compile(
     Ok(Compiled::new(planner.add(action)?, "component.wasm"))
 }
 
-/// The owner of the actions that serve a whole workspace.
+/// Returns the owner of the actions that serve a whole workspace.
 fn owner(folder: &ProjectPath) -> String {
     if folder.is_root() { "cargo".to_owned() } else { format!("cargo {folder}") }
 }

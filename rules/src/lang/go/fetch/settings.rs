@@ -83,7 +83,7 @@ impl Settings {
         self.login_methods().any(|method| !matches!(method, "netrc" | "off"))
     }
 
-    /// The logins of the user's netrc file, if they are to be used.
+    /// Returns the logins of the user's netrc file, if they are to be used.
     ///
     /// # Errors
     /// The file is there and can't be read.

@@ -32,7 +32,7 @@ fn fetch(environment: &[(&str, &str)], module: &str) -> Result<Answer, ProxyErro
     fetch_part(&environment, &asked_for(module), Part::Manifest)
 }
 
-/// A proxy that refuses everything with this status.
+/// Starts a proxy that refuses everything with this status.
 fn refusing(status: u16) -> Server {
     let header = "content-type: text/plain";
     Server::plain(move |_, out| reply(out, status, header, b"not found: module corp\nmore"))
@@ -58,7 +58,7 @@ fn by_go(answer: Result<Answer, ProxyError>) -> Reason {
     }
 }
 
-/// An error with its cause.
+/// Returns the text of an error with its cause.
 #[track_caller]
 fn told(answer: Result<Answer, ProxyError>) -> String {
     let error = answer.unwrap_err();
