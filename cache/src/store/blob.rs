@@ -1,7 +1,12 @@
-//! Stores and reads blobs, each of which is found under the digest of its bytes.
+//! Stores and reads blobs, each of which is found under the digest of its bytes. This file does not know what the bytes
+//! mean.
 //!
-//! A blob has up to two files, an executable one and another one, because the hard links of a file share its mode.
-//! The one that was needed first is stored first; the other one is made when it is needed.
+//! Trees on disk consist of hard links to the files of blobs, and all hard links of a file share its mode. So a blob
+//! has up to two files: one that is executable and one that is not. A blob is stored in the form that is needed first,
+//! and the other file is made from it when it is needed.
+//!
+//! A file whose stat is as the store left it counts as sound. If the stat is different, the file is hashed again, and
+//! so are all bytes that are read. A damaged file goes to the quarantine, and counts as missing.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

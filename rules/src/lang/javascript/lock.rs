@@ -1,9 +1,16 @@
-//! The part of package-lock.json that one package needs: packages to fetch, and folders of the project.
+//! Reads from package-lock.json what one package of the project needs: other packages of the project, and
+//! packages to fetch. A *package of the project* is a folder with a package.json. A *package to fetch* comes
+//! from a registry; this file does not know how it is fetched.
 //!
-//! npm keeps one lockfile for all packages of a workspace, at its root, and links each of them into
-//! `node_modules`. It does the same for a dependency by `file:`. A link is not a package to fetch: the folder
-//! that it leads to is part of the sources, and so is the link. Node, esbuild and tsc look packages up from
-//! the folder that a link leads to.
+//! npm keeps one lockfile for all packages of a workspace, at the workspace's root. For each package of the
+//! workspace it makes a link in `node_modules` that leads to the package's folder, and it does the same for a
+//! dependency by `file:`. Nothing is fetched for such a link: the link and the folder that it leads to become
+//! part of an action's sources.
+//!
+//! Node, esbuild and tsc follow the link: they look for the imports of a linked package in the `node_modules`
+//! of its own folder and of the folders above that. npm may have given the folder a `node_modules` of its
+//! own. The packages to fetch that belong there are fetched into [`FOLDERS`], and links in the sources lead
+//! to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
