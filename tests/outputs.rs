@@ -1,5 +1,5 @@
-//! Tests that outputs of components that were removed from run.toml are removed from the output folder, and
-//! nothing else.
+//! Tests that a build removes the outputs of components that are no longer in run.toml, and that it removes
+//! nothing else from the output folder.
 
 use std::path::Path;
 

@@ -1,4 +1,8 @@
-//! Puts the folders of one tree on disk, in parallel.
+//! Puts the folders of one tree on disk: first all folders, and then their files and links, with several threads.
+//!
+//! A file is a hard link to its blob's file where that is possible, and else a copy (see `materialise`). Everything is
+//! stamped with its mode and the fixed time last, so that a later change shows. The caller gives the finished folder
+//! its final name.
 
 use std::collections::HashSet;
 use std::fs::File;

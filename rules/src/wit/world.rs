@@ -1,6 +1,8 @@
-//! Picks the world that a component is built for.
+//! Picks the world that a component is built for: the one that run.toml names, the only one of the package,
+//! or the one that has the component's name.
 //!
-//! It works on parsed WIT. The manifest's and the component's names are passed in as text.
+//! It works on WIT that is already parsed, and does not know run.toml: the names of the world and of the
+//! component are passed in as text.
 
 use wit_parser::{PackageId, PackageName, ParsedUsePath, Resolve, WorldId, parse_use_path};
 

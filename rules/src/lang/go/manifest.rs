@@ -1,8 +1,9 @@
-//! Reads `go.mod`: the module's path, the modules that it requires, and what it replaces them by.
+//! Reads `go.mod`: the module's path, the modules that it requires, and the replacements of modules. The
+//! format is described in the Go modules reference, "go.mod files".
 //!
-//! Format: the Go modules reference, "go.mod files". Only what decides about packages is kept; all else is
-//! left to the go command. The go.mod of a checkout is never written to. An action sees the user's text with
-//! lines added, so that line numbers in messages stay right.
+//! Only the directives that decide about packages are kept; the go command deals with all others. The go.mod
+//! of a checkout is never written to: an action sees the user's text with lines added at its end, so that
+//! line numbers in messages stay right.
 
 use super::error::GoError;
 use crate::path::ProjectPath;

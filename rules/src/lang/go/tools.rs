@@ -1,8 +1,10 @@
-//! Calls Go's compiler and linker: an action for each package of the user's own, and one that links.
+//! Calls Go's compiler and linker: with one action for each package of the user's own, and one action that
+//! links.
 //!
-//! The compiler writes two files. The export data of a package (`-o`) describes what it offers, and is all
-//! that packages which import it need. Its code (`-linkobj`) is for the linker. So after an edit inside a
-//! function only one package is compiled.
+//! The compiler writes two files. The export data of a package (`-o`) describes what the package offers, and
+//! is all that the packages which import it need. The code (`-linkobj`) is for the linker only. So after an
+//! edit inside a function only one package is compiled. Packages that are not the user's own are compiled by
+//! the go command (see `compile`).
 
 use std::collections::BTreeMap;
 

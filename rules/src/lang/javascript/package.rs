@@ -1,9 +1,10 @@
-//! The npm package around a source file: which files belong to it.
+//! Finds the npm package around a source file, and lists the files that belong to it.
 //!
-//! The package is the folder of the nearest package.json, beside the source or above it. Without one it is
-//! the folder of the nearest tsconfig.json, because the paths in that start there; without either it is the
-//! source's own folder. A folder below it that has a package.json of its own is another package. Of such
-//! packages, actions see those that the package depends on. Which these are is known to [`super::lock`].
+//! The package is the folder of the nearest package.json, beside the source or above it. If there is none, it
+//! is the folder of the nearest tsconfig.json, because paths in that file start there. If that is missing,
+//! too, it is the source's own folder. A folder below the package that has a package.json of its own is
+//! another package. Actions see such a package only if this one depends on it, which [`super::lock`] finds
+//! out.
 
 use std::path::Path;
 

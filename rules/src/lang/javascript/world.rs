@@ -1,4 +1,4 @@
-//! The imports of a world, and which features of the JavaScript engine follow from them.
+//! Reads the imports of a world, and chooses the features of the JavaScript engine by them.
 //!
 //! The engine brings functions of the web along (`console`, `fetch`, `Date`, `crypto`), each built on
 //! interfaces of WASI. A feature is switched off if the world does not import its interfaces, because the

@@ -1,9 +1,10 @@
-//! The actions of a Python component: fetch and compile.
+//! Adds the actions that compile a Python component: one that fetches its packages, if it has any, and one
+//! that runs componentize-py.
 //!
 //! componentize-py starts the interpreter that will be in the component, lets it import the module, and keeps
-//! the interpreter's memory. So only what was imported by then counts: folders on the search path cost
-//! nothing, and a component has no files to read later. What functions import is therefore imported at the
-//! end of the module (`late.rs`).
+//! the interpreter's memory. So the component contains only the modules that were imported by then: folders
+//! on the search path cost nothing, and the component has no files from which it could import something
+//! later. Therefore the imports inside of functions are done at the end of the module, too (see `late`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

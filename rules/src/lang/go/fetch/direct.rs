@@ -1,8 +1,9 @@
-//! Fetches modules from their repositories, by the user's own go and the version control that it calls.
+//! Fetches modules with the user's own go: from their repositories, with the version control that go calls,
+//! and from proxies whose login only a program of the user finds.
 //!
-//! It runs in an empty module of its own, with a module cache of its own, and sees no file of the project.
-//! This go is found in PATH and is never that of an image, because programs of an image run in the sandbox
-//! only.
+//! go runs in an empty module and with a module cache of its own, and sees no file of the project. It is
+//! found in PATH and is never that of an image, because programs of an image run in the sandbox only. The
+//! checksums of what it fetches are compared by the caller.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,8 @@
-//! Keeps the time of a thread. It advances whenever the thread reads it, and by the time that the
-//! thread sleeps.
+//! Keeps the time of a thread. It begins at the same moment in every run, and advances whenever the
+//! thread reads it, and by the time that the thread sleeps.
+//!
+//! So the times that a program reads depend only on what the program does, and a program that waits
+//! for a time still comes to an end. This file does not know which call reads or waits.
 
 /// The clock advances by this much whenever it is read. It is little, but enough for a program that
 /// waits for a time by reading the clock to come to an end soon.

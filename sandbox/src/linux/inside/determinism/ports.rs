@@ -1,9 +1,10 @@
-//! Gives ports to sockets that don't choose one. The kernel would draw them at random; here they
-//! are counted.
+//! Gives ports to Internet sockets, and names to Unix sockets, if the command doesn't choose them.
+//! The kernel would draw them at random; here they are counted.
 //!
-//! A socket gets its port when the kernel would draw one: when it is bound to port 0, and when it
-//! connects, listens or sends without being bound. Process 1 binds a copy of the descriptor, and
-//! then the kernel makes the call.
+//! An Internet socket gets its port when the kernel would draw one: when it is bound to port 0, and
+//! when it connects, listens or sends (`sendto`) without being bound. Then process 1 binds a copy
+//! of the descriptor, and after that the kernel makes the call. A Unix socket gets its name when it
+//! is bound without one.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::OwnedFd;
