@@ -89,7 +89,7 @@ fn repositories(folder: &Path) -> impl Iterator<Item = &Path> {
 enum Answer {
     /// The commit object.
     Commit(String),
-    /// What git said when it failed.
+    /// The message of git, which has failed.
     Refused(String),
     /// git took too long.
     Nothing,

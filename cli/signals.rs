@@ -60,7 +60,7 @@ fn cut_off_later() {
     }
 }
 
-/// How long a command may take to end in order.
+/// The time that a command has to end in order.
 const GRACE: Duration = Duration::from_millis(900);
 
 /// The time that printing the message may take.

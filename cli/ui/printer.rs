@@ -17,7 +17,7 @@ pub(crate) struct Printer {
     pub(crate) live: bool,
     /// True if results are printed as JSON.
     pub(crate) json: bool,
-    /// How much is printed: -1 is only errors, 0 is normal, and 1 or more is also each action.
+    /// The amount of what is printed: -1 is only errors, 0 is normal, and 1 or more is also each action.
     pub(crate) verbosity: i8,
 }
 

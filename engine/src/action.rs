@@ -174,7 +174,7 @@ pub enum Source {
     File {
         /// The digest of its bytes.
         digest: Digest,
-        /// Tells if the file is executable.
+        /// True if the file is executable.
         executable: bool,
     },
     /// A declared output of another action.

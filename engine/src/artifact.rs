@@ -14,7 +14,7 @@ pub enum Artifact {
     File {
         /// The digest of its bytes.
         digest: Digest,
-        /// Tells if the file is executable. An executable artifact and another one with the same bytes are not equal.
+        /// True if the file is executable. An executable artifact and another one with the same bytes are not equal.
         executable: bool,
     },
 }

@@ -28,12 +28,12 @@ pub struct BuildRequest<'a> {
     pub state: &'a mut State,
     /// A cache beyond this machine. It is asked for results that the store lacks, and gets the results that are made.
     pub remote: Option<Arc<dyn Remote>>,
-    /// Tells if a tool's message says that a file is missing. A command that fails with such a message is run once
-    /// more, to find out which file that is.
+    /// The function that tells if a tool's message says that a file is missing. A command that fails with such a
+    /// message is run once more, to find out which file that is.
     pub says_missing: fn(&str) -> bool,
-    /// Receives the events of the build.
+    /// The receiver of the build's events.
     pub events: Arc<dyn Events>,
-    /// Stops the build when it is cancelled; running actions are killed then.
+    /// The means to cancel the build; running actions are killed then.
     pub cancel: Cancel,
 }
 
@@ -42,8 +42,7 @@ pub struct BuildRequest<'a> {
 pub struct Target {
     /// The action.
     pub action: ActionId,
-    /// Tells if the blobs of its outputs have to be in the store at the end. If not, it is enough to know
-    /// their digests.
+    /// True if the blobs of its outputs have to be in the store at the end. If not, it is enough to know their digests.
     pub present: bool,
 }
 
@@ -58,13 +57,14 @@ pub struct Options {
     pub jobs: usize,
     /// The number of builtins that may use the network at once, at least 1. They don't count as jobs.
     pub downloads: usize,
-    /// Goes on after a failure with the actions that do not depend on the failed one.
+    /// True if a failure does not end the build, which goes on with the actions that do not depend on the failed one.
     pub keep_going: bool,
-    /// Makes actions that need the network fail instead of running.
+    /// True if actions that need the network fail instead of running.
     pub offline: bool,
-    /// Keeps the sandbox folder of a failed command.
+    /// True if the sandbox folder of a failed command is kept.
     pub keep_sandbox: bool,
-    /// Runs all actions again, also those with a known result, and shows their commands these conditions.
+    /// The conditions that commands see in a build that runs all actions again, also those with a known result. `None`
+    /// for an ordinary build.
     pub anew: Option<Arc<RerunConditions>>,
 }
 

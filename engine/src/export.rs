@@ -65,7 +65,7 @@ pub struct ExportRecord {
     pub(crate) stat: Stat,
     pub(crate) digest: Digest,
     pub(crate) executable: bool,
-    /// Tells if the stat proves the content in later builds, too.
+    /// True if the stat proves the content in later builds, too.
     pub(crate) settled: bool,
 }
 

@@ -22,7 +22,7 @@ pub struct Failure {
     pub stdout: Vec<u8>,
     /// The action's standard error, or its first part.
     pub stderr: Vec<u8>,
-    /// Tells if standard output or standard error had more bytes than are kept here.
+    /// True if standard output or standard error had more bytes than are kept here.
     pub truncated: bool,
     /// The files that the command looked for and did not find, as absolute paths inside its
     /// sandbox. They are known if the command ran under the determinism layer. Another command runs once more under

@@ -57,7 +57,7 @@ pub enum SourceError {
     TooLong {
         /// The file.
         path: PathBuf,
-        /// How many bytes it has.
+        /// The number of bytes that it has.
         length: u64,
     },
     /// A symlink leads out of the folder that the files have to lie in.

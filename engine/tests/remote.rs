@@ -28,9 +28,9 @@ struct FakeRemote {
     store: Option<DiskStore>,
     /// The time that each answer takes.
     latency: Duration,
-    /// Makes every third answer take forty times as long, and tell what was true when it was asked for.
+    /// True if every third answer takes forty times as long, and tells what was true when it was asked for.
     is_uneven: bool,
-    /// Makes the cache say that it has delivered a blob although it has not.
+    /// True if the cache says that it has delivered a blob although it has not.
     pretends: bool,
     asked: AtomicUsize,
     fetched: AtomicUsize,

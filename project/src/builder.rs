@@ -34,7 +34,7 @@ pub struct Builder {
     pub images: Arc<Images>,
     /// The conditions under which they are built.
     pub conditions: Conditions,
-    /// Stops a build when it is cancelled.
+    /// The means to cancel a build.
     pub cancel: Cancel,
 }
 
@@ -46,7 +46,7 @@ pub struct Conditions {
     /// The time that all commands see, in seconds since 1970. If it is set, all commands run under the
     /// determinism layer.
     pub epoch: Option<u64>,
-    /// How commands are isolated from the machine.
+    /// The means by which commands are isolated from the machine.
     pub isolation: Isolation,
     /// The number of actions that may run at once, at least 1.
     pub jobs: usize,

@@ -21,11 +21,11 @@ pub struct Pinning<'a> {
     pub store: &'a DiskStore,
     /// The access to registries.
     pub registries: &'a Registries,
-    /// Receives the events, and says if the work should stop.
+    /// The receiver of the events, which also says if the work should stop.
     pub events: &'a dyn Events,
 }
 
-/// What a build may do about a lock that lacks something.
+/// The choice of what a build does about a lock that lacks something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockPolicy {
     /// A sync completes it.

@@ -34,7 +34,7 @@ use crate::output_tail::OutputTail;
 /// a trap.
 const STDERR_LIMIT: usize = 64 << 10;
 
-/// What handles requests in WASI 0.2; any of its versions is found under this name.
+/// The interface that handles requests in WASI 0.2. Any of its versions is found under this name.
 const HANDLER: &str = "wasi:http/incoming-handler@0.2.0";
 
 /// A running server. Dropping it stops it at once.

@@ -77,7 +77,7 @@ require example.org/plus v1.2.0
 require example.org/deep v1.0.0 // indirect
 ";
 
-/// As `go mod tidy` wrote it.
+/// The go.sum of the project, as `go mod tidy` wrote it.
 pub(super) const GO_SUM: &str = "\
 example.org/deep v1.0.0 h1:DZCb/Mr5i3W0zEJDo8V4eq9SsDrQo6faO4IUSW+Zmns=
 example.org/deep v1.0.0/go.mod h1:NdCDZeByZC0V96rn47CT4dYH7ymdB2rIz7+XIjBJjj8=

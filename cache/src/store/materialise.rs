@@ -68,7 +68,7 @@ impl CheckedTrees {
 pub struct TreeOnDisk {
     /// The folder.
     pub path: PathBuf,
-    /// Tells if this process has checked the folder. Then it can be relied on like a
+    /// True if this process has checked the folder. Then it can be relied on like a
     /// [materialised](ContentStore::materialise) tree.
     pub is_checked: bool,
 }

@@ -85,7 +85,7 @@ pub(super) struct StagedTree {
     tree: Digest,
     /// The folder that the tree had when it was staged.
     folder: Option<FolderIdentity>,
-    /// Tells if the tree was checked before it was mounted.
+    /// True if the tree was checked before it was mounted.
     is_checked: bool,
 }
 

@@ -29,9 +29,9 @@ pub(super) enum TaskEnd {
     Uploaded,
 }
 
-/// Does tasks on threads of their own.
+/// The threads that do tasks, and the queue that the tasks wait in.
 pub(super) struct Workers {
-    /// Sends a task to the next free thread; `None` when the threads are to end.
+    /// The queue from which the next free thread takes a task; `None` when the threads are to end.
     tasks: Option<Sender<Task>>,
     next_task: Arc<Mutex<Receiver<Task>>>,
     finished_sender: Sender<FinishedTask>,

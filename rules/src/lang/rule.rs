@@ -16,10 +16,11 @@ use crate::planner::{Compiled, PlanError, Planner, Request};
 pub(crate) struct Rule {
     /// The toolchains that its components need.
     pub(crate) toolchains: NeededToolchains,
-    /// Adds the actions that compile a component.
+    /// The function that adds the actions which compile a component.
     pub(crate) compile: fn(&mut Planner<'_>, &Request<'_>) -> Result<Compiled, PlanError>,
-    /// Returns the hints for a failed action: what the user can do about it, judged by what its tools wrote.
-    /// Every language is asked about every failed action, whatever the language of the component is.
+    /// The function that returns the hints for a failed action: what the user can do about it, judged by what
+    /// its tools wrote. Every language is asked about every failed action, whatever the language of the
+    /// component is.
     pub(crate) hints: fn(&mut ToolOutput<'_>) -> Vec<String>,
 }
 
@@ -41,7 +42,7 @@ pub(crate) struct Written<'a> {
     pub(crate) compiler: Option<Compiler>,
 }
 
-/// What the tools of a failed action wrote, with what is known of the action.
+/// The output of a failed action's tools, with what is known of the action.
 pub(crate) struct ToolOutput<'a> {
     /// Standard error and then standard output, without colours. Where the tools of a language use other
     /// paths than the action does, the language may replace these here.

@@ -15,7 +15,7 @@ use crate::path::ProjectPath;
 pub struct Build {
     /// The folder that finished components are written to.
     pub output_dir: Setting<ProjectPath>,
-    /// How much the compilers optimise.
+    /// The degree to which compilers optimise.
     pub opt_level: Setting<OptLevel>,
     /// True if the build must be proven to give the same bytes again.
     pub reproducible: Setting<bool>,

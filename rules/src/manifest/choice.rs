@@ -50,7 +50,7 @@ macro_rules! choice {
 }
 
 choice! {
-    /// How much the compilers optimise: `[build].opt_level`.
+    /// The degree to which compilers optimise: `[build].opt_level`.
     OptLevel, "opt_level",
     /// Quick to build, with checks and symbols.
     Debug = "debug",
@@ -77,7 +77,7 @@ choice! {
 }
 
 choice! {
-    /// How much the development server logs: `[dev].log_level`. Each level includes the ones above it.
+    /// The amount that the development server logs: `[dev].log_level`. Each level includes the ones above it.
     LogLevel, "log_level",
     /// Failures only.
     Error = "error",

@@ -33,7 +33,7 @@ pub struct Component {
     pub wit: Option<Spanned<ProjectPath>>,
     /// The world that it implements. `None` means the only world of `wit`.
     pub world: Option<Spanned<WorldName>>,
-    /// What it may do, in the order of the file.
+    /// The things that it may do, in the order of the file.
     pub capabilities: Vec<Spanned<Capability>>,
     /// True if a build of all components includes it.
     pub enabled: Setting<bool>,

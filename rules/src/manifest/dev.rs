@@ -16,7 +16,7 @@ pub struct Dev {
     pub hot_reload: Setting<bool>,
     /// The TCP port to listen on, never 0.
     pub port: Setting<u16>,
-    /// How much the server logs.
+    /// The amount that the server logs.
     pub log_level: Setting<LogLevel>,
 }
 

@@ -26,9 +26,9 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// The place to point at. `None` means the file as a whole.
     pub span: Option<Span>,
-    /// What is wrong: a lower-case fragment that names the user's object.
+    /// The description of what is wrong: a lower-case fragment that names the user's object.
     pub message: String,
-    /// What is expected at the place. It is shown after the caret, and may be empty.
+    /// The words for what is expected at the place. They are shown after the caret, and may be empty.
     pub label: String,
     /// Other places that explain the finding, each with its label.
     pub related: Vec<(Span, String)>,

@@ -64,7 +64,7 @@ pub enum Event<'a> {
     Client {
         /// The client, such as `rustup` or `pip`.
         client: &'a str,
-        /// What the client does, such as `install 1.95.0`.
+        /// The work that the client does, such as `install 1.95.0`.
         what: &'a str,
     },
     /// Some bytes of a package have arrived.

@@ -20,10 +20,10 @@ const MOST_LINKS: usize = 10_000;
 pub(crate) struct Walk<'a> {
     /// The folder of run.toml.
     pub(crate) project: &'a Path,
-    /// Returns whether the entry at a path is taken. A folder that is not taken is not entered. The second
-    /// argument says whether the entry is a folder.
+    /// The function that returns whether the entry at a path is taken. A folder that is not taken is not
+    /// entered. The second argument says whether the entry is a folder.
     pub(crate) takes: &'a dyn Fn(&Path, bool) -> bool,
-    /// Returns whether a link to this folder of the project is followed.
+    /// The function that returns whether a link to this folder of the project is followed.
     pub(crate) follows: &'a dyn Fn(&ProjectPath) -> bool,
     /// True if folders that can't be read are skipped.
     pub(crate) skips_unreadable: bool,

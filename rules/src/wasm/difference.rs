@@ -13,7 +13,7 @@ use wasmparser::{DataKind, Name, NameSectionReader, Operator, Parser, Payload};
 pub struct Difference {
     /// The name of the part, such as `core module 0, data segment 2`.
     pub place: String,
-    /// How the part differs.
+    /// The way in which the part differs.
     pub change: Change,
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct CompleteErrand {
     pub(crate) component: String,
 }
 
-/// What is known about a completed folder besides its digest.
+/// The facts that are known about a completed folder besides its digest.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Completed {
     pub(crate) world: String,

@@ -28,7 +28,7 @@ pub(super) struct Shelf {
     sources: Vec<Rc<PackageSource>>,
 }
 
-/// What a search has found so far.
+/// The packages that a search has found so far.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// The sources to put into the folder, by the name of their package. The component's own is not among

@@ -62,7 +62,7 @@ pub enum SourceError {
     NotPackage {
         /// The path of the file.
         path: PathBuf,
-        /// What the file is instead.
+        /// The kind of file that it is instead, or the reason why it can't be read.
         reason: String,
     },
     /// The WIT has no `package` line, so it has no name by which other files could refer to it.

@@ -90,7 +90,7 @@ func init() {
 }
 ";
 
-/// How bindings fit into the user's module.
+/// The places of bindings in the user's module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::lang) struct Layout {
     /// The import path of the main package. The bindings stand below it in `imports` and `exports`. `None`

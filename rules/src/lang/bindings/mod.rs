@@ -39,7 +39,7 @@ pub(super) struct Bindings {
     pub(super) limits: WorkerLimits,
 }
 
-/// What is generated: the world, and the language of the bindings.
+/// The world that bindings are generated for, and their language.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct WhatToBind {
     pub(super) generator: Generator,

@@ -45,7 +45,7 @@ pub(super) enum PythonError {
     Malformed {
         /// The file, and the line if it is known.
         path: String,
-        /// What is wrong.
+        /// The description of the mistake.
         problem: String,
     },
     /// The project has dependencies but no lockfile.

@@ -30,7 +30,7 @@ enum Native {
     Wasi,
 }
 
-/// How well a wheel fits the interpreter. Of several wheels the greatest is taken.
+/// The fitness of a wheel for the interpreter. Of several wheels the greatest is taken.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Fit {
     native: Native,

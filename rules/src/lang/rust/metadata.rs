@@ -55,11 +55,11 @@ pub(in crate::lang) enum MetadataError {
     Disagree {
         /// The package's manifest.
         manifest: ProjectPath,
-        /// What they disagree on.
+        /// The thing that they disagree on, in the words of the message.
         what: &'static str,
-        /// What the manifest says.
+        /// The value in the manifest.
         there: String,
-        /// What run.toml says.
+        /// The value in run.toml.
         here: String,
     },
 }

@@ -22,8 +22,8 @@ const REASONS: [&str; 10] = [
     "is the name of another component",
 ];
 
-/// Returns the files that result from following a piece of advice, one for each choice that it offers. There
-/// are none if the advice is not understood.
+/// A function that returns the files which result from following a piece of advice, one for each choice that
+/// it offers. There are none if the advice is not understood.
 type Follow = fn(&Place<'_>, &str) -> Vec<String>;
 
 /// The beginnings of all advice, each with the function that follows it.

@@ -37,7 +37,7 @@ pub(crate) struct Npm<'a> {
     /// in addition to the user's own. With this folder given, npm does not look for a project in the folders
     /// above.
     pub(crate) prefix: &'a Path,
-    /// Returns true if the work has to stop.
+    /// The function that returns true if the work has to stop.
     pub(crate) cancelled: &'a dyn Fn() -> bool,
 }
 

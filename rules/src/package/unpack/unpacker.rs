@@ -21,7 +21,7 @@ pub(crate) struct Unpacker<'a> {
     pub(crate) placement: &'a Placement,
     /// The limits on what the package may unpack to.
     pub(crate) limits: Limits,
-    /// Returns true if the work has to stop.
+    /// The function that returns true if the work has to stop.
     pub(crate) cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 

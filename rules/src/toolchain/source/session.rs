@@ -30,7 +30,7 @@ pub(crate) struct Session<'a> {
     pub(crate) registries: &'a Registries,
     /// The receiver of events, which may also stop the work.
     pub(crate) events: &'a dyn Events,
-    /// What the sources have found out, each in a type of its own.
+    /// The findings of the sources, each in a type of its own.
     findings: Mutex<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     http: Mutex<Option<Arc<Http>>>,
     /// The number of packages that the store did not have.

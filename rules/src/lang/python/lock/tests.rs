@@ -290,7 +290,7 @@ mod pylock_toml {
 mod uv_lock {
     use super::*;
 
-    /// As uv 0.13 writes it, but for URLs and hashes.
+    /// A lockfile as uv 0.13 writes it, but for URLs and hashes.
     const LOCK: &str = r#"
 version = 1
 revision = 5

@@ -83,7 +83,7 @@ struct Asked {
     marker: Option<String>,
 }
 
-/// What a project asks for: the name, the extras and the range of versions of each package.
+/// The packages that a project asks for: the name, the extras and the range of versions of each package.
 type Wanted = BTreeSet<(String, BTreeSet<String>, String)>;
 
 /// Reads what `lock` pins for the project `manifest`.

@@ -10,7 +10,7 @@ use super::*;
 use crate::package::fetch::testing;
 use crate::package::fetch::testing::{Asked, authority, reply};
 
-/// What the server does with one connection.
+/// The way in which the server treats one connection.
 #[derive(Clone, Copy)]
 enum Answer {
     Status(u16),

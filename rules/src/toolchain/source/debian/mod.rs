@@ -39,7 +39,7 @@ const MAX_RELEASE: u64 = 8 << 20;
 /// The number of bytes up to which an index is unpacked. Bookworm's has 49 MB.
 const MAX_INDEX: u64 = 1 << 30;
 
-/// What a session has found out about Debian's mirrors.
+/// The findings of a session about Debian's mirrors.
 #[derive(Default)]
 pub(super) struct Mirrors {
     known: Mutex<Option<Arc<Known>>>,
