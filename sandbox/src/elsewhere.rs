@@ -1,5 +1,5 @@
-//! Stands in for the sandbox on systems other than Linux, where it only says that they are not
-//! supported.
+//! Stands in for the sandbox on systems other than Linux. No command can be run there, and no
+//! worker can be started: both give an error. Programs of the host can be run ([`Supervised`]).
 
 use std::convert::Infallible;
 

@@ -1,15 +1,14 @@
 //! Materialises stored trees: makes real folders of them, which are mounted read-only into sandboxes.
 //!
-//! A tree is put on disk once per digest and shared by every action, process and build that needs
-//! it. Its files are hard links to blobs; a link costs a few microseconds, whatever the size of the file.
-//! A file is copied in three cases: if the same tree has already linked the blob (`cp` and `tar` would take two names
-//! with one inode for the same file), if the
-//! blob has reached its file system's link limit (the empty file would be the first), and if the file
+//! A tree is put on disk once per digest and shared by every action, process and build that needs it. Its files are
+//! hard links to blobs; a link costs a few microseconds, whatever the size of the file. A file is copied in three
+//! cases: if the same tree has already linked the blob (`cp` and `tar` would take two names with one inode for the same
+//! file), if the blob has reached its file system's link limit (the empty file would be the first), and if the file
 //! system of the store supports no hard links.
 //!
-//! The first use of a tree in a process checks it (see `recheck`). A tree that was changed is
-//! built again, and the new folder takes the place of the old one. A caller that can discard the result of its work
-//! may use a tree before it is checked, and have it checked meanwhile: see [`ContentStore::on_disk`].
+//! The first use of a tree in a process checks it (see `recheck`). A tree that was changed is built again, and the new
+//! folder takes the place of the old one. A caller that can discard the result of its work may use a tree before it is
+//! checked, and have it checked meanwhile: see [`ContentStore::on_disk`].
 
 use std::collections::HashMap;
 use std::ffi::OsString;

@@ -1,4 +1,9 @@
-//! Runs a command in the sandbox.
+//! Runs a command in the sandbox, and takes its outputs into the store.
+//!
+//! The command starts before the trees that it sees are checked, because checking takes as long as many commands do. If
+//! a tree turns out to be changed, neither the command's result nor its failure counts, and it runs again on checked
+//! trees. A failed command whose message does not say which file it misses runs once more and is watched. This file
+//! does not decide if a command has to run.
 
 use std::fs;
 use std::io;

@@ -1,7 +1,8 @@
 //! The addresses in `run.toml`: those of registries and of git repositories.
 //!
-//! A mistake is found while the file is read, before anything is sent. So only scheme, host, port and path
-//! are checked, and that no password is written down.
+//! An address is checked while the file is read, before anything is sent. The check finds mistakes in its
+//! scheme, host, port and path, and refuses an address with a password in it. Nobody is asked whether the
+//! address exists.
 
 use super::invalid::Invalid;
 use super::text::text_type;

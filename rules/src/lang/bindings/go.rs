@@ -1,4 +1,4 @@
-//! What is added to the generator's files so that Go can use them: their places in the user's module, and
+//! Makes the generator's files usable for Go: it gives them their places in the user's module, and adds
 //! messages that say which function is missing.
 //!
 //! The files stay in a folder of their own. Overlays (`-overlay`) tell the go command to treat them as part

@@ -1,5 +1,6 @@
-//! The errors of Go components that planning finds, before any action runs, and the remedy for each. They
-//! stand below the files that raise them, so that no circle of files arises.
+//! The errors of Go components that planning finds, before any action runs, and the remedy for each.
+//!
+//! They have a file of their own, which uses none of the files that raise them. So no circle of files arises.
 
 use crate::lang::bindings::go::{RUNTIME, RUNTIME_VERSION};
 use crate::path::{PathError, ProjectPath};

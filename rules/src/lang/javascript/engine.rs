@@ -1,9 +1,9 @@
 //! The *engine* and *compile* actions. *engine* prepares SpiderMonkey for WebAssembly; *compile* lets it read
 //! the bundle and keeps the state that it is in then.
 //!
-//! jco does all this in one step. Here its parts are called in two. To join the world with the engine and to
-//! compile the engine for this machine depends on the WIT alone and takes most of the time, so it is a layer.
-//! An edit runs only the rest.
+//! jco does all this in one step. Here its parts are called in two steps. The first joins the world with the
+//! engine and compiles the engine for this machine. It depends on the WIT alone and takes most of the time,
+//! so it is a layer. An edit runs only the second step.
 
 use engine::{Action, Input, Label, Source};
 

@@ -1,8 +1,8 @@
-//! Evaluates environment markers: does a requirement hold for the interpreter inside a component?
+//! Evaluates environment markers, to find out if a requirement holds for the interpreter inside a component.
 //!
 //! Source: the dependency specifiers' specification, "Environment markers", and the sets `extras` and
-//! `dependency_groups` of PEP 751. Versions are compared by [`pep440_rs`]. What the interpreter's variables
-//! are is known to [`guest`].
+//! `dependency_groups` of PEP 751. Versions are compared by [`pep440_rs`]. The values of the interpreter's
+//! variables are in [`guest`].
 
 use std::collections::BTreeSet;
 use std::str::FromStr as _;

@@ -1,4 +1,4 @@
-//! Wheels, judged by their file names: which wheel of a package a component gets.
+//! Judges wheels by their file names, and so chooses the wheel of a package that a component gets.
 //!
 //! A wheel can be loaded if it is pure Python or built for WASI. Of a wheel with native code for Linux, the
 //! Python that stands beside that code can be taken. Nothing here opens a wheel.

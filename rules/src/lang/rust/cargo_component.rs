@@ -1,5 +1,5 @@
-//! Compiles a package through cargo-component: what differs in its compile action from that of other
-//! packages.
+//! Compiles a package through cargo-component. This file contains the additions to the compile action that
+//! other packages have.
 //!
 //! cargo-component knows only wasm32-wasip1. It adds that target unless another one that it knows is
 //! configured, and asks if the target's standard library is installed. Components here are compiled for

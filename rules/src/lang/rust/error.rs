@@ -1,5 +1,7 @@
-//! The errors of Rust components that planning finds, before any action runs, and the remedy for each. They
-//! stand below the files that raise them, so that no circle of files arises.
+//! The errors of Rust components that planning finds, before any action runs, and the remedy for each.
+//!
+//! They have a file of their own, which uses hardly any of the files that raise them. So no large circle of
+//! files arises.
 
 use super::hints;
 use super::metadata::MetadataError;

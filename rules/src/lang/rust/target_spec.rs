@@ -1,5 +1,5 @@
-//! Evaluates `[target.'…']` of a manifest: may the dependencies below it belong to a component? Source: the
-//! Cargo reference, "Platform specific dependencies".
+//! Evaluates the condition of a manifest's `[target.'…']`, to find out if the dependencies in that table may
+//! belong to a component. Source: the Cargo reference, "Platform specific dependencies".
 
 use super::compile::TARGET;
 

@@ -1,4 +1,5 @@
-//! Runs a command without namespaces, by process 1, which traces it, and the program.
+//! Runs a command without namespaces. Two processes are started for it: process 1, which traces the
+//! command, and the program.
 //!
 //! Both are ordinary processes of the machine. Process 1 makes sure that all processes end: it is
 //! the parent of every orphan, and traces every thread. If process 1 itself is killed, the kernel

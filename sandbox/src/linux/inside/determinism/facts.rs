@@ -1,5 +1,6 @@
-//! Answers a thread that asks about a file. The answer is the kernel's, except for times, numbers,
-//! and what depends on the file system.
+//! Answers a thread that asks about a file. The answer is the kernel's, except for times, the
+//! numbers of inodes and devices, and what depends on the file system, such as the size of a
+//! folder.
 
 use std::mem::offset_of;
 use std::os::fd::AsFd;

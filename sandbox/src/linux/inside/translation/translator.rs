@@ -1,4 +1,10 @@
-//! Treats each call that names a path, before it is made and afterwards.
+//! Treats the system calls of one command that name files or processes. Before a call is made, its
+//! arguments are changed, or it is answered or refused here. After it, the thread gets its old
+//! registers back.
+//!
+//! Without namespaces the kernel would look for a path in the host's file tree. So a path of the
+//! command's tree is replaced by the host's path of the same file. This file does not know how the
+//! thread is stopped: see `tracer`.
 
 use rustix::fs::readlink;
 use rustix::io::{Errno, Result};
