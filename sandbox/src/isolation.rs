@@ -20,7 +20,7 @@ pub enum Isolation {
 }
 
 impl Isolation {
-    /// Lists all of them, the strongest first.
+    /// All of them, the strongest first.
     pub const ALL: [Self; 3] = [Self::Namespaces, Self::Weak, Self::None];
 
     /// Returns the name that the command line uses.

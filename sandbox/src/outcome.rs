@@ -21,10 +21,10 @@ pub struct Outcome {
     pub stdout: Vec<u8>,
     /// The bytes of standard error, with a note in the middle if some were dropped there.
     pub stderr: Vec<u8>,
-    /// Is true if the command wrote more than [`Spec::output_cap`](crate::Spec::output_cap) bytes
+    /// True if the command wrote more than [`Spec::output_cap`](crate::Spec::output_cap) bytes
     /// to standard output.
     pub stdout_truncated: bool,
-    /// Is true if the command wrote more than [`Spec::output_cap`](crate::Spec::output_cap) bytes
+    /// True if the command wrote more than [`Spec::output_cap`](crate::Spec::output_cap) bytes
     /// to standard error.
     pub stderr_truncated: bool,
     /// The time from the request to the death of the last process.

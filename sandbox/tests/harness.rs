@@ -114,11 +114,11 @@ const BY_USER: &[&[TestUser]] = &[&[TestUser { name: "user", change: None }]];
 
 /// Holds the tests that a command line asks for, in the words of `cargo test` and `cargo nextest`.
 struct TestFilter<'a> {
-    /// Holds parts of names, or whole names with `--exact`. If it is empty, all tests are meant.
+    /// Parts of names, or whole names with `--exact`. If it is empty, all tests are meant.
     names: Vec<&'a str>,
     exact: bool,
     list: bool,
-    /// Is true if only ignored tests are meant, of which there are none.
+    /// True if only ignored tests are meant, of which there are none.
     ignored: bool,
 }
 

@@ -2,7 +2,7 @@
 //! the output. The projects in `projects/go.rs` use eight more: chi, cobra, decimal, gjson, goldmark,
 //! participle, pflag and yaml.v3.
 //!
-//! `go mod tidy` has made go.mod and go.sum.
+//! The go.mod and go.sum of these projects were made by `go mod tidy`.
 
 use std::process::Command;
 

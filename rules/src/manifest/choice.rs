@@ -81,11 +81,11 @@ choice! {
     LogLevel, "log_level",
     /// Failures only.
     Error = "error",
-    /// Also what looks wrong.
+    /// Warnings, too.
     Warn = "warn",
-    /// Also what happens.
+    /// The steps of the work, too.
     Info = "info",
-    /// Also why it happens.
+    /// The reasons for the steps, too.
     Debug = "debug",
     /// Everything.
     Trace = "trace",

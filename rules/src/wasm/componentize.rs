@@ -26,8 +26,8 @@ pub enum Adapter {
     Command,
     /// The adapter for a module whose functions are called from outside.
     Reactor,
-    /// The same for a module that uses no files and no terminal, but only standard streams and clocks. The
-    /// component does not import a file system.
+    /// The adapter for a module whose functions are called from outside and that uses no files and no
+    /// terminal, but only standard streams and clocks. The component does not import a file system.
     Proxy,
 }
 

@@ -13,7 +13,7 @@ pub struct Cancel(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     cancelled: AtomicBool,
-    /// Holds process 1 of each command that runs.
+    /// Process 1 of each command that runs.
     running: Mutex<Vec<Arc<Target>>>,
 }
 

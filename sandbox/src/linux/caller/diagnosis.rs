@@ -12,11 +12,11 @@ use crate::linux::wire::step::{Failure, Step};
 #[derive(Debug, Default)]
 struct MachineSettings {
     is_root: bool,
-    /// Holds `kernel.unprivileged_userns_clone`, a setting of Debian's kernels.
+    /// The value of `kernel.unprivileged_userns_clone`, a setting of Debian's kernels.
     userns_clone: Option<String>,
     max_user_namespaces: Option<String>,
     apparmor_restricts: Option<String>,
-    /// Is true if this process is under a system call filter.
+    /// True if this process is under a system call filter.
     is_filtered: bool,
     is_gvisor: bool,
 }

@@ -25,9 +25,9 @@ const FIRST_USER: u32 = 100_000;
 /// Holds what the caller may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
-    /// Says which accounts the commands run as.
+    /// The accounts that the commands run as.
     accounts: Accounts,
-    /// Says where the spawner gets the right to mount from.
+    /// The source of the spawner's right to mount.
     pub rights: Rights,
 }
 

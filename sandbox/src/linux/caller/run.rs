@@ -44,7 +44,7 @@ pub(super) struct FinishedRun {
     pub wall: Duration,
     pub stdout: Capture,
     pub stderr: Capture,
-    /// Lists the files that a traced command looked for and did not find.
+    /// The files that a traced command looked for and did not find.
     pub missing: Vec<PathBuf>,
 }
 

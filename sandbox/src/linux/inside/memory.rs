@@ -48,8 +48,8 @@ pub(super) struct MemoryWatch {
     shared: u64,
     /// The time of the next measurement.
     pub next: Instant,
-    /// Holds the size of the memory that descriptors were open for, by inode. `next_open` is the
-    /// time to look for it again.
+    /// The size of the memory that descriptors were open for, by inode. `next_open` is the time to
+    /// look for it again.
     open: BTreeMap<u64, u64>,
     next_open: Instant,
 }

@@ -51,7 +51,7 @@ pub(in crate::linux) struct Prepared {
     /// The number before that of the first process. `None` if the first process has the usual
     /// number.
     pub last_process: Option<String>,
-    /// Holds the fixed files of `/etc`.
+    /// The fixed files of `/etc`.
     pub system_files: Vec<(CString, String)>,
     pub determinism: Option<PreparedDeterminism>,
     pub trial: bool,
@@ -70,7 +70,7 @@ pub(in crate::linux) struct PreparedDeterminism {
 
 pub(in crate::linux) struct PreparedMount {
     pub target: CString,
-    /// Lists the folders that lead to the target, outermost first.
+    /// The folders that lead to the target, outermost first.
     pub parents: Vec<CString>,
     pub kind: PreparedKind,
 }

@@ -27,14 +27,14 @@ pub(super) struct Tracer {
     layer: Option<Layer>,
     translator: Option<Translator>,
     threads: HashMap<Pid, Thread>,
-    /// Holds threads that have stopped before the stop of their parent announced them.
+    /// The threads that have stopped before the stop of their parent announced them.
     early: HashSet<Pid>,
 }
 
 struct Thread {
-    /// Is true until the first stop of the thread.
+    /// True until the first stop of the thread.
     is_new: bool,
-    /// Holds the system call that the thread is in, if its end matters.
+    /// The system call that the thread is in, if its end matters.
     call: Option<Call>,
     layer: Option<determinism::Thread>,
 }

@@ -43,9 +43,9 @@ pub(super) struct Stage {
     host_root: OwnedFd,
     stage: OwnedFd,
     proc: OwnedFd,
-    /// Is true if the kernel lets this process show files under another owner.
+    /// True if the kernel lets this process show files under another owner.
     can_map_owners: bool,
-    /// Holds the namespaces that map an owner to the user of an account.
+    /// The namespaces that map an owner to the user of an account.
     owner_maps: BTreeMap<(Owner, u32), OwnedFd>,
 }
 

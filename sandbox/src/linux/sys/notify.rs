@@ -16,9 +16,9 @@ use super::errors::{check, last_error};
 /// Describes a call that waits for its answer.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::linux) struct Notification {
-    /// Identifies the call in the answer.
+    /// The number by which the answer names the call.
     pub id: u64,
-    /// Identifies the thread that makes the call.
+    /// The number of the thread that makes the call.
     pub thread: i32,
     pub call: i64,
     pub arguments: [u64; 6],

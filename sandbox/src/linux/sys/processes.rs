@@ -13,7 +13,7 @@ use rustix::process::Pid;
 
 use super::errors::{check, last_error};
 
-/// Lists the namespaces that a cloned process gets: every kind except that of time.
+/// The namespaces that a cloned process gets: every kind except that of time.
 pub(in crate::linux) const ALL_NAMESPACES: c_int = libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
@@ -154,7 +154,7 @@ pub(in crate::linux) fn exit(code: i32) -> ! {
 pub(in crate::linux) struct Usage {
     pub user: Duration,
     pub system: Duration,
-    /// Counts the bytes of the largest process.
+    /// The number of bytes of the largest process.
     pub max_rss: u64,
 }
 

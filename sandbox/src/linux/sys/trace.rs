@@ -14,7 +14,7 @@ use super::errors::{check, last_error};
 #[cfg(target_arch = "x86_64")]
 use super::processes::wait4;
 
-/// Lists the events that the kernel reports to a tracer besides signals.
+/// The events that the kernel reports to a tracer besides signals.
 const OPTIONS: c_int = libc::PTRACE_O_EXITKILL
     | libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACESECCOMP

@@ -28,7 +28,7 @@ pub(in crate::linux) struct Cover {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::linux) enum Content {
     File(Vec<u8>),
-    /// Lists paths, outer folders first. A path without content is a folder.
+    /// The paths in a folder, outer folders first. A path without content is a folder.
     Folder(Vec<(CString, Option<Vec<u8>>)>),
 }
 

@@ -2,10 +2,10 @@
 
 use std::ffi::CStr;
 
-/// Lists the devices in `/dev`.
+/// The devices in `/dev`.
 pub(in crate::linux) const DEVICES: [&CStr; 5] = [c"full", c"null", c"random", c"urandom", c"zero"];
 
-/// Lists the links in `/dev`, with the paths that they lead to.
+/// The links in `/dev`, with the paths that they lead to.
 pub(in crate::linux) const DEVICE_LINKS: [(&CStr, &CStr); 4] = [
     (c"fd", c"/proc/self/fd"),
     (c"stdin", c"/proc/self/fd/0"),

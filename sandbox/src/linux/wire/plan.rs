@@ -11,9 +11,9 @@ use crate::{Determinism, View};
 /// Describes one command that is ready to be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::linux) struct Plan {
-    /// Names the host's user and group that the command runs as.
+    /// The host's user and group that the command runs as.
     pub account: Account,
-    /// Lists the paths at which the program may be; they are tried in this order.
+    /// The paths at which the program may be; they are tried in this order.
     pub programs: Vec<CString>,
     pub argv: Vec<CString>,
     pub env: Vec<CString>,
@@ -22,11 +22,11 @@ pub(in crate::linux) struct Plan {
     pub limits: PlannedLimits,
     pub view: View,
     pub determinism: Option<Determinism>,
-    /// Says how the command sees its mounts if it has no namespaces.
+    /// The way in which the command sees its mounts if it has no namespaces.
     pub translated: Option<TranslationPlan>,
-    /// Is true if a control group comes with the request. The group limits memory and processes.
+    /// True if a control group comes with the request. The group limits memory and processes.
     pub has_group: bool,
-    /// Is true for a trial, which does everything except running the program, to find out whether
+    /// True for a trial, which does everything except running the program, to find out whether
     /// it works here.
     pub trial: bool,
 }
@@ -35,9 +35,9 @@ pub(in crate::linux) struct Plan {
 /// writable then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::linux) struct TranslationPlan {
-    /// Names a folder for changed copies of programs.
+    /// The folder for changed copies of programs.
     pub copies: CString,
-    /// Is true if Landlock and the system call filter keep the command from going around the
+    /// True if Landlock and the system call filter keep the command from going around the
     /// translation.
     pub is_guarded: bool,
 }
@@ -122,6 +122,6 @@ pub(in crate::linux) struct InitLimits {
 pub(in crate::linux) struct Account {
     pub uid: u32,
     pub gid: u32,
-    /// Is true if this is the caller's own account. Otherwise the account belongs to one command.
+    /// True if this is the caller's own account. Otherwise the account belongs to one command.
     pub is_caller: bool,
 }

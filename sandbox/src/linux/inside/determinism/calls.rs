@@ -47,7 +47,8 @@ pub(in crate::linux::inside) enum PendingCall {
     Name(u64),
     /// This many nanoseconds have passed if the call ends because its time is up.
     Sleep(u64),
-    /// The same holds. If the call was interrupted, the remaining time is written to this address.
+    /// The first number of nanoseconds has passed if the call ends because its time is up. If the call was
+    /// interrupted, the remaining time is written to this address.
     Rest(u64, u64),
     /// What the call returns about a timer has to be changed.
     Timer(TimerCall),

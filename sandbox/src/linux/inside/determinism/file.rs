@@ -35,7 +35,7 @@ pub(super) struct File {
     /// The folder at which the path begins, unless the path is absolute.
     base: Option<OwnedFd>,
     path: CString,
-    /// Is true if the file belongs to the thread itself, as those in `/proc/self` do.
+    /// True if the file belongs to the thread itself, as those in `/proc/self` do.
     is_own: bool,
 }
 

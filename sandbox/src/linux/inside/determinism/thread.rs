@@ -18,8 +18,8 @@ pub(in crate::linux::inside) struct Thread {
     pub(super) clocks: Option<VdsoClocks>,
     /// The number of processes that the thread has started.
     children: u64,
-    /// Holds the thread's process, once it was looked for. The inner `None` means that it could not
-    /// be found.
+    /// The thread's process, once it was looked for. The inner `None` means that it could not be
+    /// found.
     process: Option<Option<Process>>,
 }
 

@@ -9,8 +9,8 @@ use libc::{
 use super::bpf::{ARCH, FIRST_ARGUMENT, LAST_ARGUMENT, NUMBER, answer, errno, jump, load};
 use super::rules::{self, Rule};
 
-/// Marks a call whose path has been translated and which the determinism layer answers next. The
-/// mark is the call's last argument: none of these calls has six arguments.
+/// The mark of a call whose path has been translated and which the determinism layer answers next.
+/// The mark is the call's last argument: none of these calls has six arguments.
 pub(in crate::linux::inside) const TRANSLATED_MARK: u32 = 0x7275_6e21;
 
 /// These calls change the machine or other processes. They are refused like calls that need a
@@ -113,7 +113,7 @@ pub(in crate::linux) struct FilterInput<'a> {
     pub translated: &'a [libc::c_long],
     /// These rules refuse or handle further calls, depending on their arguments.
     pub rules: &'a [Rule],
-    /// Is true if there are no namespaces, so that the filter has to keep the command from the
+    /// True if there are no namespaces, so that the filter has to keep the command from the
     /// network and from other processes.
     pub is_sole_guard: bool,
 }

@@ -46,9 +46,9 @@ pub(super) struct PathArgument {
     pub at: usize,
     last: LinkRule,
     change: ChangeRule,
-    /// Is true if the determinism layer answers the call.
+    /// True if the determinism layer answers the call.
     pub is_answered: bool,
-    /// Is true if a null in the place of the path stands for the descriptor.
+    /// True if a null in the place of the path stands for the descriptor.
     pub may_be_null: bool,
 }
 

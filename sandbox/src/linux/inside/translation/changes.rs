@@ -22,9 +22,9 @@ impl From<Errno> for Verdict {
 #[derive(Default)]
 pub(super) struct Changes {
     pub values: Vec<(usize, u64)>,
-    /// Holds arguments that become the addresses of these bytes.
+    /// The arguments that become the addresses of these bytes.
     pub texts: Vec<(usize, Vec<u8>)>,
-    /// Holds an argument that becomes a list of strings: these texts, and then the strings at these
+    /// An argument that becomes a list of strings: these texts, and then the strings at these
     /// addresses.
     pub list: Option<(usize, Vec<Vec<u8>>, Vec<u64>)>,
 }

@@ -19,7 +19,7 @@ use crate::linux::view::tree::Tree;
 /// Holds a path from the arguments of a call, and what it means.
 pub(super) struct NamedFile {
     pub text: Vec<u8>,
-    /// Is true if the path means the same to the kernel: it leads down from an open folder, over no
+    /// True if the path means the same to the kernel: it leads down from an open folder, over no
     /// link and into no other part of the tree. Then the thread need not stop after the call.
     pub is_understood: bool,
     pub place: Place,
@@ -38,7 +38,7 @@ pub(super) struct Places {
     tree: Tree,
     programs: Programs,
     pub threads: Threads,
-    /// Is true if a thread may only see processes of its own command.
+    /// True if a thread may only see processes of its own command.
     is_guarded: bool,
 }
 

@@ -11,7 +11,7 @@ pub(super) struct ProcessRules {
     /// The number of this process, which is process 1; `group` is that of its process group.
     pub first: i32,
     pub group: i32,
-    /// Is true if a thread may only act on processes of its own command.
+    /// True if a thread may only act on processes of its own command.
     pub is_guarded: bool,
 }
 

@@ -26,7 +26,7 @@ use crate::linux::view::tree::Tree;
 pub(super) struct Program {
     pub shown: Vec<u8>,
     host: Vec<u8>,
-    /// Holds the words that replace the first argument, if the program is an interpreter.
+    /// The words that replace the first argument, if the program is an interpreter.
     pub before: Vec<Vec<u8>>,
     loader: Option<Loader>,
 }

@@ -33,7 +33,7 @@ pub(in crate::linux::inside) fn is_marked(notification: &Notification) -> bool {
 pub(in crate::linux::inside) struct Translator {
     places: Places,
     processes: ProcessRules,
-    /// Is true if the determinism layer also answers calls.
+    /// True if the determinism layer also answers calls.
     is_marked: bool,
 }
 
