@@ -1,8 +1,8 @@
 //! Makes the graph of a build out of a manifest and a lock.
 //!
-//! Every selected component becomes the actions of its language and then one *finish*, which checks the result
-//! against its WIT world. Toolchain images, and what several components share, are added once. Planning reads
-//! manifests, lockfiles and WIT and takes sources into the store, but runs no action.
+//! Every selected component becomes the actions of its language and then one *finish*, which checks the
+//! result against its WIT world. Toolchain images, and what several components share, are added once.
+//! Planning reads manifests, lockfiles and WIT and takes sources into the store, but runs no action.
 
 mod fit;
 mod selection;
