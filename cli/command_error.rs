@@ -198,7 +198,7 @@ impl From<project::Error> for CommandError {
                 Kind::Usage
             }
             E::Catalogue(_) => Kind::Internal,
-            E::Unpromised { .. } => Kind::NotReproducible,
+            E::Unpromised { .. } | E::Unsteady(_) => Kind::NotReproducible,
             E::PrivateFolder { .. }
             | E::Outputs(_)
             | E::UnwritableLock(_)
@@ -206,6 +206,7 @@ impl From<project::Error> for CommandError {
             | E::NoRoom(_)
             | E::ClosedStore { .. }
             | E::Copy(_)
+            | E::Unsettled(_)
             | E::Store(_)
             | E::Lost(_) => Kind::Environment,
         };

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use engine::{Fate, FormerOutput, State, Status};
+use engine::{Events, Fate, FormerOutput, State, Status};
 use project::{Builder, Built};
 use sandbox::Isolation;
 
@@ -31,16 +31,19 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
     builder.conditions.keep_sandbox = arguments.sandbox_debug;
     let Builder { project, store, .. } = &builder;
     let mut state = project.state(store)?;
-    let plan = builder.plan(&mut state).map_err(|error| start::explain(config, store, error))?;
-    builder.check_promises(&plan)?;
-    plan.warnings.iter().for_each(|warning| config.printer.warning(warning));
     let progress = Arc::new(Progress::new(config.printer));
-    let built = builder.build(&plan, &mut state, progress.clone());
+    let events: Arc<dyn Events> = progress.clone();
+    let planned = builder.plan(&mut state, &events);
+    progress.clear();
+    let mut planned = planned.map_err(|error| start::explain(config, store, error))?;
+    builder.check_promises(&planned.plan)?;
+    planned.plan.warnings.iter().for_each(|warning| config.printer.warning(warning));
+    let built = builder.build(&mut planned, &mut state, &events);
     progress.clear();
     let built = built.map_err(|error| start::explain(config, store, error))?;
     report::tell_faults(config, store, &built);
     remove_former(config, &builder, &mut state, &built)?;
-    Report { config, project, plan: &plan, isolation, started }.print(&built);
+    Report { config, project, plan: &planned.plan, isolation, started }.print(&built);
     built.into_success()?;
     Ok(ExitCode::SUCCESS)
 }

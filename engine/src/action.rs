@@ -11,7 +11,7 @@ use std::sync::Arc;
 use cache::Digest;
 use sandbox::{Determinism, Isolation, Limits};
 
-use crate::{ActionId, Builtin, Label};
+use crate::{ActionId, Artifact, Builtin, Label};
 
 /// One step of a build.
 #[derive(Clone, Debug)]
@@ -190,6 +190,20 @@ impl Source {
     /// Names the output `path` of `action` as a source.
     pub fn output(action: ActionId, path: impl Into<String>) -> Self {
         Self::Output { action, path: path.into() }
+    }
+
+    /// Returns the content of the source. `output` returns the output of an action if that is known.
+    pub(crate) fn artifact(
+        &self,
+        output: impl FnOnce(ActionId, &str) -> Option<Artifact>,
+    ) -> Option<Artifact> {
+        match self {
+            Self::Tree(digest) => Some(Artifact::Tree(*digest)),
+            Self::File { digest, executable } => {
+                Some(Artifact::File { digest: *digest, executable: *executable })
+            }
+            Self::Output { action, path } => output(*action, path),
+        }
     }
 }
 

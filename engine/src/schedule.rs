@@ -31,7 +31,7 @@ use crate::execute::{Executed, Executor, Job, Unfinished};
 use crate::failure::{Failure, FailureKind};
 use crate::key::Keyed;
 use crate::success::Success;
-use crate::{Action, ActionId, ActionKey, Artifact, Input, Report, Source, StateError};
+use crate::{Action, ActionId, ActionKey, Artifact, Input, Report, StateError};
 use ledger::Ledger;
 use nodes::{Nodes, Notice, Phase};
 use workers::{Lane, TaskEnd, Workers};
@@ -345,16 +345,9 @@ impl<'a> Scheduler<'a> {
 
     /// Returns the content of an action's inputs, whose producers all have a result.
     fn inputs(&self, id: ActionId) -> Vec<Artifact> {
-        let content = |input: &Input| match &input.from {
-            Source::Tree(digest) => Artifact::Tree(*digest),
-            Source::File { digest, executable } => {
-                Artifact::File { digest: *digest, executable: *executable }
-            }
-            Source::Output { action, path } => {
-                let result = self.nodes.success(*action);
-                result.and_then(|result| result.artifact(path)).expect("a need has a result")
-            }
-        };
+        let output =
+            |id: ActionId, path: &str| self.nodes.success(id).and_then(|it| it.artifact(path));
+        let content = |input: &Input| input.from.artifact(output).expect("a need has a result");
         self.build.graph.action(id).inputs.iter().map(content).collect()
     }
 

@@ -4,6 +4,8 @@
 //! action cache and writing outputs again. So a state that is missing, broken, or made with another
 //! store counts as empty and is no error. If two builds run at once, the state of the one that ends last is kept.
 
+mod known;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};

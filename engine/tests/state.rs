@@ -5,7 +5,7 @@ use std::fs;
 use cache::{DigestFunction, DiskStore};
 use engine::Graph;
 
-use crate::harness::{Workspace, join};
+use crate::harness::{Workspace, id, join};
 
 crate::tests![
     any_damage_makes_it_empty,
@@ -13,6 +13,7 @@ crate::tests![
     a_null_build_does_not_write_it,
     it_forgets_what_nobody_asks_for,
     a_state_that_cannot_be_written_is_no_failure,
+    it_knows_results_without_a_build,
 ];
 
 fn graph(text: &str) -> Graph {
@@ -99,4 +100,22 @@ fn a_state_that_cannot_be_written_is_no_failure() {
     let error = ran.ok().state_error.as_ref().unwrap();
     let expect = format!("can't write `{}`", file.join("state").display());
     assert_eq!(error.to_string(), expect);
+}
+
+fn it_knows_results_without_a_build() {
+    let workspace = Workspace::new();
+    let known = |graph: &Graph, name: &str| {
+        let id = id(graph, name);
+        workspace.state().known_output(graph, id, "o").map(|artifact| workspace.text(artifact))
+    };
+    let first = graph("a");
+    assert_eq!(known(&first, "b"), None);
+    workspace.build(&first).of(&["a"]).run();
+    assert_eq!(known(&first, "a").as_deref(), Some("a"));
+    assert_eq!(known(&first, "b"), None, "what it needs is known, and it is not");
+    workspace.build(&first).of(&["b"]).run();
+    assert_eq!(known(&first, "b").as_deref(), Some("b[a]"));
+    assert_eq!(known(&graph("other"), "b"), None, "what it needs has another key");
+    workspace.forget_state();
+    assert_eq!(known(&first, "b").as_deref(), Some("b[a]"), "the action cache has it");
 }

@@ -4,10 +4,11 @@
 //! example by a development server. Planning and building are separate steps, so that a front end can print
 //! something in between.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cache::{Digest, DiskStore, StoreError};
-use engine::{BuildRequest, Events, Export, Options, Outcome, State, Status, Target};
+use cache::{Digest, DiskStore};
+use engine::{BuildRequest, Event, Events, Export, Label, Options, State, Target};
 use rules::manifest::Diagnostics;
 use rules::plan::{self, Plan, PlannedComponent, Problems, Selection};
 use rules::planner;
@@ -15,7 +16,9 @@ use rules::proof::Proof;
 use rules::toolchain::Images;
 use sandbox::{Cancel, Isolation};
 
-use crate::{Error, Machine, Project};
+use crate::built::Built;
+use crate::planned::Preparation;
+use crate::{Error, Machine, Planned, Project};
 
 /// The number of downloads that run at once.
 const DOWNLOADS: usize = 4;
@@ -58,49 +61,53 @@ pub struct Conditions {
     pub keep_sandbox: bool,
 }
 
-/// A build that is over, whether it succeeded or not.
-#[derive(Debug)]
-pub struct Built {
-    /// The outcome, which says how each action ended.
-    pub outcome: Outcome,
-    /// The path to which each component was to be written, in the order of the plan.
-    pub exports: Vec<Export>,
-    /// The error if the store could not be tidied up afterwards. It does not affect the build itself.
-    pub untidy: Option<StoreError>,
-}
-
-impl Built {
-    /// Returns the outcome of the build if it succeeded.
-    ///
-    /// # Errors
-    /// [`Error::NotBuilt`].
-    pub fn into_success(self) -> Result<Outcome, Error> {
-        match self.outcome.status {
-            Status::Succeeded => Ok(self.outcome),
-            Status::Failed | Status::Interrupted => Err(Error::NotBuilt(Box::new(self.outcome))),
-        }
-    }
-}
-
 /// The request for one build of a plan.
 struct Order {
+    targets: Vec<Target>,
     exports: Vec<Export>,
     options: Options,
     events: Arc<dyn Events>,
 }
 
 impl Builder {
-    /// Plans the build. Takes sources into the store, and runs nothing.
+    /// Plans the build. Takes sources into the store, and runs an action only if the planning needs its result.
     ///
     /// # Errors
     /// [`Error::Unplannable`], [`Error::NoRoom`] or [`Error::ClosedStore`], with the problems of each
-    /// component.
-    pub fn plan(&self, state: &mut State) -> Result<Plan, Error> {
+    /// component; [`Error::Build`] if this machine can't build.
+    pub fn plan(&self, state: &mut State, events: &Arc<dyn Events>) -> Result<Planned, Error> {
+        let (mut preparation, mut asked) = (Preparation::default(), BTreeSet::new());
+        loop {
+            let plan = self.plan_once(state)?;
+            let labels = plan.unknown.iter().map(|id| plan.graph.action(*id).label.clone());
+            let labels: BTreeSet<Label> = labels.collect();
+            if labels.is_empty() {
+                return Ok(Planned { plan, preparation });
+            }
+            if labels == asked {
+                return Err(Error::Unsettled(labels));
+            }
+            let order = Order {
+                targets: plan.unknown.iter().copied().map(Target::present).collect(),
+                exports: Vec::new(),
+                options: self.options(),
+                events: Arc::new(preparation.receiver(events)),
+            };
+            let built = self.run(&plan, state, order)?;
+            if !preparation.add(built) {
+                return Ok(Planned { plan, preparation });
+            }
+            asked = labels;
+        }
+    }
+
+    /// Plans as far as the results of earlier builds allow.
+    fn plan_once(&self, state: &mut State) -> Result<Plan, Error> {
         let Project { folder, manifest } = &self.project;
         let project = planner::Project { folder, manifest, images: &self.images };
         let Conditions { release, epoch, isolation, .. } = self.conditions;
         let options = planner::Options { release, epoch, isolation };
-        plan::plan(project, &self.selection, &self.store, state.sources(), &options)
+        plan::plan(project, &self.selection, &self.store, state, &options)
             .map_err(|problems| self.unplannable(problems))
     }
 
@@ -126,37 +133,54 @@ impl Builder {
         Ok(())
     }
 
-    /// Builds a plan, and writes the components into the project's output folder.
+    /// Builds a plan, and writes the components into the project's output folder. If the planning has already
+    /// ended with a failure, that build is returned.
     ///
     /// # Errors
     /// [`Error::Build`] if this machine can't build. Failed actions are not an error here; they are part of
     /// the result.
     pub fn build(
         &self,
-        plan: &Plan,
+        planned: &mut Planned,
         state: &mut State,
-        events: Arc<dyn Events>,
+        events: &Arc<dyn Events>,
     ) -> Result<Built, Error> {
-        self.run(
-            plan,
-            state,
-            Order { exports: self.exports(plan), options: self.options(), events },
-        )
+        let exports = self.exports(&planned.plan);
+        self.build_with(planned, state, (exports, self.options(), events))
     }
 
     /// Builds a plan from nothing, as another machine would do it. No component is written into the output
     /// folder.
     pub(crate) fn build_anew(
         &self,
-        plan: &Plan,
+        planned: &mut Planned,
         state: &mut State,
         machine: &Machine,
-        events: Arc<dyn Events>,
+        events: &Arc<dyn Events>,
     ) -> Result<Built, Error> {
         let options = self.options();
         let jobs = if machine.is_slow { 1 } else { options.jobs };
         let options = Options { jobs, anew: Some(Arc::new(machine.sees.clone())), ..options };
-        self.run(plan, state, Order { exports: Vec::new(), options, events })
+        self.build_with(planned, state, (Vec::new(), options, events))
+    }
+
+    fn build_with(
+        &self,
+        planned: &mut Planned,
+        state: &mut State,
+        (exports, options, events): (Vec<Export>, Options, &Arc<dyn Events>),
+    ) -> Result<Built, Error> {
+        let Planned { plan, preparation } = planned;
+        if let Some(failed) = preparation.failed.take() {
+            // The events of preparations end without a summary.
+            events.event(Event::BuildFinished(failed.outcome.summary.clone()));
+            return Ok(failed);
+        }
+        let events: Arc<dyn Events> = Arc::new(preparation.last_receiver(events));
+        let targets = targets(plan);
+        let mut built = self.run(plan, state, Order { targets, exports, options, events })?;
+        preparation.add_to(&mut built.outcome.summary);
+        Ok(built)
     }
 
     /// Returns the digest of the image of a toolchain that the user has added, or `None` if the user has not
@@ -169,10 +193,10 @@ impl Builder {
     }
 
     fn run(&self, plan: &Plan, state: &mut State, order: Order) -> Result<Built, Error> {
-        let Order { exports, options, events } = order;
+        let Order { targets, exports, options, events } = order;
         let outcome = BuildRequest {
             graph: &plan.graph,
-            targets: &targets(plan),
+            targets: &targets,
             exports: &exports,
             options,
             store: &self.store,
@@ -227,5 +251,6 @@ fn targets(plan: &Plan) -> Vec<Target> {
     let last = |component: &PlannedComponent| {
         std::iter::once(component.action).chain(component.checks.clone())
     };
-    plan.components.iter().flat_map(last).map(Target::known).collect()
+    let last = plan.components.iter().flat_map(last);
+    last.chain(plan.consulted.keys().copied()).map(Target::known).collect()
 }

@@ -10,10 +10,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cache::{Digest, DiskStore};
-use engine::{Events, State};
+use engine::{ActionId, Events, Outcome, State};
 use rules::diagnose;
 use rules::manifest::Overrides;
 use rules::plan::{self, Plan, PlannedComponent};
+use rules::planner::Consulted;
 use rules::proof::Proof;
 use rules::wasm::{Difference, differences};
 
@@ -108,10 +109,10 @@ impl Compare<'_> {
         let Self { builder, .. } = self;
         let events = observer.begin(None);
         let mut state = builder.project.state(&builder.store)?;
-        let plan = builder.plan(&mut state)?;
-        let built = builder.build(&plan, &mut state, events)?;
-        observer.end(&plan, &built);
-        digests(&plan, built)
+        let mut planned = builder.plan(&mut state, &events)?;
+        let built = builder.build(&mut planned, &mut state, &events)?;
+        observer.end(&planned.plan, &built);
+        digests(&planned.plan, built)
     }
 
     /// Builds a copy of the project without any earlier result. Also returns advice about files of the
@@ -129,9 +130,11 @@ impl Compare<'_> {
         let (project, _) = Project::read(folder, &Overrides::default())?;
         let builder = Builder { project, ..self.builder.clone() };
         let mut state = State::open(&builder.store, &elsewhere.path().join("state"));
-        let plan = builder.plan(&mut state)?;
-        let built = builder.build_anew(&plan, &mut state, machine, events)?;
+        let mut planned = builder.plan(&mut state, &events)?;
+        let built = builder.build_anew(&mut planned, &mut state, machine, &events)?;
+        let plan = planned.plan;
         observer.end(&plan, &built);
+        check_consulted(&plan, &built.outcome)?;
         let suspects = Suspects::new(&plan, &builder.project.folder);
         let missed = built.outcome.missing.iter().flat_map(|(label, missing)| {
             let suspect = suspects.find(label);
@@ -178,6 +181,17 @@ impl Verdict {
         let (first, again) = (bytes(&self.digest)?, bytes(other)?);
         let differences = differences(&first, &again);
         Ok(Some(TwoBuilds { first, again, differences }))
+    }
+}
+
+/// Checks that the outputs by which a build was planned are the same in the build.
+fn check_consulted(plan: &Plan, outcome: &Outcome) -> Result<(), Error> {
+    let differs = |(id, Consulted { output, artifact }): &(&ActionId, &Consulted)| {
+        outcome.artifact(**id, output).is_some_and(|again| again != *artifact)
+    };
+    match plan.consulted.iter().find(differs) {
+        Some((id, _)) => Err(Error::Unsteady(plan.graph.action(*id).label.clone())),
+        None => Ok(()),
     }
 }
 

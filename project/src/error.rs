@@ -3,11 +3,12 @@
 //! A variant names the object of the error and keeps the cause. The front end decides about exit codes and
 //! hints.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 
 use cache::{Digest, StoreError};
-use engine::{BuildError, Outcome};
+use engine::{BuildError, Label, Outcome};
 use rules::manifest::{Diagnostics, NoProject};
 use rules::platform::UnsupportedHost;
 use rules::proof::Proof;
@@ -69,6 +70,9 @@ pub enum Error {
         /// The folder of the store.
         store: PathBuf,
     },
+    /// Planning needs the results of these actions, and the store loses them each time that they are made.
+    #[error("the store keeps losing what these actions make: {}", listed(.0))]
+    Unsettled(BTreeSet<Label>),
     /// The build has to be reproducible, but one of its toolchains was added by the user and is not proved to
     /// be reproducible.
     #[error(
@@ -89,6 +93,9 @@ pub enum Error {
     /// An action of the build failed, or the build was stopped.
     #[error("the build did not succeed")]
     NotBuilt(Box<Outcome>),
+    /// The output of an action by which a build was planned is not the same each time.
+    #[error("`{0}` does not give the same list in each build, and what is compiled depends on it")]
+    Unsteady(Label),
     /// The project can't be copied to another path, at which it would be built again.
     #[error("cannot copy the project to another path")]
     Copy(#[source] io::Error),
@@ -128,4 +135,8 @@ const fn what_is_known(proof: Option<Proof>) -> &'static str {
              each time"
         }
     }
+}
+
+fn listed(labels: &BTreeSet<Label>) -> String {
+    labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ")
 }

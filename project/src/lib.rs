@@ -12,6 +12,7 @@
 //! values, events and [`Error`]s.
 
 mod builder;
+mod built;
 mod compare;
 mod copy;
 mod error;
@@ -19,12 +20,15 @@ mod former;
 mod machine;
 mod open;
 mod pinning;
+mod planned;
 mod suspects;
 
-pub use builder::{Builder, Built, Conditions};
+pub use builder::{Builder, Conditions};
+pub use built::Built;
 pub use compare::{Compare, Comparison, Observer, TwoBuilds, Verdict};
 pub use error::Error;
 pub use machine::Machine;
 pub use open::{LOCK_FILE, Project};
 pub use pinning::{LockPolicy, Pinning, SyncRequest, images};
+pub use planned::Planned;
 pub use suspects::Suspects;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use engine::{Exported, Fate, Status};
+use engine::{Events, Exported, Fate, Status};
 use project::{Built, Error, Suspects};
 
 use crate::harness::{Log, Workspace, component};
@@ -19,10 +19,11 @@ crate::tests![
 fn build(workspace: &Workspace) -> (Built, Vec<String>) {
     let builder = workspace.builder();
     let mut state = builder.project.state(&builder.store).unwrap();
-    let plan = builder.plan(&mut state).unwrap();
-    builder.check_promises(&plan).unwrap();
     let log = Arc::new(Log::default());
-    let built = builder.build(&plan, &mut state, log.clone()).unwrap();
+    let events: Arc<dyn Events> = log.clone();
+    let mut planned = builder.plan(&mut state, &events).unwrap();
+    builder.check_promises(&planned.plan).unwrap();
+    let built = builder.build(&mut planned, &mut state, &events).unwrap();
     assert!(built.untidy.is_none(), "{:?}", built.untidy);
     (built, log.take())
 }
@@ -67,10 +68,11 @@ fn a_failed_action_leads_to_its_component() {
     workspace.write("bad.wasm", "this is no component");
     let builder = workspace.builder();
     let mut state = builder.project.state(&builder.store).unwrap();
-    let plan = builder.plan(&mut state).unwrap();
-    let built = builder.build(&plan, &mut state, Arc::new(Log::default())).unwrap();
+    let events: Arc<dyn Events> = Arc::new(Log::default());
+    let mut planned = builder.plan(&mut state, &events).unwrap();
+    let built = builder.build(&mut planned, &mut state, &events).unwrap();
     assert_eq!(built.outcome.status, Status::Failed);
-    let suspects = Suspects::new(&plan, &builder.project.folder);
+    let suspects = Suspects::new(&planned.plan, &builder.project.folder);
     let [failure] = built.outcome.failures.as_slice() else { panic!("{:?}", built.outcome) };
     let suspect = suspects.find(&failure.label).unwrap();
     assert_eq!((suspect.component, suspect.line), ("bad", 7));
@@ -82,9 +84,10 @@ fn an_unfinished_build_is_an_error_for_those_who_need_it() {
     let workspace = Workspace::with(&["a"]);
     let builder = workspace.builder();
     let mut state = builder.project.state(&builder.store).unwrap();
-    let plan = builder.plan(&mut state).unwrap();
+    let events: Arc<dyn Events> = Arc::new(Log::default());
+    let mut planned = builder.plan(&mut state, &events).unwrap();
     builder.cancel.cancel();
-    let built = builder.build(&plan, &mut state, Arc::new(Log::default())).unwrap();
+    let built = builder.build(&mut planned, &mut state, &events).unwrap();
     let error = built.into_success().unwrap_err();
     let is_stopped =
         matches!(&error, Error::NotBuilt(outcome) if outcome.status == Status::Interrupted);

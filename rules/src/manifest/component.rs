@@ -57,6 +57,13 @@ pub struct Component {
     pub span: Span,
 }
 
+impl Component {
+    /// Returns the environment variables that run.toml sets for its build, as plain text.
+    pub(crate) fn environment(&self) -> BTreeMap<String, String> {
+        self.env.iter().map(|(name, value)| (name.to_string(), value.value.clone())).collect()
+    }
+}
+
 /// The origin of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {

@@ -3,22 +3,27 @@
 //! Every selected component becomes the actions of its language and then one *finish*, which checks the
 //! result against its WIT world. Toolchain images, and what several components share, are added once.
 //! Planning reads manifests, lockfiles and WIT and takes sources into the store, but runs no action.
+//!
+//! Some tools say themselves what the steps of their work are, as Cargo does. Then the first plan ends with the
+//! action that asks the tool, [`Plan::unknown`]. Once its result is known, the same project is planned anew.
 
 mod fit;
 mod selection;
 mod wit;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cache::ContentStore;
-use engine::{Action, ActionId, Graph, Input, Label, Source, SourceError, Sources};
+use engine::{Action, ActionId, Graph, Input, Label, Source, SourceError, State};
 
 pub use selection::{Selection, UnknownComponent, needed_by, toolchains};
 
 use crate::lang;
 use crate::manifest::{Component, Diagnostic, Manifest, Origin};
 use crate::path::ProjectPath;
-use crate::planner::{Compiled, Options, PlanError, Planner, Project, Request};
+use crate::planner::{
+    Compiled, Consulted, Finished, Options, PlanError, Planner, Project, Request,
+};
 use crate::wasm::{Finish, Finishing, LONGEST, Stamp};
 use crate::wit::Origins;
 
@@ -27,8 +32,14 @@ use crate::wit::Origins;
 pub struct Plan {
     /// The graph of all actions.
     pub graph: Graph,
-    /// The planned components, in the order of run.toml.
+    /// The planned components, in the order of run.toml. While there are [unknown](Self::unknown) results, some
+    /// components are missing.
     pub components: Vec<PlannedComponent>,
+    /// The actions whose results have to be known before the rest can be planned.
+    pub unknown: BTreeSet<ActionId>,
+    /// The outputs of actions that the graph was made by. These actions have to be built, too, so that a comparison
+    /// of builds notices if an output is not the same each time.
+    pub consulted: BTreeMap<ActionId, Consulted>,
     /// The toolchains that users have added to the lock and that the components are built with.
     /// [`Proof`](crate::proof::Proof) says whether one gives the same bytes each time.
     pub added: BTreeSet<String>,
@@ -85,11 +96,11 @@ pub fn plan(
     project: Project<'_>,
     selection: &Selection,
     store: &ContentStore,
-    sources: &mut Sources,
+    state: &mut State,
     options: &Options,
 ) -> Result<Plan, Problems> {
-    let mut planner = Planner::new(project, store, sources, options);
-    let mut components = Vec::new();
+    let mut planner = Planner::new(project, store, state, options);
+    let (mut components, mut unknown) = (Vec::new(), BTreeSet::new());
     let mut problems = Problems { findings: Vec::new(), no_room: false, is_closed: false };
     for component in selection.components(project.manifest) {
         planner.begin(component);
@@ -104,6 +115,9 @@ pub fn plan(
                 output: Finish::OUTPUT.to_owned(),
                 checks,
             }),
+            Err(PlanError::Unknown(action)) => {
+                unknown.insert(action);
+            }
             Err(error) => {
                 problems.no_room |= error.is_for_want_of_room();
                 problems.is_closed |= error.is_refused_by_the_store(store.root());
@@ -112,8 +126,8 @@ pub fn plan(
         }
     }
     if problems.findings.is_empty() {
-        let (graph, added, warnings) = planner.into_parts();
-        Ok(Plan { graph, components, added, warnings })
+        let Finished { graph, consulted, added, warnings } = planner.finish();
+        Ok(Plan { graph, components, unknown, consulted, added, warnings })
     } else {
         problems.findings.dedup();
         Err(problems)
@@ -135,7 +149,7 @@ fn plan_component(
                 source: &file.value,
                 inputs: &planner.matching(&component.inputs)?,
                 exclude: &component.exclude,
-                env: &component.env.iter().map(|(k, v)| (k.to_string(), v.value.clone())).collect(),
+                env: &component.environment(),
                 features: &component.features,
                 check: *component.check,
                 compiler: component.compiler.as_ref().map(|compiler| compiler.value),
@@ -190,12 +204,11 @@ fn facts(manifest: &Manifest, component: &Component) -> Stamp {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::path::Path;
     use std::sync::Arc;
 
     use cache::DigestFunction;
-    use engine::{State, Work};
+    use engine::Work;
     use sandbox::Isolation;
 
     use super::*;
@@ -224,7 +237,7 @@ mod tests {
         });
         let project = Project { folder: project, manifest: &manifest, images: &images };
         let options = Options { release: true, epoch: None, isolation: Isolation::default() };
-        plan(project, &Selection::default(), &store, state.sources(), &options)
+        plan(project, &Selection::default(), &store, &mut state, &options)
     }
 
     const WIT: &str = "package a:b;\nworld w {}\n";
@@ -300,7 +313,7 @@ mod tests {
             let mut state = State::open(&store, &folder.path().join("state"));
             let project = Project { folder: &example, manifest: &manifest, images: &images };
             let options = Options { release: true, epoch: None, isolation: Isolation::default() };
-            fingerprints(&plan(project, &selection, &store, state.sources(), &options).unwrap())
+            fingerprints(&plan(project, &selection, &store, &mut state, &options).unwrap())
         };
         let all = plan_of(&of(&blocks), &[]);
         assert!(all.len() > 40, "{}", all.len());

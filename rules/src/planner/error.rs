@@ -6,9 +6,7 @@ use std::error::Error;
 use std::path::Path;
 
 use cache::StoreError;
-use engine::SourceError;
-
-use engine::BuiltinError;
+use engine::{ActionId, BuiltinError, SourceError};
 
 use super::{LangError, LanguageError, SourceTreeError};
 use crate::manifest::{Component, Diagnostic, Invalid, Span};
@@ -68,6 +66,10 @@ pub enum PlanError {
     /// Its toolchain is not pinned, or not made for this machine.
     #[error(transparent)]
     Toolchain(#[from] toolchain::NoImage),
+    /// The result of this action decides what the component's other actions are, and is not known yet. This is
+    /// no error for the user: the action is run, and planned is anew.
+    #[error("an action has to run before the component can be planned")]
+    Unknown(ActionId),
     /// The actions do not form a valid graph.
     #[error("its actions make no graph")]
     Graph(#[from] engine::GraphError),

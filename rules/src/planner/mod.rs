@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cache::{ContentStore, Digest, Tree};
-use engine::{Action, ActionId, Artifact, Graph, Source, SourceFile, Sources, Work};
+use engine::{Action, ActionId, Artifact, Graph, Label, Source, SourceFile, State, Work};
 use sandbox::{Determinism, Isolation, WorkerLimits};
 
 use crate::manifest::{self, Component, Language, Origin, Pattern, PatternSet, Spanned};
@@ -45,13 +45,15 @@ pub(crate) use walk::Walk;
 pub(crate) struct Planner<'a> {
     project: Project<'a>,
     store: &'a ContentStore,
-    sources: &'a mut Sources,
+    state: &'a mut State,
     graph: Graph,
     /// The actions that several components share, by the key that [`once`](Self::once) is called with.
     shared: BTreeMap<String, ActionId>,
     /// The results of planning that several components share, by the key that [`known`](Self::known) is
     /// called with.
     known: BTreeMap<String, Rc<dyn Any>>,
+    /// See [`Plan::consulted`](crate::plan::Plan::consulted).
+    consulted: BTreeMap<ActionId, Consulted>,
     /// The folders of the project that builds write to.
     outputs: BTreeSet<ProjectPath>,
     /// See [`Options::epoch`].
@@ -65,6 +67,23 @@ pub(crate) struct Planner<'a> {
     limits: manifest::Limits,
     /// The owner of the actions that are being added.
     owner: Owner,
+}
+
+/// The things that planning has collected. [`Plan`](crate::plan::Plan) has fields of the same names.
+pub(crate) struct Finished {
+    pub(crate) graph: Graph,
+    pub(crate) consulted: BTreeMap<ActionId, Consulted>,
+    pub(crate) added: BTreeSet<String>,
+    pub(crate) warnings: BTreeSet<String>,
+}
+
+/// The output of an action by which the planning went on.
+#[derive(Clone, Debug)]
+pub struct Consulted {
+    /// The path of the output.
+    pub output: String,
+    /// The content that the output had.
+    pub artifact: Artifact,
 }
 
 /// The owner of an action. It decides whether the action has the limits of a component, which are part of its
@@ -82,16 +101,17 @@ impl<'a> Planner<'a> {
     pub(crate) fn new(
         project: Project<'a>,
         store: &'a ContentStore,
-        sources: &'a mut Sources,
+        state: &'a mut State,
         options: &Options,
     ) -> Self {
         Self {
             project,
             store,
-            sources,
+            state,
             graph: Graph::new(),
             shared: BTreeMap::new(),
             known: BTreeMap::new(),
+            consulted: BTreeMap::new(),
             outputs: [project.manifest.build.output_dir.value.clone()].into(),
             epoch: options.epoch,
             isolation: options.isolation,
@@ -102,10 +122,10 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Returns the graph, [`Plan::added`](crate::plan::Plan::added) and
-    /// [`Plan::warnings`](crate::plan::Plan::warnings).
-    pub(crate) fn into_parts(self) -> (Graph, BTreeSet<String>, BTreeSet<String>) {
-        (self.graph, self.added, self.warnings)
+    /// Ends the planning.
+    pub(crate) fn finish(self) -> Finished {
+        let Self { graph, consulted, added, warnings, .. } = self;
+        Finished { graph, consulted, added, warnings }
     }
 
     /// Adds a warning for the user, which does not stop the build.
@@ -140,6 +160,38 @@ impl<'a> Planner<'a> {
     /// Adds an action. It belongs to the component that is being planned or, inside [`once`](Self::once), to
     /// all components that share it.
     pub(crate) fn add(&mut self, mut action: Action) -> Result<ActionId, PlanError> {
+        self.condition(&mut action);
+        Ok(self.graph.add(action)?)
+    }
+
+    /// Adds an action like [`add`](Self::add), unless it is there already. If a different action has its label,
+    /// it gets a number.
+    pub(crate) fn add_piece(&mut self, mut action: Action) -> Result<ActionId, PlanError> {
+        self.condition(&mut action);
+        let label = action.label.clone();
+        for number in 2.. {
+            match self.graph.find(&action.label) {
+                None => break,
+                Some(id) if is_same(self.graph.action(id), &action) => return Ok(id),
+                Some(_) => {
+                    action.label =
+                        Label::new(label.owner(), format!("{} ({number})", label.step()));
+                }
+            }
+        }
+        Ok(self.graph.add(action)?)
+    }
+
+    /// Adds a piece that all components share which need it.
+    pub(crate) fn add_shared_piece(&mut self, action: Action) -> Result<ActionId, PlanError> {
+        let owner = std::mem::replace(&mut self.owner, Owner::Shared);
+        let added = self.add_piece(action);
+        self.owner = owner;
+        added
+    }
+
+    /// Gives an action the conditions of the build.
+    fn condition(&self, action: &mut Action) {
         if let Work::Process(process) = &mut action.work {
             process.isolation = self.isolation;
             if let Some(epoch) = self.epoch {
@@ -148,8 +200,7 @@ impl<'a> Planner<'a> {
                 variable.into_iter().for_each(|value| *value = epoch.to_string());
             }
         }
-        self.limit(&mut action);
-        Ok(self.graph.add(action)?)
+        self.limit(action);
     }
 
     /// Begins to plan a component. Its own commands get its limits; the ones that it shares do not.
@@ -196,6 +247,20 @@ impl<'a> Planner<'a> {
         Ok(action)
     }
 
+    /// Returns the content of an output file of an action, by which the planning goes on.
+    ///
+    /// # Errors
+    /// [`PlanError::Unknown`] if no earlier build has run the action. It has to run then, and after it the
+    /// planning starts anew.
+    pub(crate) fn content(&mut self, action: ActionId, output: &str) -> Result<Vec<u8>, PlanError> {
+        let known = self.state.known_output(&self.graph, action, output);
+        let artifact = known.ok_or(PlanError::Unknown(action))?;
+        // The store may have lost the blob since it was made.
+        let content = self.store.get(artifact.digest())?.ok_or(PlanError::Unknown(action))?;
+        self.consulted.insert(action, Consulted { output: output.to_owned(), artifact });
+        Ok(content)
+    }
+
     /// Returns the platform that tools run on.
     pub(crate) fn platform(&self) -> Result<crate::platform::Platform, PlanError> {
         Ok(self.project.images.platform.clone().map_err(toolchain::NoImage::from)?)
@@ -224,7 +289,7 @@ impl<'a> Planner<'a> {
 
     /// Takes a source tree into the store.
     pub(crate) fn store_tree(&mut self, tree: SourceTree) -> Result<Digest, PlanError> {
-        Ok(tree.store(self.project.folder, self.sources, self.store)?)
+        Ok(tree.store(self.project.folder, self.state.sources(), self.store)?)
     }
 
     /// Puts the empty tree into the store.
@@ -234,7 +299,7 @@ impl<'a> Planner<'a> {
 
     /// Takes these files of the checkout into the store, as one tree.
     pub(crate) fn source_files(&mut self, files: &[SourceFile]) -> Result<Digest, PlanError> {
-        Ok(self.sources.tree(files)?)
+        Ok(self.state.sources().tree(files)?)
     }
 
     /// Takes one file of the checkout into the store. Fails if it has more than `longest` bytes.
@@ -243,7 +308,7 @@ impl<'a> Planner<'a> {
         path: &ProjectPath,
         longest: u64,
     ) -> Result<Source, PlanError> {
-        Ok(match self.sources.file(&path.on_disk(self.project.folder), longest)? {
+        Ok(match self.state.sources().file(&path.on_disk(self.project.folder), longest)? {
             Artifact::File { digest, executable } => Source::File { digest, executable },
             Artifact::Tree(tree) => Source::Tree(tree),
         })
@@ -330,4 +395,17 @@ impl<'a> Planner<'a> {
         found.dedup();
         Ok(found)
     }
+}
+
+/// Returns whether two actions do the same, whatever their labels.
+fn is_same(a: &Action, b: &Action) -> bool {
+    let text = |action: &Action| {
+        let Action { label: _, work, inputs, outputs, pinned } = action;
+        let (version, arguments) = match work {
+            Work::Builtin(builtin) => (builtin.version(), builtin.arguments()),
+            Work::Process(_) => ("", Vec::new()),
+        };
+        format!("{work:?} {version} {arguments:?} {inputs:?} {outputs:?} {pinned:?}")
+    };
+    text(a) == text(b)
 }

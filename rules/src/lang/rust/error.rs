@@ -38,6 +38,12 @@ pub(super) enum CargoError {
         /// The place of the error, and what was expected there.
         source: BrokenToml,
     },
+    /// Cargo would not compile the target, because its manifest says so.
+    #[error("Cargo does not compile the component of package `{package}`")]
+    NotCompiled {
+        /// The package.
+        package: String,
+    },
     /// `[package] name` is missing.
     #[error("`{manifest}` has no `[package] name`")]
     NoPackageName {

@@ -28,7 +28,7 @@ use crate::path::ProjectPath;
 use crate::redact::mask_urls;
 
 /// The folder with the crates in the vendored sources.
-const CRATES: &str = "crates";
+pub(super) const CRATES: &str = "crates";
 /// The folder in which an action sees the vendored sources. Cargo requires an absolute path in its
 /// configuration.
 pub(super) const VENDOR: &str = "deps/vendor";
@@ -39,7 +39,8 @@ const INSTALL: &str = "install Rust with rustup: its cargo fetches the crates";
 /// The shelf of unpacked crates, by the name of their folder and the checksum.
 const SHELF: Shelf = Shelf::new("cargo-crate 1");
 
-/// The action that fetches crates. Its input `src` has manifests and the lockfile; its output is `vendor`.
+/// The action that fetches crates. Its input `src` has manifests and the lockfile. Its outputs are all crates as
+/// Cargo's vendored sources and, if the crates are known in advance, the folder of each.
 pub(super) struct FetchCrates {
     /// The crates to fetch. `None` for those of the lockfile in the input.
     crates: Option<Vec<LockedCrate>>,
@@ -73,6 +74,20 @@ enum FetchError {
 }
 
 impl FetchCrates {
+    /// The output with all crates and the configuration by which Cargo finds them.
+    pub(super) const VENDORED: &str = "vendor";
+
+    /// Returns the output that is the folder of one crate.
+    pub(super) fn output_of(folder: &str) -> String {
+        format!("{CRATES}/{folder}")
+    }
+
+    /// Returns all outputs.
+    pub(super) fn outputs(&self) -> Vec<String> {
+        let crates = self.crates.iter().flatten().map(|locked| Self::output_of(&locked.folder()));
+        std::iter::once(Self::VENDORED.to_owned()).chain(crates).collect()
+    }
+
     pub(super) fn new(
         crates: Vec<LockedCrate>,
         workspace: &Workspace,
@@ -232,6 +247,9 @@ impl Builtin for FetchCrates {
         let locked = self.crates(cx)?;
         let mut crates = Tree::default();
         for (folder, tree) in self.trees(cx, &locked)? {
+            if self.crates.is_some() {
+                cx.produce(&Self::output_of(&folder), Artifact::Tree(tree));
+            }
             crates.entries.insert(folder, Entry::Subtree(tree));
         }
         let config = cx.store().put(configuration(&locked).as_bytes())?;
@@ -239,7 +257,7 @@ impl Builtin for FetchCrates {
         vendor.entries.insert(CRATES.to_owned(), Entry::Directory(crates));
         let config = Entry::File { digest: config, executable: false };
         vendor.entries.insert("config.toml".to_owned(), config);
-        cx.produce("vendor", Artifact::Tree(cx.store().put_tree(&vendor)?));
+        cx.produce(Self::VENDORED, Artifact::Tree(cx.store().put_tree(&vendor)?));
         Ok(())
     }
 }

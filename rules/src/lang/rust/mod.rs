@@ -1,14 +1,15 @@
 //! Rust: a Cargo package, compiled for `wasm32-wasip2` by a pinned cargo.
 //!
-//! A component takes three actions. *fetch* gets the crates of Cargo.lock, over the network, pinned by
-//! checksum. *dependencies* compiles them once for the whole workspace, with empty stand-ins for the
-//! workspace's own packages. *compile* compiles the component in a scratch copy of that layer, so a one-line
-//! edit compiles one crate. Crates that the project patches or vendors are compiled with the dependencies,
-//! from the project's own files. A package with `[package.metadata.component]` is compiled through a pinned
-//! cargo-component, a tool that is built from source.
+//! *fetch* gets the crates of Cargo.lock, over the network, pinned by checksum. Cargo then lists what it would
+//! compile ([`units`]), and each crate and each build script is an action of its own. So a crate is compiled
+//! once, whatever else a lockfile has, and a one-line edit compiles one crate. Crates that the project patches
+//! or vendors are compiled from the project's own files. A package with `[package.metadata.component]` is
+//! compiled through a pinned cargo-component, a tool that is built from source, on a layer of compiled
+//! dependencies.
 
 mod c_code;
 mod c_compiler;
+mod cargo;
 mod cargo_component;
 mod cargo_config;
 mod compile;
@@ -27,6 +28,7 @@ mod target_spec;
 mod tool;
 mod toolchain_file;
 mod toolchains;
+mod units;
 mod vendored;
 mod workspace;
 

@@ -9,13 +9,16 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use engine::{ActionId, Input, Source};
 use walkdir::WalkDir;
 
 use super::cargo_component::CargoComponent;
 use super::error::CargoError;
+use super::fetch::{CRATES, FetchCrates, VENDOR};
 use super::lock::Lockfile;
 use super::manifests::Manifests;
 use super::package::{Package, source_folders};
+use super::units::{PackageSources, Seen};
 use super::vendored::Vendored;
 use super::workspace::Workspace;
 use super::{cargo_config, lock};
@@ -54,6 +57,25 @@ impl Common {
         Ok(Self { workspace, lock, skeleton, early })
     }
 
+    /// Stores the tree with the sources of a crate that others wrote and that lies in the project: one that
+    /// `cargo vendor` has put there, or one that is patched in, with what it depends on in the project.
+    fn sources_of_others(
+        &self,
+        planner: &mut Planner<'_>,
+        dir: &ProjectPath,
+    ) -> Result<cache::Digest, PlanError> {
+        let mut tree = SourceTree::default();
+        if !self.workspace.packages.contains_key(dir) {
+            add_vendored(planner, &mut tree, dir)?;
+        }
+        for folder in self.workspace.closure(dir, &self.lock) {
+            let package = &self.workspace.packages[&folder];
+            tree.file(folder.join("Cargo.toml"));
+            add_package(planner, &mut tree, package, true, &|_| true)?;
+        }
+        planner.store_tree(tree)
+    }
+
     /// Stores the tree with the sources of the package in `dir` and of what it depends on in the project, and
     /// with stand-ins for the other members.
     pub(super) fn sources(
@@ -79,6 +101,36 @@ impl Common {
             through.add_generated(&mut tree);
         }
         planner.store_tree(tree)
+    }
+}
+
+/// The sources that the units of a component see.
+pub(super) struct SourcesOfUnits<'a, 'b> {
+    pub(super) common: &'a Common,
+    /// The folder of the component's package.
+    pub(super) dir: &'a ProjectPath,
+    pub(super) request: &'a Request<'b>,
+    /// The action that fetches crates.
+    pub(super) fetched: ActionId,
+}
+
+impl PackageSources for SourcesOfUnits<'_, '_> {
+    fn of(&mut self, planner: &mut Planner<'_>, folder: &str) -> Result<Seen, PlanError> {
+        if let Some(name) = folder.strip_prefix(&format!("/{VENDOR}/{CRATES}/")) {
+            let source = Source::output(self.fetched, FetchCrates::output_of(name));
+            let input = Input::new(format!("{VENDOR}/{CRATES}/{name}"), source);
+            return Ok(Seen { input, is_own: false });
+        }
+        let below = folder.strip_prefix("/src").expect("BUG: the package is nowhere");
+        let folder = ProjectPath::parse(below.trim_start_matches('/'))?;
+        let Common { workspace, lock, early, .. } = self.common;
+        let is_own =
+            workspace.closure(self.dir, lock).contains(&folder) && !early.contains(&folder);
+        let tree = match is_own {
+            true => self.common.sources(planner, &folder, self.request, None)?,
+            false => self.common.sources_of_others(planner, &folder)?,
+        };
+        Ok(Seen { input: Input::new("src", Source::Tree(tree)), is_own })
     }
 }
 

@@ -1,0 +1,217 @@
+//! The actions that run Cargo itself: the list of units of a workspace and, for packages of cargo-component, the layer of
+//! compiled dependencies and the compilation on top of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use engine::{Action, ActionId, Input, Label, Source, quote};
+
+use super::c_compiler::CCompiler;
+use super::cargo_component::CargoComponent;
+use super::fetch::VENDOR;
+use super::process::{TARGET_DIR, cargo_process};
+use super::stand_in;
+use super::units::{ReadCalls, Recorder, Root, Units};
+use crate::path::ProjectPath;
+use crate::planner::{PlanError, Planner, Request, in_action};
+
+/// The target triple, for which rustc makes components directly.
+pub(super) const TARGET: &str = "wasm32-wasip2";
+
+/// The target of a package that Cargo is asked to compile.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Selection {
+    /// The specification of the package, which Cargo can't confuse with another.
+    pub(super) package: String,
+    /// The binary's name, or `None` for the library.
+    pub(super) binary: Option<String>,
+    /// The name of the compiled file.
+    pub(super) file: String,
+    /// The package's features that are asked for.
+    pub(super) features: Vec<String>,
+    pub(super) default_features: bool,
+}
+
+/// Returns the owner of the actions that serve a whole workspace.
+pub(super) fn owner(folder: &ProjectPath) -> String {
+    if folder.is_root() { "cargo".to_owned() } else { format!("cargo {folder}") }
+}
+
+/// The settings and inputs of Cargo that the layer and the compile have in common.
+pub(super) struct Cargo<'a> {
+    pub(super) root: &'a ProjectPath,
+    pub(super) release: bool,
+    pub(super) vendor: &'a Source,
+    pub(super) image: &'a Source,
+    /// The compiler for C, if a package of the component needs one.
+    pub(super) c_compiler: Option<&'a CCompiler>,
+    /// What every action sees of the sources.
+    pub(super) skeleton: cache::Digest,
+    /// The empty tree, on which the target folder starts.
+    pub(super) empty: cache::Digest,
+}
+
+impl Cargo<'_> {
+    /// Returns the action that compiles everything except the packages of the workspace itself.
+    pub(super) fn layer(&self, selected: &BTreeSet<Selection>) -> Action {
+        let mut script: Vec<String> = selected
+            .iter()
+            .map(|selection| self.shell("cargo", "build", &selection.flags()))
+            .collect();
+        let profile = self.profile();
+        script.push(stand_in::removal(&[profile.to_owned(), format!("{TARGET}/{profile}")]));
+        script.push(format!("cp -a /{TARGET_DIR} /out/target"));
+        let label = Label::new(owner(self.root), "dependencies");
+        let action = self
+            .action(label, &script.join(" && "), BTreeMap::new())
+            .input(Input::new("src", Source::Tree(self.skeleton)))
+            .input(Input::scratch(TARGET_DIR, Source::Tree(self.empty)));
+        action.output("target")
+    }
+
+    /// Returns an action that runs a script of calls of Cargo. It lacks only the sources and a target folder.
+    /// Variables in `own` override ours.
+    fn action(&self, label: Label, script: &str, own: BTreeMap<String, String>) -> Action {
+        let mut env = self.c_compiler.map(|_| CCompiler::variables()).unwrap_or_default();
+        env.extend(own);
+        let action = Action::process(label, cargo_process(self.root, script, env))
+            .input(Input::root(self.image.clone()))
+            .input(Input::new(VENDOR, self.vendor.clone()));
+        match self.c_compiler {
+            Some(compiler) => compiler.add_to(action),
+            None => action,
+        }
+    }
+
+    /// Returns the action that compiles one component through cargo-component, on top of the layer.
+    pub(super) fn compile(
+        &self,
+        request: &Request<'_>,
+        selection: &Selection,
+        (sources, layer): (cache::Digest, ActionId),
+        through: &CargoComponent,
+    ) -> Action {
+        let program = CargoComponent::PROGRAM;
+        let built = format!("/{TARGET_DIR}/{TARGET}/{}/{}", self.profile(), selection.file);
+        let script = format!(
+            "{} && cp {} /out/component.wasm",
+            self.shell(program, "build", &selection.flags()),
+            quote(&built)
+        );
+        let mut env = request.env.clone();
+        let (name, value) = CargoComponent::ENVIRONMENT;
+        env.insert(name.to_owned(), value.to_owned());
+        let action = self
+            .action(Label::new(request.name, "compile"), &script, env)
+            .input(CargoComponent::sources(sources))
+            .input(Input::scratch(TARGET_DIR, Source::output(layer, "target")))
+            .output("component.wasm");
+        through.add_to(action)
+    }
+
+    /// Returns the units of the selected targets, and the unit that makes the file of one of them.
+    ///
+    /// # Errors
+    /// [`PlanError::Unknown`] while the units are not known.
+    pub(super) fn units(
+        &self,
+        planner: &mut Planner<'_>,
+        env: &BTreeMap<String, String>,
+        selected: &BTreeMap<Selection, ProjectPath>,
+        selection: &Selection,
+    ) -> Result<(Rc<Units>, Option<usize>), PlanError> {
+        let key = format!("units {} {env:?} {selected:?}", self.root);
+        let list = planner.once(&key, |planner| self.list(planner, env, selected))?;
+        let units = planner.known(&key, |planner| {
+            let json = planner.content(list, ReadCalls::OUTPUT)?;
+            let units = serde_json::from_slice::<Units>(&json);
+            Ok::<_, PlanError>(units.expect("BUG: the list of units can't be read"))
+        })?;
+        let number = selected.keys().position(|other| other == selection);
+        let root = units.root(number.expect("BUG: the component is not selected"));
+        Ok((units, root))
+    }
+
+    /// Adds the actions that list the units.
+    fn list(
+        &self,
+        planner: &mut Planner<'_>,
+        env: &BTreeMap<String, String>,
+        selected: &BTreeMap<Selection, ProjectPath>,
+    ) -> Result<ActionId, PlanError> {
+        let calls = selected.keys().map(|one| self.shell("cargo", "build", &one.flags()));
+        let script = Recorder::script(&calls.collect::<Vec<_>>());
+        let mut own = env.clone();
+        own.extend(Recorder::variables().map(|(name, value)| (name.to_owned(), value)));
+        if self.c_compiler.is_some() {
+            // Nothing is called here; but Cargo passes the name of the linker on.
+            own.extend(CCompiler::variables());
+        }
+        let name = owner(self.root);
+        let label = Label::new(&*name, "list units");
+        let action = Action::process(label, cargo_process(self.root, &script, own))
+            .input(Input::root(self.image.clone()))
+            .input(Input::new(VENDOR, self.vendor.clone()))
+            .input(Input::new("src", Source::Tree(self.skeleton)))
+            .input(Input::new(Recorder::PLACE, Source::Tree(Recorder::scripts(planner.store())?)))
+            .input(Input::scratch(TARGET_DIR, Source::Tree(self.empty)))
+            .output(Recorder::CALLS);
+        let recorded = planner.add_piece(action)?;
+        let roots = selected.iter().map(|(selection, dir)| selection.root(dir)).collect();
+        let mut base = self.environment();
+        base.extend(CCompiler::variables());
+        let read = ReadCalls { base, own: env.keys().cloned().collect(), roots };
+        let action = Action::builtin(Label::new(name, "read units"), read)
+            .input(Input::new(Recorder::CALLS, Source::output(recorded, Recorder::CALLS)))
+            .output(ReadCalls::OUTPUT);
+        planner.add_piece(action)
+    }
+
+    /// Returns the variables of Cargo itself, which its children inherit.
+    pub(super) fn environment(&self) -> BTreeMap<String, String> {
+        cargo_process(self.root, "", BTreeMap::new()).env
+    }
+
+    /// Returns the name of the folder in which Cargo puts the results of this profile.
+    fn profile(&self) -> &'static str {
+        if self.release { "release" } else { "debug" }
+    }
+
+    /// Returns a call of Cargo as shell text.
+    fn shell(&self, program: &str, verb: &str, flags: &[String]) -> String {
+        let profile = if self.release { " --release" } else { "" };
+        let flags: Vec<String> = flags.iter().map(|flag| quote(flag)).collect();
+        format!(
+            "{program} {verb} --quiet --config /{VENDOR}/config.toml --locked --offline \
+             --target {TARGET}{profile} {}",
+            flags.join(" ")
+        )
+    }
+}
+
+impl Selection {
+    /// Returns the selected target as it is found among units. Its package is in the folder `dir`.
+    fn root(&self, dir: &ProjectPath) -> Root {
+        Root {
+            folder: format!("/{}", in_action(dir)),
+            crate_name: self.file.trim_end_matches(".wasm").replace('-', "_"),
+            is_program: self.binary.is_some(),
+        }
+    }
+
+    fn flags(&self) -> Vec<String> {
+        let target = match &self.binary {
+            Some(name) => vec!["--bin".to_owned(), name.clone()],
+            None => vec!["--lib".to_owned()],
+        };
+        let mut flags = vec!["-p".to_owned(), self.package.clone()];
+        flags.extend(target);
+        if !self.features.is_empty() {
+            flags.extend(["--features".to_owned(), self.features.join(",")]);
+        }
+        if !self.default_features {
+            flags.push("--no-default-features".to_owned());
+        }
+        flags
+    }
+}
