@@ -158,9 +158,7 @@ impl Cargo<'_> {
             .output(Recorder::CALLS);
         let recorded = planner.add_piece(action)?;
         let roots = selected.iter().map(|(selection, dir)| selection.root(dir)).collect();
-        let mut base = self.environment();
-        base.extend(CCompiler::variables());
-        let read = ReadCalls { base, own: env.keys().cloned().collect(), roots };
+        let read = ReadCalls { own: env.clone(), roots };
         let action = Action::builtin(Label::new(name, "read units"), read)
             .input(Input::new(Recorder::CALLS, Source::output(recorded, Recorder::CALLS)))
             .output(ReadCalls::OUTPUT);

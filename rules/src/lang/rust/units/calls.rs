@@ -14,11 +14,9 @@ use crate::lang::rust::fetch::VENDOR;
 
 /// The builtin that makes the list. Its input is `calls`, and its output `units.json`.
 pub(in crate::lang::rust) struct ReadCalls {
-    /// The variables of Cargo itself, which all units have.
-    pub(in crate::lang::rust) base: BTreeMap<String, String>,
-    /// The names of the variables that run.toml sets for the component. Crates that others wrote are compiled
-    /// without them, so that components with other variables share the results. Build scripts see them.
-    pub(in crate::lang::rust) own: BTreeSet<String>,
+    /// The variables that run.toml sets for the component. Crates that others wrote are compiled without them, so
+    /// that components with other variables share the results. Build scripts see them.
+    pub(in crate::lang::rust) own: BTreeMap<String, String>,
     /// The selected targets, in the order of the folders in `calls`.
     pub(in crate::lang::rust) roots: Vec<Root>,
 }
@@ -72,23 +70,17 @@ impl Builtin for ReadCalls {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let base = self.base.iter().map(|(name, value)| format!("{name}={value}"));
-        let own = self.own.iter().map(|name| format!("own {name}"));
-        let roots = self.roots.iter().map(|root| format!("{root:?}"));
-        base.chain(own).chain(roots).collect()
+        let own = self.own.iter().map(|(name, value)| format!("{name}={value}"));
+        own.chain(self.roots.iter().map(|root| format!("{root:?}"))).collect()
     }
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
         let folder = cx.path(Recorder::CALLS)?;
-        let mut calls = Vec::new();
-        for number in 0..self.roots.len() {
-            let found = read(&folder.join(number.to_string()));
-            let found = found.map_err(|error| BuiltinError::infrastructure(&error))?;
-            let parsed = found.iter().map(|bytes| Call::parse(bytes));
-            let parsed: Result<Vec<Call>, CallError> = parsed.collect();
-            calls.push(parsed.map_err(|error| BuiltinError::failed(&error))?);
-        }
-        let units = self.units(calls).map_err(|error| BuiltinError::failed(&error))?;
+        let unreadable = |error: std::io::Error| BuiltinError::infrastructure(&error);
+        let inherited = std::fs::read(folder.join(Recorder::ENVIRONMENT)).map_err(unreadable)?;
+        let calls = (0..self.roots.len()).map(|number| read(&folder.join(number.to_string())));
+        let calls: Vec<_> = calls.collect::<Result<_, _>>().map_err(unreadable)?;
+        let units = self.units(&inherited, &calls).map_err(|error| BuiltinError::failed(&error))?;
         let json = serde_json::to_vec(&units)
             .map_err(|error| BuiltinError::Failed(Report::text(error.to_string())))?;
         std::fs::write(cx.out()?.join(Self::OUTPUT), json)
@@ -102,9 +94,22 @@ fn read(folder: &Path) -> std::io::Result<BTreeSet<Vec<u8>>> {
     std::fs::read_dir(folder)?.map(|entry| std::fs::read(entry?.path())).collect()
 }
 
+/// Returns a text of words that end in NUL.
+fn text(bytes: &[u8]) -> Result<&str, CallError> {
+    std::str::from_utf8(bytes).map_err(|_| CallError::Malformed("not UTF-8"))
+}
+
+/// Reads variables. Words without `=` are none.
+fn variables(words: impl Iterator<Item = String>) -> BTreeMap<String, String> {
+    let pair = |word: String| {
+        word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    words.filter_map(pair).collect()
+}
+
 impl Call {
     fn parse(bytes: &[u8]) -> Result<Self, CallError> {
-        let text = std::str::from_utf8(bytes).map_err(|_| CallError::Malformed("not UTF-8"))?;
+        let text = text(bytes)?;
         let mut words = text.split_terminator('\0').map(str::to_owned);
         let mut next = || words.next().ok_or(CallError::Malformed("too short"));
         let (kind, first, second) = (next()?, next()?, next()?);
@@ -115,11 +120,7 @@ impl Call {
                 args.push(next()?);
             }
         }
-        let env = words.filter_map(|word| {
-            let (name, value) = word.split_once('=')?;
-            Some((name.to_owned(), value.to_owned()))
-        });
-        let env = env.collect();
+        let env = variables(words);
         match kind.as_str() {
             RUSTC => Ok(Self::Rustc { cwd: first, args, env }),
             SCRIPT => Ok(Self::Script { program: first, cwd: second, env }),
@@ -141,16 +142,27 @@ struct Draft {
 }
 
 impl ReadCalls {
-    fn units(&self, calls: Vec<Vec<Call>>) -> Result<Units, CallError> {
+    /// Makes the list of the calls for each target. `inherited` are the variables of Cargo itself.
+    fn units(&self, inherited: &[u8], calls: &[BTreeSet<Vec<u8>>]) -> Result<Units, CallError> {
+        let words = text(inherited)?.split_terminator('\0').map(str::to_owned);
+        let drafter = Drafter { inherited: variables(words), own: &self.own };
         let mut linker = UnitLinker::default();
         for (root, calls) in self.roots.iter().zip(calls) {
-            let drafts = calls.into_iter().map(|call| self.draft(call));
-            let drafts: Vec<Draft> = drafts.collect::<Result<_, _>>()?;
-            linker.add(drafts, root)?;
+            let drafts = calls.iter().map(|call| drafter.draft(Call::parse(call)?));
+            linker.add(drafts.collect::<Result<_, _>>()?, root)?;
         }
         Ok(linker.units)
     }
+}
 
+/// Makes units of calls.
+struct Drafter<'a> {
+    /// The variables of Cargo itself, which its children inherit.
+    inherited: BTreeMap<String, String>,
+    own: &'a BTreeMap<String, String>,
+}
+
+impl Drafter<'_> {
     fn draft(&self, call: Call) -> Result<Draft, CallError> {
         match call {
             Call::Rustc { cwd, args, env } => self.compile(cwd, args, env),
@@ -165,8 +177,8 @@ impl ReadCalls {
         env: BTreeMap<String, String>,
     ) -> Result<Draft, CallError> {
         let (package, mut env) = self.environment(env)?;
-        if package.folder.starts_with(&format!("/{VENDOR}/")) {
-            env.retain(|name, _| !self.own.contains(name));
+        if !package.folder.starts_with(&format!("/{VENDOR}/")) {
+            self.add_own(&mut env);
         }
         let read = Arguments::read(args)?;
         let out_dirs = read.out_dirs.into_iter().map(|path| (String::new(), path)).collect();
@@ -182,6 +194,9 @@ impl ReadCalls {
         env: BTreeMap<String, String>,
     ) -> Result<Draft, CallError> {
         let (package, mut env) = self.environment(env)?;
+        self.add_own(&mut env);
+        env.insert(JOBS.0.to_owned(), JOBS.1.to_owned());
+        env.insert("RUSTC".to_owned(), "rustc".to_owned());
         let out_dir = env.get("OUT_DIR").cloned().ok_or(CallError::Malformed("no OUT_DIR"))?;
         let is_mark = |name: &str| name.starts_with("DEP_") && name.ends_with(DEPENDENCY_MARK);
         let marks: Vec<String> = env.keys().filter(|name| is_mark(name)).cloned().collect();
@@ -197,7 +212,14 @@ impl ReadCalls {
         Ok(Draft { unit, needs: vec![folder], script: None, out_dirs })
     }
 
-    /// Returns the package that Cargo names in the environment, and the variables that belong to the unit.
+    /// Adds the variables that run.toml sets. They were left out because Cargo has them, too.
+    fn add_own(&self, env: &mut BTreeMap<String, String>) {
+        for (name, value) in self.own {
+            env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+
+    /// Returns the package that Cargo names in the environment, and the variables that Cargo has set.
     fn environment(
         &self,
         mut env: BTreeMap<String, String>,
@@ -208,19 +230,11 @@ impl ReadCalls {
             version: value("CARGO_PKG_VERSION")?,
             folder: value("CARGO_MANIFEST_DIR")?,
         };
-        let has_rustc = env.contains_key("RUSTC") && env.contains_key("OUT_DIR");
         env.retain(|name, value| {
             !is_own_variable(name)
                 && !OF_THE_RUN.contains(&name.as_str())
-                && self.base.get(name) != Some(value)
+                && self.inherited.get(name) != Some(value)
         });
-        if env.contains_key(JOBS.0) {
-            env.insert(JOBS.0.to_owned(), JOBS.1.to_owned());
-            // Only build scripts have both, and they may call the compiler.
-            if has_rustc {
-                env.insert("RUSTC".to_owned(), "rustc".to_owned());
-            }
-        }
         Ok((package, env))
     }
 }
@@ -460,3 +474,6 @@ impl Unit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,8 @@ echo "cargo:run_mark=$OUT_DIR"
 impl Recorder {
     /// The output of the action, a folder with a folder for each selected target.
     pub(in crate::lang::rust) const CALLS: &str = "calls";
+    /// The file in that folder with the variables of Cargo itself.
+    pub(super) const ENVIRONMENT: &str = "environment";
     /// The folder in which the action sees the scripts.
     pub(in crate::lang::rust) const PLACE: &str = "deps/recorder";
 
@@ -103,7 +105,8 @@ impl Recorder {
     /// Returns shell text that runs Cargo for each selected target, by these calls.
     pub(in crate::lang::rust) fn script(calls: &[String]) -> String {
         let all = format!("/out/{}", Self::CALLS);
-        let mut text = format!("busybox mkdir -p {all}");
+        let mut text =
+            format!("busybox mkdir -p {all} && busybox env -0 > {all}/{}", Self::ENVIRONMENT);
         for (number, call) in calls.iter().enumerate() {
             let folder = format!("{all}/{number}");
             text += &format!(" && busybox mkdir {folder} && {FOLDER}={folder} {call}");
