@@ -142,7 +142,8 @@ impl Cargo<'_> {
         let calls = selected.keys().map(|one| self.shell("cargo", "build", &one.flags()));
         let script = Recorder::script(&calls.collect::<Vec<_>>());
         let mut own = env.clone();
-        own.extend(Recorder::variables().map(|(name, value)| (name.to_owned(), value)));
+        let ours = Recorder::variables().into_iter().chain(Recorder::target());
+        own.extend(ours.map(|(name, value)| (name.to_owned(), value)));
         if self.c_compiler.is_some() {
             // Nothing is called here; but Cargo passes the name of the linker on.
             own.extend(CCompiler::variables());
@@ -154,7 +155,6 @@ impl Cargo<'_> {
             .input(Input::new(VENDOR, self.vendor.clone()))
             .input(Input::new("src", Source::Tree(self.skeleton)))
             .input(Input::new(Recorder::PLACE, Source::Tree(Recorder::scripts(planner.store())?)))
-            .input(Input::scratch(TARGET_DIR, Source::Tree(self.empty)))
             .output(Recorder::CALLS);
         let recorded = planner.add_piece(action)?;
         let roots = selected.iter().map(|(selection, dir)| selection.root(dir)).collect();
@@ -167,7 +167,8 @@ impl Cargo<'_> {
 
     /// Returns the variables of Cargo itself, which its children inherit.
     pub(super) fn environment(&self) -> BTreeMap<String, String> {
-        cargo_process(self.root, "", BTreeMap::new()).env
+        let own = Recorder::target().map(|(name, value)| (name.to_owned(), value));
+        cargo_process(self.root, "", own.into()).env
     }
 
     /// Returns the name of the folder in which Cargo puts the results of this profile.

@@ -4,7 +4,6 @@
 //! written, where outputs go, the number of processors, the pipes by which Cargo and its children share them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use engine::{Builtin, BuiltinContext, BuiltinError, Report};
 
@@ -45,7 +44,7 @@ const OF_THE_RUN: [&str; 5] =
     ["CARGO_MAKEFLAGS", "MAKEFLAGS", "MFLAGS", "LD_LIBRARY_PATH", "RUST_RECURSION_COUNT"];
 
 /// A recorded call.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Call {
     Rustc { cwd: String, args: Vec<String>, env: BTreeMap<String, String> },
     Script { program: String, cwd: String, env: BTreeMap<String, String> },
@@ -76,11 +75,14 @@ impl Builtin for ReadCalls {
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
         let folder = cx.path(Recorder::CALLS)?;
-        let unreadable = |error: std::io::Error| BuiltinError::infrastructure(&error);
-        let inherited = std::fs::read(folder.join(Recorder::ENVIRONMENT)).map_err(unreadable)?;
-        let calls = (0..self.roots.len()).map(|number| read(&folder.join(number.to_string())));
-        let calls: Vec<_> = calls.collect::<Result<_, _>>().map_err(unreadable)?;
-        let units = self.units(&inherited, &calls).map_err(|error| BuiltinError::failed(&error))?;
+        let read = |name: &str| {
+            let text = std::fs::read_to_string(folder.join(name));
+            text.map_err(|error| BuiltinError::infrastructure(&error))
+        };
+        let calls = (0..self.roots.len()).map(|number| read(&number.to_string()));
+        let calls: Vec<String> = calls.collect::<Result<_, _>>()?;
+        let units = self.units(&read(Recorder::ENVIRONMENT)?, &calls);
+        let units = units.map_err(|error| BuiltinError::failed(&error))?;
         let json = serde_json::to_vec(&units)
             .map_err(|error| BuiltinError::Failed(Report::text(error.to_string())))?;
         std::fs::write(cx.out()?.join(Self::OUTPUT), json)
@@ -88,45 +90,61 @@ impl Builtin for ReadCalls {
     }
 }
 
-/// Reads the files of a folder. Their names are numbers of processes and mean nothing, so their order is that of
-/// their contents.
-fn read(folder: &Path) -> std::io::Result<BTreeSet<Vec<u8>>> {
-    std::fs::read_dir(folder)?.map(|entry| std::fs::read(entry?.path())).collect()
-}
-
-/// Returns a text of words that end in NUL.
-fn text(bytes: &[u8]) -> Result<&str, CallError> {
-    std::str::from_utf8(bytes).map_err(|_| CallError::Malformed("not UTF-8"))
-}
-
-/// Reads variables. Words without `=` are none.
-fn variables(words: impl Iterator<Item = String>) -> BTreeMap<String, String> {
-    let pair = |word: String| {
-        word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
-    };
-    words.filter_map(pair).collect()
-}
-
-impl Call {
-    fn parse(bytes: &[u8]) -> Result<Self, CallError> {
-        let text = text(bytes)?;
-        let mut words = text.split_terminator('\0').map(str::to_owned);
+/// Reads recorded calls. Their order is that of their contents, because Cargo's own order differs from run to run.
+fn read(text: &str) -> Result<BTreeSet<Call>, CallError> {
+    let mut words = text.split_terminator('\0');
+    let mut calls = BTreeSet::new();
+    while let Some(kind) = words.next() {
         let mut next = || words.next().ok_or(CallError::Malformed("too short"));
-        let (kind, first, second) = (next()?, next()?, next()?);
-        let mut args = Vec::new();
-        if kind == RUSTC {
-            let count = second.parse().map_err(|_| CallError::Malformed("no number"))?;
-            for _ in 0..count {
-                args.push(next()?);
+        let (first, second) = (next()?.to_owned(), next()?);
+        calls.insert(match kind {
+            RUSTC => {
+                let count = second.parse().map_err(|_| CallError::Malformed("no number"))?;
+                let args = (0..count).map(|_: usize| Ok(next()?.to_owned()));
+                let args = args.collect::<Result<_, CallError>>()?;
+                Call::Rustc { cwd: first, args, env: exported(next()?) }
             }
-        }
-        let env = variables(words);
-        match kind.as_str() {
-            RUSTC => Ok(Self::Rustc { cwd: first, args, env }),
-            SCRIPT => Ok(Self::Script { program: first, cwd: second, env }),
-            _ => Err(CallError::Malformed("unknown kind")),
+            SCRIPT => {
+                let cwd = second.to_owned();
+                Call::Script { program: first, cwd, env: exported(next()?) }
+            }
+            _ => return Err(CallError::Malformed("unknown kind")),
+        });
+    }
+    Ok(calls)
+}
+
+/// Reads what the shell's `export -p` prints: lines `export NAME='VALUE'`, where a quote in the value is written as
+/// `'"'"'` (the POSIX shell language, `export`).
+fn exported(text: &str) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    let mut rest = text;
+    while let Some((name, after)) = rest.split_once(['=', '\n']) {
+        let (value, end) = if rest[name.len()..].starts_with('=') {
+            unquoted(after)
+        } else {
+            rest = after;
+            continue;
+        };
+        let name = name.strip_prefix("export ").unwrap_or(name);
+        variables.insert(name.to_owned(), value);
+        rest = after.get(end..).unwrap_or_default();
+    }
+    variables
+}
+
+/// Reads a word of shell text that ends with its line. Returns it, and where the next line begins.
+fn unquoted(text: &str) -> (String, usize) {
+    let (mut value, mut quote) = (String::new(), None);
+    for (at, char) in text.char_indices() {
+        match quote {
+            None if char == '\n' => return (value, at + 1),
+            None if matches!(char, '\'' | '"') => quote = Some(char),
+            Some(open) if open == char => quote = None,
+            _ => value.push(char),
         }
     }
+    (value, text.len())
 }
 
 /// A unit whose needs are still paths.
@@ -143,12 +161,11 @@ struct Draft {
 
 impl ReadCalls {
     /// Makes the list of the calls for each target. `inherited` are the variables of Cargo itself.
-    fn units(&self, inherited: &[u8], calls: &[BTreeSet<Vec<u8>>]) -> Result<Units, CallError> {
-        let words = text(inherited)?.split_terminator('\0').map(str::to_owned);
-        let drafter = Drafter { inherited: variables(words), own: &self.own };
+    fn units(&self, inherited: &str, calls: &[String]) -> Result<Units, CallError> {
+        let drafter = Drafter { inherited: exported(inherited), own: &self.own };
         let mut linker = UnitLinker::default();
         for (root, calls) in self.roots.iter().zip(calls) {
-            let drafts = calls.iter().map(|call| drafter.draft(Call::parse(call)?));
+            let drafts = read(calls)?.into_iter().map(|call| drafter.draft(call));
             linker.add(drafts.collect::<Result<_, _>>()?, root)?;
         }
         Ok(linker.units)

@@ -3,29 +3,31 @@
 use super::*;
 
 /// The path of Cargo's target folder.
-const TARGET: &str = "/build/target";
+const TARGET: &str = "/tmp/target";
 
-fn rustc(package: &str, args: &str, env: &[(&str, &str)]) -> Vec<u8> {
+fn rustc(package: &str, args: &str, env: &[(&str, &str)]) -> String {
     let args: Vec<&str> = args.split_whitespace().collect();
-    let mut words = vec!["rustc".to_owned(), "/src".into(), args.len().to_string()];
-    words.extend(args.into_iter().map(str::to_owned));
-    recorded(words, package, env)
+    let count = args.len().to_string();
+    let words = [&["rustc", "/src", &count], args.as_slice()].concat();
+    recorded(&words, package, env)
 }
 
-fn script(package: &str, program: &str, env: &[(&str, &str)]) -> Vec<u8> {
-    let words = ["script", program, "/src"].map(str::to_owned).to_vec();
-    recorded(words, package, env)
+fn script(package: &str, program: &str, env: &[(&str, &str)]) -> String {
+    recorded(&["script", program, "/src"], package, env)
 }
 
 /// Ends a recorded call with the environment.
-fn recorded(mut words: Vec<String>, package: &str, env: &[(&str, &str)]) -> Vec<u8> {
-    words.push(format!("CARGO_PKG_NAME={package}"));
-    words.push("CARGO_PKG_VERSION=1.0.0".to_owned());
+fn recorded(words: &[&str], package: &str, env: &[(&str, &str)]) -> String {
     let folder = if package == "app" { "/src" } else { "/deps/vendor/crates" };
-    words.push(format!("CARGO_MANIFEST_DIR={folder}/{package}-1.0.0"));
-    words.extend(env.iter().map(|(name, value)| format!("{name}={value}")));
-    words.push(String::new());
-    words.join("\0").into_bytes()
+    let folder = format!("{folder}/{package}-1.0.0");
+    let own = [
+        ("CARGO_PKG_NAME", package),
+        ("CARGO_PKG_VERSION", "1.0.0"),
+        ("CARGO_MANIFEST_DIR", &folder),
+    ];
+    let words: String = words.iter().map(|word| format!("{word}\0")).collect();
+    let env = own.iter().chain(env).map(|(name, value)| format!("export {name}='{value}'\n"));
+    format!("{words}{}\0", env.collect::<String>())
 }
 
 fn reader() -> ReadCalls {
@@ -37,9 +39,10 @@ fn reader() -> ReadCalls {
 }
 
 /// Returns the units of calls for two selected targets, of which the second may have none.
-fn units(first: &[Vec<u8>], second: &[Vec<u8>]) -> Result<Units, String> {
-    let calls = [first, second].map(|calls| calls.iter().cloned().collect());
-    reader().units(b"HOME=/tmp\0GREETING=hello\0", &calls).map_err(|error| error.to_string())
+fn units(first: &[String], second: &[String]) -> Result<Units, String> {
+    let calls = [first.concat(), second.concat()];
+    let inherited = "export GREETING='hello'\nexport HOME='/tmp'\nexport UNSET\n";
+    reader().units(inherited, &calls).map_err(|error| error.to_string())
 }
 
 fn compile(units: &Units, index: usize) -> &Compile {
@@ -164,12 +167,23 @@ fn a_file_that_is_made_again_is_the_newer_one() {
 
 #[test]
 fn what_can_not_be_understood_is_an_error() {
-    let check = |call: Vec<u8>, expect: &str| assert_eq!(units(&[call], &[]).unwrap_err(), expect);
-    check(b"rustc\0/src\0x\0".to_vec(), "a call that Cargo made can't be read: no number");
-    check(b"other\0/src\x001\0".to_vec(), "a call that Cargo made can't be read: unknown kind");
-    check(b"rustc\0/src\x002\0-C\0".to_vec(), "a call that Cargo made can't be read: too short");
+    let check = |call: &str, expect: &str| {
+        assert_eq!(units(&[call.to_owned()], &[]).unwrap_err(), expect);
+    };
+    check("rustc\0/src\0x\0", "a call that Cargo made can't be read: no number");
+    check("other\0/src\x001\0", "a call that Cargo made can't be read: unknown kind");
+    check("rustc\0/src\x002\0-C\0", "a call that Cargo made can't be read: too short");
     check(
-        rustc("app", &program("--extern leaf=/nowhere.rlib"), &[]),
+        &rustc("app", &program("--extern leaf=/nowhere.rlib"), &[]),
         "Cargo compiles `app` with `/nowhere.rlib`, which nothing makes",
     );
+}
+
+#[test]
+fn variables_are_read_as_the_shell_prints_them() {
+    let text =
+        "export A='a b'\nexport B='it'\"'\"'s'\nexport C='two\nlines'\nexport D\nexport E=''\n";
+    let found: Vec<(String, String)> = exported(text).into_iter().collect();
+    let expect = [("A", "a b"), ("B", "it's"), ("C", "two\nlines"), ("E", "")];
+    assert_eq!(found, expect.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }
