@@ -1,19 +1,16 @@
-//! The actions that run Cargo itself: the list of units of a workspace and, for packages of cargo-component, the layer of
-//! compiled dependencies and the compilation on top of it.
+//! The actions that run Cargo itself: those that list the units of a workspace.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use engine::{Action, ActionId, Input, Label, Source, quote};
 
 use super::c_compiler::CCompiler;
-use super::cargo_component::CargoComponent;
 use super::fetch::VENDOR;
-use super::process::{TARGET_DIR, cargo_process};
-use super::stand_in;
+use super::process::cargo_process;
 use super::units::{ReadCalls, Recorder, Root, Units};
 use crate::path::ProjectPath;
-use crate::planner::{PlanError, Planner, Request, in_action};
+use crate::planner::{PlanError, Planner, in_action};
 
 /// The target triple, for which rustc makes components directly.
 pub(super) const TARGET: &str = "wasm32-wasip2";
@@ -37,7 +34,7 @@ pub(super) fn owner(folder: &ProjectPath) -> String {
     if folder.is_root() { "cargo".to_owned() } else { format!("cargo {folder}") }
 }
 
-/// The settings and inputs of Cargo that the layer and the compile have in common.
+/// The settings and inputs of Cargo.
 pub(super) struct Cargo<'a> {
     pub(super) root: &'a ProjectPath,
     pub(super) release: bool,
@@ -47,68 +44,9 @@ pub(super) struct Cargo<'a> {
     pub(super) c_compiler: Option<&'a CCompiler>,
     /// What every action sees of the sources.
     pub(super) skeleton: cache::Digest,
-    /// The empty tree, on which the target folder starts.
-    pub(super) empty: cache::Digest,
 }
 
 impl Cargo<'_> {
-    /// Returns the action that compiles everything except the packages of the workspace itself.
-    pub(super) fn layer(&self, selected: &BTreeSet<Selection>) -> Action {
-        let mut script: Vec<String> = selected
-            .iter()
-            .map(|selection| self.shell("cargo", "build", &selection.flags()))
-            .collect();
-        let profile = self.profile();
-        script.push(stand_in::removal(&[profile.to_owned(), format!("{TARGET}/{profile}")]));
-        script.push(format!("cp -a /{TARGET_DIR} /out/target"));
-        let label = Label::new(owner(self.root), "dependencies");
-        let action = self
-            .action(label, &script.join(" && "), BTreeMap::new())
-            .input(Input::new("src", Source::Tree(self.skeleton)))
-            .input(Input::scratch(TARGET_DIR, Source::Tree(self.empty)));
-        action.output("target")
-    }
-
-    /// Returns an action that runs a script of calls of Cargo. It lacks only the sources and a target folder.
-    /// Variables in `own` override ours.
-    fn action(&self, label: Label, script: &str, own: BTreeMap<String, String>) -> Action {
-        let mut env = self.c_compiler.map(|_| CCompiler::variables()).unwrap_or_default();
-        env.extend(own);
-        let action = Action::process(label, cargo_process(self.root, script, env))
-            .input(Input::root(self.image.clone()))
-            .input(Input::new(VENDOR, self.vendor.clone()));
-        match self.c_compiler {
-            Some(compiler) => compiler.add_to(action),
-            None => action,
-        }
-    }
-
-    /// Returns the action that compiles one component through cargo-component, on top of the layer.
-    pub(super) fn compile(
-        &self,
-        request: &Request<'_>,
-        selection: &Selection,
-        (sources, layer): (cache::Digest, ActionId),
-        through: &CargoComponent,
-    ) -> Action {
-        let program = CargoComponent::PROGRAM;
-        let built = format!("/{TARGET_DIR}/{TARGET}/{}/{}", self.profile(), selection.file);
-        let script = format!(
-            "{} && cp {} /out/component.wasm",
-            self.shell(program, "build", &selection.flags()),
-            quote(&built)
-        );
-        let mut env = request.env.clone();
-        let (name, value) = CargoComponent::ENVIRONMENT;
-        env.insert(name.to_owned(), value.to_owned());
-        let action = self
-            .action(Label::new(request.name, "compile"), &script, env)
-            .input(CargoComponent::sources(sources))
-            .input(Input::scratch(TARGET_DIR, Source::output(layer, "target")))
-            .output("component.wasm");
-        through.add_to(action)
-    }
-
     /// Returns the units of the selected targets, and the unit that makes the file of one of them.
     ///
     /// # Errors
@@ -139,7 +77,7 @@ impl Cargo<'_> {
         env: &BTreeMap<String, String>,
         selected: &BTreeMap<Selection, ProjectPath>,
     ) -> Result<ActionId, PlanError> {
-        let calls = selected.keys().map(|one| self.shell("cargo", "build", &one.flags()));
+        let calls = selected.keys().map(|one| self.shell(&one.flags()));
         let script = Recorder::script(&calls.collect::<Vec<_>>());
         let mut own = env.clone();
         let ours = Recorder::variables().into_iter().chain(Recorder::target());
@@ -171,17 +109,12 @@ impl Cargo<'_> {
         cargo_process(self.root, "", own.into()).env
     }
 
-    /// Returns the name of the folder in which Cargo puts the results of this profile.
-    fn profile(&self) -> &'static str {
-        if self.release { "release" } else { "debug" }
-    }
-
     /// Returns a call of Cargo as shell text.
-    fn shell(&self, program: &str, verb: &str, flags: &[String]) -> String {
+    fn shell(&self, flags: &[String]) -> String {
         let profile = if self.release { " --release" } else { "" };
         let flags: Vec<String> = flags.iter().map(|flag| quote(flag)).collect();
         format!(
-            "{program} {verb} --quiet --config /{VENDOR}/config.toml --locked --offline \
+            "cargo build --quiet --config /{VENDOR}/config.toml --locked --offline \
              --target {TARGET}{profile} {}",
             flags.join(" ")
         )

@@ -1,7 +1,5 @@
-//! Plans a Rust component: fetch, the list of units, and an action for each unit.
-//!
-//! A package for cargo-component is compiled differently: by Cargo itself, called by cargo-component, on a layer of
-//! compiled dependencies.
+//! Plans a Rust component: fetch, the list of units, and an action for each unit. A package for cargo-component gets its
+//! bindings before.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -10,7 +8,6 @@ use engine::{Action, Input, Label, Source};
 
 use super::c_compiler::CCompiler;
 use super::cargo::{Cargo, Selection, owner};
-use super::cargo_component::CargoComponent;
 use super::error::CargoError;
 use super::fetch::FetchCrates;
 use super::lock::Lockfile;
@@ -19,7 +16,7 @@ use super::package::{CrateType, Package};
 use super::sources::{Common, SourcesOfUnits};
 use super::units::UnitActions;
 use super::workspace::Workspace;
-use super::{c_code, toolchain_file};
+use super::{c_code, cargo_component, toolchain_file};
 use crate::manifest::{Features, Language};
 use crate::path::ProjectPath;
 use crate::planner::{Compiled, PlanError, Planner, Request};
@@ -68,32 +65,26 @@ pub(crate) fn compile(
         image: &image,
         skeleton: skeleton.digest,
         c_compiler: c_compiler.as_ref(),
-        empty: planner.empty_tree()?,
     };
-    if package.for_cargo_component {
-        let through = CargoComponent::new(planner, workspace, package, request)?;
-        let layer = planner.once(&format!("layer {folder}"), |planner| {
-            let selected = selections(planner, workspace, lock, Way::CargoComponent)?;
-            planner.add(cargo.layer(&selected.into_keys().collect()))
-        })?;
-        let sources = common.sources(planner, &dir, request, Some(&through))?;
-        let action = cargo.compile(request, &selection, (sources, layer), &through);
-        return Ok(Compiled::new(planner.add(action)?, "component.wasm"));
-    }
-    let mut selected = selections(planner, workspace, lock, Way::Units(request.env))?;
+    let mut selected = selections(planner, workspace, lock, request.env)?;
     selected.insert(selection.clone(), dir.clone());
     let (units, root) = cargo.units(planner, request.env, &selected, &selection)?;
     let Some(root) = root else {
         return Err(CargoError::NotCompiled { package: package.name.clone() }.into());
     };
+    let generated = match package.for_cargo_component {
+        true => Some(cargo_component::bindings(planner, &common, package, request, &image)?),
+        false => None,
+    };
+    let sources = SourcesOfUnits { common: &common, dir: &dir, request, generated, fetched };
     let actions = UnitActions {
         component: request.name,
         units,
         environment: cargo.environment(),
         image: image.clone(),
         c_compiler: c_compiler.as_ref(),
-        empty: cargo.empty,
-        sources: &mut SourcesOfUnits { common: &common, dir: &dir, request, fetched },
+        empty: planner.empty_tree()?,
+        sources: &sources,
         added: BTreeMap::new(),
     };
     let (action, output) = actions.root(planner, root)?;
@@ -135,40 +126,26 @@ fn select(
     }
 }
 
-/// The way in which a component is compiled.
-#[derive(Clone, Copy)]
-enum Way<'a> {
-    /// Through cargo-component, on a layer of dependencies.
-    CargoComponent,
-    /// Unit by unit, with these variables of its own.
-    Units(&'a BTreeMap<String, String>),
-}
-
-/// Returns the targets of all Rust components of the project in this workspace that are compiled in this way,
-/// with the folders of their packages. All of them share what is made for one of them.
+/// Returns the targets of all Rust components of the project in this workspace that have these variables in
+/// run.toml, with the folders of their packages. All of them share one list of units.
 fn selections(
     planner: &Planner<'_>,
     workspace: &Workspace,
     lock: &Lockfile,
-    way: Way<'_>,
+    env: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<Selection, ProjectPath>, PlanError> {
     let mut found = BTreeMap::new();
     for (source, component) in planner.components_in(Language::Rust) {
         let inside = source.ancestors().find_map(|dir| workspace.packages.get(&dir));
-        let Some(package) = inside else { continue };
-        let is_meant = match way {
-            Way::CargoComponent => package.for_cargo_component,
-            Way::Units(env) => !package.for_cargo_component && component.environment() == *env,
-        };
-        if is_meant {
-            let selection = select(package, lock, source, &component.features)?;
-            found.insert(selection, package.dir.clone());
-        }
+        let Some(package) = inside.filter(|_| component.environment() == *env) else { continue };
+        let selection = select(package, lock, source, &component.features)?;
+        found.insert(selection, package.dir.clone());
     }
     Ok(found)
 }
 
-/// Returns true if a component that shares this layer has C in it, or the one from the package in `dir` does.
+/// Returns true if a component of the workspace has C in it, or the one from the package in `dir` does. One list
+/// of units serves them all.
 fn compiles_c(
     planner: &mut Planner<'_>,
     manifests: &Manifests,
@@ -176,7 +153,7 @@ fn compiles_c(
     dir: &ProjectPath,
 ) -> Result<bool, CargoError> {
     let Common { workspace, lock, .. } = common;
-    let in_layer = planner.known(&format!("C in {}", workspace.root), |planner| {
+    let in_others = planner.known(&format!("C in {}", workspace.root), |planner| {
         let components = planner.components_in(Language::Rust).into_iter();
         let packages = components.filter_map(|(source, _)| manifests.find(source).ok());
         let mut beside = packages.filter(|(_, root)| *root == workspace.root);
@@ -184,5 +161,5 @@ fn compiles_c(
             Ok::<_, CargoError>(found || c_code::is_in(&package, manifests, lock)?)
         })
     })?;
-    Ok(*in_layer || c_code::is_in(dir, manifests, lock)?)
+    Ok(*in_others || c_code::is_in(dir, manifests, lock)?)
 }

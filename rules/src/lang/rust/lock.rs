@@ -94,11 +94,6 @@ impl Lockfile {
         self.local_needs(|entry| entry.is(package))
     }
 
-    /// Returns the packages of the checkout that crates from elsewhere depend on, by `[patch]`.
-    pub(super) fn needed_by_others(&self) -> Vec<&LockedPackage> {
-        self.local_needs(|entry| entry.source.is_some())
-    }
-
     fn local_needs(&self, of: impl Fn(&LockedPackage) -> bool) -> Vec<&LockedPackage> {
         let lines: Vec<&String> =
             self.packages.iter().filter(|entry| of(entry)).flat_map(|e| &e.dependencies).collect();
@@ -269,7 +264,6 @@ mod tests {
         };
         let app = package("app", "0.1.0");
         assert_eq!(names(read.local_dependencies(&app)), ["itoa 0.1.0"]);
-        assert_eq!(names(read.needed_by_others()), ["memory 2.0.0"]);
         assert_eq!(read.specification(&app), "app");
         assert_eq!(read.specification(&package("itoa", "0.1.0")), "itoa@0.1.0");
         let twice = text.replace("\"0.1.0\"", "\"1.0.0\"");

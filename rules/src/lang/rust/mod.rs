@@ -3,9 +3,8 @@
 //! *fetch* gets the crates of Cargo.lock, over the network, pinned by checksum. Cargo then lists what it would
 //! compile ([`units`]), and each crate and each build script is an action of its own. So a crate is compiled
 //! once, whatever else a lockfile has, and a one-line edit compiles one crate. Crates that the project patches
-//! or vendors are compiled from the project's own files. A package with `[package.metadata.component]` is
-//! compiled through a pinned cargo-component, a tool that is built from source, on a layer of compiled
-//! dependencies.
+//! or vendors are compiled from the project's own files. For a package with `[package.metadata.component]` a
+//! pinned cargo-component, a tool that is built from source, makes the bindings.
 
 mod c_code;
 mod c_compiler;
@@ -23,7 +22,6 @@ mod metadata;
 mod package;
 mod process;
 mod sources;
-mod stand_in;
 mod target_spec;
 mod tool;
 mod toolchain_file;

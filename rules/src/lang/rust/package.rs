@@ -9,7 +9,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::error::CargoError;
-use super::{metadata, stand_in};
+use super::metadata;
 use crate::path::{self, ProjectPath};
 
 /// A package of the project, as its manifest describes it.
@@ -105,12 +105,9 @@ impl Package {
         targets.map(|target| format!("`{}`", target.root)).collect::<Vec<_>>().join(", ")
     }
 
-    /// Returns stand-ins for its root files, which let Cargo accept the package without its sources.
-    pub(super) fn stubs(&self) -> Vec<(ProjectPath, &'static str)> {
-        let library = self.library.iter().map(|t| (t.root.clone(), stand_in::LIBRARY));
-        let programs = self.binaries.iter().map(|t| &t.root);
-        let programs = programs.chain(&self.build_script).chain(&self.unbuilt_targets);
-        library.chain(programs.map(|root| (root.clone(), stand_in::PROGRAM))).collect()
+    /// Returns the root files without which Cargo refuses the package. They may be empty if nothing is compiled.
+    pub(super) fn stubs(&self) -> Vec<ProjectPath> {
+        self.roots().chain(&self.unbuilt_targets).cloned().collect()
     }
 }
 

@@ -7,8 +7,7 @@ use engine::Process;
 use crate::path::ProjectPath;
 use crate::planner::{base_environment, in_action, process};
 
-/// The path of Cargo's target folder in every action. It is the same for a layer and for what is compiled on
-/// it, because Cargo's fingerprints hold absolute paths.
+/// The path of Cargo's target folder in every action in which Cargo compiles.
 pub(super) const TARGET_DIR: &str = "build/target";
 
 /// Returns a process that runs a script of calls of Cargo in the folder `workspace` of the sources. Variables
@@ -23,7 +22,7 @@ pub(super) fn cargo_process(
         ("PATH", "/usr/lib/rust/bin:/usr/bin:/bin"),
         ("CARGO_HOME", "/tmp/cargo"),
         ("CARGO_TARGET_DIR", &format!("/{TARGET_DIR}")),
-        // A layer holds what Cargo puts here, so a checkout must not move it.
+        // A checkout must not move it.
         ("CARGO_BUILD_BUILD_DIR", &format!("/{TARGET_DIR}")),
         ("CARGO_INCREMENTAL", "0"),
         ("CARGO_TERM_COLOR", "always"),

@@ -1,10 +1,10 @@
 //! The files of the checkout that the actions of a Cargo workspace see.
 //!
-//! All actions see the *skeleton*: manifests, lockfile, configuration, and stand-ins for the sources of the
-//! workspace's packages. It also has the sources of what is compiled with the dependencies: crates that
-//! `cargo vendor` has put into the checkout, and packages that crates from elsewhere depend on by `[patch]`.
-//! A compile action sees in addition the sources of the component's package and of the packages that it
-//! depends on.
+//! Cargo itself sees the *skeleton*: manifests, lockfile, configuration, and empty files in the place of the sources
+//! of the workspace's packages, because it refuses a package whose targets have no source. It also sees the crates
+//! that `cargo vendor` has put into the checkout, because it compares them with the lockfile. The units of the
+//! component's own packages see in addition the sources of their package and of those that it depends on. The units
+//! of other people's packages see the folder of their package.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -12,7 +12,6 @@ use std::rc::Rc;
 use engine::{ActionId, Input, Source};
 use walkdir::WalkDir;
 
-use super::cargo_component::CargoComponent;
 use super::error::CargoError;
 use super::fetch::{CRATES, FetchCrates, VENDOR};
 use super::lock::Lockfile;
@@ -31,8 +30,6 @@ pub(super) struct Common {
     pub(super) workspace: Workspace,
     pub(super) lock: Lockfile,
     pub(super) skeleton: Rc<Skeleton>,
-    /// The folders of the packages that are compiled with the dependencies.
-    early: BTreeSet<ProjectPath>,
 }
 
 impl Common {
@@ -51,10 +48,9 @@ impl Common {
             manifests.refuse_workspace_above(root)?;
         }
         let lock = lock?;
-        let early = workspace.needed_by_others(&lock);
-        let digest = skeleton(planner, &workspace, &early, &vendored)?;
+        let digest = skeleton(planner, &workspace, &vendored)?;
         let skeleton = Rc::new(Skeleton::read(digest, planner.store())?);
-        Ok(Self { workspace, lock, skeleton, early })
+        Ok(Self { workspace, lock, skeleton })
     }
 
     /// Stores the tree with the sources of a crate that others wrote and that lies in the project: one that
@@ -78,30 +74,36 @@ impl Common {
 
     /// Stores the tree with the sources of the package in `dir` and of what it depends on in the project, and
     /// with stand-ins for the other members.
-    pub(super) fn sources(
+    fn sources(
         &self,
         planner: &mut Planner<'_>,
         dir: &ProjectPath,
         request: &Request<'_>,
-        through: Option<&CargoComponent>,
+        generated: Option<&Generated>,
     ) -> Result<cache::Digest, PlanError> {
         let mut tree = SourceTree::on(Rc::clone(&self.skeleton));
-        let is_generated = |path: &ProjectPath| through.is_some_and(|through| through.makes(path));
-        for folder in self.workspace.closure(dir, &self.lock).difference(&self.early) {
-            let package = &self.workspace.packages[folder];
-            let stubs = package.stubs().into_iter().map(|(path, _)| path);
+        let is_generated = |path: &ProjectPath| generated.is_some_and(|file| file.path == *path);
+        for folder in self.workspace.closure(dir, &self.lock) {
+            let package = &self.workspace.packages[&folder];
+            let stubs = package.stubs().into_iter();
             for path in stubs.filter(|path| !package.unbuilt_targets.contains(path)) {
                 tree.remove(path);
             }
-            let whole = self.workspace.patched.contains(folder);
+            let whole = self.workspace.patched.contains(&folder);
             add_package(planner, &mut tree, package, whole, &|path| !is_generated(path))?;
         }
         request.add_inputs_and_wit(planner.project(), &mut tree, &dir.join("wit"));
-        if let Some(through) = through {
-            through.add_generated(&mut tree);
+        if let Some(Generated { path, text }) = generated {
+            tree.generated(path.clone(), text.as_slice());
         }
         planner.store_tree(tree)
     }
+}
+
+/// A file that is generated among the sources of the component's package.
+pub(super) struct Generated {
+    pub(super) path: ProjectPath,
+    pub(super) text: Vec<u8>,
 }
 
 /// The sources that the units of a component see.
@@ -110,12 +112,13 @@ pub(super) struct SourcesOfUnits<'a, 'b> {
     /// The folder of the component's package.
     pub(super) dir: &'a ProjectPath,
     pub(super) request: &'a Request<'b>,
+    pub(super) generated: Option<Generated>,
     /// The action that fetches crates.
     pub(super) fetched: ActionId,
 }
 
 impl PackageSources for SourcesOfUnits<'_, '_> {
-    fn of(&mut self, planner: &mut Planner<'_>, folder: &str) -> Result<Seen, PlanError> {
+    fn of(&self, planner: &mut Planner<'_>, folder: &str) -> Result<Seen, PlanError> {
         if let Some(name) = folder.strip_prefix(&format!("/{VENDOR}/{CRATES}/")) {
             let source = Source::output(self.fetched, FetchCrates::output_of(name));
             let input = Input::new(format!("{VENDOR}/{CRATES}/{name}"), source);
@@ -123,11 +126,13 @@ impl PackageSources for SourcesOfUnits<'_, '_> {
         }
         let below = folder.strip_prefix("/src").expect("BUG: the package is nowhere");
         let folder = ProjectPath::parse(below.trim_start_matches('/'))?;
-        let Common { workspace, lock, early, .. } = self.common;
-        let is_own =
-            workspace.closure(self.dir, lock).contains(&folder) && !early.contains(&folder);
+        let Common { workspace, lock, .. } = self.common;
+        let is_own = workspace.closure(self.dir, lock).contains(&folder);
         let tree = match is_own {
-            true => self.common.sources(planner, &folder, self.request, None)?,
+            true => {
+                let generated = self.generated.as_ref().filter(|_| folder == *self.dir);
+                self.common.sources(planner, &folder, self.request, generated)?
+            }
             false => self.common.sources_of_others(planner, &folder)?,
         };
         Ok(Seen { input: Input::new("src", Source::Tree(tree)), is_own })
@@ -137,19 +142,12 @@ impl PackageSources for SourcesOfUnits<'_, '_> {
 fn skeleton(
     planner: &mut Planner<'_>,
     workspace: &Workspace,
-    early: &BTreeSet<ProjectPath>,
     vendored: &Vendored,
 ) -> Result<cache::Digest, PlanError> {
     let mut tree = SourceTree::default();
     add_manifests(planner, workspace, &mut tree);
-    for (folder, package) in &workspace.packages {
-        if early.contains(folder) {
-            add_package(planner, &mut tree, package, true, &|_| true)?;
-            continue;
-        }
-        for (path, text) in package.stubs() {
-            tree.generated(path, text);
-        }
+    for path in workspace.packages.values().flat_map(Package::stubs) {
+        tree.generated(path, "");
     }
     for folder in &vendored.folders {
         add_vendored(planner, &mut tree, folder)?;

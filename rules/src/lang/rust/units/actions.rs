@@ -28,7 +28,7 @@ pub(in crate::lang::rust) struct UnitActions<'a> {
     pub(in crate::lang::rust) c_compiler: Option<&'a CCompiler>,
     /// The empty tree.
     pub(in crate::lang::rust) empty: Digest,
-    pub(in crate::lang::rust) sources: &'a mut dyn PackageSources,
+    pub(in crate::lang::rust) sources: &'a dyn PackageSources,
     /// The actions that were added, by unit.
     pub(in crate::lang::rust) added: BTreeMap<usize, Added>,
 }
@@ -37,7 +37,7 @@ pub(in crate::lang::rust) struct UnitActions<'a> {
 pub(in crate::lang::rust) trait PackageSources {
     /// Returns what the units of a package see of its sources. Its manifest lies in `folder`, an absolute path in the
     /// action.
-    fn of(&mut self, planner: &mut Planner<'_>, folder: &str) -> Result<Seen, PlanError>;
+    fn of(&self, planner: &mut Planner<'_>, folder: &str) -> Result<Seen, PlanError>;
 }
 
 /// What the units of a package see of its sources.
