@@ -7,6 +7,7 @@ use std::sync::Arc;
 use cache::DiskStore;
 use sandbox::{Cancel, Determinism, Unsupported, View};
 
+use crate::success::Success;
 use crate::{
     ActionId, ActionKey, Artifact, Events, Export, ExportError, Failure, Graph, Label, Remote,
     State, StateError, Summary,
@@ -101,7 +102,7 @@ pub struct Outcome {
     pub summary: Summary,
     /// The error that kept the state from being written. It only makes the next build slower.
     pub state_error: Option<StateError>,
-    pub(crate) artifacts: Vec<Option<Vec<(String, Artifact)>>>,
+    pub(crate) results: Vec<Option<Arc<Success>>>,
     pub(crate) keys: Vec<Option<ActionKey>>,
 }
 
@@ -170,8 +171,7 @@ impl Outcome {
     /// Returns the declared output `path` of `action`, if the action has a result.
     #[must_use]
     pub fn artifact(&self, action: ActionId, path: &str) -> Option<Artifact> {
-        let outputs = self.artifacts.get(action.index())?.as_ref()?;
-        outputs.iter().find(|(name, _)| name == path).map(|(_, artifact)| *artifact)
+        self.results.get(action.index())?.as_ref()?.artifact(path)
     }
 }
 

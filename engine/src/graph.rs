@@ -4,7 +4,7 @@
 //! the order of insertion is a topological order, which everything else follows, from
 //! the schedule to the events. The graph knows nothing of keys and caches, or of what has to run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use petgraph::Direction;
@@ -26,7 +26,8 @@ impl ActionId {
 #[derive(Debug, Default)]
 pub struct Graph {
     nodes: DiGraph<Arc<Action>, ()>,
-    labels: BTreeMap<Label, ActionId>,
+    /// The action of each label. The order of this map is never looked at.
+    labels: HashMap<Label, ActionId>,
 }
 
 /// The reason why an action can't be added to the graph. Each variant has the action's label.

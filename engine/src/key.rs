@@ -233,21 +233,19 @@ impl MessageEncoder {
             digest
         };
         let mut command = reapi::Command {
-            platform: Some(self.platform.clone()),
+            platform: Some(self.platform),
             output_directory_format: TREE_AND_DIRECTORY,
             ..self.command
         };
         command.normalise();
-        let command = add(command.encode_to_vec());
-        let mut platform = self.platform;
-        platform.normalise();
+        let command_digest = add(command.encode_to_vec());
         let action = reapi::Action {
-            command_digest: Some(command.to_reapi()),
+            command_digest: Some(command_digest.to_reapi()),
             input_root_digest: Some(root.to_reapi()),
             timeout: self.timeout,
             do_not_cache: false,
             salt: self.salt,
-            platform: Some(platform),
+            platform: command.platform,
         };
         let key = ActionKey(add(action.encode_to_vec()));
         Ok(Keyed { key, messages })

@@ -22,6 +22,7 @@ mod graph;
 pub mod key;
 mod label;
 mod outputs;
+mod parallel;
 mod remote;
 mod schedule;
 mod source;

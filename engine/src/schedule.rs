@@ -2,7 +2,7 @@
 //!
 //! The loop looks up ready actions in the caches, starts queued ones, and handles the end of running ones, one by
 //! one. [`nodes`] decides what each of these means for the other actions, and [`workers`] runs the actions. Only
-//! an action that is started costs much time: a build with nothing to do starts no thread and
+//! an action that is started costs much time: a build with nothing to do starts no worker and
 //! opens no blob.
 //!
 //! The loop never waits for a cache beyond this machine. Threads ask such a [`Remote`](crate::Remote) for the results of all ready
@@ -29,7 +29,7 @@ use crate::build::{BuildError, BuildRequest, Exported, Outcome, Status};
 use crate::event::{ActionEnd, Event, Hit, Messages, Summary};
 use crate::execute::{Executed, Executor, Job, Unfinished};
 use crate::failure::{Failure, FailureKind};
-use crate::key::Keyed;
+use crate::key::{self, Keyed};
 use crate::success::Success;
 use crate::{Action, ActionId, ActionKey, Artifact, Input, Report, StateError};
 use ledger::Ledger;
@@ -55,7 +55,7 @@ struct Scheduler<'a> {
     executor: Executor,
     workers: Workers,
     /// The keys of actions that the remote is asked for, and of queued actions, by id.
-    keyed: Vec<Option<Keyed>>,
+    pending: Vec<Option<ActionKey>>,
     /// The keys of the actions that have a result, by id.
     keys: Vec<Option<ActionKey>>,
     /// The keys of running actions.
@@ -87,7 +87,7 @@ impl<'a> Scheduler<'a> {
             nodes: Nodes::new(build.graph),
             executor,
             workers: Workers::new(build.options.jobs, build.options.downloads),
-            keyed: vec![None; actions],
+            pending: vec![None; actions],
             keys: vec![None; actions],
             running: BTreeMap::new(),
             running_keys: BTreeSet::new(),
@@ -169,21 +169,21 @@ impl<'a> Scheduler<'a> {
             let lanes = [(Lane::Job, false), (Lane::Download, true)].into_iter();
             let free = lanes.filter(|(lane, _)| self.workers.has_room(*lane));
             let id = free.filter_map(|(_, network)| self.nodes.first_queued(network)).min()?;
-            if self.key(id).is_none_or(|key| !self.running_keys.contains(&key)) {
+            if self.pending_key(id).is_none_or(|key| !self.running_keys.contains(&key)) {
                 return Some(id);
             }
             self.nodes.park(id);
         }
     }
 
-    /// Returns the key of a queued action.
-    fn key(&self, id: ActionId) -> Option<ActionKey> {
-        self.keyed[id.index()].as_ref().map(|keyed| keyed.key)
+    /// Returns the key of an action that the remote is asked for, or that is queued.
+    fn pending_key(&self, id: ActionId) -> Option<ActionKey> {
+        self.pending[id.index()]
     }
 
     fn start(&mut self, id: ActionId) {
         let (action, inputs) = (self.action(id), self.inputs(id));
-        let keyed = self.keyed[id.index()].take().expect("set before an action is queued");
+        self.pending[id.index()] = None;
         let network = action.work.needs_network();
         self.nodes.start(id);
         if network && self.build.options.offline {
@@ -195,6 +195,11 @@ impl<'a> Scheduler<'a> {
             self.lost(id, &lost, *inputs[*first].digest());
             return;
         }
+        // The messages of the key are made again, because thousands of queued actions would need much memory for them.
+        let keyed = match self.keyed(&action, &inputs) {
+            Ok(keyed) => keyed,
+            Err(kind) => return self.fail(id, kind),
+        };
         self.tell(Event::Started { label: action.label.clone() });
         let key = keyed.key;
         self.running.insert(id, key);
@@ -232,7 +237,7 @@ impl<'a> Scheduler<'a> {
                     self.missing.push((id, missing));
                 }
                 self.ledger.ran(id, usage.wall);
-                self.succeed(id, &keyed, success);
+                self.succeed(id, keyed.key, Arc::new(success), None);
                 if let Some(result) = result {
                     self.offer(id, keyed.key, result);
                 }
@@ -241,7 +246,7 @@ impl<'a> Scheduler<'a> {
             }
             Err(Unfinished::MadeElsewhere(made)) => {
                 let (keyed, success) = *made;
-                self.hit(id, &keyed, success, Hit::Local);
+                self.hit(id, keyed.key, Arc::new(success), Hit::Local);
                 return self.look_up_equals(key);
             }
             Err(Unfinished::Failed(failure)) => self.failed(id, failure),
@@ -276,13 +281,17 @@ impl<'a> Scheduler<'a> {
     }
 
     fn is_queued_with(&self, id: ActionId, key: ActionKey) -> bool {
-        self.nodes.phase(id) == Phase::Queued && self.key(id) == Some(key)
+        self.nodes.phase(id) == Phase::Queued && self.pending_key(id) == Some(key)
     }
 
-    fn succeed(&mut self, id: ActionId, keyed: &Keyed, success: Success) {
-        let label = &self.build.graph.action(id).label;
-        self.build.state.record(label, keyed.key, &success);
-        self.keys[id.index()] = Some(keyed.key);
+    /// Notes the result of an action, which ran, or whose result was found.
+    fn succeed(&mut self, id: ActionId, key: ActionKey, success: Arc<Success>, found: Option<Hit>) {
+        // The state has recorded what was found in it.
+        if found != Some(Hit::State) {
+            let label = &self.build.graph.action(id).label;
+            self.build.state.record(label, key, &success);
+        }
+        self.keys[id.index()] = Some(key);
         self.nodes.done(id, success);
     }
 
@@ -314,8 +323,8 @@ impl<'a> Scheduler<'a> {
         state_error: Option<StateError>,
     ) -> Result<Outcome, BuildError> {
         let graph = self.build.graph;
-        let artifacts = graph.actions().map(|(id, _)| Some(self.result(id)?.outputs.clone()));
-        let artifacts = artifacts.collect();
+        let results = graph.actions().map(|(id, _)| self.result(id).cloned());
+        let results = results.collect();
         let status = match () {
             () if self.build.cancel.is_cancelled() => Status::Interrupted,
             () if !self.failures.is_empty() => Status::Failed,
@@ -334,9 +343,15 @@ impl<'a> Scheduler<'a> {
             exports: self.exported,
             summary,
             state_error,
-            artifacts,
+            results,
             keys: self.keys,
         })
+    }
+
+    /// Computes the key of an action whose inputs have this content.
+    fn keyed(&self, action: &Action, inputs: &[Artifact]) -> Result<Keyed, FailureKind> {
+        key::key(self.build.store.function(), action, inputs)
+            .map_err(|error| FailureKind::Inputs(Report::of(&error)))
     }
 
     fn action(&self, id: ActionId) -> Arc<Action> {

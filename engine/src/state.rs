@@ -11,6 +11,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cache::{Digest, DiskStore};
 
@@ -44,7 +45,7 @@ pub struct State {
 #[derive(Debug)]
 struct LastResult {
     key: ActionKey,
-    success: Success,
+    success: Arc<Success>,
     age: u32,
 }
 
@@ -133,17 +134,18 @@ impl State {
     }
 
     /// Returns the last result of the action `label`, if it had this key.
-    pub(crate) fn result(&mut self, label: &Label, key: ActionKey) -> Option<&Success> {
+    pub(crate) fn result(&mut self, label: &Label, key: ActionKey) -> Option<&Arc<Success>> {
         let record = self.actions.get_mut(label)?;
         record.age = 0;
         (record.key == key).then_some(&record.success)
     }
 
-    pub(crate) fn record(&mut self, label: &Label, key: ActionKey, success: &Success) {
+    pub(crate) fn record(&mut self, label: &Label, key: ActionKey, success: &Arc<Success>) {
         if self.result(label, key) == Some(success) {
             return;
         }
-        self.actions.insert(label.clone(), LastResult { key, success: success.clone(), age: 0 });
+        self.actions
+            .insert(label.clone(), LastResult { key, success: Arc::clone(success), age: 0 });
         self.changed = true;
     }
 
@@ -156,7 +158,7 @@ impl State {
         let actions = message.actions.into_iter().filter_map(|action| {
             let age = action.age;
             let (label, key, success) = action.read(function)?;
-            Some((label, LastResult { key: ActionKey(key), success, age }))
+            Some((label, LastResult { key: ActionKey(key), success: Arc::new(success), age }))
         });
         let exports = message.exports.into_iter().map(|export| export.read(function));
         Self {

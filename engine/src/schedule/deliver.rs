@@ -1,7 +1,9 @@
 //! The last part of a build: makes sure that the blobs of targets are in the store, and writes the exports.
 //!
 //! Before this, the blobs of targets are not needed. If the store lacks one of them here, the build goes on and makes
-//! it.
+//! it. Threads look at the files that earlier builds have exported, and only what is not there or has changed is written.
+
+use std::sync::Arc;
 
 use super::Scheduler;
 use super::nodes::Phase;
@@ -61,7 +63,7 @@ impl Scheduler<'_> {
     }
 
     /// Returns the result of an action that is done.
-    pub(super) fn result(&self, id: ActionId) -> Option<&Success> {
+    pub(super) fn result(&self, id: ActionId) -> Option<&Arc<Success>> {
         self.nodes.success(id).filter(|_| self.nodes.phase(id) == Phase::Done)
     }
 

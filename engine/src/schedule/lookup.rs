@@ -1,5 +1,6 @@
 //! Looks results up: in the incremental state, in the action cache of this machine, and in a cache beyond it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cache::reapi;
@@ -7,45 +8,72 @@ use cache::reapi;
 use super::Scheduler;
 use super::workers::{Lane, TaskEnd};
 use crate::event::{ActionEnd, Hit};
-use crate::key::{self, Keyed};
+use crate::key;
+use crate::parallel;
 use crate::success::Success;
-use crate::{Action, ActionId, ActionKey, FailureKind, Remote, Report, remote};
+use crate::{Action, ActionId, ActionKey, Remote, remote};
 
 impl Scheduler<'_> {
     pub(super) fn look_up_ready(&mut self) {
+        let ahead = self.keys_ahead();
         while let Some(id) = self.nodes.first_ready().filter(|_| self.goes_on()) {
-            self.look_up(id);
+            match ahead.get(&id).and_then(|key| Some((*key, self.unchanged(id, *key)?))) {
+                Some((key, success)) => self.hit(id, key, success, Hit::State),
+                None => self.look_up(id),
+            }
         }
+    }
+
+    /// Computes keys of ready actions on several threads, if there are many. Only actions that need no other one are
+    /// among them, because their inputs, and so their keys, can't change any more.
+    fn keys_ahead(&self) -> BTreeMap<ActionId, ActionKey> {
+        let ready = self.nodes.ready();
+        if ready.len() < parallel::KEYS || !self.goes_on() {
+            return BTreeMap::new();
+        }
+        let ready = ready.filter(|id| self.build.graph.dependencies(*id).is_empty());
+        let ready: Vec<_> = ready.map(|id| (id, self.action(id), self.inputs(id))).collect();
+        let function = self.build.store.function();
+        let keys = parallel::map(&ready, parallel::KEYS, |(id, action, inputs)| {
+            // An error is found again, and reported, when the action is looked up.
+            Some((*id, key::key(function, action, inputs).ok()?.key))
+        });
+        keys.into_iter().flatten().collect()
+    }
+
+    /// Returns the result of an action if it is as in the last build, so that the incremental state has it.
+    fn unchanged(&mut self, id: ActionId, key: ActionKey) -> Option<Arc<Success>> {
+        if self.nodes.is_forced(id) || self.build.options.anew.is_some() {
+            return None;
+        }
+        self.build.state.result(&self.build.graph.action(id).label, key).cloned()
     }
 
     /// Computes the key of a ready action and asks the caches for its result.
     fn look_up(&mut self, id: ActionId) {
         let action = self.action(id);
-        let keyed = match key::key(self.build.store.function(), &action, &self.inputs(id)) {
-            Ok(keyed) => keyed,
-            Err(error) => {
-                return self.fail(id, FailureKind::Inputs(Report::of(&error)));
-            }
+        let key = match self.keyed(&action, &self.inputs(id)) {
+            Ok(keyed) => keyed.key,
+            Err(kind) => return self.fail(id, kind),
         };
-        let known = if self.nodes.is_forced(id) { None } else { self.known(&action, &keyed) };
+        let known = if self.nodes.is_forced(id) { None } else { self.known(&action, key) };
         match known {
-            Some((success, hit)) => self.hit(id, &keyed, success, hit),
-            None => self.ask(id, keyed),
+            Some((success, hit)) => self.hit(id, key, success, hit),
+            None => self.ask(id, key),
         }
     }
 
     /// Uses a result that a cache has.
-    pub(super) fn hit(&mut self, id: ActionId, keyed: &Keyed, success: Success, hit: Hit) {
+    pub(super) fn hit(&mut self, id: ActionId, key: ActionKey, success: Arc<Success>, hit: Hit) {
         let messages = self.executor.messages(&success);
-        self.succeed(id, keyed, success);
+        self.succeed(id, key, success, Some(hit));
         self.tell_finished(id, ActionEnd::Hit(hit), messages);
     }
 
     /// Asks the remote for the result of an action that this machine's caches don't know. Queues the action if there is no
     /// remote that may be asked.
-    fn ask(&mut self, id: ActionId, keyed: Keyed) {
-        let key = keyed.key;
-        self.keyed[id.index()] = Some(keyed);
+    fn ask(&mut self, id: ActionId, key: ActionKey) {
+        self.pending[id.index()] = Some(key);
         let Some(remote) = self.remote(id).filter(|_| !self.nodes.is_forced(id)) else {
             return self.queue(id, key);
         };
@@ -84,17 +112,13 @@ impl Scheduler<'_> {
         if self.nodes.is_stale(id) {
             return self.nodes.again(id);
         }
-        let keyed = self.keyed[id.index()].take().expect("set before an action is asked for");
+        let key = self.pending_key(id).expect("set before an action is asked for");
         let action = self.action(id);
         // An equal action may have run while the remote was asked.
-        let known = answer.map(|success| (success, Hit::Remote));
-        match known.or_else(|| self.known(&action, &keyed)) {
-            Some((success, hit)) => self.hit(id, &keyed, success, hit),
-            None => {
-                let key = keyed.key;
-                self.keyed[id.index()] = Some(keyed);
-                self.queue(id, key);
-            }
+        let known = answer.map(|success| (Arc::new(success), Hit::Remote));
+        match known.or_else(|| self.known(&action, key)) {
+            Some((success, hit)) => self.hit(id, key, success, hit),
+            None => self.queue(id, key),
         }
     }
 
@@ -111,15 +135,15 @@ impl Scheduler<'_> {
     }
 
     /// Looks a key up in the incremental state and in the local action cache.
-    pub(super) fn known(&mut self, action: &Action, keyed: &Keyed) -> Option<(Success, Hit)> {
+    pub(super) fn known(&mut self, action: &Action, key: ActionKey) -> Option<(Arc<Success>, Hit)> {
         if self.build.options.anew.is_some() && !action.work.needs_network() {
             return None;
         }
-        if let Some(success) = self.build.state.result(&action.label, keyed.key) {
-            return Some((success.clone(), Hit::State));
+        if let Some(success) = self.build.state.result(&action.label, key) {
+            return Some((Arc::clone(success), Hit::State));
         }
-        let cached = Success::cached(self.build.store, action, &keyed.key.0);
-        cached.map(|success| (success, Hit::Local))
+        let cached = Success::cached(self.build.store, action, &key.0);
+        cached.map(|success| (Arc::new(success), Hit::Local))
     }
 
     /// Looks up again the queued actions that have this key, because its result is known by now.

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::success::Success;
 use crate::{ActionId, Graph};
@@ -51,7 +52,7 @@ impl Phase {
 struct ActionNode {
     phase: Phase,
     /// The latest result. It stays while the action is made again.
-    success: Option<Success>,
+    success: Option<Arc<Success>>,
     /// The actions that a waiting action needs. `waits_at` is the index of one among them that has no result yet.
     needs: Rc<[ActionId]>,
     waits_at: usize,
@@ -122,7 +123,7 @@ pub(super) enum Remake {
 
 impl<'g> Nodes<'g> {
     pub(super) fn new(graph: &'g Graph) -> Self {
-        let node = |(_, action): (ActionId, &std::sync::Arc<crate::Action>)| ActionNode {
+        let node = |(_, action): (ActionId, &Arc<crate::Action>)| ActionNode {
             phase: Phase::Idle,
             success: None,
             needs: Rc::default(),
@@ -164,7 +165,7 @@ impl<'g> Nodes<'g> {
         self.nodes.len() - self.count(Phase::Idle)
     }
 
-    pub(super) fn success(&self, id: ActionId) -> Option<&Success> {
+    pub(super) fn success(&self, id: ActionId) -> Option<&Arc<Success>> {
         self.nodes[id.index()].success.as_ref()
     }
 
@@ -176,6 +177,11 @@ impl<'g> Nodes<'g> {
     /// Returns the first ready action.
     pub(super) fn first_ready(&self) -> Option<ActionId> {
         self.ready.first().copied()
+    }
+
+    /// Lists the ready actions in order.
+    pub(super) fn ready(&self) -> impl ExactSizeIterator<Item = ActionId> {
+        self.ready.iter().copied()
     }
 
     /// Returns the first queued action that needs the network, or the first one that doesn't.
@@ -288,7 +294,7 @@ impl<'g> Nodes<'g> {
     }
 
     /// Notes a result, and updates the actions that need it.
-    pub(super) fn done(&mut self, id: ActionId, success: Success) {
+    pub(super) fn done(&mut self, id: ActionId, success: Arc<Success>) {
         self.clock += 1;
         let clock = self.clock;
         let node = &mut self.nodes[id.index()];
@@ -382,7 +388,7 @@ impl<'g> Nodes<'g> {
         let node = &mut self.nodes[id.index()];
         if node.cut {
             let action = self.graph.action(id);
-            node.success = action.pinned.map(|pin| Success::pinned(action, pin));
+            node.success = action.pinned.map(|pin| Arc::new(Success::pinned(action, pin)));
             return self.set(id, Phase::Done);
         }
         let needs = self.graph.dependencies(id);
