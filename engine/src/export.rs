@@ -83,14 +83,27 @@ impl ExportRecord {
     }
 }
 
-/// Writes a blob to `to` unless the file has that content already. Returns whether it was written, and the record of
-/// the file.
+/// A file to export: a blob of the store, and the path to which it is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ExportedFile<'a> {
+    pub(crate) digest: Digest,
+    pub(crate) executable: bool,
+    pub(crate) to: &'a Path,
+}
+
+impl ExportedFile<'_> {
+    /// Returns the stat of the file at the path, if there is one. This is one `lstat`.
+    pub(crate) fn look_at(&self) -> Option<Stat> {
+        fs::symlink_metadata(self.to).ok().as_ref().map(Stat::of)
+    }
+}
+
+/// Writes a file unless it has that content already. Returns whether it was written, and the record of the file.
 pub(crate) fn write(
     store: &DiskStore,
-    digest: Digest,
-    executable: bool,
-    to: &Path,
+    file: &ExportedFile<'_>,
 ) -> Result<(bool, ExportRecord), ExportError> {
+    let &ExportedFile { digest, executable, to } = file;
     // The time is read before the store compares the file, so that a later write has a later time.
     let moment = to.parent().and_then(|folder| clock::now(folder).ok()).unwrap_or(Moment::NEVER);
     let written = store

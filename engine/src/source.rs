@@ -12,16 +12,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use cache::{Digest, DiskStore, Entry, StoreError, Tree, TreeError};
-use rayon::prelude::*;
 
 use crate::Artifact;
 use crate::clock::{FileSystemClocks, Stamped};
+use crate::parallel;
 use crate::stat::Stat;
 use crate::stat_cache::{FileContent, StatCache};
-
-/// The number of files from which on several threads read their stats. For fewer files, starting the threads takes
-/// longer.
-const PARALLEL_STATS: usize = 256;
 
 /// The number of files from which on several threads hash them.
 const PARALLEL_HASHES: usize = 2;
@@ -157,7 +153,8 @@ impl Sources {
         rest: Tree,
         within: Option<&Path>,
     ) -> Result<Digest, SourceError> {
-        let seen = each(files, PARALLEL_STATS, |source| look_at(source, within))?;
+        let seen = parallel::map(files, parallel::STATS, |source| look_at(source, within));
+        let seen = seen.into_iter().collect::<Result<Vec<_>, _>>()?;
         let (contents, all_known) = self.contents(files, &seen)?;
         let mut tree = Tree::default();
         let mut origins = Vec::with_capacity(files.len());
@@ -182,19 +179,43 @@ impl Sources {
     /// # Errors
     /// If it can't be read, is no file, or has more bytes than `longest`.
     pub fn file(&mut self, path: &Path, longest: u64) -> Result<Artifact, SourceError> {
-        let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
-        if metadata.len() > longest && metadata.is_file() {
-            return Err(SourceError::TooLong { path: path.to_owned(), length: metadata.len() });
+        let mut taken = self.files(vec![path.to_owned()], longest);
+        taken.pop().expect("one file gives one artifact")
+    }
+
+    /// Returns single files as artifacts, in the order of the paths. Symlinks are followed.
+    ///
+    /// Taking many files at once is faster than one by one: several threads look at them and hash what has changed.
+    ///
+    /// # Errors
+    /// As [`file`](Self::file), for each file.
+    pub fn files(
+        &mut self,
+        paths: Vec<PathBuf>,
+        longest: u64,
+    ) -> Vec<Result<Artifact, SourceError>> {
+        let seen = parallel::map(&paths, parallel::STATS, |path| look_at_single(path, longest));
+        let mut contents: Vec<Result<Option<FileContent>, SourceError>> = Vec::new();
+        let mut unknown = Vec::new();
+        for (path, seen) in paths.iter().zip(seen) {
+            contents.push(seen.map(|facts| {
+                let known = self.stats.get(path, &facts.stat);
+                if known.is_none() {
+                    unknown.push((path.as_path(), facts));
+                }
+                known
+            }));
         }
-        let Some(facts) = regular(&metadata) else {
-            return Err(SourceError::NotAFile(path.to_owned()));
+        let mut hashed = self.hash(&unknown).into_iter();
+        let artifact = |(path, content): (PathBuf, Result<Option<FileContent>, SourceError>)| {
+            let FileContent { digest, executable } = match content? {
+                Some(known) => known,
+                None => hashed.next().expect("what is unknown is hashed")?,
+            };
+            self.taken.insert(digest, CheckoutOrigin::File(path));
+            Ok(Artifact::File { digest, executable })
         };
-        let known = match self.stats.get(path, &facts.stat) {
-            Some(known) => known,
-            None => self.hash(&[(path, facts)])?[0],
-        };
-        self.taken.insert(known.digest, CheckoutOrigin::File(path.to_owned()));
-        Ok(Artifact::File { digest: known.digest, executable: known.executable })
+        paths.into_iter().zip(contents).map(artifact).collect()
     }
 
     /// Restores the blobs that the store has lost of an artifact that was taken by this process. Returns `false` if
@@ -239,17 +260,17 @@ impl Sources {
                 places.push(place);
             }
         }
-        for (place, known) in places.iter().zip(self.hash(&unknown)?) {
-            contents[*place] = Some(known);
+        for (place, known) in places.iter().zip(self.hash(&unknown)) {
+            contents[*place] = Some(known?);
         }
         let contents = contents.into_iter().map(|known| known.expect("what was unknown is hashed"));
         Ok((contents.collect(), unknown.is_empty()))
     }
 
     /// Puts files into the store, and remembers those whose stats can be trusted next time.
-    fn hash(&mut self, files: &[(&Path, FileFacts)]) -> Result<Vec<FileContent>, SourceError> {
+    fn hash(&mut self, files: &[(&Path, FileFacts)]) -> Vec<Result<FileContent, SourceError>> {
         if files.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let stamped = |&(path, ref facts): &(_, FileFacts)| {
             let FileFacts { device, stat, .. } = *facts;
@@ -258,14 +279,20 @@ impl Sources {
         // The clocks are read before any of the files.
         let moments = self.clocks.now(files.iter().map(stamped));
         let store = &self.store;
-        let hashed = each(files, PARALLEL_HASHES, |(path, facts)| take(store, path, *facts))?;
-        for ((path, _), (facts, known)) in files.iter().zip(&hashed) {
+        let hashed =
+            parallel::map(files, PARALLEL_HASHES, |(path, facts)| take(store, path, *facts));
+        let mut remember = |path: &Path, facts: FileFacts, known: FileContent| {
             let moment = moments.get(&facts.device);
             if moment.is_some_and(|moment| facts.stat.is_settled(*moment)) {
-                self.stats.insert(path, facts.stat, *known);
+                self.stats.insert(path, facts.stat, known);
             }
-        }
-        Ok(hashed.into_iter().map(|(_, known)| known).collect())
+            known
+        };
+        let hashed = files.iter().zip(hashed).map(|((path, _), hashed)| {
+            let (facts, known) = hashed?;
+            Ok(remember(path, facts, known))
+        });
+        hashed.collect()
     }
 }
 
@@ -304,6 +331,16 @@ fn look_at(source: &SourceFile, within: Option<&Path>) -> Result<SourceFacts, So
     Ok(SourceFacts { facts, real })
 }
 
+/// Looks at a file that is taken alone. A symlink is followed.
+fn look_at_single(path: &Path, longest: u64) -> Result<FileFacts, SourceError> {
+    let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
+    let facts = regular(&metadata).ok_or_else(|| SourceError::NotAFile(path.to_owned()))?;
+    if facts.stat.size > longest {
+        return Err(SourceError::TooLong { path: path.to_owned(), length: facts.stat.size });
+    }
+    Ok(facts)
+}
+
 fn regular(metadata: &fs::Metadata) -> Option<FileFacts> {
     metadata.is_file().then(|| FileFacts::of(metadata))
 }
@@ -322,18 +359,4 @@ fn is_executable(metadata: &fs::Metadata) -> bool {
 
 fn unreadable(path: &Path, source: io::Error) -> SourceError {
     SourceError::Read { path: path.to_owned(), source }
-}
-
-/// Maps every item, on several threads if there are at least `parallel` items. Returns the first error in the
-/// order of the items, even if another one came first in time.
-fn each<T: Sync, R: Send>(
-    items: &[T],
-    parallel: usize,
-    map: impl Fn(&T) -> Result<R, SourceError> + Sync,
-) -> Result<Vec<R>, SourceError> {
-    if items.len() < parallel {
-        return items.iter().map(map).collect();
-    }
-    let results: Vec<Result<R, SourceError>> = items.par_iter().map(&map).collect();
-    results.into_iter().collect()
 }

@@ -15,8 +15,9 @@ use std::sync::Arc;
 
 use cache::{Digest, DiskStore};
 
-use crate::export::{self, ExportRecord};
+use crate::export::{self, ExportRecord, ExportedFile};
 use crate::key::ActionKey;
+use crate::stat::Stat;
 use crate::stat_cache::StatCache;
 use crate::state_file::{ActionMessage, ExportMessage, FileMessage, StateMessage, TreeMessage};
 use crate::success::Success;
@@ -82,8 +83,11 @@ impl State {
     }
 
     /// Adds files that are about to be exported to the journal.
-    pub(crate) fn expect_exports(&mut self, files: &[(&Path, Digest)]) -> Result<(), StateError> {
-        let noted = self.outputs.expect(files.iter().copied());
+    pub(crate) fn expect_exports<'a>(
+        &mut self,
+        files: impl Iterator<Item = &'a ExportedFile<'a>>,
+    ) -> Result<(), StateError> {
+        let noted = self.outputs.expect(files.map(|file| (file.to, file.digest)));
         noted.map_err(|source| StateError { path: self.outputs.journal().to_owned(), source })
     }
 
@@ -93,25 +97,26 @@ impl State {
         self.exports.get(to.as_os_str().as_bytes())
     }
 
-    /// Writes a blob to `to`, unless the file is as an earlier export left it. A file that was
-    /// changed, or is unknown, is compared with the blob, and replaced if it differs.
+    /// Writes a file, unless it is as an earlier export left it. A file that was changed, or is
+    /// unknown, is compared with the blob, and replaced if it differs. `seen` is the stat that the file has, if it exists.
     ///
     /// # Errors
     /// If the store lacks the blob or the file can't be written.
-    pub fn export(
+    pub(crate) fn export(
         &mut self,
-        digest: &Digest,
-        executable: bool,
-        to: &Path,
+        file: &ExportedFile<'_>,
+        seen: Option<Stat>,
     ) -> Result<Exported, ExportError> {
         let same = |record: &ExportRecord| {
-            record.digest == *digest && record.executable == executable && record.is_untouched(to)
+            record.digest == file.digest
+                && record.executable == file.executable
+                && seen == Some(record.stat)
         };
-        if self.exported(to).is_some_and(same) {
+        if self.exported(file.to).is_some_and(same) {
             return Ok(Exported::Untouched);
         }
-        let (written, record) = export::write(&self.store, *digest, executable, to)?;
-        self.exports.insert(to.as_os_str().as_bytes().to_vec(), record);
+        let (written, record) = export::write(&self.store, file)?;
+        self.exports.insert(file.to.as_os_str().as_bytes().to_vec(), record);
         self.changed = true;
         Ok(if written { Exported::Written } else { Exported::Untouched })
     }

@@ -8,20 +8,12 @@ use std::sync::Arc;
 use super::Scheduler;
 use super::nodes::Phase;
 use crate::execute::is_complete;
+use crate::export::ExportedFile;
+use crate::parallel;
 use crate::success::Success;
 use crate::{ActionId, Artifact, BuildError, Export, ExportError, Exported};
 
-/// The result of an attempt to write an export.
-enum Delivery {
-    /// The output is where it should be.
-    Delivered(Exported),
-    /// The store lacks the output.
-    Absent,
-    /// The action has no result.
-    NoResult,
-}
-
-impl Scheduler<'_> {
+impl<'a> Scheduler<'a> {
     /// Refuses exports of outputs that do not exist, before any action runs.
     pub(super) fn check_exports(&self) -> Result<(), BuildError> {
         for Export { action, output, .. } in self.build.exports {
@@ -37,16 +29,20 @@ impl Scheduler<'_> {
     /// Writes the exports, and checks that the blobs of targets are there. Returns `true` if an action has to run for that.
     pub(super) fn deliver(&mut self) -> Result<bool, BuildError> {
         let mut absent = self.absent_targets()?;
-        self.expect_exports()?;
-        for (place, export) in self.build.exports.iter().enumerate() {
-            match self.export(export)? {
-                Delivery::Absent => absent.push(export.action),
-                Delivery::NoResult => {}
+        let files = self.files_to_export()?;
+        self.build.state.expect_exports(files.iter().map(|(_, file)| file))?;
+        let seen = parallel::map(&files, parallel::STATS, |(_, file)| file.look_at());
+        for ((place, file), seen) in files.iter().zip(seen) {
+            match self.build.state.export(file, seen) {
                 // An export that was written in an earlier round counts as written, although it is unchanged now.
-                Delivery::Delivered(exported) => {
-                    let slot = &mut self.exported[place];
+                Ok(exported) => {
+                    let slot = &mut self.exported[*place];
                     *slot = slot.filter(|old| *old == Exported::Written).or(Some(exported));
                 }
+                Err(ExportError::Write { source: cache::StoreExportError::Missing(_), .. }) => {
+                    absent.push(self.build.exports[*place].action);
+                }
+                Err(error) => return Err(error.into()),
             }
         }
         if absent.is_empty() || !self.goes_on() {
@@ -82,35 +78,21 @@ impl Scheduler<'_> {
         Ok(absent)
     }
 
-    /// Adds the files that are going to be written to the journal, before any of them is written.
-    fn expect_exports(&mut self) -> Result<(), BuildError> {
-        let file = |export: &'_ Export| {
-            let success = self.result(export.action)?;
-            Some(*success.artifact(&export.output)?.digest())
-        };
-        let exports = self.build.exports;
-        let files = exports.iter().filter_map(|export| Some((export.to.as_path(), file(export)?)));
-        let files: Vec<_> = files.collect();
-        Ok(self.build.state.expect_exports(&files)?)
-    }
-
-    fn export(&mut self, export: &Export) -> Result<Delivery, BuildError> {
-        let artifact =
-            self.result(export.action).and_then(|result| result.artifact(&export.output));
-        let (digest, executable) = match artifact {
-            None => return Ok(Delivery::NoResult),
-            Some(Artifact::File { digest, executable }) => (digest, executable),
-            Some(Artifact::Tree(_)) => {
-                let label = self.action(export.action).label.clone();
-                return Err(ExportError::Folder { label, output: export.output.clone() }.into());
+    /// Returns the files to export, each with its place among the exports. There is none for an action without a result.
+    fn files_to_export(&self) -> Result<Vec<(usize, ExportedFile<'a>)>, BuildError> {
+        let mut files = Vec::with_capacity(self.build.exports.len());
+        for (place, Export { action, output, to }) in self.build.exports.iter().enumerate() {
+            match self.result(*action).and_then(|result| result.artifact(output)) {
+                Some(Artifact::File { digest, executable }) => {
+                    files.push((place, ExportedFile { digest, executable, to }));
+                }
+                Some(Artifact::Tree(_)) => {
+                    let (label, output) = (self.action(*action).label.clone(), output.clone());
+                    return Err(ExportError::Folder { label, output }.into());
+                }
+                None => {}
             }
-        };
-        match self.build.state.export(&digest, executable, &export.to) {
-            Ok(exported) => Ok(Delivery::Delivered(exported)),
-            Err(ExportError::Write { source: cache::StoreExportError::Missing(_), .. }) => {
-                Ok(Delivery::Absent)
-            }
-            Err(error) => Err(error.into()),
         }
+        Ok(files)
     }
 }

@@ -88,6 +88,14 @@ impl Origin {
             Self::Source { file, .. } | Self::Prebuilt { file } => file,
         }
     }
+
+    /// Returns the file of a ready-made component.
+    pub fn ready_made(&self) -> Option<&ProjectPath> {
+        match self {
+            Self::Source { .. } => None,
+            Self::Prebuilt { file } => Some(&file.value),
+        }
+    }
 }
 
 /// Variables that `run` sets itself. They are the same for every build.

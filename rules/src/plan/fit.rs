@@ -51,8 +51,8 @@ fn side(
         return Ok(Some(Side::World { folder, origins, world }));
     }
     let Origin::Prebuilt { file } = &component.origin else { return Ok(None) };
-    match super::ready_made(planner, &file.value)? {
-        Source::File { digest, .. } => Ok(Some(Side::Component { file: digest.to_string() })),
+    match super::take(planner, &[&file.value]).pop().transpose()? {
+        Some(Source::File { digest, .. }) => Ok(Some(Side::Component { file: digest.to_string() })),
         _ => Ok(None),
     }
 }

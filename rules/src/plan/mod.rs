@@ -102,9 +102,11 @@ pub fn plan(
     let mut planner = Planner::new(project, store, state, options);
     let (mut components, mut unknown) = (Vec::new(), BTreeSet::new());
     let mut problems = Problems { findings: Vec::new(), no_room: false, is_closed: false };
-    for component in selection.components(project.manifest) {
+    let selected: Vec<&Component> = selection.components(project.manifest).collect();
+    let ready_made = ready_made(&mut planner, &selected);
+    for (component, ready_made) in selected.into_iter().zip(ready_made) {
         planner.begin(component);
-        match plan_component(&mut planner, component, options) {
+        match plan_component(&mut planner, component, ready_made, options) {
             Ok(Ends { finish, checks, wit }) => components.push(PlannedComponent {
                 name: component.name.to_string(),
                 line: project.manifest.line(component.span),
@@ -137,12 +139,16 @@ pub fn plan(
 fn plan_component(
     planner: &mut Planner<'_>,
     component: &Component,
+    ready_made: Option<Result<Source, PlanError>>,
     options: &Options,
 ) -> Result<Ends, PlanError> {
     let wit = wit::complete(planner, component)?;
     fit::check(planner, component, wit.as_ref())?;
     let (built, stamp, checks) = match &component.origin {
-        Origin::Prebuilt { file } => (ready_made(planner, &file.value)?, None, Vec::new()),
+        Origin::Prebuilt { .. } => {
+            let taken = ready_made.expect("every ready-made component was taken");
+            (taken?, None, Vec::new())
+        }
         Origin::Source { file, language } => {
             let request = Request {
                 name: component.name.as_str(),
@@ -177,14 +183,31 @@ fn plan_component(
     Ok(Ends { finish: planner.add(action.output(Finish::OUTPUT))?, checks, wit })
 }
 
-/// Takes a ready-made component into the store. One that is too long is not even copied.
-fn ready_made(planner: &mut Planner<'_>, file: &ProjectPath) -> Result<Source, PlanError> {
-    planner.source_file(file, LONGEST).map_err(|error| match error {
-        PlanError::Source(SourceError::TooLong { length, .. }) => {
-            PlanError::TooLong { path: file.to_string(), length }
-        }
-        error => error,
-    })
+/// Takes the ready-made ones of these components into the store, and gives `None` for the others.
+///
+/// They are taken all at once, because a project may have thousands of them. An error belongs to its component, and is
+/// reported when that one is planned.
+fn ready_made<'c>(
+    planner: &mut Planner<'_>,
+    components: &[&'c Component],
+) -> Vec<Option<Result<Source, PlanError>>> {
+    let file = |component: &&'c Component| component.origin.ready_made();
+    let files: Vec<&ProjectPath> = components.iter().filter_map(file).collect();
+    let mut taken = take(planner, &files).into_iter();
+    components.iter().map(|component| file(component).and_then(|_| taken.next())).collect()
+}
+
+/// Takes files of ready-made components into the store. One that is too long is not even copied.
+fn take(planner: &mut Planner<'_>, files: &[&ProjectPath]) -> Vec<Result<Source, PlanError>> {
+    let explain = |(taken, file): (Result<Source, PlanError>, &&ProjectPath)| {
+        taken.map_err(|error| match error {
+            PlanError::Source(SourceError::TooLong { length, .. }) => {
+                PlanError::TooLong { path: file.to_string(), length }
+            }
+            error => error,
+        })
+    };
+    planner.single_files(files, LONGEST).into_iter().zip(files).map(explain).collect()
 }
 
 /// Returns the metadata that is written into a component that was compiled here.

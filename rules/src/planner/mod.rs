@@ -302,16 +302,21 @@ impl<'a> Planner<'a> {
         Ok(self.state.sources().tree(files)?)
     }
 
-    /// Takes one file of the checkout into the store. Fails if it has more than `longest` bytes.
-    pub(crate) fn source_file(
+    /// Takes single files of the checkout into the store, all at once. Returns their artifacts in the order of the
+    /// paths. A file that has more than `longest` bytes is refused.
+    pub(crate) fn single_files(
         &mut self,
-        path: &ProjectPath,
+        paths: &[&ProjectPath],
         longest: u64,
-    ) -> Result<Source, PlanError> {
-        Ok(match self.state.sources().file(&path.on_disk(self.project.folder), longest)? {
+    ) -> Vec<Result<Source, PlanError>> {
+        let folder = self.project.folder;
+        let paths: Vec<_> = paths.iter().map(|path| path.on_disk(folder)).collect();
+        let artifacts = self.state.sources().files(paths, longest).into_iter();
+        let source = |artifact| match artifact {
             Artifact::File { digest, executable } => Source::File { digest, executable },
             Artifact::Tree(tree) => Source::Tree(tree),
-        })
+        };
+        artifacts.map(|artifact| Ok(artifact.map(source)?)).collect()
     }
 
     /// Returns the result of `find`, which is called only once for each key and serves all components. All
