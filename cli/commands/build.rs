@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use engine::{Events, Fate, FormerOutput, State, Status};
-use project::{Builder, Built};
+use project::{Builder, Built, Project, StateAhead};
 use sandbox::Isolation;
 
 use super::report::{self, Report};
@@ -26,11 +26,13 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
              builds with --sandbox {name} use these results"
         ));
     }
-    let mut builder = prepare::builder(config, &arguments.what, isolation)?;
+    let folder = Project::find(&config.directory)?;
+    let state = StateAhead::begin(&folder, config.digest_function);
+    let mut builder = prepare::builder_in(config, &arguments.what, isolation, folder)?;
     builder.conditions.keep_going = arguments.keep_going;
     builder.conditions.keep_sandbox = arguments.sandbox_debug;
     let Builder { project, store, .. } = &builder;
-    let mut state = project.state(store)?;
+    let mut state = project.state_ahead(store, state)?;
     let progress = Arc::new(Progress::new(config.printer));
     let events: Arc<dyn Events> = progress.clone();
     let planned = builder.plan(&mut state, &events);

@@ -1,6 +1,6 @@
 //! Makes the [`Builder`] of `run build` and `run verify` from arguments, environment and clock.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use project::{Builder, Conditions, Pinning, Project, images};
@@ -22,7 +22,17 @@ pub(super) fn builder(
     what: &What,
     isolation: Isolation,
 ) -> Result<Builder, CommandError> {
-    let project = start::project(config)?;
+    builder_in(config, what, isolation, Project::find(&config.directory)?)
+}
+
+/// Does what [`builder`] does for the project in a folder.
+pub(super) fn builder_in(
+    config: &Config,
+    what: &What,
+    isolation: Isolation,
+    folder: PathBuf,
+) -> Result<Builder, CommandError> {
+    let project = start::project_in(config, folder)?;
     let selection = start::selection(&project, &what.names)?;
     let store = start::store(config)?;
     let cancel = signals::cancel_on_signal()?;

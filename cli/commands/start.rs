@@ -2,6 +2,8 @@
 //!
 //! It takes the values for the library `project` from the configuration, and prints the library's findings.
 
+use std::path::PathBuf;
+
 use cache::{DiskStore, UnusableEntry};
 use project::{LockPolicy, Project};
 use rules::manifest::{Diagnostics, Overrides, Secret};
@@ -17,11 +19,16 @@ use crate::ui;
 
 /// Finds and reads the project, and prints the errors and warnings about run.toml.
 pub(super) fn project(config: &Config) -> Result<Project, CommandError> {
+    project_in(config, Project::find(&config.directory)?)
+}
+
+/// Reads the project in a folder, and prints the errors and warnings about run.toml.
+pub(super) fn project_in(config: &Config, folder: PathBuf) -> Result<Project, CommandError> {
     let overrides = Overrides {
         registry_url: config.registry_url.clone(),
         auth_token: config.auth_token.clone().map(Secret::new),
     };
-    let opened = Project::open(&config.directory, &overrides);
+    let opened = Project::read(folder, &overrides);
     let findings = match &opened {
         Ok((_, warnings)) => Some(warnings),
         Err(error) => error.findings(),

@@ -49,5 +49,5 @@ pub use label::Label;
 pub use outputs::{Fate, FormerOutput, OutputJournal};
 pub use remote::Remote;
 pub use source::{SourceError, SourceFile, Sources};
-pub use state::{State, StateError};
+pub use state::{SavedState, State, StateError};
 pub use terminal::{coloured, plain};

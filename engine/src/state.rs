@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cache::{Digest, DiskStore};
+use cache::{DigestFunction, DiskStore};
 
 use crate::export::{self, ExportRecord, ExportedFile};
 use crate::key::ActionKey;
@@ -42,6 +42,18 @@ pub struct State {
     changed: bool,
 }
 
+/// The incremental state as it was saved. Reading it needs no store, so a thread can read it while the store is opened.
+#[derive(Debug)]
+pub struct SavedState {
+    file: PathBuf,
+    /// The [`identity`] of the store that it was made with.
+    store: String,
+    stats: StatCache,
+    actions: BTreeMap<Label, LastResult>,
+    exports: BTreeMap<Vec<u8>, ExportRecord>,
+    outputs: OutputJournal,
+}
+
 /// The last result of an action.
 #[derive(Debug)]
 struct LastResult {
@@ -65,11 +77,27 @@ impl State {
     /// lie on the file system of the sources, whose clock is then read by a new file in this folder.
     #[must_use]
     pub fn open(store: &DiskStore, file: &Path) -> Self {
-        // If the path is anything but a readable file, there is no state.
-        let bytes = cache::read_regular(file, LONGEST).ok();
-        let message = bytes.and_then(|bytes| StateMessage::from_bytes(&bytes));
-        let ours = message.filter(|message| message.store == identity(store));
-        Self::read(store, file, ours.unwrap_or_default())
+        Self::of(store, SavedState::read(file, store.function()))
+    }
+
+    /// Goes on from a saved state. It counts as empty if it was made with another store. The folder of its file has to
+    /// exist.
+    #[must_use]
+    pub fn of(store: &DiskStore, saved: SavedState) -> Self {
+        let SavedState { file, store: made_with, stats, actions, exports, outputs } = saved;
+        let is_ours = made_with == identity(store);
+        let (stats, actions, exports) =
+            if is_ours { (stats, actions, exports) } else { Default::default() };
+        let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
+        Self {
+            file,
+            store: store.clone(),
+            sources: Sources::new(store.clone(), folder, stats),
+            actions,
+            exports,
+            outputs,
+            changed: false,
+        }
     }
 
     /// Returns the project's source files.
@@ -154,29 +182,6 @@ impl State {
         self.changed = true;
     }
 
-    fn read(store: &DiskStore, file: &Path, message: StateMessage) -> Self {
-        let function = store.function();
-        let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
-        let base = folder.parent().unwrap_or(&folder).to_owned();
-        let files = message.files.into_iter().map(|file| file.read(function));
-        let trees = message.trees.iter().map(|tree| tree.read(function));
-        let actions = message.actions.into_iter().filter_map(|action| {
-            let age = action.age;
-            let (label, key, success) = action.read(function)?;
-            Some((label, LastResult { key: ActionKey(key), success: Arc::new(success), age }))
-        });
-        let exports = message.exports.into_iter().map(|export| export.read(function));
-        Self {
-            file: file.to_owned(),
-            outputs: OutputJournal::read(file.with_file_name("outputs"), base),
-            store: store.clone(),
-            sources: Sources::new(store.clone(), folder, StatCache::new(files, trees)),
-            actions: actions.collect(),
-            exports: exports.collect(),
-            changed: false,
-        }
-    }
-
     fn message(&mut self) -> StateMessage {
         let stats = self.sources.stats();
         let files = stats.aged_files().map(|(path, file)| FileMessage::new(path, &file)).collect();
@@ -193,6 +198,34 @@ impl State {
                 })
                 .collect(),
             exports: exports.map(|(path, record)| ExportMessage::new(path, record)).collect(),
+        }
+    }
+}
+
+impl SavedState {
+    /// Reads the state of a project from `file`, which was saved with digests of this function.
+    #[must_use]
+    pub fn read(file: &Path, function: DigestFunction) -> Self {
+        // If the path is anything but a readable file, there is no state.
+        let bytes = cache::read_regular(file, LONGEST).ok();
+        let message = bytes.and_then(|bytes| StateMessage::from_bytes(&bytes)).unwrap_or_default();
+        let files = message.files.into_iter().map(|file| file.read(function));
+        let trees = message.trees.iter().map(|tree| tree.read(function));
+        let actions = message.actions.into_iter().filter_map(|action| {
+            let age = action.age;
+            let (label, key, success) = action.read(function)?;
+            Some((label, LastResult { key: ActionKey(key), success: Arc::new(success), age }))
+        });
+        let exports = message.exports.into_iter().map(|export| export.read(function));
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let base = folder.parent().unwrap_or(folder).to_owned();
+        Self {
+            file: file.to_owned(),
+            store: message.store,
+            stats: StatCache::new(files, trees),
+            actions: actions.collect(),
+            exports: exports.collect(),
+            outputs: OutputJournal::read(file.with_file_name("outputs"), base),
         }
     }
 }

@@ -28,7 +28,7 @@ pub use built::Built;
 pub use compare::{Compare, Comparison, Observer, TwoBuilds, Verdict};
 pub use error::Error;
 pub use machine::Machine;
-pub use open::{LOCK_FILE, Project};
+pub use open::{LOCK_FILE, Project, StateAhead};
 pub use pinning::{LockPolicy, Pinning, SyncRequest, images};
 pub use planned::Planned;
 pub use suspects::Suspects;

@@ -1,10 +1,12 @@
 //! Finds and reads a project: its folder, run.toml, the lock, and the private folder `.run`.
 
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 
-use cache::DiskStore;
-use engine::State;
+use cache::{DigestFunction, DiskStore};
+use engine::{SavedState, State};
 use rules::manifest::{self, Diagnostics, Manifest, Overrides};
 use rules::plan::{self, Selection};
 use rules::toolchain::{Lock, Toolchains};
@@ -32,14 +34,22 @@ impl Project {
     /// # Errors
     /// [`Error::NoProject`], or [`Error::Manifest`] with all errors.
     pub fn open(start: &Path, overrides: &Overrides) -> Result<(Self, Diagnostics), Error> {
-        Self::read(manifest::find_project(start)?, overrides)
+        Self::read(Self::find(start)?, overrides)
     }
 
-    /// Reads the project of a folder that has a run.toml.
-    pub(crate) fn read(
-        folder: PathBuf,
-        overrides: &Overrides,
-    ) -> Result<(Self, Diagnostics), Error> {
+    /// Finds the folder of the project that the folder `start` is in.
+    ///
+    /// # Errors
+    /// [`Error::NoProject`].
+    pub fn find(start: &Path) -> Result<PathBuf, Error> {
+        Ok(manifest::find_project(start)?)
+    }
+
+    /// Reads the project of a folder that has a run.toml. The returned findings are warnings.
+    ///
+    /// # Errors
+    /// [`Error::Manifest`] with all errors.
+    pub fn read(folder: PathBuf, overrides: &Overrides) -> Result<(Self, Diagnostics), Error> {
         match Manifest::load(&folder, overrides) {
             (Some(manifest), warnings) => Ok((Self { folder, manifest }, warnings)),
             (None, findings) => Err(Error::Manifest(findings)),
@@ -82,7 +92,7 @@ impl Project {
     /// Returns the path of the folder for the files that `run` keeps in the project.
     #[must_use]
     pub fn private_folder(&self) -> PathBuf {
-        self.folder.join(PRIVATE_FOLDER)
+        private_folder(&self.folder)
     }
 
     /// Refuses a link in the place of the private folder, because files of its target would be replaced and
@@ -100,11 +110,66 @@ impl Project {
     /// # Errors
     /// [`Error::LinkedFolder`], or [`Error::PrivateFolder`].
     pub fn state(&self, store: &DiskStore) -> Result<State, Error> {
+        self.state_of(store, || SavedState::read(&state_file(&self.folder), store.function()))
+    }
+
+    /// Returns the state that was read ahead, and creates the private folder for it.
+    ///
+    /// # Errors
+    /// As [`state`](Self::state).
+    pub fn state_ahead(&self, store: &DiskStore, ahead: StateAhead) -> Result<State, Error> {
+        self.state_of(store, || ahead.finish())
+    }
+
+    fn state_of(
+        &self,
+        store: &DiskStore,
+        saved: impl FnOnce() -> SavedState,
+    ) -> Result<State, Error> {
         let path = self.private_folder();
         self.refuse_linked_folder()?;
         match fs::create_dir_all(&path) {
-            Ok(()) => Ok(State::open(store, &path.join("state"))),
+            Ok(()) => Ok(State::of(store, saved())),
             Err(source) => Err(Error::PrivateFolder { path, source }),
         }
     }
+}
+
+/// The saved state of a project, which a thread reads while run.toml is read and checked. For thousands of components
+/// the two take about as long.
+#[derive(Debug)]
+pub struct StateAhead {
+    file: PathBuf,
+    function: DigestFunction,
+    /// The thread, unless the system has refused to start one.
+    reader: Option<JoinHandle<SavedState>>,
+}
+
+impl StateAhead {
+    /// Begins to read the state of the project in `folder`, which was saved with digests of this function.
+    #[must_use]
+    pub fn begin(folder: &Path, function: DigestFunction) -> Self {
+        let file = state_file(folder);
+        let read = {
+            let file = file.clone();
+            move || SavedState::read(&file, function)
+        };
+        let reader = thread::Builder::new().name("state".to_owned()).spawn(read).ok();
+        Self { file, function, reader }
+    }
+
+    fn finish(self) -> SavedState {
+        match self.reader {
+            Some(reader) => reader.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            None => SavedState::read(&self.file, self.function),
+        }
+    }
+}
+
+fn private_folder(project: &Path) -> PathBuf {
+    project.join(PRIVATE_FOLDER)
+}
+
+fn state_file(project: &Path) -> PathBuf {
+    private_folder(project).join("state")
 }
