@@ -19,7 +19,9 @@ use crate::export::{self, ExportRecord, ExportedFile};
 use crate::key::ActionKey;
 use crate::stat::Stat;
 use crate::stat_cache::StatCache;
-use crate::state_file::{ActionMessage, ExportMessage, FileMessage, StateMessage, TreeMessage};
+use crate::state_file::{
+    ActionMessage, ExportMessage, FileMessage, StateMessage, StateWriter, TreeMessage,
+};
 use crate::success::Success;
 use crate::{ExportError, Exported, Label, OutputJournal, Sources};
 
@@ -158,7 +160,7 @@ impl State {
         if !self.changed && !self.sources.stats().is_changed() {
             return Ok(());
         }
-        let bytes = self.message().to_bytes();
+        let bytes = self.encoded();
         replace(&self.file, &bytes)
             .map_err(|source| StateError { path: self.file.clone(), source })?;
         self.changed = false;
@@ -182,23 +184,23 @@ impl State {
         self.changed = true;
     }
 
-    fn message(&mut self) -> StateMessage {
+    /// Returns the content of the state's file.
+    fn encoded(&mut self) -> Vec<u8> {
+        let mut writer = StateWriter::new(identity(&self.store));
         let stats = self.sources.stats();
-        let files = stats.aged_files().map(|(path, file)| FileMessage::new(path, &file)).collect();
-        let trees = stats.aged_trees().map(|(tree, age)| TreeMessage::new(tree, age)).collect();
+        let files = stats.aged_files().map(|(path, file)| FileMessage::new(path, &file));
+        writer.entries(files, |files| StateMessage { files, ..StateMessage::default() });
+        let trees = stats.aged_trees().map(|(tree, age)| TreeMessage::new(tree, age));
+        writer.entries(trees, |trees| StateMessage { trees, ..StateMessage::default() });
         let actions = self.actions.iter().filter(|(_, record)| record.age < KEEP);
+        let actions = actions.map(|(label, LastResult { key, success, age })| {
+            ActionMessage::new(label, &key.0, success, age + 1)
+        });
+        writer.entries(actions, |actions| StateMessage { actions, ..StateMessage::default() });
         let exports = self.exports.iter().filter(|(_, record)| record.settled);
-        StateMessage {
-            store: identity(&self.store),
-            files,
-            trees,
-            actions: actions
-                .map(|(label, LastResult { key, success, age })| {
-                    ActionMessage::new(label, &key.0, success, age + 1)
-                })
-                .collect(),
-            exports: exports.map(|(path, record)| ExportMessage::new(path, record)).collect(),
-        }
+        let exports = exports.map(|(path, record)| ExportMessage::new(path, record));
+        writer.entries(exports, |exports| StateMessage { exports, ..StateMessage::default() });
+        writer.finish()
     }
 }
 

@@ -140,13 +140,49 @@ pub(crate) struct ExportMessage {
     executable: bool,
 }
 
-impl StateMessage {
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let body = self.encode_to_vec();
-        let digest = Digest::of(DigestFunction::Blake3, &body);
-        [MAGIC, digest.hash(), &body].concat()
+/// The number of entries that are encoded at once.
+const PIECE: usize = 256;
+
+/// Makes the bytes of a state file piece by piece, so that there is never a second copy of a large state in memory.
+/// Messages that follow each other count as one: their lists are joined (protobuf encoding, "Last One Wins").
+pub(crate) struct StateWriter {
+    bytes: Vec<u8>,
+}
+
+impl StateWriter {
+    /// Begins the file of a state whose digests refer to this store.
+    pub(crate) fn new(store: String) -> Self {
+        let mut this = Self { bytes: [MAGIC, &[0; HASH]].concat() };
+        this.add(&StateMessage { store, ..StateMessage::default() });
+        this
     }
 
+    /// Adds entries. `list` makes a message of some of them.
+    pub(crate) fn entries<T>(
+        &mut self,
+        entries: impl Iterator<Item = T>,
+        list: impl Fn(Vec<T>) -> StateMessage,
+    ) {
+        let mut entries = entries.peekable();
+        while entries.peek().is_some() {
+            self.add(&list(entries.by_ref().take(PIECE).collect()));
+        }
+    }
+
+    fn add(&mut self, piece: &StateMessage) {
+        piece.encode(&mut self.bytes).expect("a vector grows as needed");
+    }
+
+    /// Returns the bytes of the file.
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        let (head, body) = self.bytes.split_at_mut(MAGIC.len() + HASH);
+        let digest = Digest::of(DigestFunction::Blake3, body);
+        head[MAGIC.len()..].copy_from_slice(digest.hash());
+        self.bytes
+    }
+}
+
+impl StateMessage {
     /// Reads a state. Returns `None` if the bytes are not a complete state of this version.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (hash, body) = bytes.strip_prefix(MAGIC)?.split_at_checked(HASH)?;
