@@ -116,12 +116,18 @@ impl ProjectPath {
 
     /// Returns the folder that holds the path. The project folder is its own parent.
     pub fn parent(&self) -> Self {
-        Self(self.0.rsplit_once('/').map_or_else(String::new, |(parent, _)| parent.to_owned()))
+        Self(self.split_name().0.to_owned())
+    }
+
+    /// Returns the text of [`parent`](Self::parent), and the last part of the path. Both are empty for the project
+    /// folder.
+    pub fn split_name(&self) -> (&str, &str) {
+        self.0.rsplit_once('/').unwrap_or(("", &self.0))
     }
 
     /// Returns the last part of the path, which is empty for the project folder.
     pub fn file_name(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or_default()
+        self.split_name().1
     }
 
     /// Returns the file name without its last extension.

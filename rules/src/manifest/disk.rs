@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use std::fs::FileType;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::capability::Capability;
 use super::component::{Component, Origin};
 use super::dependency::{Dependencies, DependencySource};
 use super::diagnostic::Diagnostic;
 use super::parts::Parts;
+use super::source_folder::SourceFolder;
 use super::span::Span;
 use super::suggest;
 use super::table::Findings;
@@ -24,9 +26,8 @@ pub(super) struct ProjectFolder<'d> {
     dir: &'d Path,
     /// The folder with all symbolic links resolved.
     real: PathBuf,
-    /// Folders of the project that were looked at, each with its path without symbolic links. Thousands of
-    /// components may lie in one folder.
-    folders: RefCell<BTreeMap<ProjectPath, PathBuf>>,
+    /// The folders of the project that were looked at.
+    folders: RefCell<BTreeMap<ProjectPath, Rc<SourceFolder>>>,
     /// The symbolic links among the paths that were looked at, each with the path that it leads to.
     links: RefCell<BTreeMap<ProjectPath, PathBuf>>,
     suggestions: RefCell<suggest::Budget>,
@@ -38,6 +39,31 @@ pub(super) fn check(folder: &ProjectFolder<'_>, parts: &Parts, findings: &mut Fi
     folder.check_packages(&parts.dependencies, findings);
     folder.check_packages(&parts.dev_dependencies, findings);
     folder.check_output_dir(parts, findings);
+}
+
+/// What a path of the project leads to.
+struct Target {
+    /// The path with all symbolic links resolved, if it is outside of the project.
+    outside: Option<PathBuf>,
+    kind: Kind,
+}
+
+/// The kind of thing that a path leads to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    Folder,
+    Other,
+}
+
+impl Kind {
+    fn of(kind: FileType) -> Self {
+        match () {
+            () if kind.is_file() => Self::File,
+            () if kind.is_dir() => Self::Folder,
+            () => Self::Other,
+        }
+    }
 }
 
 /// The kind of thing that a path has to name.
@@ -56,31 +82,39 @@ impl<'d> ProjectFolder<'d> {
         Ok(Self { dir, real, folders, links, suggestions: RefCell::default() })
     }
 
-    /// Returns the path of a project folder with all symbolic links resolved.
-    fn real_folder(&self, folder: ProjectPath) -> io::Result<PathBuf> {
-        if let Some(real) = self.folders.borrow().get(&folder) {
-            return Ok(real.clone());
+    /// Returns the folder that holds a path.
+    fn folder_of(&self, path: &ProjectPath) -> io::Result<Rc<SourceFolder>> {
+        let (parent, _) = path.split_name();
+        if let Some(folder) = self.folders.borrow().get(parent) {
+            return Ok(Rc::clone(folder));
         }
-        let real = folder.on_disk(self.dir).canonicalize()?;
-        self.folders.borrow_mut().insert(folder, real.clone());
-        Ok(real)
+        let parent = path.parent();
+        let real = parent.on_disk(self.dir).canonicalize()?;
+        let folder = Rc::new(SourceFolder::new(real, &self.real));
+        self.folders.borrow_mut().insert(parent, Rc::clone(&folder));
+        Ok(folder)
     }
 
-    /// Returns a path of the project with all symbolic links resolved, and the type of what is there.
-    fn look_at(&self, path: &ProjectPath) -> io::Result<(PathBuf, FileType)> {
+    /// Looks at what a path of the project leads to.
+    fn look_at(&self, path: &ProjectPath) -> io::Result<Target> {
         if path.is_root() {
-            return Ok((self.real.clone(), self.real.metadata()?.file_type()));
+            return Ok(Target { outside: None, kind: Kind::of(self.real.metadata()?.file_type()) });
         }
-        let folder = self.real_folder(path.parent())?;
-        let here = folder.join(path.file_name());
-        let kind = here.symlink_metadata()?.file_type();
-        if !kind.is_symlink() {
-            return Ok((here, kind));
+        let folder = self.folder_of(path)?;
+        let (_, name) = path.split_name();
+        if folder.is_known_to_have(name) {
+            let outside = (!folder.is_inside).then(|| folder.real.join(name));
+            return Ok(Target { outside, kind: Kind::File });
         }
-        let target = here.canonicalize()?;
-        self.links.borrow_mut().insert(path.clone(), target.clone());
-        let kind = target.metadata()?.file_type();
-        Ok((target, kind))
+        let mut real = folder.real.join(name);
+        let mut kind = real.symlink_metadata()?.file_type();
+        if kind.is_symlink() {
+            real = real.canonicalize()?;
+            self.links.borrow_mut().insert(path.clone(), real.clone());
+            kind = real.metadata()?.file_type();
+        }
+        let outside = (!real.starts_with(&self.real)).then_some(real);
+        Ok(Target { outside, kind: Kind::of(kind) })
     }
 
     /// Checks the files of all enabled components.
@@ -166,20 +200,29 @@ impl<'d> ProjectFolder<'d> {
     /// Returns a file that a component is made from and that is in the folder `real`, which has no symbolic
     /// links.
     fn first_source_in(&self, real: &Path, parts: &Parts) -> Option<String> {
-        let read = |component: &Component| component.origin.file().value.clone();
         // The files of enabled components were looked at before. Only symbolic links are elsewhere than the
         // path of their folder says.
-        let inside = |path: &ProjectPath| match self.links.borrow().get(path) {
+        let inside = |path: &&'_ ProjectPath| match self.links.borrow().get(*path) {
             Some(target) => target.starts_with(real),
-            None => self.real_folder(path.parent()).is_ok_and(|folder| folder.starts_with(real)),
+            None => self.folder_of(path).is_ok_and(|folder| folder.real.starts_with(real)),
         };
         for component in parts.components.iter().filter(|component| !component.enabled.value) {
             // If something is wrong with a disabled component, that is reported once it is enabled.
             _ = self.look_at(&component.origin.file().value);
         }
-        let source = parts.components.iter().map(read).find(inside)?;
+        if !self.leads_into(real) {
+            return None;
+        }
+        let mut sources = parts.components.iter().map(|component| &component.origin.file().value);
+        let source = sources.find(inside)?;
         // A source that is in the output folder by its spelling is refused without looking at the disk.
         (!source.is_in(&parts.build.output_dir)).then(|| source.to_string())
+    }
+
+    /// Returns whether any folder or symbolic link that was looked at leads into the folder `real`.
+    fn leads_into(&self, real: &Path) -> bool {
+        self.folders.borrow().values().any(|folder| folder.real.starts_with(real))
+            || self.links.borrow().values().any(|target| target.starts_with(real))
     }
 
     /// Returns the longest part of a path that exists, even if that is only a symbolic link to nowhere.
@@ -198,7 +241,7 @@ impl<'d> ProjectFolder<'d> {
         expected: Expected,
     ) -> Option<Diagnostic> {
         let finding = |problem: &str| Diagnostic::error(span, format!("{what} `{path}` {problem}"));
-        let (real, kind) = match self.look_at(path) {
+        let Target { outside, kind } = match self.look_at(path) {
             Ok(found) => found,
             Err(error) => {
                 let label = match error.kind() {
@@ -210,14 +253,14 @@ impl<'d> ProjectFolder<'d> {
                 return Some(finding(&problem(&error)).label(label));
             }
         };
-        if !real.starts_with(&self.real) {
+        if let Some(real) = outside {
             return Some(finding("leaves the project").label(leads_to(&real)));
         }
         match expected {
-            Expected::File if !kind.is_file() => {
+            Expected::File if kind != Kind::File => {
                 Some(finding("is not a file").label("expected a file"))
             }
-            Expected::Folder if !kind.is_dir() => {
+            Expected::Folder if kind != Kind::Folder => {
                 Some(finding("is not a folder").label("expected a folder"))
             }
             _ => None,

@@ -39,6 +39,7 @@ mod render;
 mod secret;
 mod sibling;
 mod source;
+mod source_folder;
 mod span;
 pub(crate) mod suggest;
 mod syntax;
