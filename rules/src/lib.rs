@@ -4,6 +4,7 @@
 //! Knows nothing of how actions are scheduled or cached (`engine`), reads no environment and never
 //! prints.
 
+mod beside;
 mod bounded;
 mod broken_toml;
 pub mod diagnose;

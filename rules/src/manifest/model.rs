@@ -23,6 +23,7 @@ use super::source::Source;
 use super::span::Span;
 use super::syntax::{self, Syntax};
 use super::table::Findings;
+use crate::beside::beside;
 use crate::bounded;
 
 /// A valid `run.toml`.
@@ -65,16 +66,14 @@ impl Manifest {
                 (String::new(), vec![Diagnostic::error(None, message)])
             }
         };
-        let source = Source::new(Path::new(FILE_NAME), &text);
         if !findings.is_empty() {
-            return (None, collect(Arc::new(source), findings));
+            return (None, collect(Arc::new(redacted(&text)), findings));
         }
         let folder = ProjectFolder::open(project_dir);
         if let Err(error) = &folder {
             findings.push(Diagnostic::error(None, format!("the project cannot be read: {error}")));
         }
-        let reading = Reading { source, project_dir, folder: folder.ok(), overrides };
-        reading.read(&text, findings)
+        Reading { project_dir, folder: folder.ok(), overrides }.read(&text, findings)
     }
 
     /// Reads the text of a `run.toml` without looking at any file.
@@ -82,9 +81,8 @@ impl Manifest {
     /// Returns a manifest unless there are errors, together with all findings; warnings alone don't prevent a
     /// manifest.
     pub fn parse(text: &str, project_dir: &Path) -> (Option<Self>, Diagnostics) {
-        let source = Source::new(Path::new(FILE_NAME), text);
         let overrides = &Overrides::default();
-        Reading { source, project_dir, folder: None, overrides }.read(text, Findings::new())
+        Reading { project_dir, folder: None, overrides }.read(text, Findings::new())
     }
 
     /// Iterates over the enabled components.
@@ -118,9 +116,12 @@ impl Manifest {
     }
 }
 
+/// The length of a text, in bytes, from which on another thread hides its secrets. For a shorter one, starting the
+/// thread takes longer.
+const LONG: usize = 64 << 10;
+
 /// The things that are needed to read one file.
 struct Reading<'a> {
-    source: Source,
     project_dir: &'a Path,
     folder: Option<ProjectFolder<'a>>,
     overrides: &'a Overrides,
@@ -128,15 +129,15 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn read(self, text: &str, mut findings: Findings) -> (Option<Manifest>, Diagnostics) {
-        let syntax = Syntax::parse(text);
-        let mut parts = Parts::read(syntax.table(), &mut findings);
-        parts.check(self.folder.as_ref(), &mut findings);
-        findings.retain(|finding| syntax.trusts(finding));
-        syntax.report(&self.source, &mut findings);
+        let hide = || redacted(text);
+        let mut read = || self.parts(text, &mut findings);
+        let (source, (syntax, mut parts)) =
+            if text.len() < LONG { (hide(), read()) } else { beside(hide, read) };
+        syntax.report(&source, &mut findings);
         if let Err(invalid) = parts.registry.apply(self.overrides) {
             findings.push(Diagnostic::error(None, invalid.message).help(invalid.expected));
         }
-        let source = Arc::new(self.source);
+        let source = Arc::new(source);
         let diagnostics = collect(Arc::clone(&source), findings);
         let project = parts.project.take().filter(|_| diagnostics.errors() == 0);
         let manifest = project.map(|project| Manifest {
@@ -153,6 +154,19 @@ impl Reading<'_> {
         });
         (manifest, diagnostics)
     }
+
+    /// Reads and checks the sections of a file, as far as its syntax can be trusted.
+    fn parts<'t>(&self, text: &'t str, findings: &mut Findings) -> (Syntax<'t>, Parts) {
+        let syntax = Syntax::parse(text);
+        let parts = Parts::read(syntax.table(), findings);
+        parts.check(self.folder.as_ref(), findings);
+        findings.retain(|finding| syntax.trusts(finding));
+        (syntax, parts)
+    }
+}
+
+fn redacted(text: &str) -> Source {
+    Source::new(Path::new(FILE_NAME), text)
 }
 
 /// Reads a file of at most [`BIGGEST`] bytes. The error is the end of a sentence.
