@@ -2,6 +2,7 @@
 //!
 //! It works on the text without a parser, so that a broken file shows no secret either.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::names::names_a_secret;
@@ -12,6 +13,7 @@ use super::names::names_a_secret;
 /// could be.
 pub(crate) fn assigned_secrets(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
+    let mut keys = Keys::default();
     let mut tables = Tables { text, at: 0, is_secret: false };
     let mut key = 0;
     for (equals, _) in text.match_indices('=') {
@@ -20,18 +22,18 @@ pub(crate) fn assigned_secrets(text: &str) -> Vec<Range<usize>> {
         }
         // A line inside a value is not a heading.
         tables.at = tables.at.max(found.last().map_or(0, |last| last.end));
-        if tables.is_secret_at(equals) || key_names_a_secret(text, key, equals) {
+        if tables.is_secret_at(equals, &mut keys) || keys.name_before(text, key, equals) {
             found.push(value_after(text, equals + 1));
         }
         key = equals + 1;
     }
-    found.extend(without_equals(text));
+    found.extend(without_equals(text, &mut keys));
     found.sort_by_key(|range| range.start);
     found
 }
 
 /// Finds the values of keys that name a secret if the equals sign is missing or replaced by something else.
-fn without_equals(text: &str) -> Vec<Range<usize>> {
+fn without_equals<'a>(text: &'a str, keys: &mut Keys<'a>) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut last_end = 0;
     // In a message, a line number and a bar stand before each quoted line.
@@ -46,7 +48,7 @@ fn without_equals(text: &str) -> Vec<Range<usize>> {
         let length = text[key..].find(|c| !is_of_key(c)).unwrap_or(text.len() - key);
         let end = key + length.min(LONGEST_KEY);
         last_end = end;
-        if !path_names_a_secret(&text[key..end]) {
+        if !keys.name_a_secret(&text[key..end]) {
             continue;
         }
         let quote = text[end..].starts_with(['"', '\'']);
@@ -79,15 +81,15 @@ struct Tables<'a> {
     is_secret: bool,
 }
 
-impl Tables<'_> {
+impl<'a> Tables<'a> {
     /// Returns whether the heading above `place` names a secret. Places must be passed in ascending order.
-    fn is_secret_at(&mut self, place: usize) -> bool {
+    fn is_secret_at(&mut self, place: usize, keys: &mut Keys<'a>) -> bool {
         while self.at <= place {
             let line = &self.text[self.at..];
             let length = line.find('\n').map_or(line.len(), |length| length + 1);
             let line = line[..length].trim();
             if let Some(heading) = heading(line) {
-                self.is_secret = path_names_a_secret(heading);
+                self.is_secret = keys.name_a_secret(heading);
             }
             if self.at + length > place {
                 return self.is_secret;
@@ -120,18 +122,39 @@ fn heading(line: &str) -> Option<&str> {
 /// The maximum length of a key that is looked at, in bytes.
 const LONGEST_KEY: usize = 512;
 
-/// Returns whether any part of the key before an equals sign names a secret. The key begins after `from`. A
-/// quoted key may begin earlier, because it may hold separators, even an equals sign.
-fn key_names_a_secret(text: &str, from: usize, equals: usize) -> bool {
-    let before = text[from..equals].trim_end();
-    let plain = before.rfind(['\n', '{', ',']).map_or(0, |at| at + 1);
-    if path_names_a_secret(&before[plain..]) {
-        return true;
+/// Judges the keys of a text. Those that name no secret are remembered, because a text often has the same few keys in
+/// thousands of places.
+#[derive(Default)]
+struct Keys<'a> {
+    harmless: HashSet<&'a str>,
+}
+
+impl<'a> Keys<'a> {
+    /// Returns whether any part of the key before an equals sign names a secret. The key begins after `from`. A
+    /// quoted key may begin earlier, because it may hold separators, even an equals sign.
+    fn name_before(&mut self, text: &'a str, from: usize, equals: usize) -> bool {
+        let before = text[from..equals].trim_end();
+        let plain = before.rfind(['\n', '{', ',']).map_or(0, |at| at + 1);
+        if self.name_a_secret(&before[plain..]) {
+            return true;
+        }
+        let line = text[..equals].trim_end();
+        let line = &line[line.ceil_char_boundary(line.len().saturating_sub(LONGEST_KEY))..];
+        line.ends_with(['"', '\''])
+            && self.name_a_secret(&line[line.rfind('\n').map_or(0, |at| at + 1)..])
     }
-    let line = text[..equals].trim_end();
-    let line = &line[line.ceil_char_boundary(line.len().saturating_sub(LONGEST_KEY))..];
-    line.ends_with(['"', '\''])
-        && path_names_a_secret(&line[line.rfind('\n').map_or(0, |at| at + 1)..])
+
+    /// Returns whether a part of a dotted key names a secret.
+    fn name_a_secret(&mut self, path: &'a str) -> bool {
+        if self.harmless.contains(path) {
+            return false;
+        }
+        let names_one = path_names_a_secret(path);
+        if !names_one {
+            self.harmless.insert(path);
+        }
+        names_one
+    }
 }
 
 /// Returns whether a part of a dotted key names a secret, after its escapes are decoded.
