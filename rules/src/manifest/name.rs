@@ -3,6 +3,7 @@
 //! Component and package names follow WIT's kebab case. So the same name can be a file, a label, a package of
 //! a registry and an identifier in WIT without any conversion.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -55,7 +56,7 @@ impl ComponentName {
     /// Returns the name that a text comes closest to, such as `my-app` for `My App`, if there is one.
     #[must_use]
     pub fn like(text: &str) -> Option<Self> {
-        to_kebab(text).map(Self)
+        to_kebab(text).map(|name| Self(name.into_owned()))
     }
 }
 
@@ -128,7 +129,11 @@ fn is_kebab(text: &str) -> bool {
 }
 
 /// Converts a text that is meant as a name to kebab case, if that is possible.
-pub(super) fn to_kebab(text: &str) -> Option<String> {
+pub(super) fn to_kebab(text: &str) -> Option<Cow<'_, str>> {
+    let is_name = |text: &str| is_kebab(text) && text.len() <= LONGEST;
+    if is_name(text) {
+        return Some(Cow::Borrowed(text));
+    }
     let mut words = String::new();
     let mut after_lower = false;
     for char in text.chars() {
@@ -142,7 +147,7 @@ pub(super) fn to_kebab(text: &str) -> Option<String> {
         after_lower = char.is_ascii_lowercase();
     }
     let kebab = words.trim_end_matches('-');
-    (is_kebab(kebab) && kebab.len() <= LONGEST).then(|| kebab.to_owned())
+    is_name(kebab).then(|| Cow::Owned(kebab.to_owned()))
 }
 
 fn check_length(what: &str, text: &str) -> Result<(), Invalid> {

@@ -111,6 +111,7 @@ impl Parts {
         self.listed = array.len();
         self.names = array.iter().filter_map(component::written_name).collect();
         let keys = Section::Component.keys();
+        self.components.reserve_exact(array.len());
         for item in array {
             match item.get_ref() {
                 DeValue::Table(table) => {

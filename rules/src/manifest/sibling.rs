@@ -3,7 +3,8 @@
 //!
 //! Each check takes time in proportion to the file, because a file may list thousands of components.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::component::Component;
 use super::diagnostic::Diagnostic;
@@ -17,13 +18,13 @@ use super::table::Findings;
 /// Names that differ only in case or punctuation count as the same, because their outputs would be one file
 /// on some machines.
 pub(super) fn check_names(written: &[Spanned<String>], findings: &mut Findings) {
-    let mut seen: BTreeMap<String, &Spanned<String>> = BTreeMap::new();
+    let mut seen: HashMap<Cow<'_, str>, &Spanned<String>> = HashMap::new();
     let mut refused: BTreeMap<Span, usize> = BTreeMap::new();
     for (place, finding) in findings.iter().enumerate() {
         finding.span.into_iter().for_each(|span| _ = refused.entry(span).or_insert(place));
     }
     for name in written {
-        let kebab = name::to_kebab(name).unwrap_or_else(|| name.value.clone());
+        let kebab = name::to_kebab(name).unwrap_or(Cow::Borrowed(&name.value));
         let Some(first) = seen.get(&kebab) else {
             seen.insert(kebab, name);
             continue;
@@ -52,6 +53,9 @@ pub(super) fn check_dependencies(
     written: &[Spanned<String>],
     findings: &mut Findings,
 ) {
+    if components.iter().all(|component| component.dependencies.is_empty()) {
+        return;
+    }
     let by_name: BTreeMap<&str, &Component> =
         components.iter().map(|component| (component.name.as_str(), component)).collect();
     let names: BTreeSet<&str> = written.iter().map(|name| name.value.as_str()).collect();

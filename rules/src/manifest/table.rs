@@ -40,9 +40,11 @@ impl<'t, 'f> Reader<'t, 'f> {
         keys: &[&'static str],
         findings: &'f mut Findings,
     ) -> Self {
+        let is_unknown = |key: &str| !keys.contains(&key);
         let mut misspelt = Vec::new();
-        for (key, _) in in_file_order(table) {
-            if !keys.contains(&key.value) {
+        // Nearly every table has no such key, and need not be sorted.
+        if table.keys().any(|key| is_unknown(key.get_ref())) {
+            for (key, _) in in_file_order(table).into_iter().filter(|(key, _)| is_unknown(key)) {
                 misspelt.extend(suggest::nearest(key.value, keys.iter().copied()));
                 findings.push(keys::unknown_key(key, &name, keys));
             }

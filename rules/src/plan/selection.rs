@@ -57,6 +57,9 @@ impl Selection {
     /// # Errors
     /// Fails if there is no component of one of the names.
     pub fn new(manifest: &Manifest, names: &[String]) -> Result<Self, UnknownComponent> {
+        if names.is_empty() {
+            return Ok(Self::default());
+        }
         let known = manifest.components.iter().map(|component| component.name.as_str());
         let known: BTreeSet<&str> = known.collect();
         match names.iter().find(|name| !known.contains(name.as_str())) {
@@ -79,13 +82,16 @@ impl Selection {
 
     /// Iterates over the selected components, in the order of the manifest.
     pub fn components<'a>(&'a self, manifest: &'a Manifest) -> impl Iterator<Item = &'a Component> {
-        manifest.components.iter().filter(|component| {
-            if self.names.is_empty() {
-                *component.enabled
-            } else {
-                self.names.contains(component.name.as_str())
-            }
-        })
+        manifest.components.iter().filter(|component| self.has(component))
+    }
+
+    /// Returns whether a component of the manifest is selected.
+    fn has(&self, component: &Component) -> bool {
+        if self.names.is_empty() {
+            *component.enabled
+        } else {
+            self.names.contains(component.name.as_str())
+        }
     }
 }
 
@@ -114,10 +120,8 @@ pub fn toolchains(
     selection: &Selection,
 ) -> Result<Toolchains, CatalogueError> {
     let mut needs = Toolchains::new();
-    let selected: BTreeSet<&str> =
-        selection.components(manifest).map(|component| component.name.as_str()).collect();
     for (component, toolchains) in needed(folder, manifest, selection) {
-        if selected.contains(component.name.as_str()) {
+        if selection.has(component) {
             toolchains.into_iter().try_for_each(|toolchain| needs.need(toolchain))?;
         }
     }
