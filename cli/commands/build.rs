@@ -62,8 +62,8 @@ fn remove_former(
         return Ok(());
     }
     let project = &builder.project;
-    let current = built.exports.iter().map(|export| export.to.clone()).collect();
-    for FormerOutput { path, fate } in project.remove_former(state.outputs(), &current)? {
+    let current = built.exports.iter().map(|export| export.to.as_path());
+    for FormerOutput { path, fate } in project.remove_former(state.outputs(), current)? {
         let shown = report::shown(project, &path);
         if config.printer.json && !matches!(fate, Fate::Stuck(_)) {
             ui::emit(&ui::removed(&shown, matches!(fate, Fate::Removed)));

@@ -19,8 +19,7 @@ pub(crate) fn run(config: &Config) -> Result<ExitCode, CommandError> {
     let mut removed = 0;
     let mut changed = BTreeSet::new();
     // This includes files of components that are no longer in run.toml, and files in former output folders.
-    let former =
-        project.remove_former(&mut OutputJournal::open(&project.folder), &BTreeSet::new())?;
+    let former = project.remove_former(&mut OutputJournal::open(&project.folder), [])?;
     for FormerOutput { path, fate } in former {
         let shown = report::shown(&project, &path);
         match fate {

@@ -12,7 +12,8 @@
 //! project, and not through a symbolic link that leads out of it. If the journal is lost,
 //! files of earlier builds are left alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -89,7 +90,7 @@ impl OutputJournal {
 
     /// Adds the newest digest of a file. A digest that was there already moves to the end.
     fn note(&mut self, path: &Path, digest: Digest) {
-        let digests = self.written.entry(key(path)).or_default();
+        let digests = self.written.entry(key(path).into_owned()).or_default();
         digests.retain(|known| *known != digest);
         digests.push(digest);
         if digests.len() > NEEDED {
@@ -108,10 +109,11 @@ impl OutputJournal {
     ) -> io::Result<()> {
         let mut lines = Vec::new();
         for (path, digest) in files {
-            let Ok(path) = path.strip_prefix(&self.base) else { continue };
+            let Some(path) = below(&self.base, path) else { continue };
             // A path with a line break would make two lines, neither of which names the file. So such a file is not
             // remembered.
-            if self.written.get(&key(path)).and_then(|digests| digests.last()) != Some(&digest) {
+            let known = self.written.get(&*key(path));
+            if known.and_then(|digests| digests.last()) != Some(&digest) {
                 lines.extend(line(path, &digest));
                 self.note(path, digest);
                 self.lines += 1;
@@ -141,10 +143,13 @@ impl OutputJournal {
     ///
     /// # Errors
     /// If the journal can't be written. Files may have been removed before that.
-    pub fn remove_former(&mut self, current: &BTreeSet<PathBuf>) -> io::Result<Vec<FormerOutput>> {
-        let current = current.iter().filter_map(|path| path.strip_prefix(&self.base).ok());
-        let current: BTreeSet<OsString> = current.map(key).collect();
-        let former = self.written.keys().filter(|path| !current.contains(*path));
+    pub fn remove_former<'a>(
+        &mut self,
+        current: impl IntoIterator<Item = &'a Path>,
+    ) -> io::Result<Vec<FormerOutput>> {
+        let current = current.into_iter().filter_map(|path| below(&self.base, path));
+        let current: HashSet<Cow<'_, OsStr>> = current.map(key).collect();
+        let former = self.written.keys().filter(|path| !current.contains(path.as_os_str()));
         let former: Vec<OsString> = former.cloned().collect();
         let mut found = Vec::new();
         for path in &former {
@@ -239,8 +244,28 @@ impl OutputJournal {
 
 /// Returns the one spelling of a path, so that paths can be compared byte by byte. That takes a fraction of comparing
 /// them part by part.
-fn key(path: &Path) -> OsString {
-    path.components().collect::<PathBuf>().into_os_string()
+fn key(path: &Path) -> Cow<'_, OsStr> {
+    match is_in_one_spelling(path.as_os_str().as_bytes()) {
+        true => Cow::Borrowed(path.as_os_str()),
+        false => Cow::Owned(path.components().collect::<PathBuf>().into_os_string()),
+    }
+}
+
+/// Tells if a relative path has neither `.` nor an empty name in it.
+fn is_in_one_spelling(path: &[u8]) -> bool {
+    path.split(|byte| *byte == b'/').all(|part| !matches!(part, b"" | b"."))
+}
+
+/// Returns a path relative to the folder `base`, or `None` if it does not lie there.
+fn below<'p>(base: &Path, path: &'p Path) -> Option<&'p Path> {
+    let (base_bytes, path_bytes) = (base.as_os_str().as_bytes(), path.as_os_str().as_bytes());
+    match path_bytes.strip_prefix(base_bytes) {
+        Some([b'/', rest @ ..]) if !base_bytes.is_empty() && is_in_one_spelling(rest) => {
+            Some(Path::new(OsStr::from_bytes(rest)))
+        }
+        // The two may be spelt in different ways.
+        _ => path.strip_prefix(base).ok(),
+    }
 }
 
 fn line(path: &Path, digest: &Digest) -> Vec<u8> {
@@ -292,7 +317,7 @@ mod tests {
 
         /// Removes all files that the journal knows, and returns their fates as text.
         fn remove(&self) -> String {
-            let found = OutputJournal::open(self.0.path()).remove_former(&BTreeSet::new()).unwrap();
+            let found = OutputJournal::open(self.0.path()).remove_former([]).unwrap();
             let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
             let fates =
                 found.iter().map(|FormerOutput { path, fate }| format!("{} {fate:?}", name(path)));
@@ -322,9 +347,9 @@ mod tests {
             project.expect(name, "1");
             fs::write(project.path("d/a"), "1").unwrap();
             let mut outputs = OutputJournal::open(project.0.path());
-            for current in ["d/a", "d//a", "./d/a"] {
-                let current = BTreeSet::from([project.path(current)]);
-                let found = outputs.remove_former(&current).unwrap();
+            for current in ["d/a", "d//a", "./d/a", "/d/a"] {
+                let current = PathBuf::from(format!("{}/{current}", project.0.path().display()));
+                let found = outputs.remove_former([current.as_path()]).unwrap();
                 assert!(found.is_empty(), "{name} {current:?}: {found:?}");
             }
         }

@@ -3,9 +3,8 @@
 //! The engine keeps the list of these files and decides which of them may be removed ([`OutputJournal`]).
 //! This file also removes the folders that become empty.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use engine::{Fate, FormerOutput, OutputJournal};
 
@@ -17,10 +16,10 @@ impl Project {
     ///
     /// # Errors
     /// [`Error::Outputs`].
-    pub fn remove_former(
+    pub fn remove_former<'a>(
         &self,
         outputs: &mut OutputJournal,
-        current: &BTreeSet<PathBuf>,
+        current: impl IntoIterator<Item = &'a Path>,
     ) -> Result<Vec<FormerOutput>, Error> {
         let former = outputs.remove_former(current).map_err(Error::Outputs)?;
         let removed = former.iter().filter(|former| matches!(former.fate, Fate::Removed));

@@ -55,8 +55,8 @@ fn what_is_made_no_longer_is_removed() {
     let (built, _) = build(&workspace);
     let builder = workspace.builder();
     let mut state = builder.project.state(&builder.store).unwrap();
-    let current = built.exports.into_iter().map(|export| export.to).collect();
-    let former = builder.project.remove_former(state.outputs(), &current).unwrap();
+    let current = built.exports.iter().map(|export| export.to.as_path());
+    let former = builder.project.remove_former(state.outputs(), current).unwrap();
     let [b, c] = former.as_slice() else { panic!("{former:?}") };
     assert!(matches!(b.fate, Fate::Removed) && b.path == workspace.path("target/wasm/b.wasm"));
     assert!(matches!(c.fate, Fate::Changed) && c.path.exists());
