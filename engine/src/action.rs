@@ -38,8 +38,8 @@ pub struct Action {
 impl Action {
     /// Makes an action that runs a command in the sandbox.
     #[must_use]
-    pub const fn process(label: Label, process: Process) -> Self {
-        Self::new(label, Work::Process(process))
+    pub fn process(label: Label, process: Process) -> Self {
+        Self::new(label, Work::Process(Box::new(process)))
     }
 
     /// Makes an action that runs in this process.
@@ -77,8 +77,8 @@ impl Action {
 /// The work of an action.
 #[derive(Clone)]
 pub enum Work {
-    /// Runs a command in the sandbox.
-    Process(Process),
+    /// Runs a command in the sandbox. It is boxed, because a builtin is far smaller, and a graph may have thousands.
+    Process(Box<Process>),
     /// Runs code of this program.
     Builtin(Arc<dyn Builtin>),
 }

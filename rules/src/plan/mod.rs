@@ -165,7 +165,7 @@ fn plan_component(
             let Compiled { action, output, checks } =
                 (lang::rule(language.value).compile)(planner, &request)?;
             let built = Source::output(action, output);
-            (built, Some(facts(planner.manifest(), component)), checks)
+            (built, Some(Box::new(facts(planner.manifest(), component))), checks)
         }
     };
     let finishing = Finishing {

@@ -38,7 +38,7 @@ pub struct Finishing {
     /// The world in `wit` that the component is checked against. `None` if the component has no WIT.
     pub world: Option<String>,
     /// The metadata to write into the component. `None` leaves its bytes as they are.
-    pub stamp: Option<Stamp>,
+    pub stamp: Option<Box<Stamp>>,
     /// The places that the files of `wit` come from. They are used in messages only, and are not part of the
     /// key.
     pub origins: Origins,
@@ -201,7 +201,8 @@ world calc { export ops; }";
     }
 
     fn finish(world: Option<&str>, name: Option<&str>) -> Finishing {
-        let stamp = name.map(|name| Stamp { name: Some(name.into()), ..Stamp::default() });
+        let stamp =
+            name.map(|name| Box::new(Stamp { name: Some(name.into()), ..Stamp::default() }));
         Finishing { world: world.map(str::to_owned), stamp, origins: Origins::default() }
     }
 
