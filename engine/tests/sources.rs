@@ -26,6 +26,7 @@ crate::tests![
     an_edit_during_the_build_is_not_seen_by_it,
     a_source_that_changed_meanwhile_is_an_error,
     a_single_file_is_followed_through_a_symlink,
+    of_many_single_files_each_has_its_own_result,
 ];
 
 /// Waits until the stats of files can be trusted.
@@ -367,4 +368,26 @@ fn a_single_file_is_followed_through_a_symlink() {
     // A file that is too long is not even read.
     let long = workspace.write("vendor/long.wasm", "longer");
     assert!(matches!(file(&long), Err(engine::SourceError::TooLong { length: 6, .. })));
+}
+
+fn of_many_single_files_each_has_its_own_result() {
+    let workspace = Workspace::new();
+    let name = |number: usize| format!("ready/{number}");
+    let mut paths: Vec<PathBuf> =
+        (0..600).map(|number| workspace.write(&name(number), &number.to_string())).collect();
+    paths.insert(300, workspace.path("ready/none"));
+    paths.insert(100, workspace.path("ready"));
+    settle();
+    let mut state = workspace.state();
+    for _ in 0..2 {
+        let mut taken = state.sources().files(paths.clone(), 8);
+        assert!(matches!(taken.remove(100), Err(engine::SourceError::NotAFile(_))));
+        assert!(matches!(taken.remove(300), Err(engine::SourceError::Read { .. })));
+        for (number, taken) in taken.into_iter().enumerate() {
+            let digest = Digest::of(workspace.store.function(), number.to_string().as_bytes());
+            assert_eq!(taken.unwrap(), Artifact::File { digest, executable: false });
+        }
+        state.save().unwrap();
+        state = workspace.state();
+    }
 }

@@ -81,6 +81,30 @@ fn files_that_are_there_are_fine() {
 }
 
 #[test]
+fn a_mistake_among_many_components_of_one_folder_is_found() {
+    let names: Vec<String> = (0..100).map(|number| format!("ready-{number}")).collect();
+    let files: Vec<String> = names.iter().map(|name| format!("ready/{name}")).collect();
+    let project = Project::new(&files.iter().map(String::as_str).collect::<Vec<_>>());
+    project.write("ready/folder/x", b"");
+    fs::write(project.outside().join("x"), "").unwrap();
+    symlink(project.outside().join("x"), project.dir().join("ready/link")).unwrap();
+    let wrong = ["folder", "link", "quite-else"].map(str::to_owned);
+    let component =
+        |name: &String| format!("[[component]]\nname = \"{name}\"\npath = \"ready/{name}\"\n");
+    project.check(
+        &names.iter().chain(&wrong).map(component).collect::<String>(),
+        &[
+            "component `ready/folder` is not a file",
+            "expected a file",
+            "component `ready/link` leaves the project",
+            "a symbolic link leads to `[ROOT]/outside/x`",
+            "component `ready/quite-else` does not exist",
+            "there is no `quite-else` in `ready`",
+        ],
+    );
+}
+
+#[test]
 fn missing_files_are_drawn() {
     let project = Project::new(&["src/api/lib.rs", "wit/api.wit"]);
     let text = component("source = \"src/api/lbi.rs\"\nwit = \"wti/api.wit\"");
