@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
     built.into_success()?;
     // The process ends now, and a plan has nothing but memory. Freeing thousands of actions one by one would only take
     // time.
-    std::mem::forget(plan);
+    std::mem::forget(planned);
     Ok(ExitCode::SUCCESS)
 }
 
