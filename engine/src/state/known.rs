@@ -5,13 +5,14 @@
 //! take from the cache.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::State;
 use crate::success::Success;
 use crate::{ActionId, Artifact, Graph, key};
 
 /// The answers for the actions that were looked up so far.
-type Seen = BTreeMap<ActionId, Option<Success>>;
+type Seen = BTreeMap<ActionId, Option<Arc<Success>>>;
 
 impl State {
     /// Returns the output `path` of an action if its result is known, from this state or from the store's action cache.
@@ -23,7 +24,12 @@ impl State {
     }
 
     /// Returns the result of an action if it is known. `seen` has the answers for other actions of the graph.
-    fn known_result(&mut self, graph: &Graph, id: ActionId, seen: &mut Seen) -> Option<Success> {
+    fn known_result(
+        &mut self,
+        graph: &Graph,
+        id: ActionId,
+        seen: &mut Seen,
+    ) -> Option<Arc<Success>> {
         if let Some(answer) = seen.get(&id) {
             return answer.clone();
         }
@@ -32,11 +38,11 @@ impl State {
         answer
     }
 
-    fn look_up(&mut self, graph: &Graph, id: ActionId, seen: &mut Seen) -> Option<Success> {
+    fn look_up(&mut self, graph: &Graph, id: ActionId, seen: &mut Seen) -> Option<Arc<Success>> {
         let action = graph.action(id);
         if let (Some(tree), [output]) = (action.pinned, action.outputs.as_slice()) {
             let outputs = vec![(output.clone(), Artifact::Tree(tree))];
-            return Some(Success { outputs, stdout: None, stderr: None });
+            return Some(Arc::new(Success { outputs, stdout: None, stderr: None }));
         }
         let inputs = action.inputs.iter().map(|input| {
             input
@@ -46,6 +52,6 @@ impl State {
         let inputs: Vec<Artifact> = inputs.collect::<Option<_>>()?;
         let key = key::key(self.store.function(), action, &inputs).ok()?.key;
         let known = self.result(&action.label, key).cloned();
-        known.or_else(|| Success::cached(&self.store, action, &key.0))
+        known.or_else(|| Success::cached(&self.store, action, &key.0).map(Arc::new))
     }
 }
