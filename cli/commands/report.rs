@@ -34,7 +34,8 @@ impl Report<'_> {
         let suspects = Suspects::new(self.plan, &self.project.folder);
         for failure in &outcome.failures {
             let suspect = suspects.find(&failure.label);
-            let mut hints = diagnose::hints(failure, suspect.as_ref());
+            let mut hints =
+                diagnose::hints(failure, suspect.as_ref(), self.plan.note(&failure.label));
             hints.extend(self.what_the_machine_lacks(failure));
             let component = suspect.map(|suspect| suspect.component);
             printer.line(ui::failure(printer, failure, component, &hints).trim_end());

@@ -49,9 +49,10 @@ pub struct Suspect<'a> {
     pub project: &'a Path,
 }
 
-/// Returns hints on what the user can do about a failed action.
+/// Returns hints on what the user can do about a failed action. `note` is what planning noted of it
+/// ([`Plan::note`](crate::plan::Plan::note)).
 #[must_use]
-pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
+pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>, note: Option<&str>) -> Vec<String> {
     let text = format!(
         "{}\n{}",
         engine::plain(&String::from_utf8_lossy(&failure.stderr)),
@@ -65,6 +66,7 @@ pub fn hints(failure: &Failure, suspect: Option<&Suspect<'_>>) -> Vec<String> {
         text,
         reason,
         command: failure.command.as_ref(),
+        note,
         project: suspect.map(|suspect| suspect.project),
     };
     let mut hints: Vec<String> =
@@ -349,7 +351,7 @@ mod tests {
         std::fs::write(dir.path().join("api/data/words.txt"), "").unwrap();
         let suspect = suspect(true, dir.path());
         let check = |stderr: &str, cwd: &str, expect: &[&str]| {
-            let got = hints(&failure(stderr, cwd), Some(&suspect));
+            let got = hints(&failure(stderr, cwd), Some(&suspect), None);
             assert_eq!(got, expect, "{stderr}");
         };
         let advice = |what: &str, glob: &str| {
@@ -477,11 +479,11 @@ mod tests {
         assert_eq!(looked_for(&missing, &suspect).len(), 1);
         missing.push(secret.clone());
         let failed = |stderr: &str| Failure { missing: missing.clone(), ..failure(stderr, "/src") };
-        let got = hints(&failed("called unwrap on NotFound (os error 2)"), Some(&suspect));
+        let got = hints(&failed("called unwrap on NotFound (os error 2)"), Some(&suspect), None);
         assert!(got[0].starts_with(&format!("`{}` is a file", secret.display())), "{got:?}");
         let words = got.last().unwrap();
         assert!(words.contains("add `inputs = [\"api/data/words.txt\"]`"), "{words}");
-        assert_eq!(hints(&failed("mismatched types"), Some(&suspect)), Vec::<String>::new());
+        assert_eq!(hints(&failed("mismatched types"), Some(&suspect), None), Vec::<String>::new());
     }
 
     #[test]
@@ -492,7 +494,8 @@ mod tests {
         std::fs::write(dir.path().join("words.h"), "").unwrap();
         std::os::unix::fs::symlink("../words.h", project.join("words.h")).unwrap();
         let suspect = suspect(true, &project);
-        let hints = hints(&failure("words.h: No such file or directory", "/src"), Some(&suspect));
+        let hints =
+            hints(&failure("words.h: No such file or directory", "/src"), Some(&suspect), None);
         assert!(hints[0].starts_with("`words.h` leads by a symlink to `/"), "{hints:?}");
         assert!(hints[0].contains("/words.h`, outside of the project"), "{hints:?}");
     }
@@ -508,7 +511,7 @@ mod tests {
             ("cannot fetch a", false),
         ] {
             let kind = FailureKind::Builtin(engine::Report::of(&Said(said)));
-            let got = hints(&Failure { kind, ..failure("", "/src") }, None);
+            let got = hints(&Failure { kind, ..failure("", "/src") }, None, None);
             let offline = got.iter().any(|hint| hint.starts_with("run it once without --offline"));
             assert_eq!(offline, is_offline, "{said}: {got:?}");
         }
@@ -517,7 +520,7 @@ mod tests {
     #[test]
     fn broken_rules_are_named() {
         let check = |stderr: &str, expect: &str| {
-            let got = hints(&failure(stderr, "/src"), None);
+            let got = hints(&failure(stderr, "/src"), None, None);
             assert!(got.len() == 1 && got[0].contains(expect), "{stderr}: {got:?}");
         };
         check(

@@ -15,6 +15,7 @@ mod c;
 mod go;
 mod go_advice;
 mod go_modules;
+mod go_pieces;
 mod go_projects;
 mod javascript;
 mod links;

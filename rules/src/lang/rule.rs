@@ -51,6 +51,8 @@ pub(crate) struct ToolOutput<'a> {
     pub(crate) reason: String,
     /// The command, if the action is one.
     pub(crate) command: Option<&'a CommandReport>,
+    /// What planning noted of the action, to be told if it fails.
+    pub(crate) note: Option<&'a str>,
     /// The folder of the project, if the action belongs to one of its components.
     pub(crate) project: Option<&'a Path>,
 }
@@ -59,7 +61,7 @@ impl<'a> ToolOutput<'a> {
     /// Makes the output of `command`, or of an unknown command.
     #[cfg(test)]
     pub(crate) fn of(text: &str, command: Option<&'a CommandReport>) -> Self {
-        Self { text: text.to_owned(), reason: String::new(), command, project: None }
+        Self { text: text.to_owned(), reason: String::new(), command, note: None, project: None }
     }
 
     /// Returns true if the text contains one of `signs`.

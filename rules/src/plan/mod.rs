@@ -40,11 +40,21 @@ pub struct Plan {
     /// The outputs of actions that the graph was made by. These actions have to be built, too, so that a comparison
     /// of builds notices if an output is not the same each time.
     pub consulted: BTreeMap<ActionId, Consulted>,
+    /// See [`note`](Self::note).
+    pub(crate) notes: BTreeMap<ActionId, String>,
     /// The toolchains that users have added to the lock and that the components are built with.
     /// [`Proof`](crate::proof::Proof) says whether one gives the same bytes each time.
     pub added: BTreeSet<String>,
     /// Warnings for the user, which do not stop the build.
     pub warnings: BTreeSet<String>,
+}
+
+impl Plan {
+    /// Returns what planning noted of an action, to be told if the action fails.
+    #[must_use]
+    pub fn note(&self, label: &Label) -> Option<&str> {
+        Some(self.notes.get(&self.graph.find(label)?)?)
+    }
 }
 
 /// A component and the action that makes it.
@@ -128,8 +138,8 @@ pub fn plan(
         }
     }
     if problems.findings.is_empty() {
-        let Finished { graph, consulted, added, warnings } = planner.finish();
-        Ok(Plan { graph, components, unknown, consulted, added, warnings })
+        let Finished { graph, consulted, notes, added, warnings } = planner.finish();
+        Ok(Plan { graph, components, unknown, consulted, notes, added, warnings })
     } else {
         problems.findings.dedup();
         Err(problems)

@@ -54,6 +54,8 @@ pub(crate) struct Planner<'a> {
     known: BTreeMap<String, Rc<dyn Any>>,
     /// See [`Plan::consulted`](crate::plan::Plan::consulted).
     consulted: BTreeMap<ActionId, Consulted>,
+    /// See [`Plan::note`](crate::plan::Plan::note).
+    notes: BTreeMap<ActionId, String>,
     /// The folders of the project that builds write to.
     outputs: BTreeSet<ProjectPath>,
     /// See [`Options::epoch`].
@@ -73,6 +75,7 @@ pub(crate) struct Planner<'a> {
 pub(crate) struct Finished {
     pub(crate) graph: Graph,
     pub(crate) consulted: BTreeMap<ActionId, Consulted>,
+    pub(crate) notes: BTreeMap<ActionId, String>,
     pub(crate) added: BTreeSet<String>,
     pub(crate) warnings: BTreeSet<String>,
 }
@@ -112,6 +115,7 @@ impl<'a> Planner<'a> {
             shared: BTreeMap::new(),
             known: BTreeMap::new(),
             consulted: BTreeMap::new(),
+            notes: BTreeMap::new(),
             outputs: [project.manifest.build.output_dir.value.clone()].into(),
             epoch: options.epoch,
             isolation: options.isolation,
@@ -124,8 +128,8 @@ impl<'a> Planner<'a> {
 
     /// Ends the planning.
     pub(crate) fn finish(self) -> Finished {
-        let Self { graph, consulted, added, warnings, .. } = self;
-        Finished { graph, consulted, added, warnings }
+        let Self { graph, consulted, notes, added, warnings, .. } = self;
+        Finished { graph, consulted, notes, added, warnings }
     }
 
     /// Adds a warning for the user, which does not stop the build.
@@ -188,6 +192,12 @@ impl<'a> Planner<'a> {
         let added = self.add_piece(action);
         self.owner = owner;
         added
+    }
+
+    /// Notes what is to be told if an action fails. The first note of an action that several components share
+    /// stays.
+    pub(crate) fn note(&mut self, action: ActionId, text: &str) {
+        self.notes.entry(action).or_insert_with(|| text.to_owned());
     }
 
     /// Gives an action the conditions of the build.

@@ -1,11 +1,10 @@
 //! Makes the generator's files usable for Go: it gives them their places in the user's module, and adds
 //! messages that say which function is missing.
 //!
-//! The files stay in a folder of their own. Overlays (`-overlay`) tell the go command to treat them as part
-//! of the module. There are two: one with the bindings of the imports alone, for the layer that compiles
-//! these, and one with all bindings. This file knows nothing of how the go command is run.
+//! The files stay in a folder of their own. An overlay (`-overlay`) tells the go command to treat them as part
+//! of the module. This file knows nothing of how the go command is run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -17,10 +16,8 @@ use crate::wit::async_functions;
 
 /// The folder in which actions see the bindings.
 pub(in crate::lang) const PLACE: &str = "bindings";
-/// The overlay with all bindings.
+/// The overlay that gives the bindings their places in the module.
 pub(in crate::lang) const OVERLAY: &str = "overlay.json";
-/// The overlay with the bindings that can be compiled without the user's code.
-pub(in crate::lang) const IMPORTS: &str = "imports.json";
 /// The Go module that bindings call at run time.
 pub(in crate::lang) const RUNTIME: &str = "go.bytecodealliance.org/pkg";
 /// The version of the run-time module that bindings are made for.
@@ -103,8 +100,6 @@ pub(in crate::lang) struct Layout {
     pub(in crate::lang) vendor: Option<ProjectPath>,
     /// True if the program is a command, in which nothing imports the package of exports.
     pub(in crate::lang) command: bool,
-    /// The folders of exports in which the user has written something.
-    pub(in crate::lang) written: BTreeSet<ProjectPath>,
 }
 
 /// An error for a program that cannot be a component of its world.
@@ -168,23 +163,11 @@ impl Layout {
             let package = format!("package {}\n", package_of(&path));
             all.entry(path).or_insert(package);
         }
-        // In a world without imports, patterns of packages would otherwise match nothing.
-        for folder in ["imports", "exports"] {
-            all.insert(format!("{folder}/doc.go"), format!("package {folder}\n"));
-        }
-        let imports = overlay(self, all.keys().filter(|path| !self.needs_user(path)));
         let everything = overlay(self, all.keys());
-        all.insert(IMPORTS.to_owned(), imports);
         all.insert(OVERLAY.to_owned(), everything);
         all.insert("runtime.mod".to_owned(), RUNTIME_MANIFEST.to_owned());
         all.insert(FIRST_ARGUMENT_FILE.to_owned(), FIRST_ARGUMENT_TEXT.to_owned());
         all.into_iter().map(|(path, text)| (path, text.into_bytes())).collect()
-    }
-
-    /// Returns true if a file of the bindings can't be compiled without the user's code.
-    fn needs_user(&self, path: &str) -> bool {
-        let folder = self.folder.join(path).parent();
-        path.ends_with("wit_exports.go") || path == COMMAND || self.written.contains(&folder)
     }
 
     /// Returns the folder of the package through which exports are called. In the generator's other layout
@@ -194,14 +177,6 @@ impl Layout {
             Some(_) => self.folder.join("exports/wit_exports"),
             None => self.folder.clone(),
         }
-    }
-
-    /// Returns true if the package in `folder` may have files of bindings.
-    pub(in crate::lang) fn has_bindings(&self, folder: &ProjectPath) -> bool {
-        *folder == self.exports()
-            || self.command && *folder == self.folder
-            || self.written.contains(folder)
-            || folder.is_in(&self.folder.join("imports"))
     }
 
     /// Refuses a world with functions that Go cannot have, and a command whose world exports more than a
@@ -347,8 +322,7 @@ mod tests {
 
     fn layout() -> Layout {
         let folder = ProjectPath::parse("shop").unwrap();
-        let written = BTreeSet::from([folder.join("exports/export_demo_calc_ops")]);
-        Layout { package: Some("a.org/shop".into()), folder, vendor: None, command: false, written }
+        Layout { package: Some("a.org/shop".into()), folder, vendor: None, command: false }
     }
 
     #[test]
@@ -385,16 +359,6 @@ mod tests {
             Some(("exports/export_ops", "func Get() string")),
         );
         check("exports/export_ops/ops.go:3:1: undefined: x", None);
-    }
-
-    #[test]
-    fn bindings_wait_for_the_user_only_where_there_is_a_package_of_the_users() {
-        let check =
-            |path: &str, expect: bool| assert_eq!(layout().needs_user(path), expect, "{path}");
-        check("imports/x/wit_bindings.go", false);
-        check("exports/export_demo_calc_ops/wit_bindings.go", true);
-        check("exports/export_demo_calc_types/wit_bindings.go", false);
-        check("exports/wit_exports/wit_exports.go", true);
     }
 
     #[test]

@@ -195,12 +195,9 @@ world calc { export ops; }";
         assert_eq!(
             go,
             [
-                "exports/doc.go",
                 "exports/export_demo_calc_ops/wit_bindings.go",
                 "exports/wit_exports/wit_exports.go",
                 "first_argument.go",
-                "imports.json",
-                "imports/doc.go",
                 "overlay.json",
                 "runtime.mod"
             ]
@@ -214,7 +211,6 @@ world calc { export ops; }";
             folder: crate::path::ProjectPath::parse("calc").unwrap(),
             vendor: None,
             command,
-            written: std::collections::BTreeSet::new(),
         }
     }
 

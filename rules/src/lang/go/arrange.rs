@@ -1,52 +1,39 @@
-//! Turns what the go command lists into arguments for its compiler and linker: the files that each package is
-//! made of, and the places of the packages that it imports.
+//! Turns what the go command lists into the packages that are to be compiled, and arguments for the linker.
 //!
 //! So an edit runs the compiler for one package, and the linker, but not the go command, which would look at
 //! every package again. The arguments are those that the go command itself would pass; see gc.go of its
 //! package `work` in Go's sources.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cache::{ContentStore, Entry, Tree, TreeError};
+use cache::{ContentStore, Entry, Tree};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::build_info;
 use super::embed;
+use super::fetch::MODULES;
 use super::listed::{Listed, ListedModule};
-use super::not_compiled::NotCompiled;
-use super::shared::shared;
-use super::standard_library::STD;
-use crate::lang::bindings::go::{BUILD_MODE, PLACE};
-use crate::path::ProjectPath;
-use crate::planner::in_action;
+use super::not_compiled::{NotCompiled, Ways};
+use super::program::{Origin, Piece, Program};
+use crate::lang::bindings::go::{BUILD_MODE, LANGUAGE, PLACE, RUNTIME};
 
 /// The version of the language of a module whose go.mod states none.
 const FIRST_LANGUAGE: &str = "1.16";
 
-/// The action that arranges a component's packages. The constants name its inputs and outputs. For each
-/// package in `own` there are further outputs: its [arguments](Self::arguments_of) and, if it embeds files,
-/// the [places of these](Self::embedded_in).
+/// The package that the compiler knows by itself.
+const UNSAFE: &str = "unsafe";
+
+/// The action that arranges a component's packages. The constants name its inputs and outputs.
 #[derive(Debug)]
 pub(super) struct Arrange {
     /// The import path of the main package.
     pub(super) main: String,
-    /// The packages that are compiled one by one: import path → package.
-    pub(super) own: BTreeMap<String, Own>,
     /// Further arguments of the linker (`-ldflags`).
     pub(super) link: Vec<String>,
     /// The flag `-tags`, if there are any.
     pub(super) tags: Option<String>,
-}
-
-/// A package that is compiled by an action of its own.
-#[derive(Debug)]
-pub(super) struct Own {
-    /// Its folder.
-    pub(super) folder: ProjectPath,
-    /// True if it embeds files.
-    pub(super) embeds: bool,
 }
 
 /// An error for which the packages cannot be arranged.
@@ -56,14 +43,6 @@ enum ArrangeError {
     Answer(#[from] serde_json::Error),
     #[error("{0}")]
     NotCompiled(NotCompiled),
-    #[error("`{package}` has assembly ({files}), which is compiled in other people's modules only")]
-    Assembly { package: String, files: String },
-    #[error("`{0}` is imported in a way that is not understood, so it was not compiled")]
-    Unplanned(String),
-    #[error("the go command put a package where it is not found: {0}")]
-    Lost(String),
-    #[error(transparent)]
-    Tree(#[from] TreeError),
 }
 
 /// An overlay of the go command (`-overlay`): file as it is named → file that is read.
@@ -74,109 +53,31 @@ struct Overlay {
 }
 
 impl Arrange {
-    /// Input: the compiled standard library.
-    pub(super) const STD: &'static str = STD;
     /// Input: the bindings.
     pub(super) const BINDINGS: &'static str = PLACE;
-    /// Input: the go command's build cache with all other packages.
-    pub(super) const CACHE: &'static str = "cache";
-    /// Input: what the go command says of these packages.
-    pub(super) const COMPILED: &'static str = "compiled.json";
     /// Input: what the go command says of all packages of the component.
     pub(super) const LISTED: &'static str = "listed.json";
 
-    /// Output: the folder of other packages, compiled.
-    pub(super) const PACKAGES: &'static str = "packages";
-    /// Output: the places of the packages, for the compiler.
-    pub(super) const IMPORTS: &'static str = "importcfg";
+    /// Output: the [`Program`].
+    pub(super) const PROGRAM: &'static str = "program.json";
     /// Output: the places of the packages, for the linker.
     pub(super) const LINKED: &'static str = "importcfg.link";
     /// Output: arguments of the linker.
     pub(super) const LINK: &'static str = "link.args";
-    /// Output: a Go file without content, for a package of which no file is compiled.
-    pub(super) const EMPTY: &'static str = "empty.go";
 
-    /// Returns the name of the output with the compiler's arguments for the package `path`, its files among
-    /// them.
-    pub(super) fn arguments_of(path: &str) -> String {
-        format!("arguments/{path}.args")
+    /// Returns the path below the root at which the compiler sees the export data of the package `path`, and the
+    /// linker its code.
+    pub(super) fn place_of(path: &str) -> String {
+        format!("pkg/{path}.a")
     }
 
-    /// Returns the name of the output with the files that the package `path` embeds, and their places.
-    pub(super) fn embedded_in(path: &str) -> String {
-        format!("embedded/{path}.json")
-    }
-
-    /// Returns the path at which actions see the export data of the package `path`, which an action of its
-    /// own compiled.
-    pub(super) fn export(path: &str) -> String {
-        format!("own/{path}.x")
-    }
-
-    /// Returns the path at which the linker sees the code of that package.
-    pub(super) fn object(path: &str) -> String {
-        format!("own/{path}.o")
-    }
-
-    /// Returns the names of all outputs.
-    pub(super) fn outputs(&self) -> impl Iterator<Item = String> {
-        let fixed = [Self::PACKAGES, Self::IMPORTS, Self::LINKED, Self::LINK, Self::EMPTY];
-        let own = self.own.iter().flat_map(|(path, own)| {
-            let embedded = own.embeds.then(|| Self::embedded_in(path));
-            std::iter::once(Self::arguments_of(path)).chain(embedded)
-        });
-        fixed.map(str::to_owned).into_iter().chain(own)
-    }
-
-    /// Takes the compiled packages out of a build cache: import path → file of that cache.
-    fn packages(
-        &self,
-        compiled: &[Listed],
-        listed: &[Listed],
-        cache: &Tree,
-    ) -> Result<Tree, ArrangeError> {
-        let mut tree = Tree::default();
-        let shared = shared(listed);
-        let is_own = |path: &str| self.own.contains_key(path) && !shared.contains(path);
-        for package in compiled.iter().filter(|package| !package.standard) {
-            let path = package.import_path.as_str();
-            if package.export.is_empty() || is_own(path) {
-                continue;
-            }
-            let lost = || ArrangeError::Lost(package.export.clone());
-            let prefix = format!("/out/{}/", Self::CACHE);
-            let file = package.export.strip_prefix(&prefix).ok_or_else(lost)?;
-            let entry = cache.get(file).ok_or_else(lost)?;
-            tree.insert(&format!("{path}.a"), entry.clone())?;
-        }
-        let mut needed = listed.iter().filter(|package| !package.standard);
-        let missing = needed.find(|package| {
-            let path = package.import_path.as_str();
-            !is_own(path) && tree.get(&format!("{path}.a")).is_none()
-        });
-        let Some(Listed { import_path, .. }) = missing else { return Ok(tree) };
-        let complaint = compiled.iter().find(|package| package.import_path == *import_path);
-        let is_own = |path: &str| self.own.contains_key(path);
-        Err(match complaint {
-            Some(package) => ArrangeError::NotCompiled(NotCompiled::new(package, listed, is_own)),
-            None => ArrangeError::Unplanned(import_path.clone()),
-        })
-    }
-
-    /// Returns the list of packages with their places. Packages of `own` are at the place that `at` returns,
-    /// unless they are among the `packages`.
-    fn imports(&self, std: &Tree, packages: &Tree, at: fn(&str) -> String) -> String {
-        let mut lines = Vec::new();
-        archives(std, "", &mut |path| lines.push((path.to_owned(), format!("/{STD}/{path}.a"))));
-        archives(packages, "", &mut |path| {
-            lines.push((path.to_owned(), format!("/{}/{path}.a", Self::PACKAGES)));
-        });
-        let own = self
-            .own
-            .keys()
-            .filter(|path| **path != self.main && packages.get(&format!("{path}.a")).is_none());
-        lines.extend(own.map(|path| (path.clone(), format!("/{}", at(path)))));
-        lines.into_iter().map(|(path, file)| format!("packagefile {path}={file}\n")).collect()
+    /// Returns the list of packages with their places, and the information that becomes a part of the program.
+    fn linked(&self, program: &Program, listed: &[Listed], main: Option<&Listed>) -> String {
+        let packages = program.packages.iter().filter(|piece| piece.path != self.main);
+        let line = |path: &str| format!("packagefile {path}=/{}\n", Self::place_of(path));
+        // The order of the file decides about nothing; sorted, it is the same for the same packages.
+        let lines: BTreeSet<String> = packages.map(|piece| line(&piece.path)).collect();
+        lines.into_iter().collect::<String>() + &self.build_info(listed, main)
     }
 
     fn link(&self, main: Option<&Listed>) -> String {
@@ -201,62 +102,102 @@ impl Arrange {
     }
 }
 
-impl Own {
-    /// Returns the arguments of the compiler that depend on what is in the package, which is `listed`.
-    fn arguments(
-        &self,
-        path: &str,
-        listed: Option<&Listed>,
-        overlay: &Overlay,
-    ) -> Result<String, ArrangeError> {
-        let Some(package) = listed else {
-            return Ok(arguments([format!("/go/{}", Arrange::EMPTY)]));
-        };
-        if !package.assembly.is_empty() {
-            let files = package.assembly.join(", ");
-            return Err(ArrangeError::Assembly { package: path.to_owned(), files });
+impl Program {
+    fn new(listed: &[Listed], overlay: &Overlay) -> Result<Self, ArrangeError> {
+        let ways = Ways::new(listed);
+        let needed = listed.iter().filter(|package| package.import_path != UNSAFE);
+        let packages = needed.map(|package| Piece::new(package, overlay, &ways));
+        Ok(Self { packages: packages.collect::<Result<_, _>>()? })
+    }
+}
+
+impl Piece {
+    fn new(package: &Listed, overlay: &Overlay, ways: &Ways<'_>) -> Result<Self, ArrangeError> {
+        let Listed { import_path: path, dir, .. } = package;
+        let told = NotCompiled::new(package, ways);
+        if package.go_files.is_empty() {
+            return Err(ArrangeError::NotCompiled(told));
         }
-        let mut places = vec![format!("/{}=>{path}", in_action(&self.folder))];
-        let mut files = Vec::new();
+        let origin = Origin::of(package);
+        let rewritten = package.shown_as();
+        let mut places = vec![format!("{dir}=>{rewritten}")];
+        let mut go_files = Vec::new();
         for name in &package.go_files {
-            let file = format!("{}/{name}", package.dir);
+            let file = format!("{dir}/{name}");
             match overlay.replace.get(&file) {
                 Some(generated) => {
-                    let folder = generated.rsplit_once('/').map_or("", |(folder, _)| folder);
-                    places.push(format!("{folder}=>{path}"));
-                    files.push(generated.clone());
+                    places.push(format!("{generated}=>{rewritten}/{name}"));
+                    go_files.push(generated.clone());
                 }
-                // The compiler's messages name files from the project's folder on.
-                None => files.push(file.strip_prefix("/src/").unwrap_or(&file).to_owned()),
+                None => go_files.push(file),
             }
         }
-        let language = package
-            .module
-            .as_ref()
-            .and_then(|ListedModule { go_version, .. }| go_version.as_deref());
-        let flags = [
-            format!("-lang=go{}", language.map_or(FIRST_LANGUAGE, language_of)),
-            format!("-trimpath={}", places.join(";")),
-        ];
-        Ok(arguments(flags.into_iter().chain(files)))
+        let others = package.headers.iter().chain(&package.embed_files).cloned().collect();
+        let imports = package.imports.iter().filter(|path| *path != UNSAFE).cloned().collect();
+        Ok(Self {
+            path: path.clone(),
+            dir: dir.clone(),
+            go_files,
+            assembly: package.assembly.iter().map(|name| format!("{dir}/{name}")).collect(),
+            others,
+            imports,
+            import_map: package.import_map.clone(),
+            language: package.language().map(str::to_owned),
+            trimpath: places.join(";"),
+            embedded: (!package.embed_patterns.is_empty()).then(|| package.embedded()),
+            note: matches!(origin, Origin::Module { .. }).then(|| told.to_string()),
+            origin,
+        })
+    }
+}
+
+impl Origin {
+    fn of(package: &Listed) -> Self {
+        match &package.module {
+            _ if package.standard => Self::Standard,
+            Some(module) if !package.is_of_project() => {
+                let below =
+                    |dir: &str| dir.strip_prefix(&format!("/{MODULES}/")).map(str::to_owned);
+                let name = format!("{} {}", module.path, module.version);
+                Self::Module { name, folder: below(&module.dir) }
+            }
+            _ => Self::Project,
+        }
+    }
+}
+
+impl Listed {
+    /// Returns the path that programs show in the place of the package's folder.
+    fn shown_as(&self) -> String {
+        let path = &self.import_path;
+        match self.module.as_ref().filter(|module| !module.version.is_empty()) {
+            Some(ListedModule { path: module, version, .. }) if !self.is_of_project() => {
+                format!("{module}@{version}{}", path.strip_prefix(module.as_str()).unwrap_or(""))
+            }
+            _ => path.clone(),
+        }
+    }
+
+    /// Returns the version of the language that the package is written in.
+    fn language(&self) -> Option<&str> {
+        let module = self.module.as_ref().filter(|_| !self.standard)?;
+        if module.path == RUNTIME {
+            return Some(LANGUAGE);
+        }
+        let version = module.go_version.as_deref();
+        Some(version.map_or(FIRST_LANGUAGE, language_of))
     }
 
     /// Returns the file that tells the compiler about embedded files.
-    fn embedded(listed: Option<&Listed>) -> String {
-        let nothing = Listed::default();
-        let package = listed.unwrap_or(&nothing);
-        let files: BTreeMap<&String, String> = package
-            .embed_files
-            .iter()
-            .map(|file| (file, format!("{}/{file}", package.dir)))
-            .collect();
-        let patterns: BTreeMap<&String, Vec<&String>> = package
+    fn embedded(&self) -> String {
+        let files: BTreeMap<&String, String> =
+            self.embed_files.iter().map(|file| (file, format!("{}/{file}", self.dir))).collect();
+        let patterns: BTreeMap<&String, Vec<&String>> = self
             .embed_patterns
             .iter()
             .map(|pattern| {
                 let stand_for = |file: &&String| embed::stands_for(pattern, file);
-                let files = package.embed_files.iter().filter(stand_for);
-                (pattern, files.collect())
+                (pattern, self.embed_files.iter().filter(stand_for).collect())
             })
             .collect();
         json!({ "Patterns": patterns, "Files": files }).to_string()
@@ -269,7 +210,7 @@ impl Builtin for Arrange {
     }
 
     fn version(&self) -> &str {
-        "2"
+        "3"
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -277,41 +218,22 @@ impl Builtin for Arrange {
     }
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
-        let tree = |name: &str| {
-            let digest = *cx.input(name).digest();
-            cx.store().tree(&digest)?.ok_or(BuiltinError::Missing(digest))
-        };
         let failed = |error: ArrangeError| BuiltinError::failed(&error);
-        let read = |name: &str| {
-            Listed::read(&cx.read(name)?).map_err(|error| failed(ArrangeError::Answer(error)))
-        };
-        let (compiled, listed) = (read(Self::COMPILED)?, read(Self::LISTED)?);
-        let overlay = overlay(cx.store(), &tree(Self::BINDINGS)?)?;
-        let find = |path: &str| listed.iter().find(|package| package.import_path == path);
-        let main = find(&self.main);
-
-        let packages = self.packages(&compiled, &listed, &tree(Self::CACHE)?).map_err(failed)?;
-        let std = tree(Self::STD)?;
-        let imports = self.imports(&std, &packages, Self::export);
-        let linked = self.imports(&std, &packages, Self::object) + &self.build_info(&listed, main);
-        cx.produce(Self::PACKAGES, Artifact::Tree(cx.store().put_tree(&packages)?));
-
-        let mut texts = vec![
-            (Self::IMPORTS.to_owned(), imports),
-            (Self::LINKED.to_owned(), linked),
-            (Self::LINK.to_owned(), self.link(main)),
-            (Self::EMPTY.to_owned(), "package empty\n".to_owned()),
+        let listed = Listed::read(&cx.read(Self::LISTED)?)
+            .map_err(|error| failed(ArrangeError::Answer(error)))?;
+        let bindings = *cx.input(Self::BINDINGS).digest();
+        let bindings = cx.store().tree(&bindings)?.ok_or(BuiltinError::Missing(bindings))?;
+        let program = Program::new(&listed, &overlay(cx.store(), &bindings)?).map_err(failed)?;
+        let main = listed.iter().find(|package| package.import_path == self.main);
+        let json = serde_json::to_string(&program).map_err(|error| failed(error.into()))?;
+        let texts = [
+            (Self::PROGRAM, json),
+            (Self::LINKED, self.linked(&program, &listed, main)),
+            (Self::LINK, self.link(main)),
         ];
-        for (path, own) in &self.own {
-            let arguments = own.arguments(path, find(path), &overlay).map_err(failed)?;
-            texts.push((Self::arguments_of(path), arguments));
-            if own.embeds {
-                texts.push((Self::embedded_in(path), Own::embedded(find(path))));
-            }
-        }
         for (output, text) in texts {
             let digest = cx.store().put(text.as_bytes())?;
-            cx.produce(&output, Artifact::File { digest, executable: false });
+            cx.produce(output, Artifact::File { digest, executable: false });
         }
         Ok(())
     }
@@ -326,21 +248,6 @@ fn overlay(store: &ContentStore, tree: &Tree) -> Result<Overlay, BuiltinError> {
             serde_json::from_slice(&text).map_err(failed)
         }
         _ => Ok(Overlay { replace: BTreeMap::new() }),
-    }
-}
-
-/// Calls `found` with the import path of every archive in `tree`.
-fn archives(tree: &Tree, above: &str, found: &mut dyn FnMut(&str)) {
-    for (name, entry) in &tree.entries {
-        match entry {
-            Entry::Directory(below) => archives(below, &format!("{above}{name}/"), found),
-            Entry::File { .. } => {
-                if let Some(name) = name.strip_suffix(".a") {
-                    found(&format!("{above}{name}"));
-                }
-            }
-            _ => {}
-        }
     }
 }
 
@@ -383,29 +290,47 @@ mod tests {
         assert_eq!(arguments(["-a".to_owned(), "b\\c\nd".to_owned()]), "-a\nb\\\\c\\nd\n");
     }
 
-    fn own(folder: &str) -> Own {
-        Own { folder: ProjectPath::parse(folder).unwrap(), embeds: false }
+    fn piece(json: &str, overlay: &[(&str, &str)]) -> Result<Piece, ArrangeError> {
+        let replace = overlay.iter().map(|(at, file)| ((*at).to_owned(), (*file).to_owned()));
+        let listed = Listed::read(json.as_bytes()).unwrap();
+        Piece::new(&listed[0], &Overlay { replace: replace.collect() }, &Ways::new(&listed))
     }
 
     #[test]
     fn a_package_is_compiled_from_files_of_the_project_and_of_bindings() {
-        let overlay = BTreeMap::from([("/src/m/e/b.go".to_owned(), "/bindings/e/b.go".to_owned())]);
-        let overlay = Overlay { replace: overlay };
-        let listed = |json: &str| Listed::read(json.as_bytes()).unwrap().remove(0);
-        let package = listed(
-            r#"{"Dir": "/src/m/e", "GoFiles": ["a.go", "b.go"], "Module": {"GoVersion": "1.26"}}"#,
-        );
-        assert_eq!(
-            own("m/e").arguments("a.org/m/e", Some(&package), &overlay).unwrap(),
-            "-lang=go1.26\n-trimpath=/src/m/e=>a.org/m/e;/bindings/e=>a.org/m/e\nm/e/a.go\n/bindings/e/b.go\n"
-        );
-        assert_eq!(own("m/e").arguments("a.org/m/e", None, &overlay).unwrap(), "/go/empty.go\n");
-        let error = own("m/e")
-            .arguments("a.org/m/e", Some(&listed(r#"{"SFiles": ["x.s", "y.s"]}"#)), &overlay)
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "`a.org/m/e` has assembly (x.s, y.s), which is compiled in other people's modules only"
-        );
+        let package = r#"{"ImportPath": "a.org/m/e", "Dir": "/src/m/e", "GoFiles": ["a.go", "b.go"],
+            "Imports": ["fmt", "unsafe"], "Module": {"Path": "a.org/m", "Main": true, "GoVersion": "1.26.1"}}"#;
+        let piece = piece(package, &[("/src/m/e/b.go", "/bindings/e/b.go")]).unwrap();
+        assert_eq!(piece.origin, Origin::Project);
+        assert_eq!(piece.go_files, ["/src/m/e/a.go", "/bindings/e/b.go"]);
+        assert_eq!(piece.trimpath, "/src/m/e=>a.org/m/e;/bindings/e/b.go=>a.org/m/e/b.go");
+        assert_eq!((piece.language.as_deref(), piece.note.as_deref()), (Some("1.26"), None));
+        assert_eq!(piece.imports, ["fmt"]);
+        assert!(piece.is_complete());
+    }
+
+    #[test]
+    fn a_package_of_others_is_found_in_its_module() {
+        let package = r#"{"ImportPath": "B.org/m/e", "Dir": "/deps/mod/!b.org/m@v1.2.0/e", "GoFiles": ["a.go"],
+            "SFiles": ["a.s"], "HFiles": ["a.h"], "EmbedPatterns": ["*.txt"], "EmbedFiles": ["b.txt"],
+            "Module": {"Path": "B.org/m", "Version": "v1.2.0", "Dir": "/deps/mod/!b.org/m@v1.2.0"}}"#;
+        let piece = piece(package, &[]).unwrap();
+        let folder = Some("!b.org/m@v1.2.0".to_owned());
+        assert_eq!(piece.origin, Origin::Module { name: "B.org/m v1.2.0".to_owned(), folder });
+        assert_eq!(piece.trimpath, "/deps/mod/!b.org/m@v1.2.0/e=>B.org/m@v1.2.0/e");
+        assert_eq!(piece.language.as_deref(), Some("1.16"));
+        assert_eq!(piece.others, ["a.h", "b.txt"]);
+        let embedded: serde_json::Value = serde_json::from_str(&piece.embedded.unwrap()).unwrap();
+        let file = "/deps/mod/!b.org/m@v1.2.0/e/b.txt";
+        let expect = json!({ "Patterns": { "*.txt": ["b.txt"] }, "Files": { "b.txt": file } });
+        assert_eq!(embedded, expect);
+        assert!(piece.note.unwrap().contains("does not compile"));
+    }
+
+    #[test]
+    fn a_package_without_files_is_refused() {
+        let error = piece(r#"{"ImportPath": "a.org/m", "IgnoredGoFiles": ["a_linux.go"]}"#, &[]);
+        let told = error.unwrap_err().to_string();
+        assert!(told.starts_with("`a.org/m` has no file to compile"), "{told}");
     }
 }

@@ -9,13 +9,17 @@ use crate::planner::{Request, base_environment};
 /// Flags of every call of the go command.
 const FLAGS: &str = "-trimpath -buildvcs=false";
 
-/// Returns the variables of a component's `env` that decide what code Go generates, and from which files. All
-/// of a program has to be compiled with the same ones. Flags are added to ours.
-pub(super) fn settings(request: &Request<'_>, flags: &Flags) -> BTreeMap<String, String> {
+/// Returns the variables of a component's `env` that decide what code Go generates of a file. All of a program
+/// has to be compiled with the same ones.
+pub(super) fn code_settings(request: &Request<'_>) -> BTreeMap<String, String> {
     const NAMES: [&str; 2] = ["GOEXPERIMENT", "GOWASM"];
     let env = request.env.iter().filter(|(name, _)| NAMES.contains(&name.as_str()));
-    let mut settings: BTreeMap<String, String> =
-        env.map(|(name, value)| (name.clone(), value.clone())).collect();
+    env.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Returns these variables, and the flags that decide from which files code is generated. They are added to ours.
+pub(super) fn settings(request: &Request<'_>, flags: &Flags) -> BTreeMap<String, String> {
+    let mut settings = code_settings(request);
     if let Some(tags) = flags.tags_flag() {
         settings.insert("GOFLAGS".to_owned(), format!("{FLAGS} {tags}"));
     }
@@ -49,8 +53,6 @@ pub(super) fn environment() -> BTreeMap<String, String> {
         ("CGO_ENABLED", "0"),
         ("GOOS", "wasip1"),
         ("GOARCH", "wasm"),
-        // This makes the compiled standard library files that can be handed to other actions.
-        ("GODEBUG", "installgoroot=all"),
     ];
     env.extend(fixed.map(|(name, value)| (name.to_owned(), value.to_owned())));
     env

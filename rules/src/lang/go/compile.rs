@@ -1,5 +1,4 @@
-//! Adds the actions of a Go component: standard library, bindings, fetch, other people's packages, and the
-//! component's own packages.
+//! Adds the actions of a Go component: bindings, fetch, the list of packages, and an action for each package.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -7,22 +6,19 @@ use std::rc::Rc;
 use cache::Digest;
 use engine::{Action, ActionId, Input, Label, Process, Source};
 
-use super::arrange::{Arrange, Own};
-use super::command::{environment, go, module_cache, settings};
-use super::fetch::{FetchModules, MODULES};
+use super::arrange::Arrange;
+use super::command::{code_settings, environment, go, module_cache, settings};
+use super::fetch::{FetchModules, Fetched};
 use super::flags::Flags;
-use super::listed::{COMPILED_FIELDS, OWN_FIELDS};
+use super::listed::FIELDS;
 use super::module::{Module, read};
 use super::packages::Packages;
-use super::shared::PickShared;
+use super::pieces::Pieces;
 use super::sources::Sources;
-use super::standard_library::{self, STD};
-use super::tools::Tools;
 use super::whole_module::WholeModule;
 use super::{constraint, tinygo};
 use crate::lang::bindings::go::{
-    IMPORTS, LANGUAGE, Layout, OVERLAY, PLACE, RUNTIME, RUNTIME_FOLDER, RUNTIME_VERSION,
-    vendored_runtime,
+    Layout, OVERLAY, PLACE, RUNTIME_FOLDER, RUNTIME_VERSION, vendored_runtime,
 };
 use crate::lang::bindings::{Bindings, Generator, WhatToBind};
 use crate::manifest::{Compiler, Component, Language};
@@ -71,15 +67,14 @@ pub(crate) fn compile(
     let layout = Layout {
         command: package.is_some() && !packages.links_exports,
         vendor: module.vendored.then(|| module.dir.join("vendor")),
-        written: packages.own.keys().filter(|folder| exports.contains(folder)).cloned().collect(),
         package,
         folder,
     };
-    packages.add_generated(&module, &layout);
+    packages.add_generated(&module, &layout, &exports);
+    packages.check_cycles(&layout.folder)?;
     packages.find_embedded(&project, planner.outputs());
     let go = Go {
         image: planner.image(GO)?,
-        std: standard_library::compiled(planner, request, &flags)?,
         bindings: bindings(planner, request.name, wit, &layout)?,
         modules: FetchModules::add(planner, &module, GO)?,
         module: &module,
@@ -89,9 +84,18 @@ pub(crate) fn compile(
         flags: &flags,
     };
     let arranged = arrange(planner, &go, &packages)?;
-    let tools = Tools { go: &go, packages: &packages, arranged, platform: planner.platform()? };
-    let linked = tools.build(planner)?;
-    Ok(Compiled::new(linked, Tools::OUTPUT))
+    let program = planner.content(arranged, Arrange::PROGRAM)?;
+    let program = serde_json::from_slice(&program).expect("BUG: the program can't be read");
+    let pieces = Pieces {
+        go: &go,
+        packages: &packages,
+        sources: &sources,
+        program: &program,
+        arranged,
+        platform: planner.platform()?,
+    };
+    let linked = pieces.build(planner)?;
+    Ok(Compiled::new(linked, Pieces::OUTPUT))
 }
 
 /// Warns if the lock has a TinyGo that no component asks for, because somebody probably expects it to be
@@ -131,64 +135,28 @@ fn bindings(
     Ok(Source::output(planner.add(action)?, Bindings::OUTPUT))
 }
 
-/// Adds the actions that have the go command list what the component is made of, compile the packages that
-/// are not the user's own, and arrange both for the compiler and the linker.
+/// Adds the actions that have the go command list what the component is made of, and arrange that for planning
+/// and for the linker.
 fn arrange(
     planner: &mut Planner<'_>,
     go: &Go<'_>,
     packages: &Packages,
 ) -> Result<ActionId, PlanError> {
-    // The action sees only the manifests of the project's modules, and a folder `vendor`.
-    let mut tree = SourceTree::default();
-    manifests(planner, go.module, &mut tree)?;
-    let skeleton = planner.store_tree(tree)?;
     let mut tree =
         go.whole.map_or_else(SourceTree::default, |whole| SourceTree::on(Rc::clone(&whole.heads)));
     packages.add_heads(&mut tree);
     manifests(planner, go.module, &mut tree)?;
     let heads = planner.store_tree(tree)?;
     let listed = planner.add(go.list(heads))?;
-    let picked = pick_shared(planner, go, packages, skeleton, listed)?;
-    let compiled = planner.add(go.packages(packages, picked))?;
-
-    let own = packages.own.iter().map(|(folder, package)| {
-        (package.path.clone(), Own { folder: folder.clone(), embeds: package.embeds() })
-    });
-    let arrange = Arrange {
-        main: go.module.import_path(&go.layout.folder),
-        own: own.collect(),
-        link: go.flags.link.clone(),
-        tags: go.flags.tags_flag(),
-    };
-    let outputs: Vec<String> = arrange.outputs().collect();
+    let arrange =
+        Arrange { main: go.main(), link: go.flags.link.clone(), tags: go.flags.tags_flag() };
     let action = Action::builtin(Label::new(go.request.name, "layer"), arrange)
-        .input(Input::new(Arrange::STD, go.std.clone()))
         .input(Input::new(Arrange::BINDINGS, go.bindings.clone()))
-        .input(Input::new(Arrange::CACHE, Source::output(compiled, Arrange::CACHE)))
-        .input(Input::new(Arrange::COMPILED, Source::output(compiled, Arrange::COMPILED)))
-        .input(Input::new(Arrange::LISTED, Source::output(listed, Arrange::LISTED)));
-    planner.add(outputs.into_iter().fold(action, Action::output))
-}
-
-/// Returns the modules of the project, together with the sources of packages that other people's packages
-/// import.
-fn pick_shared(
-    planner: &mut Planner<'_>,
-    go: &Go<'_>,
-    packages: &Packages,
-    skeleton: Digest,
-    listed: ActionId,
-) -> Result<Source, PlanError> {
-    let Some(whole) = go.whole else { return Ok(Source::Tree(skeleton)) };
-    let mut tree = SourceTree::on(Rc::clone(&whole.sources));
-    packages.own.values().for_each(|package| package.add_to(&mut tree));
-    let sources = planner.store_tree(tree)?;
-    let action = Action::builtin(Label::new(go.request.name, "shared"), PickShared)
-        .input(Input::new(PickShared::LISTED, Source::output(listed, Arrange::LISTED)))
-        .input(Input::new(PickShared::SKELETON, Source::Tree(skeleton)))
-        .input(Input::new(PickShared::SOURCES, Source::Tree(sources)))
-        .output(PickShared::PICKED);
-    Ok(Source::output(planner.add(action)?, PickShared::PICKED))
+        .input(Input::new(Arrange::LISTED, Source::output(listed, Arrange::LISTED)))
+        .output(Arrange::PROGRAM)
+        .output(Arrange::LINKED)
+        .output(Arrange::LINK);
+    planner.add(action)
 }
 
 /// Returns the import path of the component's main package, and its folder. There is no path for a module
@@ -238,9 +206,8 @@ fn manifests(
 /// The inputs with which Go's tools are called for one component.
 pub(super) struct Go<'a> {
     pub(super) image: Source,
-    pub(super) std: Source,
     pub(super) bindings: Source,
-    modules: Option<Source>,
+    pub(super) modules: Option<Fetched>,
     module: &'a Module,
     /// The packages that other people's packages could import, if the component uses other people's packages.
     whole: Option<&'a WholeModule>,
@@ -250,50 +217,40 @@ pub(super) struct Go<'a> {
 }
 
 impl Go<'_> {
-    /// Returns the action that compiles the bindings of imports and other people's packages. A package that
-    /// does not compile is ignored here, because perhaps only a file that is not compiled imports it.
-    /// [`Arrange`] reports those that are really missing.
-    fn packages(&self, packages: &Packages, sources: Source) -> Action {
-        let mut argv = self.list_command(IMPORTS);
-        argv.extend(["-e", "-deps", "-export"].map(str::to_owned));
-        argv.extend([format!("-pkgdir=/{STD}"), format!("-json={COMPILED_FIELDS}")]);
-        argv.push(format!("-gcflags={RUNTIME}/...=-lang=go{LANGUAGE}"));
-        match &self.layout.package {
-            Some(package) => {
-                argv.extend(["imports", "exports"].map(|below| format!("{package}/{below}/...")));
-            }
-            None => argv.push(format!("{STANDALONE}/...")),
-        }
-        argv.extend(["runtime", "types"].map(|name| format!("{RUNTIME}/wit/{name}")));
-        argv.extend(packages.third_party.iter().cloned());
-        let mut env = self.environment();
-        env.insert("GOCACHE".to_owned(), format!("/out/{}", Arrange::CACHE));
-        let process = Process {
-            stdout: Some(Arrange::COMPILED.to_owned()),
-            ..process(argv, env, in_action(&self.module.dir))
-        };
-        let action = Action::process(Label::new(self.request.name, "packages"), process);
-        self.inputs(action, sources)
-            .input(Input::new(STD, self.std.clone()))
-            .output(Arrange::CACHE)
-            .output(Arrange::COMPILED)
+    /// Returns the import path of the main package.
+    pub(super) fn main(&self) -> String {
+        self.module.import_path(&self.layout.folder)
     }
 
     /// Returns the action that lists the files and packages of the component. It sees only the heads of the
     /// files, so an edit below them does not repeat it.
     fn list(&self, heads: Digest) -> Action {
-        let mut argv = self.list_command(OVERLAY);
-        argv.extend(["-deps".to_owned(), format!("-json={OWN_FIELDS}"), ".".to_owned()]);
-        let mut env = self.environment();
+        let mode = if self.module.vendored { "vendor" } else { "readonly" };
+        let argv = vec![
+            "list".to_owned(),
+            format!("-mod={mode}"),
+            format!("-overlay=/{PLACE}/{OVERLAY}"),
+            "-deps".to_owned(),
+            format!("-json={FIELDS}"),
+            ".".to_owned(),
+        ];
+        let mut env = environment();
+        env.insert("GOMODCACHE".to_owned(), module_cache(self.modules.is_some()));
         env.insert("GOCACHE".to_owned(), "/tmp/cache".to_owned());
+        // An index of the packages would be made for this call only.
+        env.insert("GODEBUG".to_owned(), "goindex=0".to_owned());
         env.extend(self.variables());
         env.extend(settings(self.request, self.flags));
         let process = Process {
             stdout: Some(Arrange::LISTED.to_owned()),
-            ..process(argv, env, in_action(&self.layout.folder))
+            ..process(go(argv), env, in_action(&self.layout.folder))
         };
-        let action = Action::process(Label::new(self.request.name, "list"), process);
-        self.inputs(action, Source::Tree(heads)).output(Arrange::LISTED)
+        let action = Action::process(Label::new(self.request.name, "list"), process)
+            .input(Input::root(self.image.clone()))
+            .input(Input::new("src", Source::Tree(heads)))
+            .input(Input::new(PLACE, self.bindings.clone()));
+        let modules = self.modules.iter().flat_map(Fetched::parts);
+        modules.fold(action, Action::input).output(Arrange::LISTED)
     }
 
     /// Returns the component's `env` without `GOFLAGS`, whose flags each tool gets as arguments.
@@ -303,26 +260,8 @@ impl Go<'_> {
         env
     }
 
-    fn inputs(&self, action: Action, sources: Source) -> Action {
-        let action = action
-            .input(Input::root(self.image.clone()))
-            .input(Input::new("src", sources))
-            .input(Input::new(PLACE, self.bindings.clone()));
-        match &self.modules {
-            Some(modules) => action.input(Input::new(MODULES, modules.clone())),
-            None => action,
-        }
-    }
-
-    fn list_command(&self, overlay: &str) -> Vec<String> {
-        let mode = if self.module.vendored { "vendor" } else { "readonly" };
-        go(vec!["list".to_owned(), format!("-mod={mode}"), format!("-overlay=/{PLACE}/{overlay}")])
-    }
-
-    fn environment(&self) -> BTreeMap<String, String> {
-        let mut env = environment();
-        env.insert("GOMODCACHE".to_owned(), module_cache(self.modules.is_some()));
-        env.extend(settings(self.request, self.flags));
-        env
+    /// Returns the variables of the component's `env` that decide what code is made of a file.
+    pub(super) fn code_settings(&self) -> BTreeMap<String, String> {
+        code_settings(self.request)
     }
 }

@@ -46,7 +46,18 @@ pub(super) fn hints(output: &mut ToolOutput<'_>) -> Vec<String> {
     }
     hints.extend(tinygo);
     hints.extend(for_other_systems(output));
+    hints.extend(output.note.map(|note| way(note, output.text.contains(UNDEFINED))));
     hints
+}
+
+/// The message about something that perhaps another file declares.
+const UNDEFINED: &str = "undefined";
+
+/// Returns what was noted of a package that does not compile. The files that are left out matter only if
+/// something is missing.
+fn way(note: &str, is_undefined: bool) -> String {
+    let lines = note.lines().filter(|line| is_undefined || !line.contains(LEFT_OUT));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Returns the hint for a line that says that a module needs a newer Go than the pinned one. `known` are the
@@ -83,7 +94,9 @@ fn for_other_systems(output: &ToolOutput<'_>) -> Option<String> {
         folders.map(|(_, folder)| folder.trim_end()).partition(is_own);
     let argv = output.command.iter().flat_map(|command| &command.argv);
     let tag = if argv.into_iter().any(|word| word == TINYGO) { TINYGO } else { "wasip1" };
-    if !of_others.is_empty() || output.reason.contains(LEFT_OUT) {
+    let lacks_files =
+        output.note.is_some_and(|note| note.contains(LEFT_OUT)) && output.has(&[UNDEFINED]);
+    if !of_others.is_empty() || lacks_files || output.reason.contains(LEFT_OUT) {
         return Some(format!(
             "a package that does not support WASI, or that needs C, can't be part of a component: use another module; or \
              put `//go:build !{tag}` at the top of the files of the project that import it, and what the component \

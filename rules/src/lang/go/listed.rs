@@ -1,12 +1,12 @@
 //! The output of `go list -json` about packages (`go help list`), as far as a build needs it.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// The fields to list of a component's packages and of all that they need.
-pub(super) const OWN_FIELDS: &str = "Dir,ImportPath,Standard,Module,Imports,GoFiles,SFiles,HFiles,EmbedPatterns,EmbedFiles,DefaultGODEBUG";
-/// The fields to list of compiled packages.
-pub(super) const COMPILED_FIELDS: &str =
-    "ImportPath,Standard,Export,IgnoredGoFiles,Error,DepsErrors";
+pub(super) const FIELDS: &str = "Dir,ImportPath,Standard,Module,Imports,ImportMap,GoFiles,SFiles,HFiles,IgnoredGoFiles,\
+     EmbedPatterns,EmbedFiles,DefaultGODEBUG";
 
 /// A package as the go command lists it.
 #[derive(Debug, Default, Deserialize)]
@@ -28,18 +28,16 @@ pub(super) struct Listed {
     pub(super) headers: Vec<String>,
     /// The packages that it imports.
     pub(super) imports: Vec<String>,
+    /// The packages that are imported under another path: path in the source text → package.
+    pub(super) import_map: BTreeMap<String, String>,
     pub(super) embed_patterns: Vec<String>,
     /// The files that these match, below the folder.
     pub(super) embed_files: Vec<String>,
     /// The value of GODEBUG that is the default for a main package.
     #[serde(rename = "DefaultGODEBUG")]
     pub(super) default_godebug: String,
-    /// The file with the compiled package.
-    pub(super) export: String,
     /// The files that are not compiled: they are for other systems, or excluded on all.
     pub(super) ignored_go_files: Vec<String>,
-    pub(super) error: Option<ListedError>,
-    pub(super) deps_errors: Vec<ListedError>,
 }
 
 /// The module of a package.
@@ -50,20 +48,13 @@ pub(super) struct ListedModule {
     pub(super) version: String,
     /// Its checksum, as in go.sum.
     pub(super) sum: String,
+    /// Its folder.
+    pub(super) dir: String,
     /// True if it is the component's own module.
     pub(super) main: bool,
     /// The version of the language that it is written in.
     pub(super) go_version: Option<String>,
     pub(super) replace: Option<Box<Self>>,
-}
-
-/// An error in a package.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct ListedError {
-    /// The place as `file:line:column`; empty if it is not known.
-    pub(super) pos: String,
-    pub(super) err: String,
 }
 
 impl Listed {
@@ -86,15 +77,6 @@ impl Listed {
         let files = self.ignored_go_files.iter().map(String::as_str);
         files.filter(|file| !file.ends_with("_test.go"))
     }
-
-    /// Returns the error messages for which it was not compiled.
-    pub(super) fn complaint(&self) -> String {
-        let errors = self.error.iter().chain(&self.deps_errors).map(|ListedError { pos, err }| {
-            let err = err.trim_end();
-            if pos.is_empty() { err.to_owned() } else { format!("{pos}: {err}") }
-        });
-        errors.collect::<Vec<_>>().join("\n")
-    }
 }
 
 #[cfg(test)]
@@ -106,17 +88,16 @@ mod tests {
         let json = br#"{"ImportPath": "fmt", "Standard": true}
             {"ImportPath": "a.org/x", "SFiles": ["x.s"], "DefaultGODEBUG": "a=1",
              "Module": {"Path": "a.org", "Main": true, "GoVersion": "1.26"},
-             "Error": {"ImportStack": ["a"], "Pos": "x.go:1:2", "Err": "no\n"},
-             "DepsErrors": [{"Err": "more"}], "Unknown": {}}"#;
+             "IgnoredGoFiles": ["x_linux.go", "x_linux_test.go"], "Unknown": {}}"#;
         let listed = Listed::read(json).unwrap();
         assert_eq!(listed.len(), 2);
-        assert!(listed[0].standard && listed[0].complaint().is_empty());
+        assert!(listed[0].standard && listed[0].assembly.is_empty());
         assert_eq!(
             (listed[1].assembly.as_slice(), listed[1].default_godebug.as_str()),
             (&["x.s".to_owned()][..], "a=1")
         );
         assert_eq!(listed[1].module.as_ref().unwrap().go_version.as_deref(), Some("1.26"));
-        assert_eq!(listed[1].complaint(), "x.go:1:2: no\nmore");
+        assert!(listed[1].for_other_systems().eq(["x_linux.go"]));
         assert!(Listed::read(b"{").is_err());
     }
 }

@@ -1,13 +1,13 @@
 //! Go: a main package of a Go module, compiled by a pinned go for `GOOS=wasip1`.
 //!
 //! The actions of a component are these:
-//! - *standard library*: compiled once for all components.
 //! - *bindings*: generated from the WIT by this program.
 //! - *fetch*: the modules of go.sum, over the network, pinned by checksum.
-//! - *packages*: the bindings of imports and other people's modules, compiled once.
-//! - *list*: the go command says which files and packages the component is made of.
-//! - *layer*: arranges these answers and packages for the compiler and the linker.
-//! - *compile*: one action for each of the project's own packages, so a one-line edit compiles one package.
+//! - *list*: the go command says which files and packages the component is made of, down to the standard
+//!   library. It stays the judge of that.
+//! - *layer*: arranges its answer for planning, which goes on with it, and for the linker.
+//! - *compile*: one action for each package. Those of the standard library and of other people's modules are
+//!   shared by all components and projects.
 //! - *link*: makes the core module.
 //!
 //! A component with `compiler = "tinygo"` is compiled by [`tinygo`] instead. How a component is laid out:
@@ -28,15 +28,15 @@ mod listed;
 mod manifest;
 mod module;
 mod not_compiled;
+mod pack;
 mod packages;
 mod pattern;
+mod pieces;
 mod places;
-mod shared;
+mod program;
 mod sources;
-mod standard_library;
 mod sums;
 mod tinygo;
-mod tools;
 mod whole_module;
 
 use crate::lang::rule::{NeededToolchains, Rule, Written};

@@ -94,14 +94,53 @@ impl Packages {
         }
     }
 
-    /// Adds the package that the generator writes and that calls the user's exports.
-    pub(super) fn add_generated(&mut self, module: &Module, layout: &Layout) {
+    /// Adds the package that the generator writes and that calls the user's exports, which are in folders of
+    /// `exports`.
+    pub(super) fn add_generated(
+        &mut self,
+        module: &Module,
+        layout: &Layout,
+        exports: &[ProjectPath],
+    ) {
         if layout.command {
             return;
         }
+        let written: Vec<ProjectPath> =
+            exports.iter().filter(|folder| self.own.contains_key(*folder)).cloned().collect();
         let package = self.own.entry(layout.exports()).or_default();
         package.path = module.import_path(&layout.exports());
-        package.imports.extend(layout.written.iter().cloned());
+        package.imports.extend(written);
+    }
+
+    /// Refuses packages that import each other in a circle, beginning at the package in `folder`.
+    pub(super) fn check_cycles(&self, folder: &ProjectPath) -> Result<(), GoError> {
+        self.follow(folder, &mut BTreeSet::new(), &mut Vec::new())
+    }
+
+    /// Follows the imports of a package, unless it is among those that are `done`. Each of the packages that are
+    /// `waiting` imports the next one, and the last one imports this.
+    fn follow<'a>(
+        &'a self,
+        folder: &'a ProjectPath,
+        done: &mut BTreeSet<&'a ProjectPath>,
+        waiting: &mut Vec<&'a ProjectPath>,
+    ) -> Result<(), GoError> {
+        let Some(package) = self.own.get(folder) else { return Ok(()) };
+        if let Some(first) = waiting.iter().position(|waiting| *waiting == folder) {
+            let cycle = waiting[first..].iter().copied().chain([folder]);
+            let paths = cycle.map(|folder| self.own[folder].path.clone());
+            return Err(GoError::Cycle { paths: paths.collect() });
+        }
+        if done.contains(folder) {
+            return Ok(());
+        }
+        waiting.push(folder);
+        for import in &package.imports {
+            self.follow(import, done, waiting)?;
+        }
+        waiting.pop();
+        done.insert(folder);
+        Ok(())
     }
 
     /// Adds a file to `package` and returns the packages of the project that the file imports.
@@ -199,11 +238,6 @@ impl Package {
         self.embedded_files = self.embedded.iter().flat_map(files).collect();
     }
 
-    /// Returns true if it embeds files.
-    pub(super) fn embeds(&self) -> bool {
-        !self.embedded.is_empty()
-    }
-
     /// Adds the files to an action's sources, with those that they embed.
     pub(super) fn add_to(&self, tree: &mut SourceTree) {
         let files = self.files.iter().map(|file| &file.path);
@@ -291,7 +325,7 @@ mod tests {
         assert_eq!(one.imports, BTreeSet::from([ProjectPath::parse("two").unwrap()]));
         assert_eq!(packages.third_party, BTreeSet::from(["b.org/x/sub".to_owned()]));
         assert!(packages.links_exports);
-        assert!(one.embeds());
+        assert_eq!(one.embedded, BTreeSet::from(["words/*.txt".to_owned()]));
         let root = ProjectPath::parse("cmd/main.go").unwrap();
         let folder = Module::folder(dir.path(), &root).unwrap();
         let module = Module::read(dir.path(), folder).unwrap();

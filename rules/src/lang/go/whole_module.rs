@@ -20,8 +20,6 @@ use crate::planner::{PlanError, Planner};
 pub(super) struct WholeModule {
     /// The heads of all files.
     pub(super) heads: Rc<Skeleton>,
-    /// The files themselves.
-    pub(super) sources: Rc<Skeleton>,
 }
 
 impl WholeModule {
@@ -44,15 +42,9 @@ impl WholeModule {
                 packages.insert(folder, package);
             }
         }
-        let (mut heads, mut all) = (SourceTree::default(), SourceTree::default());
-        for package in packages.values() {
-            package.add_heads(&mut heads);
-            package.add_to(&mut all);
-        }
-        let mut skeleton = |tree| {
-            let digest = planner.store_tree(tree)?;
-            Ok::<_, PlanError>(Rc::new(Skeleton::read(digest, planner.store())?))
-        };
-        Ok(Self { heads: skeleton(heads)?, sources: skeleton(all)? })
+        let mut heads = SourceTree::default();
+        packages.values().for_each(|package| package.add_heads(&mut heads));
+        let digest = planner.store_tree(heads)?;
+        Ok(Self { heads: Rc::new(Skeleton::read(digest, planner.store())?) })
     }
 }

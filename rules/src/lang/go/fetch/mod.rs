@@ -6,6 +6,8 @@
 //!
 //! A go.sum may have lines of modules that are not needed any more. So each go.mod is followed to the modules
 //! that it requires, and modules that are not reached are not fetched.
+//!
+//! Each module is an output of its own besides, so an action that compiles a package sees that module alone.
 
 mod direct;
 mod netrc;
@@ -13,12 +15,14 @@ mod part;
 mod proxy;
 mod settings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cache::{ContentStore, Digest, Entry, Tree};
-use engine::{Action, Artifact, Builtin, BuiltinContext, BuiltinError, Input, Label, Source};
+use engine::{
+    Action, ActionId, Artifact, Builtin, BuiltinContext, BuiltinError, Input, Label, Source,
+};
 
 use self::direct::ByGo;
 use self::part::{MANIFEST, Part, Wanted, escaped};
@@ -36,8 +40,8 @@ use crate::planner::{PlanError, Planner};
 /// The folder in which an action sees the module cache.
 pub(super) const MODULES: &str = "deps/mod";
 
-/// The action that fetches modules. Its input `image` is the Go toolchain, whose `go.env` is read; its output
-/// is [`Self::OUTPUT`].
+/// The action that fetches modules. Its input `image` is the Go toolchain, whose `go.env` is read. Its outputs are
+/// [`Self::OUTPUT`], the module cache as a whole, and the parts of it: [`Self::DOWNLOAD`] and each module.
 pub(super) struct FetchModules {
     /// The modules whose packages may be needed, with the checksum of each zip.
     zips: BTreeMap<Version, String>,
@@ -67,15 +71,51 @@ enum FetchError {
     Absent(Version),
 }
 
+/// The modules that an action fetches.
+#[derive(Clone, Debug)]
+pub(super) struct Fetched {
+    action: ActionId,
+    /// The folder of each module below [`MODULES`].
+    folders: BTreeSet<String>,
+}
+
+impl Fetched {
+    /// Returns the module cache as one tree.
+    pub(super) fn whole(&self) -> Input {
+        Input::new(MODULES, Source::output(self.action, FetchModules::OUTPUT))
+    }
+
+    /// Returns the parts of the module cache. One that is known already need not be laid out on the disk again
+    /// when another is added.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Input> {
+        let download = Source::output(self.action, FetchModules::DOWNLOAD);
+        let modules = self.folders.iter().filter_map(|folder| self.module(folder));
+        std::iter::once(Input::new(format!("{MODULES}/cache"), download)).chain(modules)
+    }
+
+    /// Returns the module in this folder below [`MODULES`].
+    pub(super) fn module(&self, folder: &str) -> Option<Input> {
+        let output = FetchModules::output_of(self.folders.get(folder)?);
+        Some(Input::new(format!("{MODULES}/{folder}"), Source::output(self.action, output)))
+    }
+}
+
 impl FetchModules {
     const OUTPUT: &'static str = "modules";
+    /// The part of the module cache that says which modules there are.
+    const DOWNLOAD: &'static str = "download";
+
+    /// Returns the output that is the module in this folder.
+    fn output_of(folder: &str) -> String {
+        format!("module/{folder}")
+    }
 
     /// Adds the action that fetches other people's modules, if there are any.
     pub(super) fn add(
         planner: &mut Planner<'_>,
         module: &Module,
         toolchain: &'static str,
-    ) -> Result<Option<Source>, PlanError> {
+    ) -> Result<Option<Fetched>, PlanError> {
         let fetch = Self::new(module, planner.registries());
         if module.vendored || fetch.is_empty() {
             return Ok(None);
@@ -85,11 +125,16 @@ impl FetchModules {
             "" => "go".to_owned(),
             dir => format!("go {dir}"),
         };
+        let folders: BTreeSet<String> = fetch.zips.keys().map(folder).collect();
         let action = planner.once(&format!("{toolchain} modules {}", module.dir), |planner| {
-            let action = Action::builtin(Label::new(owner, "fetch"), fetch);
-            planner.add(action.input(Input::new("image", image)).output(Self::OUTPUT))
+            let action = Action::builtin(Label::new(owner, "fetch"), fetch)
+                .input(Input::new("image", image))
+                .output(Self::OUTPUT)
+                .output(Self::DOWNLOAD);
+            let outputs = folders.iter().map(|folder| Self::output_of(folder));
+            planner.add(outputs.fold(action, Action::output))
         })?;
-        Ok(Some(Source::output(action, Self::OUTPUT)))
+        Ok(Some(Fetched { action, folders }))
     }
 
     /// Makes the action for `module`. It fetches the zips of the modules that it requires, and each go.mod on
@@ -110,7 +155,9 @@ impl FetchModules {
             .collect();
         let mut manifests = module.sums.manifests.clone();
         manifests.retain(|version, _| version.path != RUNTIME);
-        let (main, required) = (module.manifest.clone(), module.required());
+        let (main, mut required) = (module.manifest.clone(), module.required());
+        // Their order in go.mod decides about nothing.
+        required.sort();
         Self { zips, manifests, main, required, registries }
     }
 
@@ -202,29 +249,33 @@ impl FetchModules {
         }
     }
 
-    /// Returns the tree of the module cache (the Go modules reference, "Module cache").
-    fn layout(store: &ContentStore, all: &[Wanted]) -> Result<Tree, BuiltinError> {
-        let mut modules = Tree::default();
+    /// Returns the parts of the module cache (the Go modules reference, "Module cache"): the folder `cache`, and
+    /// each module by its folder.
+    fn layout(
+        store: &ContentStore,
+        all: &[Wanted],
+    ) -> Result<(Tree, BTreeMap<String, Digest>), BuiltinError> {
+        let (mut cache, mut modules) = (Tree::default(), BTreeMap::new());
         let mut add = |path: &str, entry| {
-            modules.insert(path, entry).map_err(|error| BuiltinError::failed(&error))
+            cache.insert(path, entry).map_err(|error| BuiltinError::failed(&error))
         };
         for wanted in all {
             let (path, number) = (escaped(&wanted.module.path), escaped(&wanted.module.version));
             match wanted.part {
                 Part::Zip => {
-                    add(&format!("{path}@{number}"), Entry::Subtree(kept(store, wanted)?))?;
+                    modules.insert(folder(&wanted.module), kept(store, wanted)?);
                     // The presence of this file tells the go command that the folder is complete.
                     let digest = store.put(wanted.sum.as_bytes())?;
                     let entry = Entry::File { digest, executable: false };
-                    add(&format!("cache/download/{path}/@v/{number}.ziphash"), entry)?;
+                    add(&format!("download/{path}/@v/{number}.ziphash"), entry)?;
                 }
                 Part::Manifest => {
                     let entry = manifest_entry(store, wanted)?;
-                    add(&format!("cache/download/{path}/@v/{number}.mod"), entry)?;
+                    add(&format!("download/{path}/@v/{number}.mod"), entry)?;
                 }
             }
         }
-        Ok(modules)
+        Ok((cache, modules))
     }
 }
 
@@ -234,7 +285,7 @@ impl Builtin for FetchModules {
     }
 
     fn version(&self) -> &str {
-        "2"
+        "3"
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -255,10 +306,26 @@ impl Builtin for FetchModules {
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
         let all = self.fetch_all(cx)?;
-        let modules = Self::layout(cx.store(), &all)?;
-        cx.produce(Self::OUTPUT, Artifact::Tree(cx.store().put_tree(&modules)?));
+        let (cache, modules) = Self::layout(cx.store(), &all)?;
+        let cache = cx.store().put_tree(&cache)?;
+        cx.produce(Self::DOWNLOAD, Artifact::Tree(cache));
+        let mut whole = Tree::default();
+        let parts = modules.iter().map(|(folder, tree)| (folder.as_str(), *tree));
+        for (folder, tree) in parts.chain([("cache", cache)]) {
+            let entry = Entry::Subtree(tree);
+            whole.insert(folder, entry).map_err(|error| BuiltinError::failed(&error))?;
+        }
+        for (folder, tree) in modules {
+            cx.produce(&Self::output_of(&folder), Artifact::Tree(tree));
+        }
+        cx.produce(Self::OUTPUT, Artifact::Tree(cx.store().put_tree(&whole)?));
         Ok(())
     }
+}
+
+/// Returns the folder of a module in the module cache.
+fn folder(module: &Version) -> String {
+    format!("{}@{}", escaped(&module.path), escaped(&module.version))
 }
 
 /// Returns the tree that the store has of a part of a module.

@@ -18,7 +18,7 @@ use engine::{Action, Input, Label, Source};
 use self::target::Target;
 use super::command::{environment, module_cache};
 use super::error::GoError;
-use super::fetch::{FetchModules, MODULES};
+use super::fetch::FetchModules;
 use super::flags::Flags;
 use super::module::Module;
 use super::packages::Packages;
@@ -81,7 +81,7 @@ pub(super) fn compile(
     let tinygo = TinyGo {
         images: [planner.image(TINYGO_GO)?, planner.image(TINYGO)?],
         target: target(planner)?,
-        modules: FetchModules::add(planner, &module, TINYGO_GO)?,
+        modules: FetchModules::add(planner, &module, TINYGO_GO)?.map(|fetched| fetched.whole()),
         request,
         tags: &flags.tags,
     };
@@ -115,7 +115,7 @@ struct TinyGo<'a> {
     /// The images of Go and TinyGo.
     images: [Source; 2],
     target: Source,
-    modules: Option<Source>,
+    modules: Option<Input>,
     request: &'a Request<'a>,
     tags: &'a BTreeSet<String>,
 }
@@ -130,7 +130,7 @@ impl TinyGo<'_> {
             .input(Input::new("src", Source::Tree(sources)))
             .input(Input::new(Target::OUTPUT, self.target.clone()));
         let images = self.images.iter().cloned().map(Input::root);
-        let modules = self.modules.iter().cloned().map(|modules| Input::new(MODULES, modules));
+        let modules = self.modules.iter().cloned();
         images.chain(modules).fold(action, Action::input)
     }
 
@@ -150,7 +150,7 @@ impl TinyGo<'_> {
     fn environment(&self) -> BTreeMap<String, String> {
         let mut env = environment();
         // TinyGo sets these by itself. All other variables are the same as for Go.
-        ["GOOS", "GOARCH", "GODEBUG"].iter().for_each(|name| drop(env.remove(*name)));
+        ["GOOS", "GOARCH"].iter().for_each(|name| drop(env.remove(*name)));
         let fixed = [
             ("PATH", "/usr/lib/tinygo/bin:/usr/lib/go/bin:/usr/bin"),
             ("TINYGOROOT", "/usr/lib/tinygo"),
@@ -171,6 +171,7 @@ mod tests {
     use engine::Work;
 
     use super::*;
+    use crate::lang::go::fetch::MODULES;
     use crate::manifest::{Compiler, Features};
     use crate::path::ProjectPath;
 
@@ -196,7 +197,7 @@ mod tests {
         let tinygo = TinyGo {
             images: [tree(), tree()],
             target: tree(),
-            modules: Some(tree()),
+            modules: Some(Input::new(MODULES, tree())),
             request: &request,
             tags: &tags,
         };
