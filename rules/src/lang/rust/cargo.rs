@@ -7,13 +7,10 @@ use engine::{Action, ActionId, Input, Label, Source, quote};
 
 use super::c_compiler::CCompiler;
 use super::fetch::VENDOR;
-use super::process::cargo_process;
+use super::process::{TARGET, cargo_process};
 use super::units::{ReadCalls, Recorder, Root, Units};
 use crate::path::ProjectPath;
 use crate::planner::{PlanError, Planner, in_action};
-
-/// The target triple, for which rustc makes components directly.
-pub(super) const TARGET: &str = "wasm32-wasip2";
 
 /// The target of a package that Cargo is asked to compile.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,6 +7,9 @@ use engine::Process;
 use crate::path::ProjectPath;
 use crate::planner::{base_environment, in_action, process};
 
+/// The target triple, for which rustc makes components directly.
+pub(super) const TARGET: &str = "wasm32-wasip2";
+
 /// The path of Cargo's target folder in every action in which Cargo compiles.
 pub(super) const TARGET_DIR: &str = "build/target";
 

@@ -1,7 +1,7 @@
 //! Evaluates the condition of a manifest's `[target.'…']`, to find out if the dependencies in that table may
 //! belong to a component. Source: the Cargo reference, "Platform specific dependencies".
 
-use super::cargo::TARGET;
+use super::process::TARGET;
 
 /// The known properties of the target, by the names that conditions use. Any other operating system, family
 /// or processor is not the target's.
