@@ -23,6 +23,8 @@ fn main() {
     let fetch = Command::new("cargo").args(["fetch", "--locked"]).current_dir(&bench.bare).status();
     assert!(fetch.expect("cargo is installed").success());
     bench.measure("from nothing");
+    let (run, cargo) = (|| bench.run(), || bench.cargo());
+    measure::compare("nothing changed", 7, ("run build", run), ("cargo build", cargo));
     let edit = "fn main() {\n    println!(\"edited\");";
     bench.edit("src/main.rs", "fn main() {", edit);
     bench.measure("one edited line");

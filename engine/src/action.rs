@@ -112,7 +112,7 @@ impl fmt::Debug for Work {
 }
 
 /// A command, as it is seen from inside the sandbox.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
     /// The program and its arguments. A program without `/` is looked up in the `PATH` of
     /// [`env`](Self::env).
@@ -134,7 +134,7 @@ pub struct Process {
 }
 
 /// A tree or file that an action may see.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
     /// The path below the root at which the action sees it: `src`, `deps/vendor`, `tmp/target`.
     ///
@@ -166,7 +166,7 @@ impl Input {
 }
 
 /// The source of an input's content.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A tree whose blobs the caller has put into the store, as [`crate::Sources`] does.
     Tree(Digest),

@@ -139,7 +139,12 @@ const OTHER: [&str; 4] = [
 fn a_new_version_of_a_module_compiles_what_depends_on_it_and_nothing_else() {
     let modules = Modules::new();
     let run = modules.build();
-    let ran: BTreeSet<&str> = shared(&run).into_iter().collect();
+    // What is not unique may have been compiled before.
+    let unique = |label: &&str| {
+        let modules = ["leaf", "mid", "other", "tool"];
+        modules.iter().any(|name| label.starts_with(&format!("example.org/{name} ")))
+    };
+    let ran: BTreeSet<&str> = shared(&run).into_iter().filter(unique).collect();
     let expect: BTreeSet<&str> = OTHER.into_iter().chain([LEAF, MID]).collect();
     assert_eq!(ran, expect, "neither the tool nor the unused package is compiled");
     assert_eq!(call(&modules.component(), "add", &["40", "2"]).as_deref(), Some("42"));

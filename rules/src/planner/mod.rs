@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cache::{ContentStore, Digest, Tree};
-use engine::{Action, ActionId, Artifact, Graph, Label, Source, SourceFile, State, Work};
+use engine::{Action, ActionId, Artifact, Builtin, Graph, Label, Source, SourceFile, State, Work};
 use sandbox::{Determinism, Isolation, WorkerLimits};
 
 use crate::manifest::{self, Component, Language, Origin, Pattern, PatternSet, Spanned};
@@ -414,13 +414,14 @@ impl<'a> Planner<'a> {
 
 /// Returns whether two actions do the same, whatever their labels.
 fn is_same(a: &Action, b: &Action) -> bool {
-    let text = |action: &Action| {
-        let Action { label: _, work, inputs, outputs, pinned } = action;
-        let (version, arguments) = match work {
-            Work::Builtin(builtin) => (builtin.version(), builtin.arguments()),
-            Work::Process(_) => ("", Vec::new()),
-        };
-        format!("{work:?} {version} {arguments:?} {inputs:?} {outputs:?} {pinned:?}")
+    let is_same_work = match (&a.work, &b.work) {
+        (Work::Process(a), Work::Process(b)) => a == b,
+        (Work::Builtin(a), Work::Builtin(b)) => {
+            let named =
+                |it: &dyn Builtin| (it.name().to_owned(), it.version().to_owned(), it.arguments());
+            named(&**a) == named(&**b)
+        }
+        _ => false,
     };
-    text(a) == text(b)
+    is_same_work && (&a.inputs, &a.outputs, &a.pinned) == (&b.inputs, &b.outputs, &b.pinned)
 }

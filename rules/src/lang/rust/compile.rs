@@ -1,6 +1,7 @@
 //! Plans a Rust component: fetch, the list of units, and an action for each unit. A package for cargo-component gets its
 //! bindings before.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -66,7 +67,7 @@ pub(crate) fn compile(
         skeleton: skeleton.digest,
         c_compiler: c_compiler.as_ref(),
     };
-    let mut selected = selections(planner, workspace, lock, request.env)?;
+    let mut selected = selections(planner, workspace, lock, request.env);
     selected.insert(selection.clone(), dir.clone());
     let (units, root) = cargo.units(planner, request.env, &selected, &selection)?;
     let Some(root) = root else {
@@ -76,7 +77,9 @@ pub(crate) fn compile(
         true => Some(cargo_component::bindings(planner, &common, package, request, &image)?),
         false => None,
     };
-    let sources = SourcesOfUnits { common: &common, dir: &dir, request, generated, fetched };
+    let stored = RefCell::default();
+    let sources =
+        SourcesOfUnits { common: &common, dir: &dir, request, generated, fetched, stored };
     let actions = UnitActions {
         component: request.name,
         units,
@@ -133,15 +136,17 @@ fn selections(
     workspace: &Workspace,
     lock: &Lockfile,
     env: &BTreeMap<String, String>,
-) -> Result<BTreeMap<Selection, ProjectPath>, PlanError> {
+) -> BTreeMap<Selection, ProjectPath> {
     let mut found = BTreeMap::new();
     for (source, component) in planner.components_in(Language::Rust) {
         let inside = source.ancestors().find_map(|dir| workspace.packages.get(&dir));
         let Some(package) = inside.filter(|_| component.environment() == *env) else { continue };
-        let selection = select(package, lock, source, &component.features)?;
-        found.insert(selection, package.dir.clone());
+        // A component that can't be selected reports that itself, and keeps no other one from being built.
+        if let Ok(selection) = select(package, lock, source, &component.features) {
+            found.insert(selection, package.dir.clone());
+        }
     }
-    Ok(found)
+    found
 }
 
 /// Returns true if a component of the workspace has C in it, or the one from the package in `dir` does. One list
@@ -157,9 +162,10 @@ fn compiles_c(
         let components = planner.components_in(Language::Rust).into_iter();
         let packages = components.filter_map(|(source, _)| manifests.find(source).ok());
         let mut beside = packages.filter(|(_, root)| *root == workspace.root);
-        beside.try_fold(false, |found, (package, _)| {
-            Ok::<_, CargoError>(found || c_code::is_in(&package, manifests, lock)?)
-        })
+        // What is wrong with another component is reported when that is planned.
+        Ok::<_, CargoError>(
+            beside.any(|(package, _)| c_code::is_in(&package, manifests, lock).unwrap_or_default()),
+        )
     })?;
     Ok(*in_others || c_code::is_in(dir, manifests, lock)?)
 }

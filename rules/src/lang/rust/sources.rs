@@ -6,7 +6,8 @@
 //! component's own packages see in addition the sources of their package and of those that it depends on. The units
 //! of other people's packages see the folder of their package.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use engine::{ActionId, Input, Source};
@@ -115,6 +116,8 @@ pub(super) struct SourcesOfUnits<'a, 'b> {
     pub(super) generated: Option<Generated>,
     /// The action that fetches crates.
     pub(super) fetched: ActionId,
+    /// The sources of packages of the project that were stored, by folder.
+    pub(super) stored: RefCell<BTreeMap<ProjectPath, Seen>>,
 }
 
 impl PackageSources for SourcesOfUnits<'_, '_> {
@@ -126,6 +129,9 @@ impl PackageSources for SourcesOfUnits<'_, '_> {
         }
         let below = folder.strip_prefix("/src").expect("BUG: the package is nowhere");
         let folder = ProjectPath::parse(below.trim_start_matches('/'))?;
+        if let Some(seen) = self.stored.borrow().get(&folder) {
+            return Ok(seen.clone());
+        }
         let Common { workspace, lock, .. } = self.common;
         let is_own = workspace.closure(self.dir, lock).contains(&folder);
         let tree = match is_own {
@@ -133,9 +139,13 @@ impl PackageSources for SourcesOfUnits<'_, '_> {
                 let generated = self.generated.as_ref().filter(|_| folder == *self.dir);
                 self.common.sources(planner, &folder, self.request, generated)?
             }
-            false => self.common.sources_of_others(planner, &folder)?,
+            false => *planner.known(&format!("sources of others in {folder}"), |planner| {
+                self.common.sources_of_others(planner, &folder)
+            })?,
         };
-        Ok(Seen { input: Input::new("src", Source::Tree(tree)), is_own })
+        let seen = Seen { input: Input::new("src", Source::Tree(tree)), is_own };
+        self.stored.borrow_mut().insert(folder, seen.clone());
+        Ok(seen)
     }
 }
 

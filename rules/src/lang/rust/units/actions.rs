@@ -10,7 +10,7 @@ use std::rc::Rc;
 use cache::Digest;
 use engine::{Action, ActionId, Input, Label, Source};
 
-use super::script_output::{Caller, ENVIRONMENT, METADATA, ReadOutput, SEARCH};
+use super::script_output::{Caller, ENVIRONMENT, HANDED_ON, METADATA, ReadOutput, SEARCH};
 use super::unit::{Compile, CrateKind, RunScript, Unit, UnitPackage, UnitWork, Units};
 use crate::lang::rust::c_code::CC;
 use crate::lang::rust::c_compiler::CCompiler;
@@ -68,17 +68,28 @@ const SEARCHES: &str = "deps/searches";
 /// The folder in which a script sees the metadata of other scripts.
 const OTHER_SCRIPTS: &str = "deps/scripts";
 
-/// Runs a script, whose program is `$0`. Cargo shows what a script printed only if it failed.
+/// Runs a script, whose program is `$0`. The arguments are variables whose names the shell can't have. Cargo shows what
+/// a script printed only if it failed.
 const RUN: &str = "\
 for metadata in /deps/scripts/*; do
-    [ ! -e \"$metadata\" ] || . \"$metadata\"
+    [ -e \"$metadata\" ] || continue
+    while IFS= read -r variable; do
+        set -- \"$variable\" \"$@\"
+    done < \"$metadata\"
 done
-\"$0\" > /out/output 2> /tmp/errors || {
+busybox env \"$@\" \"$0\" > /out/output 2> /tmp/errors || {
     code=$?
     busybox cat /out/output /tmp/errors >&2
     exit $code
 }
 cp -a \"$OUT_DIR\" /out/out";
+
+/// Calls rustc, which is the first argument, with the variables that the script of the package has set.
+const CALL_RUSTC: &str = "\
+while IFS= read -r variable; do
+    set -- \"$variable\" \"$@\"
+done < /deps/script/environment
+exec busybox env \"$@\"";
 
 impl UnitActions<'_> {
     /// Adds the actions of a selected target and of everything that it needs. Returns the last one, with its output.
@@ -119,13 +130,14 @@ impl UnitActions<'_> {
         let mut inputs = vec![Input::root(self.image.clone()), sources.input.clone()];
         for index in units.files_for(compile) {
             let made = units.compile(index);
-            let file = made.file_for(compile.kind);
+            let file = made.file_for(compile.needs_code);
             let at = format!("{}/{file}", below_root(&made.folder));
             inputs.push(Input::new(at, Source::output(self.added[&index].work, file)));
         }
-        let mut args = compile.args.clone();
+        let mut args = vec!["rustc".to_owned()];
+        args.extend(compile.args.iter().cloned());
         args.extend(["--out-dir", "/out", "--color", "always"].map(str::to_owned));
-        let mut out_dirs = BTreeSet::new();
+        let mut scripts = BTreeSet::new();
         if let Some(index) = compile.script {
             let read = self.added[&index].read.expect("a run has a reader");
             let output = Caller::of(compile).output();
@@ -134,27 +146,27 @@ impl UnitActions<'_> {
             let variables = Source::output(read, ENVIRONMENT);
             inputs.push(Input::new(format!("{OWN_SCRIPT}/environment"), variables));
             args.push(format!("@/{OWN_SCRIPT}/arguments"));
-            out_dirs.insert(index);
+            scripts.insert(index);
         }
-        if compile.kind.links() {
-            let others = compile.searches.iter().filter(|index| Some(**index) != compile.script);
-            for (number, index) in others.enumerate() {
-                let read = self.added[index].read.expect("a run has a reader");
-                let at = format!("{SEARCHES}/{number}");
+        for (number, index) in compile.other_searches().enumerate() {
+            let read = self.added[&index].read.expect("a run has a reader");
+            let mut outputs = vec![SEARCH];
+            outputs.extend((compile.kind == CrateKind::Cdylib).then_some(HANDED_ON));
+            for output in outputs {
+                let at = format!("{SEARCHES}/{number}/{output}");
                 args.push(format!("@/{at}"));
-                inputs.push(Input::new(at, Source::output(read, SEARCH)));
-                out_dirs.insert(*index);
+                inputs.push(Input::new(at, Source::output(read, output)));
             }
+            scripts.insert(index);
         }
-        inputs.extend(out_dirs.into_iter().map(|index| self.out_dir(index)));
+        self.add_made_by(planner, &scripts, &mut inputs)?;
         let argv = match compile.script {
             Some(_) => {
-                let text = format!(". /{OWN_SCRIPT}/environment && exec \"$0\" \"$@\"");
-                ["/bin/sh", "-c", &text, "rustc"].map(str::to_owned).into_iter().chain(args)
+                let shell = ["/bin/sh", "-c", CALL_RUSTC, "sh"].map(str::to_owned);
+                shell.into_iter().chain(args).collect()
             }
-            None => ["rustc", "", "", ""].map(str::to_owned).into_iter().chain(args),
+            None => args,
         };
-        let argv = argv.filter(|word| !word.is_empty()).collect();
         let action = self.action(unit, argv, step.text(), &sources);
         let mut action = inputs.into_iter().fold(action, Action::input);
         if compile.kind.links()
@@ -189,9 +201,12 @@ impl UnitActions<'_> {
             let read = self.added[other].read.expect("a run has a reader");
             let metadata = Source::output(read, METADATA);
             inputs.push(Input::new(format!("{OTHER_SCRIPTS}/{number}"), metadata));
-            inputs.push(self.out_dir(*other));
         }
-        let argv = ["/bin/sh", "-c", RUN, &run.program].map(str::to_owned).to_vec();
+        self.add_made_by(planner, &units.metadata_for(run), &mut inputs)?;
+        let odd = unit.env.iter().filter(|(name, _)| !is_shell_name(name));
+        let odd = odd.map(|(name, value)| format!("{name}={value}"));
+        let argv = ["/bin/sh", "-c", RUN, &run.program].map(str::to_owned).into_iter().chain(odd);
+        let argv = argv.collect();
         let action = self.action(unit, argv, "run build script", &sources);
         let mut action = inputs.into_iter().fold(action, Action::input);
         if let Some(compiler) = self.c_compiler.filter(|_| units.uses_cc(run.compiled)) {
@@ -214,9 +229,30 @@ impl UnitActions<'_> {
             .input(Input::new(OUTPUT, Source::output(work, OUTPUT)))
             .output(ENVIRONMENT)
             .output(SEARCH)
-            .output(METADATA);
+            .output(METADATA)
+            .output(HANDED_ON);
         let action = outputs.into_iter().fold(action, Action::output);
         Ok(Added { work, read: Some(self.add(planner, action, &sources)?) })
+    }
+
+    /// Adds what scripts have made: the folders that they filled, and the packages that they belong to, because
+    /// what a script prints may lead to files of its package.
+    fn add_made_by(
+        &self,
+        planner: &mut Planner<'_>,
+        scripts: &BTreeSet<usize>,
+        inputs: &mut Vec<Input>,
+    ) -> Result<(), PlanError> {
+        for index in scripts {
+            let package = self.sources.of(planner, &self.units.units[*index].package.folder)?.input;
+            for input in [self.out_dir(*index), package] {
+                // The packages of the project are all below the same folder.
+                if inputs.iter().all(|other| other.at != input.at) {
+                    inputs.push(input);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Returns the folder that a script filled, as an input of others.
@@ -289,12 +325,20 @@ impl Caller {
 }
 
 impl Compile {
-    /// Returns the file that another crate of this kind is compiled with: everything if it is linked, else only the
+    /// Returns the runs of scripts of other packages whose libraries are looked for. A library without a script of its
+    /// own names none that have to be there when it is compiled.
+    fn other_searches(&self) -> impl Iterator<Item = usize> {
+        let is_used = self.kind.links() || self.script.is_some();
+        let all = self.searches.iter().copied().filter(move |_| is_used);
+        all.filter(|index| Some(*index) != self.script)
+    }
+
+    /// Returns the file that another crate is compiled with: everything if it needs the code, else only the
     /// description of the library.
-    fn file_for(&self, kind: CrateKind) -> &str {
+    fn file_for(&self, needs_code: bool) -> &str {
         let with = |end: &str| self.files.iter().find(|file| file.ends_with(end));
-        let description = if kind.links() { None } else { with(".rmeta") };
-        let found = description.or_else(|| with(".so")).or_else(|| with(".rlib"));
+        let description = if needs_code { None } else { with(".rmeta") };
+        let found = description.or_else(|| with(".rlib")).or_else(|| with(".so"));
         found.expect("BUG: a crate is used that is no library")
     }
 }
@@ -322,7 +366,7 @@ impl Units {
             match &self.units[index].work {
                 UnitWork::Compile(compile) => {
                     open.extend(compile.needs.iter().chain(&compile.script));
-                    open.extend(compile.searches.iter().filter(|_| compile.kind.links()));
+                    open.extend(compile.other_searches());
                 }
                 UnitWork::Run(run) => {
                     open.extend(run.metadata.iter().map(|(_, other)| *other));
@@ -366,6 +410,21 @@ impl Units {
         starts.map(|(start, _)| start.clone()).next().unwrap_or_default()
     }
 
+    /// Returns the runs whose metadata a script sees, and those whose metadata these see, because a script may
+    /// hand on what it gets.
+    fn metadata_for(&self, run: &RunScript) -> BTreeSet<usize> {
+        let direct = |run: &RunScript| run.metadata.iter().map(|(_, other)| *other).collect();
+        let (mut found, mut open): (BTreeSet<usize>, Vec<usize>) = (BTreeSet::new(), direct(run));
+        while let Some(index) = open.pop() {
+            if let UnitWork::Run(other) = &self.units[index].work
+                && found.insert(index)
+            {
+                open.extend(direct(other));
+            }
+        }
+        found
+    }
+
     /// Returns whether a build script may compile C.
     fn uses_cc(&self, program: usize) -> bool {
         let is_cc = |index: &usize| self.compile(*index).crate_name == CC;
@@ -376,4 +435,9 @@ impl Units {
 /// Returns an absolute path as actions name it.
 fn below_root(path: &str) -> String {
     path.trim_start_matches('/').to_owned()
+}
+
+/// Returns whether a shell can have a variable of this name.
+fn is_shell_name(name: &str) -> bool {
+    name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_')
 }

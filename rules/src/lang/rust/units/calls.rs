@@ -13,8 +13,8 @@ use crate::lang::rust::fetch::VENDOR;
 
 /// The builtin that makes the list. Its input is `calls`, and its output `units.json`.
 pub(in crate::lang::rust) struct ReadCalls {
-    /// The variables that run.toml sets for the component. Crates that others wrote are compiled without them, so
-    /// that components with other variables share the results. Build scripts see them.
+    /// The variables that run.toml sets for the component. Crates that others wrote are compiled without them, unless
+    /// rustc obeys them, so that components with other variables share the results. Build scripts see them.
     pub(in crate::lang::rust) own: BTreeMap<String, String>,
     /// The selected targets, in the order of the folders in `calls`.
     pub(in crate::lang::rust) roots: Vec<Root>,
@@ -43,6 +43,11 @@ const JOBS: (&str, &str) = ("NUM_JOBS", "4");
 const OF_THE_RUN: [&str; 5] =
     ["CARGO_MAKEFLAGS", "MAKEFLAGS", "MFLAGS", "LD_LIBRARY_PATH", "RUST_RECURSION_COUNT"];
 
+/// Returns whether rustc itself obeys a variable, so that all crates have to be compiled with it.
+fn is_obeyed(name: &str) -> bool {
+    ["RUST", "CARGO"].iter().any(|start| name.starts_with(start))
+}
+
 /// A recorded call.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Call {
@@ -65,7 +70,7 @@ impl Builtin for ReadCalls {
     }
 
     fn version(&self) -> &str {
-        "1"
+        "2"
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -194,9 +199,8 @@ impl Drafter<'_> {
         env: BTreeMap<String, String>,
     ) -> Result<Draft, CallError> {
         let (package, mut env) = self.environment(env)?;
-        if !package.folder.starts_with(&format!("/{VENDOR}/")) {
-            self.add_own(&mut env);
-        }
+        let is_of_others = package.folder.starts_with(&format!("/{VENDOR}/"));
+        self.add_own(&mut env, |name| !is_of_others || is_obeyed(name));
         let read = Arguments::read(args)?;
         let out_dirs = read.out_dirs.into_iter().map(|path| (String::new(), path)).collect();
         let script = env.get("OUT_DIR").cloned();
@@ -211,7 +215,12 @@ impl Drafter<'_> {
         env: BTreeMap<String, String>,
     ) -> Result<Draft, CallError> {
         let (package, mut env) = self.environment(env)?;
-        self.add_own(&mut env);
+        self.add_own(&mut env, |_| true);
+        // The shell that notes the call loses names that it can't have itself.
+        for feature in env.get("CARGO_CFG_FEATURE").cloned().iter().flat_map(|all| all.split(',')) {
+            let name = feature.to_uppercase().replace('-', "_");
+            env.entry(format!("CARGO_FEATURE_{name}")).or_insert_with(|| "1".to_owned());
+        }
         env.insert(JOBS.0.to_owned(), JOBS.1.to_owned());
         env.insert("RUSTC".to_owned(), "rustc".to_owned());
         let out_dir = env.get("OUT_DIR").cloned().ok_or(CallError::Malformed("no OUT_DIR"))?;
@@ -230,8 +239,8 @@ impl Drafter<'_> {
     }
 
     /// Adds the variables that run.toml sets. They were left out because Cargo has them, too.
-    fn add_own(&self, env: &mut BTreeMap<String, String>) {
-        for (name, value) in self.own {
+    fn add_own(&self, env: &mut BTreeMap<String, String>, is_seen: impl Fn(&str) -> bool) {
+        for (name, value) in self.own.iter().filter(|(name, _)| is_seen(name)) {
             env.entry(name.clone()).or_insert_with(|| value.clone());
         }
     }
@@ -322,6 +331,7 @@ impl Arguments {
             is_for_host: target.is_none(),
             files: made.files(&types, has_metadata),
             args: kept,
+            needs_code: !has_metadata,
             folder: folder.ok_or(CallError::Malformed("no folder for outputs"))?,
             needs: Vec::new(),
             script: None,
@@ -354,7 +364,7 @@ fn kind(types: &[String]) -> CrateKind {
     match () {
         () if has("bin") => CrateKind::Binary,
         () if has("proc-macro") => CrateKind::ProcMacro,
-        () if has("cdylib") || has("dylib") => CrateKind::Cdylib,
+        () if has("cdylib") => CrateKind::Cdylib,
         () => CrateKind::Library,
     }
 }
@@ -377,9 +387,10 @@ impl Made<'_> {
                     files.extend(has_metadata.then(|| format!("lib{stem}.rmeta")));
                 }
                 "proc-macro" => files.push(format!("lib{stem}.so")),
+                "cdylib" | "dylib" if self.is_for_host => files.push(format!("lib{stem}.so")),
                 "bin" if self.is_for_host => files.push(stem.clone()),
-                "bin" | "cdylib" | "dylib" => files.push(format!("{stem}.wasm")),
-                // No unit uses a static library.
+                "bin" | "cdylib" => files.push(format!("{stem}.wasm")),
+                // No unit uses a static library, and there are no other dynamic libraries for WebAssembly.
                 _ => {}
             }
         }
@@ -393,8 +404,9 @@ struct UnitLinker {
     units: Units,
     /// The indexes of equal units.
     known: BTreeMap<Unit, usize>,
-    /// The units by the paths of their files, and the runs of scripts by OUT_DIR. Later targets replace the
-    /// entries of earlier ones, as Cargo replaces the files.
+    /// The units by the paths of their files, and the runs of scripts by OUT_DIR. An entry of an earlier target
+    /// that is not replaced is of a file that Cargo has found again. The recorder removes files whose names don't
+    /// tell for which features they were made.
     makers: BTreeMap<String, usize>,
 }
 
@@ -408,24 +420,19 @@ impl UnitLinker {
             }
         }
         let mut waiting: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();
+        let mut placed = BTreeSet::new();
         for number in 0..waiting.len() {
-            self.place(number, &mut waiting, &made_by)?;
+            self.place(number, &mut waiting, &made_by, &mut placed)?;
         }
-        let is_root = |unit: &Unit| match &unit.work {
-            UnitWork::Compile(compile) => {
-                let kind = if root.is_program { CrateKind::Binary } else { CrateKind::Cdylib };
-                unit.package.folder == root.folder
-                    && compile.crate_name == root.crate_name
-                    && (compile.kind, compile.is_for_host) == (kind, false)
-            }
-            UnitWork::Run(_) => false,
+        let is_root = |index: &usize| {
+            let unit = &self.units.units[*index];
+            let UnitWork::Compile(compile) = &unit.work else { return false };
+            let kind = if root.is_program { CrateKind::Binary } else { CrateKind::Cdylib };
+            unit.package.folder == root.folder
+                && compile.crate_name == root.crate_name
+                && (compile.kind, compile.is_for_host) == (kind, false)
         };
-        let current = |index: &usize| {
-            let mut paths = self.units.units[*index].makes().into_iter();
-            paths.all(|path| self.makers.get(&path) == Some(index))
-        };
-        let all = 0..self.units.units.len();
-        let root = all.filter(|index| is_root(&self.units.units[*index])).find(current);
+        let root = placed.into_iter().find(is_root);
         self.units.roots.push(root);
         Ok(())
     }
@@ -436,13 +443,14 @@ impl UnitLinker {
         number: usize,
         waiting: &mut [Option<Draft>],
         made_by: &BTreeMap<String, usize>,
+        placed: &mut BTreeSet<usize>,
     ) -> Result<(), CallError> {
         let Some(draft) = waiting[number].take() else { return Ok(()) };
         let Draft { mut unit, needs, script, out_dirs } = draft;
         let paths = needs.iter().chain(&script).chain(out_dirs.iter().map(|(_, path)| path));
         for path in paths {
             if let Some(number) = made_by.get(path) {
-                self.place(*number, waiting, made_by)?;
+                self.place(*number, waiting, made_by, placed)?;
             }
         }
         let find = |path: &String| {
@@ -468,6 +476,7 @@ impl UnitLinker {
         if index == next {
             self.units.units.push(unit);
         }
+        placed.insert(index);
         self.makers.extend(paths.into_iter().map(|path| (path, index)));
         Ok(())
     }

@@ -15,6 +15,9 @@ const FOLDER: &str = "RUN_CALLS";
 pub(super) const MARK: &str = "/run-mark";
 /// The last part of the name of a variable by which a build script gets the OUT_DIR of another one.
 pub(super) const DEPENDENCY_MARK: &str = "RUN_MARK";
+/// The names of files that have a hash of everything that they are compiled with. Cargo gives none to components
+/// and the libraries beside them, so it takes one that was made for another target's features. They are removed.
+const HASHED: &str = "*-????????????????*";
 /// The first word of a file about a call of rustc.
 pub(super) const RUSTC: &str = "rustc";
 /// The first word of a file about a run of a build script.
@@ -55,7 +58,12 @@ for type in $types; do
         bin)
             case $target in
                 '') cp /SCRIPTS/script "$folder/$name$suffix" ;;
+                *)
+            case $target in
+                '') : > "$folder/lib$name$suffix.so" ;;
                 *) : > "$folder/$name$suffix.wasm" ;;
+            esac
+            ;;
             esac
             ;;
         *) : > "$folder/$name$suffix.wasm" ;;
@@ -120,7 +128,9 @@ impl Recorder {
         for (number, call) in calls.iter().enumerate() {
             let folder = format!("/tmp/calls-{number}");
             text += &format!(
-                " && busybox mkdir {folder} && {FOLDER}={folder} {call} && busybox cat {folder}/* > {all}/{number}"
+                " && busybox mkdir {folder} && {FOLDER}={folder} {call} && busybox cat {folder}/* > {all}/{number}\
+                 && busybox find /{}/ -path '*/deps/*' ! -name '{HASHED}' -type f -exec busybox rm {{}} +",
+                Self::TARGET
             );
         }
         text

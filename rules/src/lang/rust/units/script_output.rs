@@ -3,14 +3,12 @@
 //! The syntax is Cargo's (the Cargo book, "Build Scripts"): lines `cargo::KEY=VALUE`, and `cargo:KEY=VALUE` of older
 //! scripts, where an unknown key is metadata for the scripts of dependent packages.
 
-use std::fmt::Write as _;
-
-use engine::{Builtin, BuiltinContext, BuiltinError, Report, quote};
+use engine::{Builtin, BuiltinContext, BuiltinError, Report};
 
 use super::unit::CrateKind;
 
 /// The builtin that reads the output. Its input is `output`. Its outputs are [`ENVIRONMENT`], [`SEARCH`], [`METADATA`],
-/// and one for each [caller](Caller).
+/// [`HANDED_ON`], and one for each [caller](Caller).
 pub(super) struct ReadOutput {
     /// The package, as messages name it: `name@version`.
     pub(super) package: String,
@@ -29,12 +27,14 @@ pub(super) struct Caller {
     pub(super) crate_name: String,
 }
 
-/// The output with the variables for rustc, as shell text.
+/// The output with the variables for rustc, each as a line `NAME=VALUE`.
 pub(super) const ENVIRONMENT: &str = "environment";
 /// The output with the folders in which the linker looks for libraries, as arguments of rustc, one per line.
 pub(super) const SEARCH: &str = "search";
-/// The output with the variables for the scripts of dependent packages, as shell text.
+/// The output with the variables for the scripts of dependent packages, each as a line `NAME=VALUE`.
 pub(super) const METADATA: &str = "metadata";
+/// The output with the arguments for components of dependent packages, one per line. Cargo hands them on.
+pub(super) const HANDED_ON: &str = "handed-on";
 
 impl Caller {
     /// Returns the name of the output with the arguments for this crate, one per line.
@@ -49,7 +49,7 @@ impl Builtin for ReadOutput {
     }
 
     fn version(&self) -> &str {
-        "1"
+        "2"
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -79,9 +79,11 @@ impl Builtin for ReadOutput {
         write(ENVIRONMENT, variables("", &said.environment))?;
         write(METADATA, variables(&self.metadata, &said.metadata))?;
         write(SEARCH, lines(&said.search()))?;
-        self.callers
-            .iter()
-            .try_for_each(|caller| write(&caller.output(), lines(&said.arguments(caller))))
+        write(HANDED_ON, lines(&said.linked(|crates| *crates == LinkedCrates::Cdylibs)))?;
+        let has_library = self.callers.iter().any(|caller| caller.kind != CrateKind::Binary);
+        self.callers.iter().try_for_each(|caller| {
+            write(&caller.output(), lines(&said.arguments(caller, has_library)))
+        })
     }
 }
 
@@ -89,13 +91,9 @@ fn lines(words: &[String]) -> String {
     words.iter().map(|word| format!("{word}\n")).collect()
 }
 
-/// Returns shell text that sets variables.
+/// Returns lines that set variables, whose names begin with `start`.
 fn variables(start: &str, values: &[(String, String)]) -> String {
-    let mut text = String::new();
-    for (name, value) in values {
-        let _ = writeln!(text, "export {start}{name}={}", quote(value));
-    }
-    text
+    values.iter().map(|(name, value)| format!("{start}{name}={value}\n")).collect()
 }
 
 /// Everything that a build script said.
@@ -235,18 +233,26 @@ impl Said {
         self.folders.iter().flat_map(|folder| ["-L".to_owned(), folder.clone()]).collect()
     }
 
-    /// Returns the arguments for a crate of the package, in Cargo's order.
-    fn arguments(&self, caller: &Caller) -> Vec<String> {
+    /// Returns the arguments for the linker that are for some crates.
+    fn linked(&self, is_for: impl Fn(&LinkedCrates) -> bool) -> Vec<String> {
+        let linked = self.link_args.iter().filter(|(crates, _)| is_for(crates));
+        linked.flat_map(|(_, argument)| ["-C".to_owned(), format!("link-arg={argument}")]).collect()
+    }
+
+    /// Returns the arguments for a crate of the package, in Cargo's order. If the package has a library, its
+    /// programs get the script's libraries through that.
+    fn arguments(&self, caller: &Caller, has_library: bool) -> Vec<String> {
         let with = |flag: &str, values: &[String]| -> Vec<String> {
             values.iter().flat_map(|value| [flag.to_owned(), value.clone()]).collect()
         };
-        let linked = self.link_args.iter().filter(|(crates, _)| crates.has(caller));
-        let linked: Vec<String> =
-            linked.map(|(_, argument)| format!("link-arg={argument}")).collect();
+        let libraries = match caller.kind == CrateKind::Binary && has_library {
+            true => Vec::new(),
+            false => with("-l", &self.libraries),
+        };
         [
             self.search(),
-            with("-l", &self.libraries),
-            with("-C", &linked),
+            libraries,
+            self.linked(|crates| crates.has(caller)),
             with("--cfg", &self.cfgs),
             with("--check-cfg", &self.check_cfgs),
         ]
@@ -278,7 +284,7 @@ mod tests {
     fn instructions_become_arguments() {
         let check = |output: &str, caller: &Caller, expect: &str| {
             let said = Said::read(output.as_bytes()).unwrap();
-            assert_eq!(said.arguments(caller).join(" "), expect, "{output}");
+            assert_eq!(said.arguments(caller, false).join(" "), expect, "{output}");
         };
         let library = caller(CrateKind::Library, "a");
         check("cargo:rustc-cfg=fast", &library, "--cfg fast");
@@ -294,6 +300,10 @@ mod tests {
             "-L native=/out -l static=z",
         );
         check("cargo:rustc-flags=-l z -L/out", &library, "-L /out -l z");
+        let program = caller(CrateKind::Binary, "a");
+        check("cargo:rustc-link-lib=z", &program, "-l z");
+        let said = Said::read(b"cargo:rustc-link-lib=z").unwrap();
+        assert!(said.arguments(&program, true).is_empty(), "the library has it");
         check("cargo:rerun-if-changed=build.rs\ncargo:warning=careful", &library, "");
         let output = "cargo:rustc-link-arg=-a\ncargo:rustc-link-arg-bins=-b\n\
                       cargo:rustc-link-arg-bin=my-tool=-m\ncargo:rustc-cdylib-link-arg=-c";
@@ -315,9 +325,9 @@ mod tests {
         let said = said.unwrap();
         assert_eq!(
             variables("DEP_Z_", &said.metadata),
-            "export DEP_Z_INCLUDE_DIR='/out/it'\\''s'\nexport DEP_Z_ROOT=/out\n"
+            "DEP_Z_INCLUDE_DIR=/out/it's\nDEP_Z_ROOT=/out\n"
         );
-        assert_eq!(variables("", &said.environment), "export A=b=c\n");
+        assert_eq!(variables("", &said.environment), "A=b=c\n");
     }
 
     #[test]

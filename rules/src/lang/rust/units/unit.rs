@@ -54,6 +54,9 @@ pub(super) struct Compile {
     pub(super) folder: String,
     /// The names of the files.
     pub(super) files: Vec<String>,
+    /// True if it is compiled with the code of other crates, and not only with their descriptions: because it
+    /// is linked, or because Cargo asks for it.
+    pub(super) needs_code: bool,
     /// The units whose files it uses directly.
     pub(super) needs: Vec<usize>,
     /// The run of the package's own build script.

@@ -81,7 +81,7 @@ fn what_belongs_to_the_run_of_cargo_is_left_out() {
     let leaf = rustc("leaf", &library("leaf", "1a", ""), &env);
     let app =
         rustc("app", &program(&format!("--extern leaf={TARGET}/wasm/deps/libleaf-1a.rlib")), &env);
-    let units = units(&[app, leaf], &[]).unwrap();
+    let units = units(&[app.clone(), leaf], &[app]).unwrap();
     let names = |index: usize| -> Vec<&str> {
         let names = units.units[index].env.keys().map(String::as_str);
         names
@@ -100,7 +100,7 @@ fn what_belongs_to_the_run_of_cargo_is_left_out() {
     let app = compile(&units, 1);
     assert!(app.args.ends_with(&["-C".to_owned(), "linker=/ld".to_owned()]), "{:?}", app.args);
     assert_eq!((&app.files[..], &app.needs[..]), (&["app.wasm".to_owned()][..], &[0][..]));
-    assert_eq!(units.roots, [Some(1), Some(1)], "the second target is compiled already");
+    assert_eq!(units.roots, [Some(1), Some(1)], "what the second target needs is there already");
 }
 
 #[test]
