@@ -163,6 +163,40 @@ fn odd_crates_build_as_with_cargo() {
     );
 }
 
+/// Cargo gives a library that is a component, too, the same file names whatever its features are.
+#[test]
+fn features_of_one_component_are_not_those_of_another() {
+    let component = |name: &str, source: &str, rest: &str| {
+        format!("\n[[component]]\nname = \"{name}\"\nsource = \"{source}/src/{rest}\n")
+    };
+    let components = [
+        component("plain", "both", "lib.rs\""),
+        component("loud", "both", "lib.rs\"\nfeatures = [\"loud\"]"),
+        component("app", "user", "main.rs\""),
+    ];
+    let workspace = Workspace::new()
+        .file(
+            "run.toml",
+            format!("[project]\nname = \"p\"\nversion = \"0.1.0\"\n{}", components.concat()),
+        )
+        .file("Cargo.toml", "[workspace]\nresolver = \"2\"\nmembers = [\"both\", \"user\"]\n")
+        .package(
+            "both/",
+            "both",
+            "[lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n[features]\nloud = []\n",
+        )
+        .file("both/src/lib.rs", "pub const LOUD: bool = cfg!(feature = \"loud\");\n")
+        .package("user/", "user", "[dependencies]\nboth = { path = \"../both\" }\n")
+        .file("user/src/main.rs", "fn main() { println!(\"{}\", both::LOUD); }\n")
+        .cargo_lock(&[&local("both", ""), &local("user", "\"both\"")]);
+    workspace.run(["build"]).ok();
+    assert_eq!(workspace.app_prints(), "false\n");
+    let together = workspace.read("target/wasm/app.wasm");
+    workspace.write("run.toml", workspace.read_text("run.toml").replace("\"loud\"]", "]"));
+    workspace.run(["build"]).ok();
+    assert!(workspace.read("target/wasm/app.wasm") == together);
+}
+
 #[test]
 fn what_a_build_script_may_not_do_is_told() {
     let unique = Workspace::new().root().display().to_string();

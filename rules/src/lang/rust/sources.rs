@@ -54,34 +54,34 @@ impl Common {
         Ok(Self { workspace, lock, skeleton })
     }
 
-    /// Stores the tree with the sources of a crate that others wrote and that lies in the project: one that
-    /// `cargo vendor` has put there, or one that is patched in, with what it depends on in the project.
-    fn sources_of_others(
+    /// Adds the sources of a crate that others wrote and that lies in the project: one that `cargo vendor` has
+    /// put there, or one that is patched in, with what it depends on in the project.
+    fn add_crate(
         &self,
         planner: &mut Planner<'_>,
+        tree: &mut SourceTree,
         dir: &ProjectPath,
-    ) -> Result<cache::Digest, PlanError> {
-        let mut tree = SourceTree::default();
+    ) -> Result<(), PlanError> {
         if !self.workspace.packages.contains_key(dir) {
-            add_vendored(planner, &mut tree, dir)?;
+            add_vendored(planner, tree, dir)?;
         }
         for folder in self.workspace.closure(dir, &self.lock) {
             let package = &self.workspace.packages[&folder];
             tree.file(folder.join("Cargo.toml"));
-            add_package(planner, &mut tree, package, true, &|_| true)?;
+            add_package(planner, tree, package, true, &|_| true)?;
         }
-        planner.store_tree(tree)
+        Ok(())
     }
 
-    /// Stores the tree with the sources of the package in `dir` and of what it depends on in the project, and
+    /// Returns the tree with the sources of the package in `dir` and of what it depends on in the project, and
     /// with stand-ins for the other members.
-    fn sources(
+    fn own(
         &self,
         planner: &mut Planner<'_>,
         dir: &ProjectPath,
         request: &Request<'_>,
         generated: Option<&Generated>,
-    ) -> Result<cache::Digest, PlanError> {
+    ) -> Result<SourceTree, PlanError> {
         let mut tree = SourceTree::on(Rc::clone(&self.skeleton));
         let is_generated = |path: &ProjectPath| generated.is_some_and(|file| file.path == *path);
         for folder in self.workspace.closure(dir, &self.lock) {
@@ -97,7 +97,7 @@ impl Common {
         if let Some(Generated { path, text }) = generated {
             tree.generated(path.clone(), text.as_slice());
         }
-        planner.store_tree(tree)
+        Ok(tree)
     }
 }
 
@@ -106,6 +106,9 @@ pub(super) struct Generated {
     pub(super) path: ProjectPath,
     pub(super) text: Vec<u8>,
 }
+
+/// The component's own package that is compiled, if it is one, and the other packages that are seen.
+type PackageSet = (Option<ProjectPath>, BTreeSet<ProjectPath>);
 
 /// The sources that the units of a component see.
 pub(super) struct SourcesOfUnits<'a, 'b> {
@@ -116,37 +119,80 @@ pub(super) struct SourcesOfUnits<'a, 'b> {
     pub(super) generated: Option<Generated>,
     /// The action that fetches crates.
     pub(super) fetched: ActionId,
-    /// The sources of packages of the project that were stored, by folder.
-    pub(super) stored: RefCell<BTreeMap<ProjectPath, Seen>>,
+    /// The trees that were stored.
+    pub(super) stored: RefCell<BTreeMap<PackageSet, cache::Digest>>,
 }
 
 impl PackageSources for SourcesOfUnits<'_, '_> {
-    fn of(&self, planner: &mut Planner<'_>, folder: &str) -> Result<Seen, PlanError> {
-        if let Some(name) = folder.strip_prefix(&format!("/{VENDOR}/{CRATES}/")) {
-            let source = Source::output(self.fetched, FetchCrates::output_of(name));
-            let input = Input::new(format!("{VENDOR}/{CRATES}/{name}"), source);
-            return Ok(Seen { input, is_own: false });
-        }
-        let below = folder.strip_prefix("/src").expect("BUG: the package is nowhere");
-        let folder = ProjectPath::parse(below.trim_start_matches('/'))?;
-        if let Some(seen) = self.stored.borrow().get(&folder) {
-            return Ok(seen.clone());
-        }
+    fn of(
+        &self,
+        planner: &mut Planner<'_>,
+        folder: &str,
+        others: &BTreeSet<&str>,
+    ) -> Result<Seen, PlanError> {
         let Common { workspace, lock, .. } = self.common;
-        let is_own = workspace.closure(self.dir, lock).contains(&folder);
-        let tree = match is_own {
-            true => {
-                let generated = self.generated.as_ref().filter(|_| folder == *self.dir);
-                self.common.sources(planner, &folder, self.request, generated)?
+        let (mut inputs, mut in_project) = (Vec::new(), BTreeSet::new());
+        let folders: BTreeSet<&str> = others.iter().copied().chain([folder]).collect();
+        for place in folders {
+            match place.strip_prefix(&format!("/{VENDOR}/{CRATES}/")) {
+                Some(name) => {
+                    let source = Source::output(self.fetched, FetchCrates::output_of(name));
+                    inputs.push(Input::new(format!("{VENDOR}/{CRATES}/{name}"), source));
+                }
+                None => _ = in_project.insert(project_folder(place)?),
             }
-            false => *planner.known(&format!("sources of others in {folder}"), |planner| {
-                self.common.sources_of_others(planner, &folder)
-            })?,
+        }
+        let own = match folder.strip_prefix("/src") {
+            Some(_) => Some(project_folder(folder)?),
+            None => None,
         };
-        let seen = Seen { input: Input::new("src", Source::Tree(tree)), is_own };
-        self.stored.borrow_mut().insert(folder, seen.clone());
-        Ok(seen)
+        let own = own.filter(|dir| workspace.closure(self.dir, lock).contains(dir));
+        let is_own = own.is_some();
+        if !in_project.is_empty() {
+            let tree = self.tree(planner, own, in_project)?;
+            inputs.push(Input::new("src", Source::Tree(tree)));
+        }
+        Ok(Seen { inputs, is_own })
     }
+}
+
+impl SourcesOfUnits<'_, '_> {
+    /// Stores the tree of packages of the project, one of which may be the component's own one that is compiled.
+    fn tree(
+        &self,
+        planner: &mut Planner<'_>,
+        own: Option<ProjectPath>,
+        mut others: BTreeSet<ProjectPath>,
+    ) -> Result<cache::Digest, PlanError> {
+        let Common { workspace, lock, .. } = self.common;
+        if let Some(dir) = &own {
+            let closure = workspace.closure(dir, lock);
+            others.retain(|other| !closure.contains(other));
+        }
+        let key = (own.clone(), others.clone());
+        if let Some(tree) = self.stored.borrow().get(&key) {
+            return Ok(*tree);
+        }
+        let mut tree = match &own {
+            Some(dir) => {
+                let generated = self.generated.as_ref().filter(|_| dir == self.dir);
+                self.common.own(planner, dir, self.request, generated)?
+            }
+            None => SourceTree::default(),
+        };
+        for other in &others {
+            self.common.add_crate(planner, &mut tree, other)?;
+        }
+        let tree = planner.store_tree(tree)?;
+        self.stored.borrow_mut().insert(key, tree);
+        Ok(tree)
+    }
+}
+
+/// Returns a folder of the project by its absolute path in the action.
+fn project_folder(path: &str) -> Result<ProjectPath, PlanError> {
+    let below = path.strip_prefix("/src").expect("BUG: the package is nowhere");
+    Ok(ProjectPath::parse(below.trim_start_matches('/'))?)
 }
 
 fn skeleton(

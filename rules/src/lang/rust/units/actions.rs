@@ -35,16 +35,21 @@ pub(in crate::lang::rust) struct UnitActions<'a> {
 
 /// The sources of packages.
 pub(in crate::lang::rust) trait PackageSources {
-    /// Returns what the units of a package see of its sources. Its manifest lies in `folder`, an absolute path in the
-    /// action.
-    fn of(&self, planner: &mut Planner<'_>, folder: &str) -> Result<Seen, PlanError>;
+    /// Returns what a unit of a package sees of sources: those of the package, whose manifest lies in `folder`, an
+    /// absolute path in the action, and those of `others`.
+    fn of(
+        &self,
+        planner: &mut Planner<'_>,
+        folder: &str,
+        others: &BTreeSet<&str>,
+    ) -> Result<Seen, PlanError>;
 }
 
-/// What the units of a package see of its sources.
+/// What a unit sees of sources.
 #[derive(Debug, Clone)]
 pub(in crate::lang::rust) struct Seen {
-    pub(in crate::lang::rust) input: Input,
-    /// True if the package is one of the component's own.
+    pub(in crate::lang::rust) inputs: Vec<Input>,
+    /// True if the unit's package is one of the component's own.
     pub(in crate::lang::rust) is_own: bool,
 }
 
@@ -126,8 +131,12 @@ impl UnitActions<'_> {
         step: Step,
     ) -> Result<Added, PlanError> {
         let units = Rc::clone(&self.units);
-        let sources = self.sources.of(planner, &unit.package.folder)?;
-        let mut inputs = vec![Input::root(self.image.clone()), sources.input.clone()];
+        let scripts: BTreeSet<usize> =
+            compile.script.into_iter().chain(compile.other_searches()).collect();
+        let sources = self.sources.of(planner, &unit.package.folder, &units.folders(&scripts))?;
+        let mut inputs = vec![Input::root(self.image.clone())];
+        inputs.extend(sources.inputs.iter().cloned());
+        inputs.extend(scripts.iter().map(|index| self.out_dir(*index)));
         for index in units.files_for(compile) {
             let made = units.compile(index);
             let file = made.file_for(compile.needs_code);
@@ -137,7 +146,6 @@ impl UnitActions<'_> {
         let mut args = vec!["rustc".to_owned()];
         args.extend(compile.args.iter().cloned());
         args.extend(["--out-dir", "/out", "--color", "always"].map(str::to_owned));
-        let mut scripts = BTreeSet::new();
         if let Some(index) = compile.script {
             let read = self.added[&index].read.expect("a run has a reader");
             let output = Caller::of(compile).output();
@@ -146,7 +154,6 @@ impl UnitActions<'_> {
             let variables = Source::output(read, ENVIRONMENT);
             inputs.push(Input::new(format!("{OWN_SCRIPT}/environment"), variables));
             args.push(format!("@/{OWN_SCRIPT}/arguments"));
-            scripts.insert(index);
         }
         for (number, index) in compile.other_searches().enumerate() {
             let read = self.added[&index].read.expect("a run has a reader");
@@ -157,9 +164,7 @@ impl UnitActions<'_> {
                 args.push(format!("@/{at}"));
                 inputs.push(Input::new(at, Source::output(read, output)));
             }
-            scripts.insert(index);
         }
-        self.add_made_by(planner, &scripts, &mut inputs)?;
         let argv = match compile.script {
             Some(_) => {
                 let shell = ["/bin/sh", "-c", CALL_RUSTC, "sh"].map(str::to_owned);
@@ -188,21 +193,22 @@ impl UnitActions<'_> {
     ) -> Result<Added, PlanError> {
         let units = Rc::clone(&self.units);
         let unit = &units.units[index];
-        let sources = self.sources.of(planner, &unit.package.folder)?;
+        let others = units.metadata_for(run);
+        let sources = self.sources.of(planner, &unit.package.folder, &units.folders(&others))?;
         let compiled = units.compile(run.compiled);
         let program = Source::output(self.added[&run.compiled].work, &*compiled.files[0]);
-        let mut inputs = vec![
+        let mut inputs = sources.inputs.clone();
+        inputs.extend([
             Input::root(self.image.clone()),
-            sources.input.clone(),
             Input::new(below_root(&run.program), program),
             Input::scratch(below_root(&run.out_dir), Source::Tree(self.empty)),
-        ];
+        ]);
+        inputs.extend(others.iter().map(|index| self.out_dir(*index)));
         for (number, (_, other)) in run.metadata.iter().enumerate() {
             let read = self.added[other].read.expect("a run has a reader");
             let metadata = Source::output(read, METADATA);
             inputs.push(Input::new(format!("{OTHER_SCRIPTS}/{number}"), metadata));
         }
-        self.add_made_by(planner, &units.metadata_for(run), &mut inputs)?;
         let odd = unit.env.iter().filter(|(name, _)| !is_shell_name(name));
         let odd = odd.map(|(name, value)| format!("{name}={value}"));
         let argv = ["/bin/sh", "-c", RUN, &run.program].map(str::to_owned).into_iter().chain(odd);
@@ -233,26 +239,6 @@ impl UnitActions<'_> {
             .output(HANDED_ON);
         let action = outputs.into_iter().fold(action, Action::output);
         Ok(Added { work, read: Some(self.add(planner, action, &sources)?) })
-    }
-
-    /// Adds what scripts have made: the folders that they filled, and the packages that they belong to, because
-    /// what a script prints may lead to files of its package.
-    fn add_made_by(
-        &self,
-        planner: &mut Planner<'_>,
-        scripts: &BTreeSet<usize>,
-        inputs: &mut Vec<Input>,
-    ) -> Result<(), PlanError> {
-        for index in scripts {
-            let package = self.sources.of(planner, &self.units.units[*index].package.folder)?.input;
-            for input in [self.out_dir(*index), package] {
-                // The packages of the project are all below the same folder.
-                if inputs.iter().all(|other| other.at != input.at) {
-                    inputs.push(input);
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Returns the folder that a script filled, as an input of others.
@@ -388,6 +374,11 @@ impl Units {
             }
         }
         found
+    }
+
+    /// Returns the folders of the packages of some units. What a script prints may lead to files of its package.
+    fn folders(&self, units: &BTreeSet<usize>) -> BTreeSet<&str> {
+        units.iter().map(|index| self.units[*index].package.folder.as_str()).collect()
     }
 
     /// Returns the crates of a package that are compiled with the output of its script.
