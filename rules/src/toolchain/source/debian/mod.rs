@@ -147,10 +147,13 @@ fn fetch_index(
         }
     };
     let mut text = String::new();
-    let reader = decompress(&bytes);
-    reader
-        .and_then(|reader| reader.take(MAX_INDEX).read_to_string(&mut text))
+    let length = decompress(&bytes)
+        .and_then(|reader| reader.take(MAX_INDEX + 1).read_to_string(&mut text))
         .map_err(DebianError::DamagedIndex)?;
+    if length as u64 > MAX_INDEX {
+        let too_long = std::io::Error::other(format!("it has more than {MAX_INDEX} bytes"));
+        return Err(DebianError::DamagedIndex(too_long));
+    }
     Ok(text)
 }
 
