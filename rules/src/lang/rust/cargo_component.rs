@@ -23,11 +23,21 @@ use crate::toolchain::CARGO_COMPONENT;
 /// The file of bindings in the package, and the output of the action. A copy in the checkout is not used.
 const BINDINGS: &str = "bindings.rs";
 
+/// Checks that the package's manifest fits run.toml, before anything runs.
+pub(super) fn check(
+    planner: &Planner<'_>,
+    package: &Package,
+    request: &Request<'_>,
+) -> Result<(), PlanError> {
+    let manifest = read_manifest(planner.project(), &package.dir)?;
+    metadata::check(package, &manifest, request.wit).map_err(CargoError::from)?;
+    Ok(())
+}
+
 /// Returns the bindings of the package.
 ///
 /// # Errors
-/// An error if the package's manifest does not fit run.toml, and [`PlanError::Unknown`] while the bindings are not
-/// known.
+/// Those of [`check`], and [`PlanError::Unknown`] while the bindings are not known.
 pub(super) fn bindings(
     planner: &mut Planner<'_>,
     common: &Common,

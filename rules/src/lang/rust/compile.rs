@@ -47,6 +47,9 @@ pub(crate) fn compile(
     }
     let package = &workspace.packages[&dir];
     let selection = select(package, lock, request.source, request.features)?;
+    if package.for_cargo_component {
+        cargo_component::check(planner, package, request)?;
+    }
     let folder = workspace.root.clone();
     let fetched = planner.once(&format!("vendor {folder}"), |planner| {
         let fetch = FetchCrates::new(lock.crates.clone(), workspace, planner.registries());
