@@ -25,7 +25,7 @@ pub(super) fn builder(
     builder_in(config, what, isolation, Project::find(&config.directory)?)
 }
 
-/// Does what [`builder`] does for the project in a folder.
+/// Reads the project in a folder and its lock, completes the lock if necessary, and returns a builder.
 pub(super) fn builder_in(
     config: &Config,
     what: &What,

@@ -5,7 +5,7 @@
 //! about them. Instead, a new file is made on the file system and its time stamp is read. Where the file system supports
 //! it, this file has no name; elsewhere it has one for an instant.
 //!
-//! Where no file can be made, as on a read-only mount whose files another machine writes, the time is taken from the
+//! If no file can be made, as on a read-only mount whose files another machine writes, the time is taken from the
 //! files themselves: the clock has reached the newest stamp on them. Then only files that are clearly older are
 //! trusted, and the newest are read again in each build.
 

@@ -1,4 +1,4 @@
-//! Does the same short piece of work for many items, on several threads if that is worth it.
+//! Maps many items by a short piece of work, on several threads if that is worth it.
 //!
 //! Waking the threads takes as long as a few hundred short system calls, so the caller says from how many items on it
 //! pays. The results come in the order of the items, whatever the order in which the threads end.

@@ -51,7 +51,7 @@ pub(crate) struct ToolOutput<'a> {
     pub(crate) reason: String,
     /// The command, if the action is one.
     pub(crate) command: Option<&'a CommandReport>,
-    /// What planning noted of the action, to be told if it fails.
+    /// The note that planning has made of the action for the case that it fails.
     pub(crate) note: Option<&'a str>,
     /// The folder of the project, if the action belongs to one of its components.
     pub(crate) project: Option<&'a Path>,

@@ -41,7 +41,7 @@ pub(super) fn check(folder: &ProjectFolder<'_>, parts: &Parts, findings: &mut Fi
     folder.check_output_dir(parts, findings);
 }
 
-/// What a path of the project leads to.
+/// The thing that a path of the project leads to.
 struct Target {
     /// The path with all symbolic links resolved, if it is outside of the project.
     outside: Option<PathBuf>,

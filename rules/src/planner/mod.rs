@@ -1,7 +1,7 @@
 //! Collects the actions of all components while the language modules plan them.
 //!
 //! The planner holds the graph under construction and everything that several components share, such as one
-//! action for each toolchain image and for each dependency layer. Actions are added in the order of run.toml,
+//! action for each toolchain image and for each package of others. Actions are added in the order of run.toml,
 //! so the same project always gives the same graph. How a language is compiled is known to its module alone.
 
 mod complaint;

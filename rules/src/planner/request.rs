@@ -1,4 +1,4 @@
-//! What the planner asks of a language module, and what it gets back.
+//! The request of the planner to a language module, and the answer.
 //!
 //! A request holds the component's keys in checked form, so that a language module need not look them up in
 //! run.toml.

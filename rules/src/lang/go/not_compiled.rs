@@ -1,4 +1,4 @@
-//! What is told of a package of somebody else's module that does not compile.
+//! Makes the note that users get if a package of somebody else's module does not compile.
 //!
 //! Most such packages do not support WASI: what they need is declared in files for other systems. Users often
 //! don't know the package at all, so the message names the packages through which the project imports it.

@@ -34,9 +34,9 @@ use crate::platform::Platform;
 const EXPORT: &str = "package.x";
 /// Its code.
 const OBJECT: &str = "package.o";
-/// What assembly has to know of the package: constants and the layout of types.
+/// The output for the assembler with the constants of the package and the layout of its types.
 const HEADER: &str = "go_asm.h";
-/// What the compiler has to know of the functions in assembly.
+/// The list of the functions in assembly, which the compiler gets.
 const SYMBOLS: &str = "symabis";
 /// A file of assembled code.
 const ASSEMBLED: &str = "assembled.o";
@@ -61,7 +61,7 @@ struct Compiled {
     object: Source,
 }
 
-/// What the actions of a package see of the sources.
+/// The sources that the actions of a package see.
 struct Seen {
     inputs: Vec<Input>,
     /// The folder in which the compiler starts. Its messages name files from there on.

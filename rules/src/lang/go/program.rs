@@ -34,7 +34,7 @@ pub(super) struct Piece {
     pub(super) trimpath: String,
     /// The file that tells the compiler about embedded files.
     pub(super) embedded: Option<String>,
-    /// What is told if it does not compile.
+    /// The note that users get if it does not compile.
     pub(super) note: Option<String>,
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Cargo<'a> {
     pub(super) image: &'a Source,
     /// The compiler for C, if a package of the component needs one.
     pub(super) c_compiler: Option<&'a CCompiler>,
-    /// What every action sees of the sources.
+    /// The tree of sources that Cargo sees.
     pub(super) skeleton: cache::Digest,
 }
 

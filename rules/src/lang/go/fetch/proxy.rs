@@ -1,7 +1,7 @@
 //! Asks the proxies of the user's GOPROXY one after the other (the Go modules reference, "GOPROXY protocol"
 //! and "Communicating with proxies").
 //!
-//! Which proxy is asked next, and when to stop, follows the go command. A module that no proxy may be asked
+//! The order of the proxies, and the answers after which no other one is asked, are those of the go command. A module that no proxy may be asked
 //! for is not fetched here: it comes from its repository, by the user's own go.
 
 use std::fmt;

@@ -45,7 +45,7 @@ pub(in crate::lang::rust) trait PackageSources {
     ) -> Result<Seen, PlanError>;
 }
 
-/// What a unit sees of sources.
+/// The sources that a unit sees.
 #[derive(Debug, Clone)]
 pub(in crate::lang::rust) struct Seen {
     pub(in crate::lang::rust) inputs: Vec<Input>,

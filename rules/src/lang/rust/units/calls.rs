@@ -1,7 +1,7 @@
 //! Makes the list of units of the recorded calls.
 //!
-//! What is the same for all units, or differs from machine to machine, is left out: how Cargo wants messages to be
-//! written, where outputs go, the number of processors, the pipes by which Cargo and its children share them.
+//! Settings that are the same for all units, or differ from machine to machine, are left out: the form of messages, the
+//! place of outputs, the number of processors, the pipes by which Cargo and its children share them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -369,7 +369,7 @@ fn kind(types: &[String]) -> CrateKind {
     }
 }
 
-/// What the names of a crate's files are made of.
+/// The parts of the names of a crate's files.
 struct Made<'a> {
     crate_name: &'a str,
     suffix: &'a str,

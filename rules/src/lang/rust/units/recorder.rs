@@ -5,7 +5,7 @@
 
 use cache::{ContentStore, Digest, Entry, StoreError, Tree};
 
-/// What Cargo calls in the place of rustc.
+/// The program that Cargo calls in the place of rustc.
 pub(in crate::lang::rust) struct Recorder;
 
 /// The variable with the folder to write calls to.
