@@ -1,8 +1,8 @@
 //! Asks the proxies of the user's GOPROXY one after the other (the Go modules reference, "GOPROXY protocol"
 //! and "Communicating with proxies").
 //!
-//! The order of the proxies, and the answers after which no other one is asked, are those of the go command. A module that no proxy may be asked
-//! for is not fetched here: it comes from its repository, by the user's own go.
+//! The order of the proxies, and the answers after which no other one is asked, are those of the go command. A module
+//! that no proxy may be asked for is not fetched here: it comes from its repository, by the user's own go.
 
 use std::fmt;
 use std::path::PathBuf;
