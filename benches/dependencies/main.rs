@@ -19,9 +19,7 @@ use cache::{Digest, DigestFunction, DiskStore};
 
 fn main() {
     let bench = Bench::new();
-    // The bare tool must find the crates, too.
-    let fetch = Command::new("cargo").args(["fetch", "--locked"]).current_dir(&bench.bare).status();
-    assert!(fetch.expect("cargo is installed").success());
+    bench.fetch();
     bench.measure("from nothing");
     let (run, cargo) = (|| bench.run(), || bench.cargo());
     measure::compare("nothing changed", 7, ("run build", run), ("cargo build", cargo));
@@ -40,9 +38,7 @@ fn main() {
                 fs::copy(step.join(file), project.join(file)).expect("it is ours");
             }
         }
-        let fetch =
-            Command::new("cargo").args(["fetch", "--locked"]).current_dir(&bench.bare).status();
-        assert!(fetch.expect("cargo is installed").success());
+        bench.fetch();
         bench.measure(&step.file_name().expect("it has a name").to_string_lossy());
     }
 }
@@ -100,6 +96,11 @@ impl Bench {
             let text = fs::read_to_string(project.join(file)).expect("it is a text");
             fs::write(project.join(file), text.replacen(from, to, 1)).expect("it is ours");
         }
+    }
+
+    /// Fetches the crates for the bare tool.
+    fn fetch(&self) {
+        check(Command::new("cargo").args(["fetch", "--locked"]).current_dir(&self.bare));
     }
 
     fn measure(&self, title: &str) {

@@ -145,8 +145,13 @@ impl Builder {
         state: &mut State,
         events: &Arc<dyn Events>,
     ) -> Result<Built, Error> {
-        let exports = self.exports(&planned.plan);
-        self.build_with(planned, state, (exports, self.options(), events))
+        let order = Order {
+            targets: targets(&planned.plan),
+            exports: self.exports(&planned.plan),
+            options: self.options(),
+            events: Arc::clone(events),
+        };
+        self.finish(planned, state, order)
     }
 
     /// Builds a plan from nothing, as another machine would do it. No component is written into the output
@@ -161,24 +166,25 @@ impl Builder {
         let options = self.options();
         let jobs = if machine.is_slow { 1 } else { options.jobs };
         let options = Options { jobs, anew: Some(Arc::new(machine.sees.clone())), ..options };
-        self.build_with(planned, state, (Vec::new(), options, events))
+        let (targets, events) = (targets(&planned.plan), Arc::clone(events));
+        self.finish(planned, state, Order { targets, exports: Vec::new(), options, events })
     }
 
-    fn build_with(
+    /// Carries out the last order for a plan, unless its preparation has failed.
+    fn finish(
         &self,
         planned: &mut Planned,
         state: &mut State,
-        (exports, options, events): (Vec<Export>, Options, &Arc<dyn Events>),
+        order: Order,
     ) -> Result<Built, Error> {
         let Planned { plan, preparation } = planned;
         if let Some(failed) = preparation.failed.take() {
             // The events of preparations end without a summary.
-            events.event(Event::BuildFinished(failed.outcome.summary.clone()));
+            order.events.event(Event::BuildFinished(failed.outcome.summary.clone()));
             return Ok(failed);
         }
-        let events: Arc<dyn Events> = Arc::new(preparation.last_receiver(events));
-        let targets = targets(plan);
-        let mut built = self.run(plan, state, Order { targets, exports, options, events })?;
+        let events = Arc::new(preparation.last_receiver(&order.events));
+        let mut built = self.run(plan, state, Order { events, ..order })?;
         preparation.add_to(&mut built.outcome.summary);
         Ok(built)
     }

@@ -77,8 +77,7 @@ impl Cargo<'_> {
         let calls = selected.keys().map(|one| self.shell(&one.flags()));
         let script = Recorder::script(&calls.collect::<Vec<_>>());
         let mut own = env.clone();
-        let ours = Recorder::variables().into_iter().chain(Recorder::target());
-        own.extend(ours.map(|(name, value)| (name.to_owned(), value)));
+        own.extend(Recorder::variables().into_iter().chain(Recorder::target()));
         if self.c_compiler.is_some() {
             // Nothing is called here; but Cargo passes the name of the linker on.
             own.extend(CCompiler::variables());
@@ -102,8 +101,7 @@ impl Cargo<'_> {
 
     /// Returns the variables of Cargo itself, which its children inherit.
     pub(super) fn environment(&self) -> BTreeMap<String, String> {
-        let own = Recorder::target().map(|(name, value)| (name.to_owned(), value));
-        cargo_process(self.root, "", own.into()).env
+        cargo_process(self.root, "", Recorder::target().into()).env
     }
 
     /// Returns a call of Cargo as shell text.

@@ -1,7 +1,6 @@
 //! Plans a Rust component: fetch, the list of units, and an action for each unit. A package for cargo-component gets its
 //! bindings before.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -80,9 +79,7 @@ pub(crate) fn compile(
         true => Some(cargo_component::bindings(planner, &common, package, request, &image)?),
         false => None,
     };
-    let stored = RefCell::default();
-    let sources =
-        SourcesOfUnits { common: &common, dir: &dir, request, generated, fetched, stored };
+    let sources = SourcesOfUnits::new(&common, &dir, request, generated, fetched);
     let actions = UnitActions {
         component: request.name,
         units,

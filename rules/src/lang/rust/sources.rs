@@ -107,20 +107,74 @@ pub(super) struct Generated {
     pub(super) text: Vec<u8>,
 }
 
-/// The component's own package that is compiled, if it is one, and the other packages that are seen.
-type PackageSet = (Option<ProjectPath>, BTreeSet<ProjectPath>);
-
 /// The sources that the units of a component see.
 pub(super) struct SourcesOfUnits<'a, 'b> {
-    pub(super) common: &'a Common,
+    common: &'a Common,
     /// The folder of the component's package.
-    pub(super) dir: &'a ProjectPath,
-    pub(super) request: &'a Request<'b>,
-    pub(super) generated: Option<Generated>,
+    dir: &'a ProjectPath,
+    request: &'a Request<'b>,
+    generated: Option<Generated>,
     /// The action that fetches crates.
-    pub(super) fetched: ActionId,
-    /// The trees that were stored.
-    pub(super) stored: RefCell<BTreeMap<PackageSet, cache::Digest>>,
+    fetched: ActionId,
+    /// The folders of the component's own packages: its package, and those that it depends on in the project.
+    own: BTreeSet<ProjectPath>,
+    /// The trees with a package of the component's own that were stored, by its folder and those of the other
+    /// packages in them.
+    stored: RefCell<BTreeMap<(ProjectPath, BTreeSet<ProjectPath>), cache::Digest>>,
+}
+
+impl<'a, 'b> SourcesOfUnits<'a, 'b> {
+    /// Makes the sources for the component of the package in `dir`. The action `fetched` fetches crates.
+    pub(super) fn new(
+        common: &'a Common,
+        dir: &'a ProjectPath,
+        request: &'a Request<'b>,
+        generated: Option<Generated>,
+        fetched: ActionId,
+    ) -> Self {
+        let own = common.workspace.closure(dir, &common.lock);
+        Self { common, dir, request, generated, fetched, own, stored: RefCell::default() }
+    }
+
+    /// Returns the tree with the component's own package in `dir` and with other packages of the project.
+    fn own_tree(
+        &self,
+        planner: &mut Planner<'_>,
+        dir: ProjectPath,
+        others: BTreeSet<ProjectPath>,
+    ) -> Result<cache::Digest, PlanError> {
+        let key = (dir, others);
+        if let Some(tree) = self.stored.borrow().get(&key) {
+            return Ok(*tree);
+        }
+        let (dir, others) = &key;
+        let generated = self.generated.as_ref().filter(|_| dir == self.dir);
+        let mut tree = self.common.own(planner, dir, self.request, generated)?;
+        let closure = self.common.workspace.closure(dir, &self.common.lock);
+        for other in others.difference(&closure) {
+            self.common.add_crate(planner, &mut tree, other)?;
+        }
+        let tree = planner.store_tree(tree)?;
+        self.stored.borrow_mut().insert(key, tree);
+        Ok(tree)
+    }
+
+    /// Returns the tree with packages of the project that others wrote. All components of the workspace share it.
+    fn tree_of_others(
+        &self,
+        planner: &mut Planner<'_>,
+        dirs: &BTreeSet<ProjectPath>,
+    ) -> Result<cache::Digest, PlanError> {
+        let key = format!("packages of Cargo {}: {dirs:?}", self.common.workspace.root);
+        let tree = planner.known(&key, |planner| {
+            let mut tree = SourceTree::default();
+            for dir in dirs {
+                self.common.add_crate(planner, &mut tree, dir)?;
+            }
+            planner.store_tree(tree)
+        })?;
+        Ok(*tree)
+    }
 }
 
 impl PackageSources for SourcesOfUnits<'_, '_> {
@@ -130,62 +184,30 @@ impl PackageSources for SourcesOfUnits<'_, '_> {
         folder: &str,
         others: &BTreeSet<&str>,
     ) -> Result<Seen, PlanError> {
-        let Common { workspace, lock, .. } = self.common;
         let (mut inputs, mut in_project) = (Vec::new(), BTreeSet::new());
+        let mut own = None;
         let folders: BTreeSet<&str> = others.iter().copied().chain([folder]).collect();
         for place in folders {
-            match place.strip_prefix(&format!("/{VENDOR}/{CRATES}/")) {
-                Some(name) => {
-                    let source = Source::output(self.fetched, FetchCrates::output_of(name));
-                    inputs.push(Input::new(format!("{VENDOR}/{CRATES}/{name}"), source));
-                }
-                None => _ = in_project.insert(project_folder(place)?),
+            if let Some(name) = place.strip_prefix(&format!("/{VENDOR}/{CRATES}/")) {
+                let source = Source::output(self.fetched, FetchCrates::output_of(name));
+                inputs.push(Input::new(format!("{VENDOR}/{CRATES}/{name}"), source));
+                continue;
+            }
+            let dir = project_folder(place)?;
+            if place == folder && self.own.contains(&dir) {
+                own = Some(dir);
+            } else {
+                in_project.insert(dir);
             }
         }
-        let own = match folder.strip_prefix("/src") {
-            Some(_) => Some(project_folder(folder)?),
-            None => None,
-        };
-        let own = own.filter(|dir| workspace.closure(self.dir, lock).contains(dir));
         let is_own = own.is_some();
-        if !in_project.is_empty() {
-            let tree = self.tree(planner, own, in_project)?;
-            inputs.push(Input::new("src", Source::Tree(tree)));
-        }
-        Ok(Seen { inputs, is_own })
-    }
-}
-
-impl SourcesOfUnits<'_, '_> {
-    /// Stores the tree of packages of the project, one of which may be the component's own one that is compiled.
-    fn tree(
-        &self,
-        planner: &mut Planner<'_>,
-        own: Option<ProjectPath>,
-        mut others: BTreeSet<ProjectPath>,
-    ) -> Result<cache::Digest, PlanError> {
-        let Common { workspace, lock, .. } = self.common;
-        if let Some(dir) = &own {
-            let closure = workspace.closure(dir, lock);
-            others.retain(|other| !closure.contains(other));
-        }
-        let key = (own.clone(), others.clone());
-        if let Some(tree) = self.stored.borrow().get(&key) {
-            return Ok(*tree);
-        }
-        let mut tree = match &own {
-            Some(dir) => {
-                let generated = self.generated.as_ref().filter(|_| dir == self.dir);
-                self.common.own(planner, dir, self.request, generated)?
-            }
-            None => SourceTree::default(),
+        let tree = match own {
+            Some(dir) => Some(self.own_tree(planner, dir, in_project)?),
+            None if in_project.is_empty() => None,
+            None => Some(self.tree_of_others(planner, &in_project)?),
         };
-        for other in &others {
-            self.common.add_crate(planner, &mut tree, other)?;
-        }
-        let tree = planner.store_tree(tree)?;
-        self.stored.borrow_mut().insert(key, tree);
-        Ok(tree)
+        inputs.extend(tree.map(|tree| Input::new("src", Source::Tree(tree))));
+        Ok(Seen { inputs, is_own })
     }
 }
 

@@ -70,7 +70,7 @@ impl Builtin for ReadCalls {
     }
 
     fn version(&self) -> &str {
-        "2"
+        "3"
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -336,7 +336,6 @@ impl Arguments {
             needs: Vec::new(),
             script: None,
             searches: Vec::new(),
-            suffix,
             crate_name,
         };
         Ok(Self { compile, files, out_dirs })

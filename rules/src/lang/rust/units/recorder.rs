@@ -105,20 +105,20 @@ impl Recorder {
     }
 
     /// Returns the variables that make Cargo call the recorder.
-    pub(in crate::lang::rust) fn variables() -> [(&'static str, String); 3] {
+    pub(in crate::lang::rust) fn variables() -> [(String, String); 3] {
         [
-            ("RUSTC", format!("/{}/rustc", Self::PLACE)),
+            ("RUSTC".to_owned(), format!("/{}/rustc", Self::PLACE)),
             // A wrapper that a checkout configures would be called with the recorder. It is not in any image.
-            ("RUSTC_WRAPPER", String::new()),
-            ("RUSTC_WORKSPACE_WRAPPER", String::new()),
+            ("RUSTC_WRAPPER".to_owned(), String::new()),
+            ("RUSTC_WORKSPACE_WRAPPER".to_owned(), String::new()),
         ]
     }
 
     /// Returns the variables that say where the target folder is.
-    pub(in crate::lang::rust) fn target() -> [(&'static str, String); 2] {
+    pub(in crate::lang::rust) fn target() -> [(String, String); 2] {
         // A checkout must not move either of them.
         ["CARGO_TARGET_DIR", "CARGO_BUILD_BUILD_DIR"]
-            .map(|name| (name, format!("/{}", Self::TARGET)))
+            .map(|name| (name.to_owned(), format!("/{}", Self::TARGET)))
     }
 
     /// Returns shell text that runs Cargo for each selected target, by these calls.

@@ -46,8 +46,6 @@ pub(super) struct Compile {
     pub(super) kind: CrateKind,
     /// True if the code runs during the build: procedural macros, build scripts, and what these need.
     pub(super) is_for_host: bool,
-    /// The end of the names of its files, by which two units of one crate differ.
-    pub(super) suffix: String,
     /// The arguments, except those that say where the outputs go and how messages are written.
     pub(super) args: Vec<String>,
     /// The folder in which other units find the files.
@@ -91,7 +89,7 @@ pub(super) struct RunScript {
 }
 
 impl CrateKind {
-    /// Returns whether the linker runs, so that the code of everything below is needed.
+    /// Returns whether the linker runs.
     pub(super) const fn links(self) -> bool {
         !matches!(self, Self::Library)
     }
