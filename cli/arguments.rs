@@ -3,9 +3,15 @@
 //! `run v2 build` means exactly `run build`, and `--keep_going` exactly `--keep-going` (Bazel accepts both).
 //! Both spellings are replaced before clap sees the words, because a subcommand of clap can't contain itself.
 
+mod cache;
+mod dev;
 mod enter_sandbox;
+mod exec;
+mod execution;
+mod packages;
 mod project;
 mod shell;
+mod test;
 mod toolchain;
 
 use std::ffi::OsString;
@@ -14,9 +20,15 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub(crate) use cache::{Cache, CacheGc, CacheKeygen, CacheServe, Download, SharedCacheFlags};
+pub(crate) use dev::Dev;
 pub(crate) use enter_sandbox::{EnterSandbox, line as line_to_enter_sandbox};
+pub(crate) use exec::Exec;
+pub(crate) use execution::ExecutionFlags;
+pub(crate) use packages::{Add, Fetch, Login, Logout, Publish, Remove, Search, Update};
 pub(crate) use project::{Init, Kind, New, World};
 pub(crate) use shell::{Completions, Man, Shell};
+pub(crate) use test::Test;
 pub(crate) use toolchain::{
     Toolchain, ToolchainAdd, ToolchainRemove, ToolchainSync, ToolchainVerify,
 };
@@ -33,10 +45,12 @@ pub(crate) struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes:
-    0  success                         36  the machine lacks something (sandbox, a client)
-    1  a build failed                  37  a bug in run
-    2  wrong usage or configuration   102  bytes differ from the pinned ones
-    8  interrupted                    104  builds give different bytes
+    0  success                         34  a required cache or cluster can't be used
+    1  a build failed                  36  the machine lacks something (sandbox, a client)
+    2  wrong usage or configuration    37  a bug in run
+    3  a test failed                  102  bytes differ from the pinned ones
+    4  there is no such test          104  builds give different bytes
+    8  interrupted
 
 The project is the folder with the nearest run.toml. See `run <command> --help`.";
 
@@ -98,6 +112,15 @@ pub(crate) enum Command {
     /// Build the project's components.
     #[command(visible_alias = "b", after_help = BUILD_EXAMPLES)]
     Build(Build),
+    /// Serve the project's web components, and build and swap them whenever a source changes.
+    #[command(after_help = dev::HELP)]
+    Dev(Dev),
+    /// Run a component, or call a function of one.
+    #[command(after_help = exec::HELP)]
+    Exec(Exec),
+    /// Run the project's tests.
+    #[command(visible_alias = "t", after_help = test::EXAMPLES)]
+    Test(Test),
     /// Build components twice more, as on two other machines, and compare the bytes.
     #[command(after_help = VERIFY_HELP)]
     Verify(Verify),
@@ -106,9 +129,36 @@ pub(crate) enum Command {
     /// Show how `run` understands the project: components, dependencies, toolchains, store.
     #[command(after_help = INFO_EXAMPLES)]
     Info(Info),
+    /// Add a package to `[dependencies]`.
+    #[command(after_help = packages::ADD_EXAMPLES)]
+    Add(Add),
+    /// Remove packages from `[dependencies]`.
+    #[command(visible_alias = "rm")]
+    Remove(Remove),
+    /// Choose newer versions of packages and write run.lock.toml.
+    #[command(after_help = packages::UPDATE_EXAMPLES)]
+    Update(Update),
+    /// Download all packages, so that builds need no network.
+    #[command(after_help = packages::FETCH_EXAMPLES)]
+    Fetch(Fetch),
+    /// Show the packages that the project depends on, and what needs them.
+    Tree,
+    /// Look for packages in the registry.
+    Search(Search),
+    /// Publish a component or a WIT package in the registry.
+    #[command(after_help = packages::PUBLISH_EXAMPLES)]
+    Publish(Publish),
+    /// Store a login for a registry.
+    #[command(after_help = packages::LOGIN_EXAMPLES)]
+    Login(Login),
+    /// Forget the login for a registry.
+    Logout(Logout),
     /// Check if this machine has what builds need: sandbox, store, clients of registries.
     #[command(after_help = DOCTOR_HELP)]
     Doctor,
+    /// Serve, show, check and clean caches.
+    #[command(subcommand, after_help = cache::HELP)]
+    Cache(Cache),
     /// Manage the pinned toolchains.
     #[command(subcommand)]
     Toolchain(Toolchain),
@@ -129,7 +179,7 @@ Examples:
     run build --sandbox weak      in a container that forbids namespaces, as an ordinary user";
 
 /// The components that a command is about.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Names {
     /// Only these components.
     #[arg(value_name = "NAME")]
@@ -147,10 +197,17 @@ impl Names {
 }
 
 /// Arguments of every command that builds: what is built, and how.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct What {
     #[command(flatten)]
     pub(crate) names: Names,
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// Arguments that say how something is built.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct How {
     /// The same as --opt-level release.
     #[arg(long, conflicts_with = "opt_level")]
     pub(crate) release: bool,
@@ -160,6 +217,24 @@ pub(crate) struct What {
     /// How many actions run at once [default: the number of processors].
     #[arg(short, long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) shared_cache: SharedCacheFlags,
+    #[command(flatten)]
+    pub(crate) execution: ExecutionFlags,
+}
+
+impl How {
+    /// Returns the arguments for building what a command chooses itself in this way.
+    pub(crate) fn for_all(&self) -> What {
+        let names = Names { names: Vec::new(), components: Vec::new() };
+        What { names, how: self.clone() }
+    }
+
+    /// Returns the arguments for building one component in this way.
+    pub(crate) fn with_name(&self, name: &str) -> What {
+        let names = Names { names: vec![name.to_owned()], components: Vec::new() };
+        What { names, how: self.clone() }
+    }
 }
 
 /// Arguments of `run build`.

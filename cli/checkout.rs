@@ -68,8 +68,8 @@ pub(crate) fn last_commit(config: &Config, project: &Path) -> Result<Option<u64>
         ))
         .hint("set SOURCE_DATE_EPOCH to the time that the build should see, in seconds since 1970")
     };
-    match ask(config, project) {
-        Ok(Answer::Commit(text)) => committed(&text).map(Some).ok_or_else(|| unknown(text.trim())),
+    match ask(config, project, &["cat-file", "commit", "HEAD"]) {
+        Ok(Answer::Said(text)) => committed(&text).map(Some).ok_or_else(|| unknown(text.trim())),
         Ok(Answer::Refused(said)) if said.contains("Not a valid object name HEAD") => Ok(None),
         Ok(Answer::Refused(said)) => Err(unknown(said.lines().next().unwrap_or("it failed"))),
         Ok(Answer::Nothing) => Err(unknown("it does not answer")),
@@ -87,21 +87,30 @@ fn repositories(folder: &Path) -> impl Iterator<Item = &Path> {
 }
 
 enum Answer {
-    /// The commit object.
-    Commit(String),
+    /// The text that git printed.
+    Said(String),
     /// The message of git, which has failed.
     Refused(String),
     /// git took too long.
     Nothing,
 }
 
-fn ask(config: &Config, project: &Path) -> std::io::Result<Answer> {
+/// Returns the hash of the last commit, or `None` if the project is in no repository, or git does not say it.
+pub(crate) fn revision(config: &Config, project: &Path) -> Option<String> {
+    repositories(project).next()?;
+    match ask(config, project, &["rev-parse", "--verify", "HEAD"]) {
+        Ok(Answer::Said(text)) => Some(text.trim().to_owned()).filter(|hash| !hash.is_empty()),
+        _ => None,
+    }
+}
+
+fn ask(config: &Config, project: &Path, question: &[&str]) -> std::io::Result<Answer> {
     let mut git = Command::new("git");
     git.arg("--no-pager").arg("-C").arg(project);
     for setting in SETTINGS {
         git.args(["-c", setting]);
     }
-    git.args(["cat-file", "commit", "HEAD"]).current_dir("/").env_clear();
+    git.args(question).current_dir("/").env_clear();
     for name in VARIABLES {
         git.envs(config.client_environment.get(OsStr::new(name)).map(|value| (name, value)));
     }
@@ -126,7 +135,7 @@ fn ask(config: &Config, project: &Path) -> std::io::Result<Answer> {
         String::from_utf8_lossy(&bytes.recv_timeout(left).unwrap_or_default()).into_owned()
     };
     Ok(match status.success() {
-        true => Answer::Commit(text(commit)),
+        true => Answer::Said(text(commit)),
         false => Answer::Refused(text(said)),
     })
 }

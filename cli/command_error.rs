@@ -26,6 +26,12 @@ pub(crate) enum Kind {
     BuildFailed,
     /// Arguments or configuration are wrong.
     Usage,
+    /// A test failed.
+    TestsFailed,
+    /// There is no test, or none that is asked for.
+    NoTests,
+    /// The shared cache is required and can't be used.
+    Remote,
     /// The user stopped the command.
     Interrupted,
     /// The machine lacks something.
@@ -44,7 +50,11 @@ impl Kind {
         ExitCode::from(match self {
             Self::BuildFailed => 1,
             Self::Usage => 2,
+            // As Bazel has them.
+            Self::TestsFailed => 3,
+            Self::NoTests => 4,
             Self::Interrupted => 8,
+            Self::Remote => 34,
             Self::Environment => 36,
             Self::Internal => 37,
             Self::ChecksumMismatch => 102,
@@ -68,6 +78,7 @@ impl Kind {
             () if any(FailureKind::is_mismatch) => Self::ChecksumMismatch,
             () if any(|kind| matches!(kind, FailureKind::NoRoom { .. })) => Self::Environment,
             () if any(FailureKind::is_for_want_of_processes) => Self::Environment,
+            () if any(FailureKind::is_of_the_cluster) => Self::Remote,
             () => Self::BuildFailed,
         }
     }
@@ -194,6 +205,7 @@ impl From<project::Error> for CommandError {
             E::NotBuilt(outcome) => return Self::silent(Kind::of_build(&outcome)),
             E::Build(error) => return error.into(),
             E::Sync(error) => return (*error).into(),
+            E::Dependencies(error) => return (*error).into(),
             E::NoProject(_) | E::LinkedFolder(_) | E::UnreadableLock(_) | E::Stale(_) => {
                 Kind::Usage
             }
@@ -211,6 +223,51 @@ impl From<project::Error> for CommandError {
             | E::Lost(_) => Kind::Environment,
         };
         hints(&error).into_iter().fold(Self::from_error(kind, &error), Self::hint)
+    }
+}
+
+impl From<project::DependencyError> for CommandError {
+    fn from(error: project::DependencyError) -> Self {
+        use project::DependencyError as E;
+        let kind = match &error {
+            E::Cancelled => Kind::Interrupted,
+            E::OtherBytes { .. } => Kind::ChecksumMismatch,
+            E::Registry(error) => of_registry(error),
+            E::Resolve(resolver::ResolveError::Source { error, .. }) => match &**error {
+                E::Registry(error) => of_registry(error),
+                E::Cancelled => Kind::Interrupted,
+                E::Name(_) | E::OtherName { .. } => Kind::Usage,
+                _ => Kind::Environment,
+            },
+            E::Name(_)
+            | E::Resolve(_)
+            | E::Drift { .. }
+            | E::NotLocked { .. }
+            | E::OtherName { .. } => Kind::Usage,
+            E::Repository(_)
+            | E::Unusable { .. }
+            | E::Kept(_)
+            | E::Offline { .. }
+            | E::Copy { .. }
+            | E::Store(_) => Kind::Environment,
+        };
+        let hint = match &error {
+            E::Drift { .. } => Some(LOCK_STAYS.to_owned()),
+            E::NotLocked { known, .. } if known.is_empty() => None,
+            E::NotLocked { known, .. } => Some(format!("it has {}", known.join(", "))),
+            _ => None,
+        };
+        hint.into_iter().fold(Self::from_error(kind, &error), Self::hint)
+    }
+}
+
+/// Returns the kind of error for a registry that did not give or take a package.
+const fn of_registry(error: &registry::Error) -> Kind {
+    use registry::Error as E;
+    match error {
+        E::Mismatch { .. } => Kind::ChecksumMismatch,
+        E::NoPackage { .. } | E::NoVersion { .. } | E::Exists { .. } => Kind::Usage,
+        _ => Kind::Environment,
     }
 }
 

@@ -69,6 +69,7 @@ fn cannot(what: &str) -> CommandError {
 #[derive(Debug, Clone, Default)]
 struct Known {
     components: Vec<String>,
+    tests: Vec<String>,
     pinned: Vec<String>,
 }
 
@@ -76,12 +77,13 @@ impl Known {
     /// Reads the names of the project that a folder is in. A file that can't be read gives no names.
     fn of(directory: &Path) -> Self {
         let Ok(folder) = manifest::find_project(directory) else { return Self::default() };
-        let components = Manifest::load(&folder, &Overrides::default()).0.map(|manifest| {
-            manifest.components.iter().map(|component| component.name.to_string()).collect()
-        });
+        let manifest = Manifest::load(&folder, &Overrides::default()).0;
+        let components = manifest.iter().flat_map(|manifest| &manifest.components);
+        let tests = manifest.iter().flat_map(Manifest::all_tests);
         let lock = Lock::read(&folder.join(project::LOCK_FILE)).ok().flatten().unwrap_or_default();
         Self {
-            components: components.unwrap_or_default(),
+            components: components.map(|component| component.name.to_string()).collect(),
+            tests: tests.map(|test| test.name.value.to_string()).collect(),
             pinned: lock.toolchains.into_keys().collect(),
         }
     }
@@ -119,6 +121,10 @@ fn with_names(command: Command, known: &Known) -> Command {
         let command = command.mut_arg("names", |arg| arg.add(candidates(&known.components)));
         command.mut_arg("components", |arg| arg.add(candidates(&known.components)))
     };
+    let tests = |command: Command| {
+        let names = [known.tests.as_slice(), &known.components].concat();
+        command.mut_arg("names", |arg| arg.add(candidates(&names)))
+    };
     let pinned =
         |command: Command| command.mut_arg("names", |arg| arg.add(candidates(&known.pinned)));
     let catalogue: Vec<String> = Catalogue::builtin().names().map(ToOwned::to_owned).collect();
@@ -127,6 +133,7 @@ fn with_names(command: Command, known: &Known) -> Command {
     ["build", "verify", "info"]
         .into_iter()
         .fold(command, |command, name| command.mut_subcommand(name, components))
+        .mut_subcommand("test", tests)
         .mut_subcommand("toolchain", |toolchain| {
             toolchain
                 .mut_subcommand("verify", pinned)

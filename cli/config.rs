@@ -17,19 +17,30 @@ use crate::checkout;
 use crate::command_error::CommandError;
 use crate::completion;
 use crate::owner;
+use crate::package_registries::RegistryConfig;
+use crate::shared_cache::{CacheConfig, ExecutionConfig, ExecutionLayers, Layers};
 use crate::ui::{self, Printer};
 
 /// The largest size of the user's configuration file, in bytes.
 const LONGEST: u64 = 1 << 20;
 
 /// The settings that come from the environment, the global flags and the user's configuration file.
+#[derive(Clone)]
 pub(crate) struct Config {
     /// The folder in which the search for the project begins.
     pub(crate) directory: PathBuf,
     /// The folder of the content-addressed store.
     pub(crate) store: PathBuf,
-    /// The digest function of keys and trees.
+    /// The folder for other files that are this user's and can be made again.
+    pub(crate) cache_folder: PathBuf,
+    /// The digest function of keys and trees, unless a shared cache speaks another one.
     pub(crate) digest_function: DigestFunction,
+    /// The digest function that the user insists on.
+    pub(crate) chosen_digest_function: Option<DigestFunction>,
+    /// The settings of the shared cache in the environment and in the user's configuration.
+    pub(crate) shared_cache: Layers,
+    /// The settings of the cluster that executes actions, from the same places.
+    pub(crate) execution: ExecutionLayers,
     /// True if a continuous-integration service runs this program (`CI` is set).
     pub(crate) ci: bool,
     /// True if run.lock.toml must not be changed.
@@ -46,6 +57,10 @@ pub(crate) struct Config {
     pub(crate) lent_variables: Vec<String>,
     /// The Debian mirror from `[mirrors] debian` of the user's configuration.
     pub(crate) debian_mirror: Option<String>,
+    /// The folder of the user's configuration, if there is a home folder.
+    pub(crate) folder: Option<PathBuf>,
+    /// The registries of the packages of single namespaces, from `[registries]` of the user's configuration.
+    pub(crate) package_registries: BTreeMap<String, RegistryConfig>,
     /// The value of `RUN_REGISTRY_URL`.
     pub(crate) registry_url: Option<String>,
     /// The value of `RUN_AUTH_TOKEN`.
@@ -62,6 +77,12 @@ struct UserConfig {
     mirrors: MirrorConfig,
     #[serde(default)]
     fetch: FetchConfig,
+    #[serde(default)]
+    cache: CacheConfig,
+    #[serde(default)]
+    execution: ExecutionConfig,
+    #[serde(default)]
+    registries: BTreeMap<String, RegistryConfig>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -103,28 +124,40 @@ impl Config {
         let user = file.as_deref().map(user_config).transpose()?.unwrap_or_default();
         let text = |name: &str| environment.get(OsStr::new(name));
         let function = text("RUN_DIGEST_FUNCTION").and_then(|value| value.to_str());
-        let function = function.or(user.store.digest_function.as_deref()).unwrap_or("blake3");
-        let digest_function = function.parse().map_err(|_| {
-            CommandError::usage(format!("`{function}` is not a digest function"))
-                .hint("use blake3 or sha256")
-        })?;
+        let function = function.or(user.store.digest_function.as_deref());
+        let parse = |function: &str| {
+            function.parse().map_err(|_| {
+                CommandError::usage(format!("`{function}` is not a digest function"))
+                    .hint("use blake3 or sha256")
+            })
+        };
+        let chosen_digest_function = function.map(parse).transpose()?;
+        let folder = file.as_deref().and_then(Path::parent);
         let unicode = |name: &str| text(name).and_then(|value| value.to_str()).map(str::to_owned);
+        let default_store = home.cache.as_ref().map(|cache| cache.join("store"));
+        let store = user.store.path.or(default_store).ok_or_else(|| {
+            CommandError::environment("there is no home folder for the store")
+                .hint("set HOME or XDG_CACHE_HOME, or RUN_HOME to an absolute path")
+        })?;
         Ok(Self {
             directory,
-            store: user
-                .store
-                .path
-                .or_else(|| home.cache.map(|cache| cache.join("store")))
-                .ok_or_else(|| {
-                    CommandError::environment("there is no home folder for the store")
-                        .hint("set HOME or XDG_CACHE_HOME, or RUN_HOME to an absolute path")
-                })?,
-            digest_function,
+            cache_folder: home.cache.unwrap_or_else(|| store.clone()),
+            store,
+            digest_function: chosen_digest_function.unwrap_or_default(),
+            chosen_digest_function,
+            shared_cache: Layers::new(user.cache, folder, |name| {
+                unicode(name).filter(|value| !value.is_empty())
+            })?,
+            execution: ExecutionLayers::new(user.execution, folder, |name| {
+                unicode(name).filter(|value| !value.is_empty())
+            })?,
             ci: text("CI")
                 .is_some_and(|value| !value.is_empty() && value != "false" && value != "0"),
             locked: global.locked,
             offline: global.offline,
             printer,
+            folder: folder.map(Path::to_owned),
+            package_registries: user.registries,
             registry_url: unicode("RUN_REGISTRY_URL").filter(|url| !url.is_empty()),
             auth_token: unicode("RUN_AUTH_TOKEN").filter(|token| !token.is_empty()),
             lent_variables: user.fetch.variables.into_iter().chain(lent(&environment)).collect(),
@@ -167,7 +200,7 @@ fn lent(environment: &BTreeMap<OsString, OsString>) -> Vec<String> {
     names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
-/// Returns the files in which cargo, npm, pip, git, go and curl look for the user's logins, as their
+/// Returns the files in which cargo, npm, pip, git, go, curl, docker and wkg look for the user's logins, as their
 /// documentation says.
 fn files_with_logins(environment: &BTreeMap<OsString, OsString>) -> Vec<PathBuf> {
     let variable = |name: &str| environment.get(OsStr::new(name)).map(PathBuf::from);
@@ -176,8 +209,23 @@ fn files_with_logins(environment: &BTreeMap<OsString, OsString>) -> Vec<PathBuf>
     let cargo = variable("CARGO_HOME").or_else(|| below_home(".cargo"));
     let config = variable("XDG_CONFIG_HOME").or_else(|| below_home(".config"));
     let named = ["NPM_CONFIG_USERCONFIG", "npm_config_userconfig", "PIP_CONFIG_FILE", "NETRC"];
-    let in_home = [".npmrc", ".netrc", ".git-credentials", ".gitconfig", ".pip/pip.conf"];
-    let in_config = ["pip/pip.conf", "git/credentials", "git/config", "go/env", "run/config.toml"];
+    let in_home = [
+        ".npmrc",
+        ".netrc",
+        ".git-credentials",
+        ".gitconfig",
+        ".pip/pip.conf",
+        ".docker/config.json",
+    ];
+    let in_config = [
+        "pip/pip.conf",
+        "git/credentials",
+        "git/config",
+        "go/env",
+        "run/config.toml",
+        "run/logins.toml",
+        "wasm-pkg/config.toml",
+    ];
     let in_cargo = ["credentials.toml", "credentials", "config.toml", "config"];
     let inside = |folder: Option<PathBuf>, names: &[&str]| -> Vec<PathBuf> {
         folder.map_or(Vec::new(), |folder| names.iter().map(|name| folder.join(name)).collect())
@@ -186,7 +234,8 @@ fn files_with_logins(environment: &BTreeMap<OsString, OsString>) -> Vec<PathBuf>
     files.extend(inside(home.clone(), &in_home));
     files.extend(inside(config, &in_config));
     files.extend(inside(cargo, &in_cargo));
-    files.extend(inside(variable("RUN_HOME"), &["config.toml"]));
+    files.extend(inside(variable("RUN_HOME"), &["config.toml", "logins.toml"]));
+    files.extend(inside(variable("DOCKER_CONFIG"), &["config.json"]));
     files
 }
 

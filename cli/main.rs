@@ -10,6 +10,8 @@ mod commands;
 mod completion;
 mod config;
 mod owner;
+mod package_registries;
+mod shared_cache;
 mod signals;
 mod template;
 mod ui;

@@ -38,6 +38,25 @@ pub(crate) fn cancel_on_signal() -> Result<Cancel, CommandError> {
     Ok(cancel)
 }
 
+/// Does something on another thread when the user has stopped the command.
+///
+/// # Errors
+/// If the operating system refuses a thread.
+pub(crate) fn on_cancel(
+    cancel: &Cancel,
+    act: impl FnOnce() + Send + 'static,
+) -> Result<(), CommandError> {
+    let cancel = cancel.clone();
+    let wait = move || {
+        while !cancel.is_cancelled() {
+            std::thread::sleep(POLL);
+        }
+        act();
+    };
+    let thread = std::thread::Builder::new().name("stop".to_owned()).spawn(wait);
+    thread.map(drop).map_err(|source| CommandError::threads(&source))
+}
+
 /// Ends this process after the grace period, if it still runs.
 fn cut_off_later() {
     let wait = || {
@@ -62,6 +81,9 @@ fn cut_off_later() {
 
 /// The time that a command has to end in order.
 const GRACE: Duration = Duration::from_millis(900);
+
+/// The time between two looks at whether the command was stopped.
+const POLL: Duration = Duration::from_millis(20);
 
 /// The time that printing the message may take.
 const SAYING: Duration = Duration::from_millis(50);

@@ -204,6 +204,11 @@ impl Workspace {
         self.command(&self.program, arguments).process_group(0).spawn().unwrap()
     }
 
+    /// Starts `run` with a pipe as its standard input and does not wait.
+    pub(crate) fn spawn_with_input(&self, arguments: &[&str]) -> Child {
+        self.command(&self.program, arguments).stdin(Stdio::piped()).spawn().unwrap()
+    }
+
     fn command(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command
@@ -260,10 +265,11 @@ impl Run {
     }
 }
 
-/// Compiles a component with little optimisation, because one in JavaScript would take half a minute
+/// Compiles a component, which may do everything, with little optimisation, because one in JavaScript would take half a minute
 /// otherwise.
 pub(crate) fn load(component: &[u8]) -> runtime::Loaded {
-    runtime::Runtime::baseline().unwrap().load(component).unwrap()
+    let loaded = runtime::Runtime::baseline().unwrap().load(component).unwrap();
+    loaded.granting(runtime::Grants::everything())
 }
 
 /// Calls a function of a component and returns its answer. Arguments and answer are texts in WAVE.
@@ -335,7 +341,7 @@ fn shared_run_home() -> PathBuf {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests hand the machine's own configuration on")]
-fn variable(name: &str) -> Option<OsString> {
+pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 

@@ -4,7 +4,7 @@
 use crate::harness::{Run, Workspace};
 
 /// Copies the example `hello` with another `main.rs`.
-fn hello(main: &str) -> Workspace {
+pub(crate) fn hello(main: &str) -> Workspace {
     Workspace::example("hello").file("src/main.rs", main)
 }
 

@@ -30,7 +30,8 @@ fn every_service_is_valid_and_does_its_work() {
     let asynchronous = tokio::runtime::Runtime::new().unwrap();
     asynchronous.block_on(async {
         let runtime = runtime::Runtime::new().unwrap();
-        let load = |name| runtime.load(&component(name)).unwrap();
+        let load =
+            |name| runtime.load(&component(name)).unwrap().granting(runtime::Grants::everything());
         check_api(&load("api")).await;
         check_auth(&load("auth")).await;
         check_worker(load("worker")).await;

@@ -1,10 +1,10 @@
 //! Measures what a change of dependencies costs, against the bare tool with its own warm caches. Both run in turn on the
 //! same machine.
 //!
-//! `cargo bench -p run --bench dependencies`. The project in `rust` has some 150 packages in its Cargo.lock. Each folder
-//! of `steps` has the manifest and the lockfile after one more change: a small crate more, and then another version of a
-//! leaf and of a crate that many others use. The bare tool is the cargo of the image that the lock pins, outside of a
-//! sandbox. Every change is measured once, because it is not new a second time.
+//! `cargo bench -p run --bench dependencies [-- LANGUAGE …]`. The project in `rust` has some 150 packages in its
+//! Cargo.lock, and the one in `go` some 65 modules in its go.mod. Each folder of `steps` has the files of the project
+//! that differ after one more change. The bare tool is that of the image that the lock pins, outside of a sandbox. Every
+//! change is measured once, because it is not new a second time.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -17,95 +17,123 @@ use std::process::{Command, Stdio};
 
 use cache::{Digest, DigestFunction, DiskStore};
 
+/// A project that is built with `run` and with the tool of its language.
+struct Case {
+    language: &'static str,
+    /// The bare tool, as the figures name it.
+    tool: &'static str,
+    /// An edit of one line: the file, the text in it, and its replacement.
+    edit: (&'static str, &'static str, &'static str),
+    /// Fetches what others wrote for the bare tool.
+    fetch: &'static [&'static str],
+    /// Makes the call of the bare tool.
+    build: fn(&Bench) -> Command,
+}
+
+const CASES: [Case; 2] = [
+    Case {
+        language: "rust",
+        tool: "cargo build",
+        edit: ("src/main.rs", "fn main() {", "fn main() {\n    println!(\"edited\");"),
+        fetch: &["cargo", "fetch", "--locked"],
+        build: Bench::cargo,
+    },
+    Case {
+        language: "go",
+        tool: "go build",
+        edit: ("main.go", "func main() {", "func main() {\n\tfmt.Println(\"edited\")"),
+        fetch: &["go", "mod", "download"],
+        build: Bench::go,
+    },
+];
+
 fn main() {
-    let bench = Bench::new();
-    bench.fetch();
-    bench.measure("from nothing");
-    let (run, cargo) = (|| bench.run(), || bench.cargo());
-    measure::compare("nothing changed", 7, ("run build", run), ("cargo build", cargo));
-    let edit = "fn main() {\n    println!(\"edited\");";
-    bench.edit("src/main.rs", "fn main() {", edit);
-    bench.measure("one edited line");
-    let steps = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/dependencies/rust/steps");
-    let mut steps: Vec<PathBuf> = fs::read_dir(steps)
-        .expect("the steps are in the repository")
-        .map(|entry| entry.expect("it can be read").path())
-        .collect();
-    steps.sort();
-    for step in steps {
-        for project in [&bench.project, &bench.bare] {
-            for file in ["Cargo.toml", "Cargo.lock"] {
-                fs::copy(step.join(file), project.join(file)).expect("it is ours");
-            }
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    for case in &CASES {
+        if wanted.is_empty() || wanted.iter().any(|name| name == case.language) {
+            println!("{}\n", case.language);
+            Bench::new(case).measure_all();
         }
-        bench.fetch();
-        bench.measure(&step.file_name().expect("it has a name").to_string_lossy());
     }
 }
 
 /// Two copies of the project, and a store in which nothing but the toolchain is there at first.
 struct Bench {
+    case: &'static Case,
     project: PathBuf,
     bare: PathBuf,
     home: PathBuf,
-    /// The folder of the pinned rustc and cargo.
-    bin: PathBuf,
+    /// The image of the pinned toolchain.
+    image: PathBuf,
     /// Removes the copies at the end.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Bench {
-    fn new() -> Self {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/dependencies/rust");
+    fn new(case: &'static Case) -> Self {
         let folder = tempfile::tempdir().expect("there is room for two copies");
-        let copy = |name: &str| {
-            let project = folder.path().join(name);
-            fs::create_dir_all(project.join("src")).expect("the folder is new");
-            for file in ["run.toml", "run.lock.toml", "Cargo.toml", "Cargo.lock", "src/main.rs"] {
-                fs::copy(source.join(file), project.join(file)).expect("it can be copied");
-            }
-            project
-        };
-        let (project, bare) = (copy("project"), copy("bare"));
+        let (project, bare) = (folder.path().join("project"), folder.path().join("bare"));
+        let source = source(case);
+        [&project, &bare].into_iter().for_each(|to| copy(&source, to));
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-home");
-        let mut bench = Self { project, bare, home, bin: PathBuf::new(), _folder: folder };
-        // This installs the toolchain and fetches the crates. The results are then forgotten.
+        let mut bench = Self { case, project, bare, home, image: PathBuf::new(), folder };
+        // This installs the toolchain and fetches the dependencies. The results are then forgotten.
         bench.run();
-        bench.bin = bench.rust();
+        bench.image = bench.image(case.language);
         for forgotten in [bench.home.join("store/ac"), bench.project.join(".run")] {
             fs::remove_dir_all(forgotten).expect("the first build has made it");
         }
         bench
     }
 
-    /// Returns the folder of the pinned tools.
-    fn rust(&self) -> PathBuf {
+    fn measure_all(&self) {
+        self.fetch();
+        self.measure("from nothing");
+        let (run, bare) = (|| self.run(), || self.bare());
+        measure::compare("nothing changed", 7, ("run build", run), (self.case.tool, bare));
+        self.edit();
+        self.measure("one edited line");
+        let mut steps: Vec<PathBuf> = fs::read_dir(source(self.case).join("steps"))
+            .expect("the steps are in the repository")
+            .map(|entry| entry.expect("it can be read").path())
+            .collect();
+        steps.sort();
+        for step in steps {
+            [&self.project, &self.bare].into_iter().for_each(|to| copy(&step, to));
+            self.fetch();
+            self.measure(&step.file_name().expect("it has a name").to_string_lossy());
+        }
+    }
+
+    /// Returns the folder with the files of a toolchain's image.
+    fn image(&self, toolchain: &str) -> PathBuf {
         let lock = fs::read_to_string(self.project.join("run.lock.toml")).expect("there is a lock");
         let lock: toml::Table = lock.parse().expect("the lock is TOML");
         let images = lock["image"].as_array().expect("the lock has images");
-        let is_rust = |image: &&toml::Value| image["toolchain"].as_str() == Some("rust");
-        let tree = images.iter().find(is_rust).expect("Rust is pinned")["tree"].as_str();
+        let is_ours = |image: &&toml::Value| image["toolchain"].as_str() == Some(toolchain);
+        let tree = images.iter().find(is_ours).expect("it is pinned")["tree"].as_str();
         let tree: Digest = tree.expect("a digest").parse().expect("a digest");
         let store = DiskStore::open(&self.home.join("store"), DigestFunction::Blake3);
-        let image = store.expect("a store").materialise(&tree).expect("it is installed");
-        image.join("usr/lib/rust/bin")
+        store.expect("a store").materialise(&tree).expect("it is installed")
     }
 
-    fn edit(&self, file: &str, from: &str, to: &str) {
+    fn edit(&self) {
+        let (file, from, to) = self.case.edit;
         for project in [&self.project, &self.bare] {
             let text = fs::read_to_string(project.join(file)).expect("it is a text");
             fs::write(project.join(file), text.replacen(from, to, 1)).expect("it is ours");
         }
     }
 
-    /// Fetches the crates for the bare tool.
+    /// Fetches what others wrote for the bare tool.
     fn fetch(&self) {
-        check(Command::new("cargo").args(["fetch", "--locked"]).current_dir(&self.bare));
+        let [program, arguments @ ..] = self.case.fetch else { panic!("no program is named") };
+        check(Command::new(program).args(arguments).current_dir(&self.bare));
     }
 
     fn measure(&self, title: &str) {
-        let (run, cargo) = (|| self.run(), || self.cargo());
-        measure::measured(title, 1, ("run build", run), ("cargo build", cargo));
+        let (run, bare) = (|| self.run(), || self.bare());
+        measure::measured(title, 1, ("run build", run), (self.case.tool, bare));
     }
 
     fn run(&self) {
@@ -114,15 +142,53 @@ impl Bench {
         check(&mut command);
     }
 
-    fn cargo(&self) {
-        let mut command = Command::new(self.bin.join("cargo"));
+    fn bare(&self) {
+        check((self.case.build)(self).current_dir(&self.bare));
+    }
+
+    fn cargo(&self) -> Command {
+        let bin = self.image.join("usr/lib/rust/bin");
+        let mut command = Command::new(bin.join("cargo"));
         command.args(["build", "--quiet", "--release", "--locked", "--target=wasm32-wasip2"]);
-        command.current_dir(&self.bare).env("RUSTC", self.bin.join("rustc"));
+        command.env("RUSTC", bin.join("rustc"));
         // The variables that the running cargo sets would lead rustc to cargo's own libraries.
         for name in ["LD_LIBRARY_PATH", "RUSTUP_TOOLCHAIN", "RUST_BACKTRACE", "CARGO_TARGET_DIR"] {
             command.env_remove(name);
         }
-        check(&mut command);
+        command
+    }
+
+    fn go(&self) -> Command {
+        let root = self.image.join("usr/lib/go");
+        let mut command = Command::new(root.join("bin/go"));
+        // Every program of the module is a component.
+        command.args(["build", "-trimpath", "-buildvcs=false", "-o", "out/", "./..."]);
+        command.env("GOROOT", &root).env("GOCACHE", self.folder.path().join("cache"));
+        for (name, value) in [("GOOS", "wasip1"), ("GOARCH", "wasm"), ("GOTOOLCHAIN", "local")] {
+            command.env(name, value);
+        }
+        command
+    }
+}
+
+fn source(case: &Case) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/dependencies").join(case.language)
+}
+
+/// Copies a folder over another one, without the steps in it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("the folder is ours");
+    for entry in fs::read_dir(from).expect("it is in the repository") {
+        let entry = entry.expect("it can be read");
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_name() == "steps" {
+            continue;
+        }
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(path, target).expect("it can be copied");
+        }
     }
 }
 

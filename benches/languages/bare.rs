@@ -2,7 +2,6 @@
 //! packages in place. The tool's caches are kept between builds. If a tool makes a core module, the component
 //! is encoded by the library that `run` also uses.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -63,7 +62,10 @@ impl Bare {
         let cache = folder.path().join("cache");
         let last = ["go", "zig", "c"].contains(&language).then(|| place.encode());
         let steps = match language {
-            "rust" => vec![place.rust(&cache)],
+            "rust" => {
+                place.replace_wit();
+                vec![place.rust(&cache)]
+            }
             "python" => vec![place.python()],
             "go" => vec![place.go(&cache)],
             "javascript" => place.javascript("app.js", &["all"]),
@@ -124,14 +126,23 @@ impl Place {
         let request = Request {
             root: self.component.clone(),
             wit: Some(PathBuf::from("wit")),
-            dependencies: BTreeMap::new(),
-            world: None,
+            ..Request::default()
         };
-        let files = wit::complete(&request).expect("the example's WIT is complete").files;
+        let files = wit::complete(&request, self.store.content())
+            .expect("the example's WIT is complete")
+            .files;
         for file in &files {
             self.write(&format!("wit-complete/{}", file.path), file.text.as_bytes());
         }
         wit::resolve(&files).expect("the example's WIT parses")
+    }
+
+    /// Puts the completed WIT in the place of the component's own, where its macro looks.
+    fn replace_wit(&self) {
+        self.wit();
+        let (complete, own) = (self.component.join("wit-complete"), self.component.join("wit"));
+        fs::remove_dir_all(&own).expect("it is ours");
+        fs::rename(complete, own).expect("it is ours");
     }
 
     /// Generates bindings into a folder of the component, or into the component's own folder if `folder` is

@@ -162,7 +162,7 @@ pub enum ParseDigestError {
     Size(String),
 }
 
-fn parse_hash(hex: &str) -> Result<[u8; 32], ParseDigestError> {
+pub(crate) fn parse_hash(hex: &str) -> Result<[u8; 32], ParseDigestError> {
     let error = || ParseDigestError::Hash(hex.to_owned());
     let mut hash = [0; 32];
     if hex.len() != 64 {

@@ -22,9 +22,10 @@ pub use directory::EncodedDirectory;
 pub use hasher::{Hasher, digest_file};
 pub use regular::{open_regular, read_regular, read_regular_to_string};
 pub use store::{
-    BlobWriter, Claim, ContentStore, DiskStore, FIXED_MTIME, Flaw, FolderIdentity, Health,
-    IngestError, MaterialiseError, Memo, Quarantined, ScratchDir, StoreError, StoreExportError,
-    TreeHealth, TreeOnDisk, UnusableEntry, is_out_of_space, remove_tree,
+    Amount, BlobWriter, Claim, Collected, ContentStore, Counts, DiskStore, FIXED_MTIME, Flaw,
+    FolderIdentity, Health, IngestError, MaterialiseError, Memo, Quarantined, ScratchDir,
+    StoreError, StoreExportError, StoreHealth, StoreLimits, TreeHealth, TreeOnDisk, UnusableEntry,
+    Usage, is_out_of_space, remove_tree,
 };
 pub use threads::start_threads;
 pub use tree::{Entry, MAX_DEPTH, Tree, TreeError};

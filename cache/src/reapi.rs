@@ -373,6 +373,14 @@ pub struct Duration {
     pub nanos: i32,
 }
 
+impl From<std::time::Duration> for Duration {
+    fn from(time: std::time::Duration) -> Self {
+        let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        let nanos = i32::try_from(time.subsec_nanos()).expect("below a thousand million");
+        Self { seconds, nanos }
+    }
+}
+
 /// `google.protobuf.Any`: a message with its type.
 #[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
 pub struct Any {

@@ -125,6 +125,22 @@ impl Tree {
         }
     }
 
+    /// Lists the digests of the files that are entries of this directory itself.
+    pub fn files(&self) -> impl Iterator<Item = Digest> + '_ {
+        self.entries.values().filter_map(|entry| match entry {
+            Entry::File { digest, .. } => Some(*digest),
+            _ => None,
+        })
+    }
+
+    /// Lists the digests of the stored directories that are entries of this directory itself.
+    pub fn subtrees(&self) -> impl Iterator<Item = Digest> + '_ {
+        self.entries.values().filter_map(|entry| match entry {
+            Entry::Subtree(digest) => Some(*digest),
+            _ => None,
+        })
+    }
+
     /// Adds all entries of `other`. Directories are merged. If both trees have another entry at the same path, the two
     /// must be equal; if they are not, the path is reported as [`TreeError::Conflict`].
     pub fn merge(&mut self, other: Self) -> Result<(), TreeError> {

@@ -19,6 +19,7 @@ use serde_json::json;
 use super::start;
 use crate::command_error::{CommandError, Kind};
 use crate::config::Config;
+use crate::shared_cache::{Trial, try_it};
 use crate::ui;
 
 /// The result of one check.
@@ -44,7 +45,8 @@ pub(crate) fn run(config: &Config) -> Result<ExitCode, CommandError> {
     let store = start::store(config)?;
     let mut checks = sandbox_checks(&store);
     checks.push(kernel());
-    checks.extend(store_checks(&store));
+    checks.extend(store_checks(config, &store));
+    checks.extend(shared_cache(config)?);
     checks.extend(toolchains(config, &store)?);
     checks.extend(CLIENTS.iter().map(Client::check));
     if config.printer.json {
@@ -209,12 +211,12 @@ fn limits(sandbox: &Sandbox) -> Check {
 /// The free space in bytes below which installing a few toolchains may fail.
 const ROOM: u64 = 4_000_000_000;
 
-fn store_checks(store: &DiskStore) -> Vec<Check> {
+fn store_checks(config: &Config, store: &DiskStore) -> Vec<Check> {
     let root = store.root();
     let mut checks = vec![Check::new(
         "store",
         State::Good,
-        format!("{} ({})", root.display(), store.function()),
+        format!("{} ({}){}", root.display(), store.function(), limit(config, store)),
     )];
     if let Ok(disk) = statvfs(root) {
         let free = disk.f_bavail * disk.f_frsize;
@@ -233,6 +235,21 @@ fn can_share_blocks(folder: &Path) -> std::io::Result<bool> {
     let (mut one, other) = (tempfile::tempfile_in(folder)?, tempfile::tempfile_in(folder)?);
     std::io::Write::write_all(&mut one, &[1; 4096])?;
     Ok(ioctl_ficlone(&other, &one).is_ok())
+}
+
+/// Tries to reach the shared cache of the user's configuration, if there is one.
+fn shared_cache(config: &Config) -> Result<Option<Check>, CommandError> {
+    let tried = try_it(config)?;
+    Ok(tried.map(|Trial { url, answer }| match answer {
+        Ok(function) => Check::new("shared cache", State::Good, format!("{url} ({function})")),
+        Err(trouble) => Check::new("shared cache", State::Limited, format!("{url}: {trouble}")),
+    }))
+}
+
+/// Says to which size builds keep the store.
+fn limit(config: &Config, store: &DiskStore) -> String {
+    let limit = super::cache::limit(config, store);
+    limit.map(|size| format!(", kept below {}", ui::size(size))).unwrap_or_default()
 }
 
 /// Checks the toolchains of the project, if there is one here.

@@ -2,6 +2,7 @@
 //!
 //! There is one description, which is shown as text or as JSON. So the two forms always say the same.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ use super::start;
 use crate::arguments::Info as Arguments;
 use crate::command_error::CommandError;
 use crate::config::Config;
+use crate::shared_cache;
 use crate::ui;
 
 /// Runs `run info`.
@@ -29,7 +31,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
     }
     let store = start::store(config)?;
     let lock = project.lock()?;
-    let description = ui::mask::json(&describe(&project, &store, lock.as_ref()));
+    let description = ui::mask::json(&describe(config, &project, &store, lock.as_ref()));
     print(config, &description, headline(&project.manifest));
     Ok(ExitCode::SUCCESS)
 }
@@ -45,13 +47,14 @@ fn headline(manifest: &Manifest) -> String {
     format!("{} {}\n\n", manifest.project.name.value, manifest.project.version.value)
 }
 
-fn describe(project: &Project, store: &DiskStore, lock: Option<&Lock>) -> Value {
+fn describe(config: &Config, project: &Project, store: &DiskStore, lock: Option<&Lock>) -> Value {
     let manifest = &project.manifest;
     let registry = &manifest.registry;
     let dev = &manifest.dev;
     json!({
         "project": identity(project),
         "components": manifest.components.iter().map(component).collect::<Vec<_>>(),
+        "tests": tests(manifest),
         "dependencies": dependencies(&manifest.dependencies),
         "dev_dependencies": dependencies(&manifest.dev_dependencies),
         "build": {
@@ -72,6 +75,9 @@ fn describe(project: &Project, store: &DiskStore, lock: Option<&Lock>) -> Value 
             "mirrors": registry.mirrors.iter().map(|url| url.value.to_string()).collect::<Vec<_>>(),
             "authenticated": registry.auth_token.is_some(),
         },
+        "shared_cache": shared_cache::address(config, manifest).map(|(url, is_trusted)| {
+            json!({"remote": url.to_string(), "for_all_projects": is_trusted})
+        }),
         "dev": {
             "watch": dev.watch.iter().map(|glob| glob.value.to_string()).collect::<Vec<_>>(),
             "hot_reload": dev.hot_reload.value,
@@ -147,7 +153,20 @@ fn component(component: &Component) -> Value {
     if !component.enabled.value {
         value["enabled"] = false.into();
     }
+    if component.test.value {
+        value["test"] = true.into();
+    }
     value
+}
+
+/// Lists the names of all tests, by their components.
+fn tests(manifest: &Manifest) -> Value {
+    let mut by_component: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for test in manifest.all_tests() {
+        let names = by_component.entry(test.component.value.to_string()).or_default();
+        names.push(test.name.value.to_string());
+    }
+    json!(by_component)
 }
 
 fn dependencies(dependencies: &Dependencies) -> Value {

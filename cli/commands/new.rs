@@ -309,15 +309,17 @@ impl Created<'_> {
 
     /// Returns the commands that the user may run next.
     fn next(&self, in_new_folder: bool) -> String {
-        let wasm = format!("target/wasm/{}.wasm", self.name);
         let enter = match in_new_folder {
             true => format!("    cd {}\n", self.name),
             false => String::new(),
         };
         let call = match self.template.world {
-            World::Cli => format!("wasmtime run {wasm}"),
-            World::Http => format!("wasmtime serve -S cli {wasm}"),
-            World::Lib => format!("wasmtime run --invoke 'greet(\"Ada\")' {wasm}"),
+            World::Cli => format!("run exec {}", self.name),
+            World::Http => "run dev".to_owned(),
+            World::Lib => {
+                let name = &self.name;
+                format!("run exec {name} --invoke 'example:{name}/greetings#greet(\"Ada\")'")
+            }
         };
         format!("Next:\n{enter}    run build\n    {call}")
     }

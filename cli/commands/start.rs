@@ -3,12 +3,14 @@
 //! It takes the values for the library `project` from the configuration, and prints the library's findings.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use cache::{DiskStore, UnusableEntry};
-use project::{LockPolicy, Project};
+use cache::{DigestFunction, DiskStore, UnusableEntry};
+use project::{Builder, LockPolicy, Project};
 use rules::manifest::{Diagnostics, Overrides, Secret};
 use rules::package::{Mirrors, Network, Registries};
 use rules::plan::Selection;
+use sandbox::Isolation;
 
 use crate::arguments::Names;
 use crate::checkout;
@@ -24,11 +26,7 @@ pub(super) fn project(config: &Config) -> Result<Project, CommandError> {
 
 /// Reads the project in a folder, and prints the errors and warnings about run.toml.
 pub(super) fn project_in(config: &Config, folder: PathBuf) -> Result<Project, CommandError> {
-    let overrides = Overrides {
-        registry_url: config.registry_url.clone(),
-        auth_token: config.auth_token.clone().map(Secret::new),
-    };
-    let opened = Project::read(folder, &overrides);
+    let opened = Project::read(folder, &overrides(config));
     let findings = match &opened {
         Ok((_, warnings)) => Some(warnings),
         Err(error) => error.findings(),
@@ -38,6 +36,25 @@ pub(super) fn project_in(config: &Config, folder: PathBuf) -> Result<Project, Co
         report(config, findings);
     }
     Ok(opened?.0)
+}
+
+/// Returns what the environment says about the registry.
+pub(super) fn overrides(config: &Config) -> Overrides {
+    Overrides {
+        registry_url: config.registry_url.clone(),
+        auth_token: config.auth_token.clone().map(Secret::new),
+    }
+}
+
+/// Warns if actions are not isolated from the machine as they should be.
+pub(super) fn warn_of(config: &Config, isolation: Isolation) {
+    if isolation != Isolation::default() {
+        let name = isolation.name();
+        config.printer.warning(&format!(
+            "--sandbox {name}: actions may see more of this machine than they declare, so only \
+             builds with --sandbox {name} use these results"
+        ));
+    }
 }
 
 /// Returns the components that a command is about.
@@ -50,8 +67,16 @@ pub(super) fn selection(project: &Project, names: &Names) -> Result<Selection, C
 
 /// Opens the store.
 pub(super) fn store(config: &Config) -> Result<DiskStore, CommandError> {
+    store_of(config, config.digest_function)
+}
+
+/// Opens the store for a build whose digests are made with `function`.
+pub(super) fn store_of(
+    config: &Config,
+    function: DigestFunction,
+) -> Result<DiskStore, CommandError> {
     cache::start_threads().map_err(|source| CommandError::threads(&source))?;
-    DiskStore::open(&config.store, config.digest_function).map_err(|error| {
+    DiskStore::open(&config.store, function).map_err(|error| {
         let this = CommandError::from_error(Kind::Environment, &error);
         match owner::of_closed(&config.store) {
             Some(closed) => this.hint(closed.hint()),
@@ -71,6 +96,15 @@ pub(super) fn registries(config: &Config, project: &Project) -> Registries {
         lent: config.lent_variables.clone(),
         ..Registries::default()
     }
+}
+
+/// Returns what tells how many bytes came from the shared cache of a builder, and how many went there.
+pub(super) fn traffic(builder: &Builder) -> Option<ui::Traffic> {
+    let client = builder.shared.as_ref()?.client.clone();
+    Some(Arc::new(move || {
+        let traffic = client.traffic();
+        (traffic.bytes_down, traffic.bytes_up)
+    }))
 }
 
 /// Returns what a build may do about a lock that lacks something.
@@ -117,7 +151,7 @@ pub(super) fn tell_faults(config: &Config, store: &DiskStore) {
 }
 
 /// Prints findings about run.toml.
-fn report(config: &Config, findings: &Diagnostics) {
+pub(super) fn report(config: &Config, findings: &Diagnostics) {
     if findings.is_empty() || (config.printer.verbosity < 0 && findings.errors() == 0) {
         return;
     }

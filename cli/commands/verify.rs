@@ -28,12 +28,15 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
     let builder = prepare::builder(config, &arguments.what, Isolation::default())?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let compare = Compare { builder: &builder, now, copies: &config::temporary_folder() };
-    let progress = Arc::new(Progress::new(config.printer));
-    let mut teller = Teller { config, builder: &builder, progress, started };
+    let progress = Arc::new(Progress::new(config.printer, start::traffic(&builder)));
+    let mut teller = Teller { config, builder: &builder, progress, unusable: None, started };
     let compared = compare.run(&mut teller);
     teller.progress.clear();
     let Comparison { verdicts, looked_for } =
         compared.map_err(|error| start::explain(config, &builder.store, error))?;
+    if let Some(error) = teller.unusable {
+        return Err(error);
+    }
     for verdict in &verdicts {
         print(verdict, config, &builder)?;
     }
@@ -69,6 +72,8 @@ struct Teller<'a> {
     builder: &'a Builder,
     /// The progress of the build that began last.
     progress: Arc<Progress>,
+    /// The error if the shared cache is required, and could not be used.
+    unusable: Option<CommandError>,
     /// The time at which that build began. For the first build it is the time at which the command began.
     started: Instant,
 }
@@ -79,7 +84,7 @@ impl Observer for Teller<'_> {
             self.started = Instant::now();
             self.config.printer.status("Verifying", &description(machine));
         }
-        self.progress = Arc::new(Progress::new(self.config.printer));
+        self.progress = Arc::new(Progress::new(self.config.printer, start::traffic(self.builder)));
         self.progress.clone()
     }
 
@@ -87,8 +92,18 @@ impl Observer for Teller<'_> {
         self.progress.clear();
         let Self { config, builder, started, .. } = *self;
         report::tell_faults(config, &builder.store, built);
+        let usable = report::tell_troubles(config, builder, built);
+        self.unusable = self.unusable.take().or(usable.err());
         let isolation = Isolation::default();
-        Report { config, project: &builder.project, plan, isolation, started }.print(built);
+        Report {
+            config,
+            project: &builder.project,
+            plan,
+            isolation,
+            shared: builder.shared.as_ref(),
+            started,
+        }
+        .print(built);
     }
 }
 

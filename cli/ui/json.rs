@@ -20,7 +20,18 @@ pub(crate) fn event(event: &Event) -> Value {
     match event {
         Event::BuildStarted { actions } => json!({"event": "build_started", "actions": actions}),
         Event::MoreActions { actions } => json!({"event": "more_actions", "actions": actions}),
-        Event::Started { label } => json!({"event": "action_started", "action": name(label)}),
+        Event::Fetching { label } => json!({"event": "outputs_fetching", "action": name(label)}),
+        Event::Fetched { label, is_whole } => {
+            json!({"event": "outputs_fetched", "action": name(label), "complete": is_whole})
+        }
+        Event::Uploading { left } => json!({"event": "uploading", "results_left": left}),
+        Event::Started { label, cluster } => {
+            let mut value = json!({"event": "action_started", "action": name(label)});
+            if let Some(cluster) = cluster {
+                value["cluster"] = cluster.as_str().into();
+            }
+            value
+        }
         Event::Progress { label, progress } => progressed(label, progress),
         Event::Finished { label, finish, messages } => {
             let mut value = finished(finish);
@@ -94,6 +105,16 @@ pub(crate) fn diagnostic(rendered: &str) -> Value {
     json!({"event": "diagnostic", "rendered": rendered})
 }
 
+/// Returns the object for what went to and came from the shared cache since the command began.
+pub(super) fn transfers(down: u64, up: u64, speed: u64) -> Value {
+    json!({
+        "event": "transfers",
+        "downloaded_bytes": down,
+        "uploaded_bytes": up,
+        "bytes_per_second": speed,
+    })
+}
+
 fn progressed(label: &Label, progress: &Progress) -> Value {
     let mut value = json!({"event": "action_progress", "action": name(label)});
     match progress {
@@ -142,7 +163,9 @@ fn summary_value(summary: &Summary) -> Value {
         "event": "build_finished",
         "actions": summary.actions,
         "hits": summary.hits,
+        "remote_hits": summary.remote_hits,
         "ran": summary.ran,
+        "ran_on_cluster": summary.ran_on_cluster,
         "failed": summary.failed,
         "skipped": summary.skipped,
         "cancelled": summary.cancelled,

@@ -55,6 +55,16 @@ pub(crate) fn learn_files(files: impl IntoIterator<Item = PathBuf>) {
     learn(&secrets);
 }
 
+/// Remembers a further secret, with each of its lines.
+pub(crate) fn learn_secret(secret: &str) {
+    let mut known = Known::default();
+    known.extend([secret]);
+    known
+        .extend(secret.lines().filter(|line| line.len() >= SHORTEST && !line.starts_with("-----")));
+    known.extend(secret.split(' ').skip(1).filter(|word| word.len() >= SHORTEST));
+    learn(&known);
+}
+
 /// Remembers further secrets.
 pub(crate) fn learn(secrets: &Known) {
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);

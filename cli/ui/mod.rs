@@ -3,22 +3,27 @@
 //! No information is in colours alone, and only a terminal gets lines that move.
 
 mod bars;
+mod counting;
 mod failure;
 mod json;
 pub(crate) mod mask;
 mod overall;
 mod printer;
+mod program;
 mod progress;
 mod stdout;
 mod sync;
 mod table;
+pub(crate) mod test_results;
 
 use std::process::ExitCode;
 
+pub(crate) use counting::Counting;
 pub(crate) use failure::failure;
 pub(crate) use json::{build_finished, diagnostic, emit, looked_for, removed, verified};
-pub(crate) use printer::{Printer, duration};
-pub(crate) use progress::Progress;
+pub(crate) use printer::{Printer, Style, duration};
+pub(crate) use program::ProgramLog;
+pub(crate) use progress::{Progress, Traffic};
 pub(crate) use stdout::take_error;
 pub(crate) use sync::SyncProgress;
 pub(crate) use table::{size, table};

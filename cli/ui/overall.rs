@@ -23,11 +23,56 @@ pub(super) struct Overall<K> {
     running: BTreeSet<K>,
     /// The bytes that each piece has fetched: of complete files, and of the file that is being fetched.
     fetched: BTreeMap<K, (u64, u64)>,
+    transfers: Transfers,
+}
+
+/// The bytes that went to and came from the shared cache.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Transfers {
+    down: u64,
+    up: u64,
+    /// The bytes in the last full second.
+    speed: u64,
+    /// The time and the number of bytes when the speed was computed.
+    measured: (Duration, u64),
+}
+
+impl Transfers {
+    /// Notes how many bytes there were until now.
+    pub(super) fn note(&mut self, down: u64, up: u64, elapsed: Duration) {
+        (self.down, self.up) = (down, up);
+        let (then, before) = self.measured;
+        let time = elapsed.saturating_sub(then).as_millis();
+        if time >= 1000 {
+            let bytes = u128::from((down + up).saturating_sub(before));
+            self.speed = u64::try_from(bytes * 1000 / time).unwrap_or(u64::MAX);
+            self.measured = (elapsed, down + up);
+        }
+    }
+
+    /// Returns the number of bytes in a second.
+    pub(super) const fn speed(&self) -> u64 {
+        self.speed
+    }
+
+    fn text(&self) -> Option<String> {
+        let part = |bytes, direction| (bytes > 0).then(|| format!("{} {direction}", size(bytes)));
+        let parts = [part(self.down, "down"), part(self.up, "up")].into_iter().flatten();
+        let parts: Vec<String> = parts.collect();
+        (!parts.is_empty()).then(|| format!("{} ({}/s)", parts.join(", "), size(self.speed)))
+    }
 }
 
 impl<K: Ord + Clone> Overall<K> {
     pub(super) const fn new(unit: &'static str) -> Self {
-        Self { unit, total: 0, done: 0, running: BTreeSet::new(), fetched: BTreeMap::new() }
+        Self {
+            unit,
+            total: 0,
+            done: 0,
+            running: BTreeSet::new(),
+            fetched: BTreeMap::new(),
+            transfers: Transfers { down: 0, up: 0, speed: 0, measured: (Duration::ZERO, 0) },
+        }
     }
 
     /// Sets the number of pieces that are needed, as far as it is known now.
@@ -54,6 +99,11 @@ impl<K: Ord + Clone> Overall<K> {
         }
     }
 
+    /// Returns what went to and came from the shared cache.
+    pub(super) const fn transfers(&mut self) -> &mut Transfers {
+        &mut self.transfers
+    }
+
     pub(super) fn finished(&mut self, key: &K) {
         self.done += 1;
         self.running.remove(key);
@@ -69,6 +119,7 @@ impl<K: Ord + Clone> Overall<K> {
         if fetched > 0 {
             parts.push(format!("{} fetched", size(fetched)));
         }
+        parts.extend(self.transfers.text());
         // If there is not enough room, the least important part is left out first.
         while parts.len() > 1 && text(&count, &parts).len() > width {
             parts.pop();
@@ -150,6 +201,20 @@ mod tests {
         check(24, "3/12 actions, 2 running");
         check(10, "3/12 actio");
         check(0, "");
+    }
+
+    #[test]
+    fn transfers_are_shown_with_their_speed() {
+        let mut overall = building();
+        let second = Duration::from_secs(1);
+        overall.transfers().note(1_000_000, 0, second);
+        overall.transfers().note(2_500_000, 500_000, second * 2);
+        // This is too soon for another speed.
+        overall.transfers().note(3_000_000, 500_000, second * 2 + second / 2);
+        let line = overall.line(second * 3, 200);
+        let text = "2 running, 3 s, 6.0 MB fetched, 3.0 MB down, 500 kB up (2.0 MB/s)";
+        assert!(line.ends_with(text), "{line}");
+        assert!(overall.line(second * 3, 43).ends_with("2 running, 3 s"));
     }
 
     #[test]

@@ -28,7 +28,12 @@ pub(crate) enum Style {
     Bad,
     Warn,
     Note,
+    /// One of the colours that tell components apart.
+    Name(u8),
 }
+
+/// The colours that tell components apart. None of them is that of an error.
+const NAMES: [&str; 6] = ["36", "35", "34", "32", "33", "96"];
 
 impl Printer {
     /// Returns the printer to use before the flags are known: without colour and without live lines.
@@ -43,6 +48,7 @@ impl Printer {
             Style::Bad => "1;31",
             Style::Warn => "1;33",
             Style::Note => "1;36",
+            Style::Name(number) => NAMES[usize::from(number) % NAMES.len()],
         };
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
@@ -112,7 +118,8 @@ impl Printer {
         error.kind.exit_code()
     }
 
-    fn error_text(&self, error: &CommandError) -> String {
+    /// Returns the lines about an error.
+    pub(crate) fn error_text(&self, error: &CommandError) -> String {
         let mut text = String::new();
         let bug = if error.kind == Kind::Internal { " (internal)" } else { "" };
         let _ = writeln!(text, "{}{bug} {}", self.styled(Style::Bad, "error:"), error.message);

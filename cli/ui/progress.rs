@@ -5,6 +5,7 @@
 
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use engine::{ActionEnd, Event, Events, Hit, Label, Messages, Progress as Step};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -20,23 +21,40 @@ pub(crate) struct Progress {
     lines: MultiProgress,
     overall: Arc<Mutex<Overall<Label>>>,
     running: Bars<Line>,
+    /// Tells how many bytes came from the shared cache, and how many went there.
+    traffic: Option<Traffic>,
+    begin: Instant,
+    /// The time of the last JSON object about transfers, and the bytes that it told of.
+    told: Mutex<(Duration, u64, u64)>,
 }
+
+/// Returns the bytes that came from the shared cache, and those that went there.
+pub(crate) type Traffic = Arc<dyn Fn() -> (u64, u64) + Send + Sync>;
 
 /// The subject of a live line. The whole build comes first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Line {
     Build,
     Action(Label),
+    Uploads,
 }
 
 impl Progress {
     /// Makes a progress that is shown in the way of the printer.
-    pub(crate) fn new(printer: Printer) -> Self {
+    pub(crate) fn new(printer: Printer, traffic: Option<Traffic>) -> Self {
         let target =
             if printer.live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let lines = MultiProgress::with_draw_target(target);
         let overall = Arc::new(Mutex::new(Overall::new("actions")));
-        Self { printer, lines, overall, running: Bars::new() }
+        Self {
+            printer,
+            lines,
+            overall,
+            running: Bars::new(),
+            traffic,
+            begin: Instant::now(),
+            told: Mutex::default(),
+        }
     }
 
     /// Removes all live lines from the screen.
@@ -47,7 +65,7 @@ impl Progress {
     }
 
     /// Prints above the live lines.
-    fn print(&self, text: &str) {
+    pub(crate) fn print(&self, text: &str) {
         self.lines.suspend(|| {
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
         });
@@ -69,22 +87,68 @@ impl Progress {
         self.print(&format!("{}\n", mask::output(&line)));
     }
 
-    fn started(&self, label: Label) {
+    fn started(&self, label: Label, cluster: Option<&str>) {
         if self.printer.verbosity < 0 {
             return;
         }
         if !self.printer.live {
-            return self.print_line(Style::Good, "Running", &label.to_string());
+            let place = cluster.map(|cluster| format!(" on {cluster}")).unwrap_or_default();
+            return self.print_line(Style::Good, "Running", &format!("{label}{place}"));
         }
         self.overall().started(label.clone());
-        self.running.get_or_make(Line::Build, || overall(&self.lines, &self.overall));
         let prefix = label.to_string();
-        self.running.get_or_make(Line::Action(label), || {
+        self.line(Line::Action(label), prefix);
+    }
+
+    /// Returns the live line of this subject. The one of the whole build stands above it.
+    fn line(&self, line: Line, prefix: String) -> ProgressBar {
+        let traffic = self.traffic.clone();
+        self.running.get_or_make(Line::Build, || overall(&self.lines, &self.overall, traffic));
+        self.running.get_or_make(line, || {
             let bar = self.lines.add(ProgressBar::new_spinner());
             bar.set_style(spinner());
             bar.set_prefix(prefix);
             bar
-        });
+        })
+    }
+
+    fn fetching(&self, label: Label) {
+        if self.printer.verbosity < 0 {
+            return;
+        }
+        if !self.printer.live {
+            return self.print_line(Style::Good, "Fetching", &label.to_string());
+        }
+        let prefix = label.to_string();
+        self.line(Line::Action(label), prefix).set_message("from the shared cache");
+    }
+
+    fn fetched(&self, label: &Label) {
+        if let Some(bar) = self.running.lock().remove(&Line::Action(label.clone())) {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn uploading(&self, left: usize) {
+        if self.printer.live {
+            let bar = self.line(Line::Uploads, "Uploading".to_owned());
+            bar.set_message(format!("{left} results to the shared cache"));
+        }
+    }
+
+    /// Prints for programs what went to and came from the shared cache: at most once in a second, and at the end.
+    fn tell_transfers(&self, is_last: bool) {
+        let Some(traffic) = self.traffic.as_ref().filter(|_| self.printer.json) else { return };
+        let (down, up) = traffic();
+        let elapsed = self.begin.elapsed();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = is_last || elapsed.saturating_sub(told.0) >= Duration::from_secs(1);
+        if is_due && (down, up) != (told.1, told.2) {
+            let mut overall = self.overall();
+            overall.transfers().note(down, up, elapsed);
+            *told = (elapsed, down, up);
+            json::emit(&json::transfers(down, up, overall.transfers().speed()));
+        }
     }
 
     fn progressed(&self, label: &Label, step: &Step) {
@@ -150,12 +214,16 @@ impl Events for Progress {
         if self.printer.json {
             json::emit(&json::event(&event));
         }
+        self.tell_transfers(matches!(event, Event::BuildFinished(_)));
         match event {
-            Event::Started { label } => self.started(label),
+            Event::Started { label, cluster } => self.started(label, cluster.as_deref()),
             Event::Progress { label, progress } => self.progressed(&label, &progress),
             Event::Finished { label, finish, messages } => {
                 self.finished(&label, &finish, &messages);
             }
+            Event::Fetching { label } => self.fetching(label),
+            Event::Fetched { label, .. } => self.fetched(&label),
+            Event::Uploading { left } => self.uploading(left),
             Event::BuildFinished(_) => self.clear(),
             Event::BuildStarted { actions } | Event::MoreActions { actions } => {
                 self.overall().expect(actions);
@@ -174,7 +242,11 @@ fn where_found(hit: Hit) -> &'static str {
 }
 
 /// Makes the line of the whole command, which stands above all others.
-pub(super) fn overall<K>(lines: &MultiProgress, figures: &Arc<Mutex<Overall<K>>>) -> ProgressBar
+pub(super) fn overall<K>(
+    lines: &MultiProgress,
+    figures: &Arc<Mutex<Overall<K>>>,
+    traffic: Option<Traffic>,
+) -> ProgressBar
 where
     K: Ord + Clone + Send + 'static,
 {
@@ -184,7 +256,10 @@ where
     let figures = Arc::clone(figures);
     let line = move |state: &ProgressState, to: &mut dyn std::fmt::Write| {
         let columns = usize::from(console::Term::stderr().size().1);
-        let figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((down, up)) = traffic.as_ref().map(|traffic| traffic()) {
+            figures.transfers().note(down, up, state.elapsed());
+        }
         let _ = to.write_str(&figures.line(state.elapsed(), columns.saturating_sub(TAKEN)));
     };
     let style = ProgressStyle::with_template("{spinner:.green} {overall}")

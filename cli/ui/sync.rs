@@ -66,7 +66,7 @@ impl SyncProgress {
     fn begun(&self, images: usize) {
         self.overall().expect(images);
         if self.printer.live && images > 0 {
-            self.bars.get_or_make(Line::Sync, || overall(&self.lines, &self.overall));
+            self.bars.get_or_make(Line::Sync, || overall(&self.lines, &self.overall, None));
         }
     }
 

@@ -1,8 +1,8 @@
 //! Defines an action: its work, its inputs and its declared outputs.
 //!
 //! An action is a value. It knows neither where it will run nor if it has to run at all; the scheduler
-//! decides both. Everything in it except the label and the pin feeds the action key (see
-//! [`crate::key`]).
+//! decides both. Everything in it except the label, the pin and the wish to run again feeds the action
+//! key (see [`crate::key`]).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,6 +33,8 @@ pub struct Action {
     /// and the store lacks the tree. If it then gives another tree, it fails
     /// ([`FailureKind::PinMismatch`](crate::FailureKind::PinMismatch)).
     pub pinned: Option<Digest>,
+    /// True if the action runs even if its result is known. The new result replaces the known one.
+    pub runs_again: bool,
 }
 
 impl Action {
@@ -49,7 +51,14 @@ impl Action {
     }
 
     const fn new(label: Label, work: Work) -> Self {
-        Self { label, work, inputs: Vec::new(), outputs: Vec::new(), pinned: None }
+        Self {
+            label,
+            work,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            pinned: None,
+            runs_again: false,
+        }
     }
 
     /// Adds an input.
@@ -63,6 +72,13 @@ impl Action {
     #[must_use]
     pub fn output(mut self, path: impl Into<String>) -> Self {
         self.outputs.push(path.into());
+        self
+    }
+
+    /// Sets whether the action runs even if its result is known.
+    #[must_use]
+    pub const fn runs_again(mut self, runs_again: bool) -> Self {
+        self.runs_again = runs_again;
         self
     }
 

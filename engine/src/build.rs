@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cache::DiskStore;
 use sandbox::{Cancel, Determinism, Unsupported, View};
 
 use crate::success::Success;
 use crate::{
-    ActionId, ActionKey, Artifact, Events, Export, ExportError, Failure, Graph, Label, Remote,
-    State, StateError, Summary,
+    ActionId, ActionKey, Artifact, Cluster, Download, Events, Export, ExportError, Failure, Graph,
+    Label, Remote, State, StateError, Summary,
 };
 
 /// Everything that a build needs. [`BuildRequest::run`] does the build.
@@ -29,6 +30,8 @@ pub struct BuildRequest<'a> {
     pub state: &'a mut State,
     /// A cache beyond this machine. It is asked for results that the store lacks, and gets the results that are made.
     pub remote: Option<Arc<dyn Remote>>,
+    /// A cluster that executes commands beside this machine. Its blobs are fetched from the remote.
+    pub cluster: Option<Arc<dyn Cluster>>,
     /// The function that tells if a tool's message says that a file is missing. A command that fails with such a
     /// message is run once more, to find out which file that is.
     pub says_missing: fn(&str) -> bool,
@@ -56,12 +59,18 @@ pub struct Options {
     /// The number of actions that may run at once, at least 1. With 1, actions run one after the other, and always in the
     /// same order.
     pub jobs: usize,
+    /// The number of actions that a cluster may execute at once. They don't count as jobs.
+    pub cluster_jobs: usize,
     /// The number of builtins that may use the network at once, at least 1. They don't count as jobs.
     pub downloads: usize,
     /// True if a failure does not end the build, which goes on with the actions that do not depend on the failed one.
     pub keep_going: bool,
     /// True if actions that need the network fail instead of running.
     pub offline: bool,
+    /// The blobs of a remote's results that are downloaded although no action needs them.
+    pub download: Download,
+    /// The time that uploads to a remote may still take when everything else is done.
+    pub upload_patience: Duration,
     /// True if the sandbox folder of a failed command is kept.
     pub keep_sandbox: bool,
     /// The conditions that commands see in a build that runs all actions again, also those with a known result. `None`
@@ -100,6 +109,8 @@ pub struct Outcome {
     pub exports: Vec<Option<Exported>>,
     /// The figures of the build.
     pub summary: Summary,
+    /// The number of results whose upload was given up, because it took longer than [`Options::upload_patience`].
+    pub unfinished_uploads: usize,
     /// The error that kept the state from being written. It only makes the next build slower.
     pub state_error: Option<StateError>,
     pub(crate) results: Vec<Option<Arc<Success>>>,
@@ -124,6 +135,8 @@ pub enum Exported {
     Written,
     /// The file was already there, unchanged since an earlier build wrote it.
     Untouched,
+    /// The file was not written, because its bytes are in the remote only and [`Download::Minimal`] leaves them there.
+    NotDownloaded,
 }
 
 /// The reason why a build could not be done at all, although no action is at fault.

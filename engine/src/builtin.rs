@@ -30,6 +30,13 @@ pub trait Builtin: Send + Sync {
         false
     }
 
+    /// Tells if its result must not leave this machine, and must not come from another one. Machine code is such a result:
+    /// whoever runs it has to trust its maker. The maker is not known of a result in a store that is served to others,
+    /// so this alone is no protection there; the bytes have to be sealed, too.
+    fn stays_here(&self) -> bool {
+        false
+    }
+
     /// Does the work, on a thread of its own. Every declared output has to be written below
     /// [`BuiltinContext::out`] or named by [`BuiltinContext::produce`].
     ///

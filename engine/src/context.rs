@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use cache::{ContentStore, ScratchDir};
@@ -20,6 +21,7 @@ pub struct BuiltinContext {
     out: OnceLock<ScratchDir>,
     produced: Mutex<BTreeMap<String, Artifact>>,
     notes: Mutex<Vec<u8>>,
+    for_once: AtomicBool,
 }
 
 impl BuiltinContext {
@@ -32,7 +34,9 @@ impl BuiltinContext {
     ) -> Self {
         let produced = Mutex::new(BTreeMap::new());
         let notes = Mutex::new(Vec::new());
-        Self { label, store, inputs, events, cancel, out: OnceLock::new(), produced, notes }
+        let for_once = AtomicBool::new(false);
+        let out = OnceLock::new();
+        Self { label, store, inputs, events, cancel, out, produced, notes, for_once }
     }
 
     /// Returns the label of the action. It may be used in messages only, because it is not part of the key.
@@ -111,6 +115,12 @@ impl BuiltinContext {
         notes.push(b'\n');
     }
 
+    /// Says that the result counts for this build only, because it depends on more than the key says. It goes into no
+    /// cache, so the next build does the work again.
+    pub fn only_this_once(&self) {
+        self.for_once.store(true, Ordering::Relaxed);
+    }
+
     /// Reports progress in bytes.
     pub fn progress(&self, done: u64, total: Option<u64>) {
         self.tell(Progress::Bytes { done, total });
@@ -132,6 +142,11 @@ impl BuiltinContext {
     #[must_use]
     pub const fn cancel(&self) -> &Cancel {
         &self.cancel
+    }
+
+    /// Tells if the result counts for this build only.
+    pub(crate) fn is_for_once(&self) -> bool {
+        self.for_once.load(Ordering::Relaxed)
     }
 
     /// Returns the results of the builtin: the outputs that it named, the folder that it wrote to, and its notes.

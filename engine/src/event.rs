@@ -30,6 +30,25 @@ pub enum Event {
     Started {
         /// The label of the action.
         label: Label,
+        /// The name of the cluster that it was sent to; `None` if it runs on this machine.
+        cluster: Option<String>,
+    },
+    /// Outputs of an action are downloaded from the cache beyond this machine, because something needs them.
+    Fetching {
+        /// The label of the action.
+        label: Label,
+    },
+    /// Such a download has ended.
+    Fetched {
+        /// The label of the action.
+        label: Label,
+        /// True if everything is there now. If not, the action runs again.
+        is_whole: bool,
+    },
+    /// Everything else is done, and results are still being uploaded.
+    Uploading {
+        /// The number of results whose upload is not done.
+        left: usize,
     },
     /// A running action reports its progress.
     Progress {
@@ -132,8 +151,12 @@ pub struct Summary {
     pub actions: usize,
     /// The number of these actions whose result was known.
     pub hits: usize,
+    /// The number of these hits that came from the cache beyond this machine.
+    pub remote_hits: usize,
     /// The number of these actions that ran and succeeded.
     pub ran: usize,
+    /// The number of these actions that a cluster executed.
+    pub ran_on_cluster: usize,
     /// The number of these actions that failed.
     pub failed: usize,
     /// The number of these actions that were not started because of a failure.

@@ -1,12 +1,14 @@
-//! Runs one action: takes the digests of its inputs and returns the digests of its outputs.
+//! Runs one action, here or on a cluster: takes the digests of its inputs and returns the digests of its outputs.
 //!
 //! An executor stages the inputs, does the work, collects the outputs into the store and writes
 //! the result into the action cache, in this order, so that a result is never visible before its blobs are.
 //! It knows nothing of other actions. A failed action leaves nothing behind but its report.
 
 mod builtin;
+mod cluster;
 mod collect;
 mod process;
+mod root;
 mod stage;
 
 use std::io;
@@ -21,9 +23,10 @@ use crate::failure::{Failure, FailureKind};
 use crate::key::Keyed;
 use crate::success::Success;
 use crate::{
-    Action, Artifact, BuildRequest, Event, Events, Messages, Progress, Report, RerunConditions,
-    Usage, Work,
+    Action, Artifact, BuildRequest, Cluster, Event, Events, Messages, Progress, Report,
+    RerunConditions, Usage, Work,
 };
+use root::RelativeTrees;
 
 /// Runs actions. Cheap to clone; the clones share their sandboxes, which are started when the first
 /// command needs them.
@@ -36,6 +39,7 @@ pub(crate) struct Executor {
     anew: Option<Arc<RerunConditions>>,
     says_missing: fn(&str) -> bool,
     sandboxes: Arc<Sandboxes>,
+    relative_trees: Arc<RelativeTrees>,
 }
 
 /// The sandboxes of a build, one for each [`Isolation`].
@@ -55,7 +59,7 @@ pub(crate) struct Job {
     pub(crate) keyed: Keyed,
 }
 
-/// The result of an action that ran and succeeded. It is in the action cache.
+/// The result of an action that ran and succeeded. It is in the action cache, if others may use it.
 pub(crate) struct Executed {
     pub(crate) keyed: Keyed,
     pub(crate) success: Success,
@@ -65,6 +69,8 @@ pub(crate) struct Executed {
     pub(crate) missing: Vec<PathBuf>,
     /// The message that went into the action cache, if one did.
     pub(crate) result: Option<reapi::ActionResult>,
+    /// True if the result counts for this build only.
+    pub(crate) for_once: bool,
 }
 
 /// The reason why the execution of an action ended without a result of its own.
@@ -77,10 +83,27 @@ pub(crate) enum Unfinished {
     MadeElsewhere(Box<(Keyed, Success)>),
     /// The action was cancelled.
     Cancelled,
+    /// A cluster did not execute the action, which can run here.
+    TurnedAway(Report),
     /// This machine has no sandbox for the action.
     Unsupported(Unsupported),
     /// The system refuses to start another thread.
     Threads(io::Error),
+}
+
+/// The cluster that an action is sent to.
+pub(crate) struct ClusterPlace {
+    pub(crate) cluster: Arc<dyn Cluster>,
+    /// True if a result that the cluster knows already is of no use.
+    pub(crate) anew: bool,
+}
+
+/// The maker of a result.
+struct Maker {
+    /// The name that the result says.
+    worker: String,
+    /// True if the result may be used by other projects.
+    is_trusted: bool,
 }
 
 /// The outcome of waiting for the claim to a result.
@@ -100,6 +123,8 @@ struct WorkOutput {
     messages: Messages,
     usage: Usage,
     missing: Vec<PathBuf>,
+    /// See [`Executed::for_once`].
+    for_once: bool,
 }
 
 impl Executor {
@@ -112,11 +137,17 @@ impl Executor {
             anew: build.options.anew.clone(),
             says_missing: build.says_missing,
             sandboxes: Arc::default(),
+            relative_trees: Arc::default(),
         }
     }
 
-    /// Runs an action and blocks until it has ended. On return, all its processes are dead.
-    pub(crate) fn execute(&self, job: Job) -> Result<Executed, Unfinished> {
+    /// Runs an action, on a cluster or on this machine, and blocks until it has ended. On return, all its processes on this
+    /// machine are dead.
+    pub(crate) fn execute(
+        &self,
+        job: Job,
+        place: Option<&ClusterPlace>,
+    ) -> Result<Executed, Unfinished> {
         let _claim = match self.claim(&job)? {
             ClaimOutcome::Claimed(claim) => claim,
             ClaimOutcome::MadeElsewhere(success) => {
@@ -124,17 +155,24 @@ impl Executor {
             }
         };
         let begin = Instant::now();
-        let mut done = match &job.action.work {
-            Work::Process(process) => self.process(&job, process)?,
-            Work::Builtin(builtin) => self.builtin(&job, builtin.as_ref())?,
+        let mut done = match (place, &job.action.work) {
+            (Some(place), _) => self.work_on(place, &job)?,
+            (None, Work::Process(process)) => self.process(&job, process)?,
+            (None, Work::Builtin(builtin)) => self.builtin(&job, builtin.as_ref())?,
         };
         done.usage.wall = begin.elapsed();
-        self.keep(job, done)
+        let maker = match place.map(|place| &place.cluster) {
+            Some(cluster) => {
+                Maker { worker: cluster.name().to_owned(), is_trusted: cluster.is_trusted() }
+            }
+            None => Maker { worker: job.action.work.worker().to_owned(), is_trusted: true },
+        };
+        self.keep(job, done, &maker)
     }
 
     /// Claims the action's result. If another process makes the same result, waits until that one has ended.
     fn claim(&self, job: &Job) -> Result<ClaimOutcome, Unfinished> {
-        if self.anew.is_some() {
+        if self.anew.is_some() || job.action.runs_again {
             return Ok(ClaimOutcome::Claimed(None));
         }
         let key = &job.keyed.key.0;
@@ -183,9 +221,10 @@ impl Executor {
         Messages { stdout: read(&success.stdout), stderr: read(&success.stderr) }
     }
 
-    /// Checks a result against the pin and writes it into the action cache.
-    fn keep(&self, job: Job, done: WorkOutput) -> Result<Executed, Unfinished> {
-        let WorkOutput { outputs, messages, usage, missing } = done;
+    /// Checks a result against the pin, and writes it into the action cache if others may use it. Every result that this
+    /// machine or a cluster has made passes through here.
+    fn keep(&self, job: Job, done: WorkOutput, maker: &Maker) -> Result<Executed, Unfinished> {
+        let WorkOutput { outputs, messages, usage, missing, for_once } = done;
         if let (Some(expected), [(_, artifact)]) = (job.action.pinned, outputs.as_slice())
             && *artifact != Artifact::Tree(expected)
         {
@@ -201,16 +240,17 @@ impl Executor {
             for (_, message) in &job.keyed.messages {
                 self.store.put(message)?;
             }
-            if self.anew.is_some() && !job.action.work.needs_network() {
+            let is_private = self.anew.is_some() && !job.action.work.needs_network();
+            if is_private || for_once || !maker.is_trusted {
                 return Ok((success, None));
             }
-            let result = success.to_result(&self.store, usage.wall, job.action.work.worker())?;
+            let result = success.to_result(&self.store, usage.wall, &maker.worker)?;
             self.store.put_action_result(&job.keyed.key.0, &result)?;
             Ok((success, Some(result)))
         };
         let (success, result) =
             keep().map_err(|error: StoreError| infrastructure(&job.action, &error))?;
-        Ok(Executed { keyed: job.keyed, success, messages, usage, missing, result })
+        Ok(Executed { keyed: job.keyed, success, messages, usage, missing, result, for_once })
     }
 
     /// Stores the text that an action wrote, unless it is empty.

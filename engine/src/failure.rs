@@ -146,6 +146,9 @@ pub enum FailureKind {
         /// The way in which the action failed, as a fragment of a sentence.
         because: String,
     },
+    /// A cluster did not execute the action, and it may not run here instead.
+    #[error("was not executed: {0}")]
+    Cluster(Report),
     /// The machine is at fault and not the action: the network failed, or the store can't be read.
     #[error("{0}")]
     Infrastructure(Report),
@@ -157,7 +160,11 @@ impl FailureKind {
     pub const fn is_infrastructure(&self) -> bool {
         matches!(
             self,
-            Self::Infrastructure(_) | Self::NoRoom { .. } | Self::Lost(_) | Self::Vanishing(_)
+            Self::Infrastructure(_)
+                | Self::Cluster(_)
+                | Self::NoRoom { .. }
+                | Self::Lost(_)
+                | Self::Vanishing(_)
         )
     }
 
@@ -194,6 +201,12 @@ impl FailureKind {
             }
             _ => self,
         }
+    }
+
+    /// Tells if a cluster should have executed the action, and did not.
+    #[must_use]
+    pub const fn is_of_the_cluster(&self) -> bool {
+        matches!(self, Self::Cluster(_))
     }
 
     /// Tells if fetched bytes or a tree differ from the pinned ones.

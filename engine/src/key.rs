@@ -46,7 +46,7 @@ pub const RULES: u32 = 1;
 pub(crate) const IMAGES: &str = ".image";
 
 /// Asks the executing machine for the root digest of each output folder in addition to its `Tree` message.
-const TREE_AND_DIRECTORY: i32 = 2;
+pub(crate) const TREE_AND_DIRECTORY: i32 = 2;
 
 /// The digest of an `Action` message. It names the result of an action before the action has run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -215,9 +215,7 @@ impl KeyVisitor for MessageEncoder {
     }
 
     fn timeout(&mut self, timeout: Duration) {
-        let seconds = i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX);
-        let nanos = i32::try_from(timeout.subsec_nanos()).expect("below a thousand million");
-        self.timeout = Some(reapi::Duration { seconds, nanos });
+        self.timeout = Some(timeout.into());
     }
 }
 

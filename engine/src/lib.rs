@@ -13,6 +13,7 @@ mod artifact;
 mod build;
 mod builtin;
 mod clock;
+mod cluster;
 mod context;
 mod event;
 mod execute;
@@ -39,6 +40,7 @@ pub use build::{
     BuildError, BuildRequest, Exported, Options, Outcome, RerunConditions, Status, Target,
 };
 pub use builtin::{Builtin, BuiltinError, Report};
+pub use cluster::{Cluster, Execution, ExecutionStage, Refusal};
 pub use context::BuiltinContext;
 pub use event::{ActionEnd, Event, Events, Hit, Messages, Progress, Summary, Usage};
 pub use export::{Export, ExportError, ExportRecord};
@@ -47,7 +49,7 @@ pub use graph::{ActionId, Graph, GraphError};
 pub use key::ActionKey;
 pub use label::Label;
 pub use outputs::{Fate, FormerOutput, OutputJournal};
-pub use remote::Remote;
+pub use remote::{Download, Remote};
 pub use source::{SourceError, SourceFile, Sources};
 pub use state::{SavedState, State, StateError};
 pub use terminal::{coloured, plain};

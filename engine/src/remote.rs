@@ -17,11 +17,18 @@ pub trait Remote: Send + Sync {
     /// store.
     fn result(&self, key: &ActionKey, cancel: &Cancel) -> Option<reapi::ActionResult>;
 
-    /// Downloads a file, or a tree with everything in it, into `store`. Returns `true` if all of it is there now.
-    fn fetch(&self, artifact: &Artifact, store: &DiskStore, cancel: &Cancel) -> bool;
+    /// Downloads files, and trees with everything in them, into `store`. Returns `true` if all of it is there now.
+    fn fetch(&self, artifacts: &[Artifact], store: &DiskStore, cancel: &Cancel) -> bool;
 
-    /// Takes a result that this machine has made. Its blobs, and the messages that the key is the digest of, are
-    /// in `store`.
+    /// Tells if its results may be used for every project of this machine. If not, they are used for the project that is
+    /// being built, and are not written into the action cache of this machine.
+    fn is_trusted(&self) -> bool;
+
+    /// Tells if it takes results. If not, [`Remote::keep`] is never called.
+    fn takes_results(&self) -> bool;
+
+    /// Takes a result that this machine has, unless the remote has it already. Its blobs, and the messages that the key is
+    /// the digest of, are in `store`, unless the result came from the remote or they have been removed since.
     fn keep(
         &self,
         key: &ActionKey,
@@ -31,15 +38,92 @@ pub trait Remote: Send + Sync {
     );
 }
 
+/// The blobs of a remote's results that a build downloads, besides those that its actions need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Download {
+    /// All outputs of all results.
+    All,
+    /// Those of targets and exports.
+    #[default]
+    Toplevel,
+    /// None. An export whose blob is in the remote only is not written.
+    Minimal,
+}
+
 /// Returns the remote if results of the action may leave this machine or come to it. Every use of a remote passes
 /// through this function. A command in a weaker sandbox than namespaces may have seen the machine, so its result stays
-/// here.
+/// here, and so does that of a builtin that [says so](crate::Builtin::stays_here).
 pub(crate) fn of<'a>(
     remote: Option<&'a Arc<dyn Remote>>,
     action: &Action,
 ) -> Option<&'a Arc<dyn Remote>> {
     remote.filter(|_| match &action.work {
         Work::Process(process) => process.isolation == Isolation::Namespaces,
-        Work::Builtin(_) => true,
+        Work::Builtin(builtin) => !builtin.stays_here(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Builtin, BuiltinContext, BuiltinError, Label};
+
+    struct Nowhere;
+
+    impl Remote for Nowhere {
+        fn result(&self, _: &ActionKey, _: &Cancel) -> Option<reapi::ActionResult> {
+            None
+        }
+
+        fn fetch(&self, _: &[Artifact], _: &DiskStore, _: &Cancel) -> bool {
+            false
+        }
+
+        fn is_trusted(&self) -> bool {
+            true
+        }
+
+        fn takes_results(&self) -> bool {
+            true
+        }
+
+        fn keep(&self, _: &ActionKey, _: &reapi::ActionResult, _: &DiskStore, _: &Cancel) {}
+    }
+
+    struct Work {
+        stays_here: bool,
+    }
+
+    impl Builtin for Work {
+        fn name(&self) -> &'static str {
+            "work"
+        }
+
+        fn version(&self) -> &'static str {
+            "1"
+        }
+
+        fn arguments(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn stays_here(&self) -> bool {
+            self.stays_here
+        }
+
+        fn run(&self, _: &BuiltinContext) -> Result<(), BuiltinError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_stays_here_has_no_remote() {
+        let remote: Arc<dyn Remote> = Arc::new(Nowhere);
+        let has_remote = |stays_here| {
+            let action = Action::builtin(Label::new("c", "a"), Work { stays_here });
+            of(Some(&remote), &action).is_some()
+        };
+        assert!(has_remote(false));
+        assert!(!has_remote(true));
+    }
 }

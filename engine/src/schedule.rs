@@ -14,10 +14,12 @@
 //! it gives another result this time, the keys of its dependents are computed again.
 
 mod deliver;
+mod lanes;
 mod ledger;
 mod lookup;
 mod nodes;
 mod recover;
+mod upload;
 mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,9 +27,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use sandbox::Cancel;
+
 use crate::build::{BuildError, BuildRequest, Exported, Outcome, Status};
 use crate::event::{ActionEnd, Event, Hit, Messages, Summary};
-use crate::execute::{Executed, Executor, Job, Unfinished};
+use crate::execute::{ClusterPlace, Executed, Executor, Job, Unfinished};
 use crate::failure::{Failure, FailureKind};
 use crate::key::{self, Keyed};
 use crate::success::Success;
@@ -60,6 +64,8 @@ struct Scheduler<'a> {
     keys: Vec<Option<ActionKey>>,
     /// The keys of running actions.
     running: BTreeMap<ActionId, ActionKey>,
+    /// The running actions that were sent to a cluster.
+    on_cluster: BTreeSet<ActionId>,
     /// The keys of running actions as a set. No two of them have the same key.
     running_keys: BTreeSet<ActionKey>,
     /// The actions that were queued, by their keys. Some may have left the queue since.
@@ -73,6 +79,12 @@ struct Scheduler<'a> {
     missing: Vec<(ActionId, Vec<PathBuf>)>,
     /// The fate of each export, in the order of [`BuildRequest::exports`].
     exported: Vec<Option<Exported>>,
+    /// The handle by which uploads are given up. They go on when the build has failed, so it is not the build's own.
+    uploads: Cancel,
+    /// The pinned actions whose results were offered to the remote.
+    offered_pins: BTreeSet<ActionId>,
+    /// The number of uploads that were given up.
+    unfinished_uploads: usize,
     /// The number of actions that the events have announced.
     announced: usize,
     /// The error for which the build can't go on although no action is at fault.
@@ -84,12 +96,13 @@ impl<'a> Scheduler<'a> {
         let actions = build.graph.len();
         let executor = Executor::new(&build);
         Self {
-            nodes: Nodes::new(build.graph),
+            nodes: Nodes::new(build.graph, lanes::has_cluster(&build)),
             executor,
-            workers: Workers::new(build.options.jobs, build.options.downloads),
+            workers: lanes::workers(&build.options),
             pending: vec![None; actions],
             keys: vec![None; actions],
             running: BTreeMap::new(),
+            on_cluster: BTreeSet::new(),
             running_keys: BTreeSet::new(),
             alike: BTreeMap::new(),
             repairs: vec![0; actions],
@@ -98,6 +111,9 @@ impl<'a> Scheduler<'a> {
             skipped: Vec::new(),
             missing: Vec::new(),
             exported: vec![None; build.exports.len()],
+            uploads: Cancel::new(),
+            offered_pins: BTreeSet::new(),
+            unfinished_uploads: 0,
             announced: 0,
             fatal: None,
             build,
@@ -148,7 +164,7 @@ impl<'a> Scheduler<'a> {
         match end {
             TaskEnd::Executed(end) => self.ended(id, *end),
             TaskEnd::Answered(answer) => self.answered(id, answer),
-            TaskEnd::Fetched(is_whole) => self.nodes.fetched(id, is_whole),
+            TaskEnd::Fetched(is_whole) => self.fetched(id, is_whole),
             TaskEnd::Uploaded => {}
         }
     }
@@ -166,9 +182,7 @@ impl<'a> Scheduler<'a> {
     /// passed over, because it can use the result of that one.
     fn next_to_start(&mut self) -> Option<ActionId> {
         loop {
-            let lanes = [(Lane::Job, false), (Lane::Download, true)].into_iter();
-            let free = lanes.filter(|(lane, _)| self.workers.has_room(*lane));
-            let id = free.filter_map(|(_, network)| self.nodes.first_queued(network)).min()?;
+            let id = self.first_with_place()?;
             if self.pending_key(id).is_none_or(|key| !self.running_keys.contains(&key)) {
                 return Some(id);
             }
@@ -184,13 +198,15 @@ impl<'a> Scheduler<'a> {
     fn start(&mut self, id: ActionId) {
         let (action, inputs) = (self.action(id), self.inputs(id));
         self.pending[id.index()] = None;
-        let network = action.work.needs_network();
+        let lane = self.lane_for(id);
+        let anew = self.nodes.is_forced(id);
         self.nodes.start(id);
-        if network && self.build.options.offline {
+        if action.work.needs_network() && self.build.options.offline {
             self.fail(id, FailureKind::Offline);
             return;
         }
-        let lost = self.absent(&inputs);
+        // A cluster may have what this machine lacks.
+        let lost = if lane == Lane::Cluster { Vec::new() } else { self.absent(&inputs) };
         if let Some(first) = lost.first() {
             self.lost(id, &lost, *inputs[*first].digest());
             return;
@@ -200,16 +216,24 @@ impl<'a> Scheduler<'a> {
             Ok(keyed) => keyed,
             Err(kind) => return self.fail(id, kind),
         };
-        self.tell(Event::Started { label: action.label.clone() });
+        let cluster = self.build.cluster.clone().filter(|_| lane == Lane::Cluster);
+        let name = cluster.as_ref().map(|cluster| cluster.name().to_owned());
+        self.tell(Event::Started { label: action.label.clone(), cluster: name });
         let key = keyed.key;
         self.running.insert(id, key);
         self.running_keys.insert(key);
         let (executor, job) = (self.executor.clone(), Job { action, inputs, keyed });
-        let lane = if network { Lane::Download } else { Lane::Job };
-        let run = move || TaskEnd::Executed(Box::new(executor.execute(job)));
+        let run = move || {
+            let place = cluster.map(|cluster| ClusterPlace { cluster, anew });
+            TaskEnd::Executed(Box::new(executor.execute(job, place.as_ref())))
+        };
+        if lane == Lane::Cluster {
+            self.on_cluster.insert(id);
+        }
         if let Err(error) = self.workers.start(id, lane, run) {
             // The actions that run already end before the build does.
             self.running.remove(&id);
+            self.on_cluster.remove(&id);
             self.running_keys.remove(&key);
             self.fatal.get_or_insert(BuildError::Threads(error));
             self.nodes.again(id);
@@ -227,17 +251,23 @@ impl<'a> Scheduler<'a> {
     fn ended(&mut self, id: ActionId, end: Result<Executed, Unfinished>) {
         let key = self.running.remove(&id).expect("a running action has a key");
         self.running_keys.remove(&key);
+        let on_cluster = self.on_cluster.remove(&id);
         if self.nodes.is_stale(id) {
             self.nodes.again(id);
             return self.wake_equal(key);
         }
         match end {
-            Ok(Executed { keyed, success, messages, usage, missing, result }) => {
+            Ok(Executed { keyed, success, messages, usage, missing, result, for_once }) => {
                 if !missing.is_empty() {
                     self.missing.push((id, missing));
                 }
-                self.ledger.ran(id, usage.wall);
-                self.succeed(id, keyed.key, Arc::new(success), None);
+                self.ledger.ran(id, usage.wall, on_cluster);
+                let success = Arc::new(success);
+                if for_once {
+                    self.done(id, keyed.key, success);
+                } else {
+                    self.succeed(id, keyed.key, success, None);
+                }
                 if let Some(result) = result {
                     self.offer(id, keyed.key, result);
                 }
@@ -251,6 +281,7 @@ impl<'a> Scheduler<'a> {
             }
             Err(Unfinished::Failed(failure)) => self.failed(id, failure),
             Err(Unfinished::Missing { inputs, digest }) => self.lost(id, &inputs, digest),
+            Err(Unfinished::TurnedAway(report)) => self.stays_here(id, &report),
             Err(Unfinished::Cancelled) if self.build.cancel.is_cancelled() => self.nodes.again(id),
             Err(Unfinished::Cancelled) => {
                 let report = Report::text(
@@ -291,6 +322,11 @@ impl<'a> Scheduler<'a> {
             let label = &self.build.graph.action(id).label;
             self.build.state.record(label, key, &success);
         }
+        self.done(id, key, success);
+    }
+
+    /// Notes a result for the rest of this build.
+    fn done(&mut self, id: ActionId, key: ActionKey, success: Arc<Success>) {
         self.keys[id.index()] = Some(key);
         self.nodes.done(id, success);
     }
@@ -309,9 +345,7 @@ impl<'a> Scheduler<'a> {
 
     /// Waits for uploads to the remote, and ends the actions that were not started.
     fn finish(&mut self) {
-        while let Some((id, end)) = self.workers.next_upload() {
-            self.take(id, end);
-        }
+        self.unfinished_uploads = self.finish_uploads();
         let failed = self.failures.first().map(|(id, _)| *id);
         self.nodes.end(failed.filter(|_| !self.is_stopped()));
         self.tell_notices();
@@ -341,6 +375,7 @@ impl<'a> Scheduler<'a> {
             skipped: skipped.collect(),
             failures: self.failures.into_iter().map(|(_, failure)| failure).collect(),
             exports: self.exported,
+            unfinished_uploads: self.unfinished_uploads,
             summary,
             state_error,
             results,

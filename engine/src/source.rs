@@ -218,6 +218,24 @@ impl Sources {
         paths.into_iter().zip(contents).map(artifact).collect()
     }
 
+    /// Lists the files that were taken by this process since [`forget`](Self::forget). A file that a symlink leads to is listed
+    /// in place of the link.
+    pub fn taken(&self) -> impl Iterator<Item = &Path> {
+        self.taken
+            .values()
+            .flat_map(|origin| match origin {
+                CheckoutOrigin::File(path) => std::slice::from_ref(path).iter().collect::<Vec<_>>(),
+                CheckoutOrigin::Tree { files, .. } => files.iter().map(|(_, path)| path).collect(),
+            })
+            .map(PathBuf::as_path)
+    }
+
+    /// Forgets where artifacts came from. A process that plans the same project again and again calls it before each plan,
+    /// which takes everything that it needs anew.
+    pub fn forget(&mut self) {
+        self.taken.clear();
+    }
+
     /// Restores the blobs that the store has lost of an artifact that was taken by this process. Returns `false` if
     /// the artifact does not come from the checkout.
     ///

@@ -175,6 +175,11 @@ impl State {
         (record.key == key).then_some(&record.success)
     }
 
+    /// Returns the key that the action `label` had when it was last known.
+    pub(crate) fn last_key(&self, label: &Label) -> Option<ActionKey> {
+        self.actions.get(label).map(|record| record.key)
+    }
+
     pub(crate) fn record(&mut self, label: &Label, key: ActionKey, success: &Arc<Success>) {
         if self.result(label, key) == Some(success) {
             return;

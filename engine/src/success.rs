@@ -33,6 +33,12 @@ impl Success {
         self.outputs.iter().find(|(name, _)| name == path).map(|(_, artifact)| *artifact)
     }
 
+    /// Returns the texts that the action wrote, as files.
+    pub(crate) fn messages(&self) -> Vec<Artifact> {
+        let file = |digest| Artifact::File { digest, executable: false };
+        self.stdout.into_iter().chain(self.stderr).map(file).collect()
+    }
+
     /// Looks an action up in the action cache of a store.
     pub(crate) fn cached(store: &DiskStore, action: &Action, key: &Digest) -> Option<Self> {
         Self::from_result(store.function(), action, &store.action_result(key)?)
@@ -99,11 +105,9 @@ impl Success {
 /// Makes the metadata of a result: the time that the action took, and the kind of sandbox. User, machine and date are
 /// left out.
 fn metadata(wall: Duration, worker: &str) -> reapi::ExecutedActionMetadata {
-    let seconds = i64::try_from(wall.as_secs()).unwrap_or(i64::MAX);
-    let nanos = i32::try_from(wall.subsec_nanos()).expect("below a thousand million");
     reapi::ExecutedActionMetadata {
         worker: worker.to_owned(),
-        virtual_execution_duration: Some(reapi::Duration { seconds, nanos }),
+        virtual_execution_duration: Some(wall.into()),
         ..reapi::ExecutedActionMetadata::default()
     }
 }

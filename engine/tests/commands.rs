@@ -37,7 +37,7 @@ const TOOLS: [&str; 11] =
     ["sh", "cat", "cp", "ls", "mkdir", "sleep", "ln", "mkfifo", "chmod", "mv", "env"];
 
 /// Makes a toolchain image of a shell and some tools of this machine, with their libraries.
-fn image(store: &ContentStore) -> Input {
+pub(crate) fn image(store: &ContentStore) -> Input {
     Input::root(Source::Tree(image_of(store, &tools())))
 }
 

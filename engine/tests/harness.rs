@@ -4,22 +4,26 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use cache::{Digest, DigestFunction, DiskStore};
 use engine::{
     Action, ActionEnd, ActionId, Artifact, BuildError, BuildRequest, Builtin, BuiltinContext,
-    BuiltinError, Event, Events, Export, Graph, Hit, Input, Label, Options, Outcome, Process,
-    Remote, Source, SourceFile, State, Target,
+    BuiltinError, Cluster, Download, Event, Events, Export, Graph, Hit, Input, Label, Options,
+    Outcome, Process, Remote, Source, SourceFile, State, Target,
 };
 use sandbox::{Cancel, Isolation, Limits};
 
 /// The options of the stories: one job, and a stop at the first failure.
 pub(crate) const OPTIONS: Options = Options {
     jobs: 1,
+    cluster_jobs: 0,
     downloads: 1,
     keep_going: false,
     offline: false,
     keep_sandbox: false,
+    download: Download::Toplevel,
+    upload_patience: Duration::from_secs(60),
     anew: None,
 };
 
@@ -103,6 +107,7 @@ impl Workspace {
             options: OPTIONS,
             cancel: Cancel::new(),
             remote: None,
+            cluster: None,
         }
     }
 }
@@ -120,6 +125,7 @@ pub(crate) struct TestBuild<'a> {
     pub(crate) options: Options,
     pub(crate) cancel: Cancel,
     remote: Option<Arc<dyn Remote>>,
+    cluster: Option<Arc<dyn Cluster>>,
 }
 
 impl TestBuild<'_> {
@@ -132,6 +138,13 @@ impl TestBuild<'_> {
     /// Gives the build a cache beyond this machine.
     pub(crate) fn remote(mut self, remote: Arc<dyn Remote>) -> Self {
         self.remote = Some(remote);
+        self
+    }
+
+    /// Gives the build a cluster that executes this many actions at once.
+    pub(crate) fn cluster(mut self, cluster: Arc<dyn Cluster>, jobs: usize) -> Self {
+        self.cluster = Some(cluster);
+        self.options.cluster_jobs = jobs;
         self
     }
 
@@ -173,6 +186,7 @@ impl TestBuild<'_> {
             store: &self.workspace.store,
             state,
             remote: self.remote,
+            cluster: self.cluster,
             says_missing: |text| text.to_lowercase().contains("no such file"),
             events: log.clone(),
             cancel: self.cancel,
@@ -215,7 +229,7 @@ impl Ran {
     /// Returns the names of the actions that started, in order.
     pub(crate) fn starts(&self) -> String {
         let start = |event: &Event| match event {
-            Event::Started { label } => Some(label.owner().to_owned()),
+            Event::Started { label, .. } => Some(label.owner().to_owned()),
             _ => None,
         };
         self.events.iter().filter_map(start).collect::<Vec<_>>().join(" ")
@@ -305,6 +319,14 @@ pub(crate) fn download(
 pub(crate) fn join(graph: &mut Graph, name: &str, text: &str, needs: &[&str]) -> ActionId {
     let own = text.to_owned();
     closure(graph, name, (text, needs), move |cx| write_joined(cx, &own))
+}
+
+/// Adds an action that may have to run although its result is known.
+pub(crate) fn again(graph: &mut Graph, name: &str, runs_again: bool) {
+    let work = Box::new(|cx: &BuiltinContext| write_joined(cx, ""));
+    let closure = Closure { arguments: Vec::new(), network: false, work };
+    let action = Action::builtin(label(name), closure).output("o");
+    graph.add(action.runs_again(runs_again)).unwrap();
 }
 
 /// Adds the action `name` with any inputs and the output `o`.

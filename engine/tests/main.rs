@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod cluster;
 mod commands;
 mod crashes;
 mod exports;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         return code;
     }
     let groups = [
+        cluster::TESTS,
         commands::TESTS,
         crashes::TESTS,
         exports::TESTS,

@@ -6,13 +6,15 @@ use cache::Digest;
 use engine::{BuiltinContext, BuiltinError, Event, Graph, Report, Status};
 use sandbox::Cancel;
 
-use crate::harness::{Workspace, closure, download, id, join, label, write_joined};
+use crate::harness::{Workspace, again, closure, download, id, join, label, write_joined};
 
 crate::tests![
     a_failure_stops_new_actions,
     keep_going_stops_dependents_only,
     every_way_a_builtin_fails,
     failures_are_not_cached,
+    a_result_may_count_only_once,
+    an_action_may_run_again,
     nothing_is_downloaded_offline,
     a_cancelled_build_keeps_what_is_done,
     a_cancelled_build_starts_nothing,
@@ -101,6 +103,38 @@ fn every_way_a_builtin_fails() {
         true,
         false,
     );
+}
+
+fn a_result_may_count_only_once() {
+    let workspace = Workspace::new();
+    let mut graph = Graph::new();
+    closure(&mut graph, "a", ("", &[]), |cx| {
+        cx.only_this_once();
+        write_joined(cx, "x")
+    });
+    join(&mut graph, "b", "b", &["a"]);
+    for expect in ["a ran, b ran", "a ran, b known"] {
+        let ran = workspace.build(&graph).of(&["b"]).run();
+        assert_eq!(ran.ends(), expect);
+        assert_eq!(workspace.text(ran.artifact(&graph, "b")), "b[x]");
+    }
+    workspace.forget_state();
+    assert_eq!(workspace.build(&graph).of(&["b"]).run().ends(), "a ran, b cached");
+}
+
+fn an_action_may_run_again() {
+    let workspace = Workspace::new();
+    let build = |runs_again: bool, expect: &str| {
+        let mut graph = Graph::new();
+        again(&mut graph, "a", runs_again);
+        assert_eq!(workspace.build(&graph).of(&["a"]).run().ends(), expect);
+    };
+    build(true, "a ran");
+    build(false, "a known");
+    build(true, "a ran");
+    workspace.forget_state();
+    build(false, "a cached");
+    build(true, "a ran");
 }
 
 fn failures_are_not_cached() {

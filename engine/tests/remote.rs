@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use cache::{Digest, DigestFunction, DiskStore, Entry, reapi};
-use engine::{ActionKey, Artifact, BuiltinError, Graph, Remote};
+use engine::{ActionKey, Artifact, BuiltinError, Download, Exported, Graph, Remote};
 use sandbox::Cancel;
 
 use crate::harness::{Workspace, closure, download, id, join, write_joined};
@@ -20,6 +20,11 @@ crate::tests![
     equal_actions_are_asked_for_and_end_alike,
     a_failure_does_not_wait_for_further_answers,
     offline_nobody_is_asked,
+    a_doubtful_cache_serves_one_project_only,
+    what_is_known_here_is_uploaded_once_there_is_a_cache,
+    a_cache_that_takes_nothing_is_given_nothing,
+    all_outputs_or_none_are_downloaded_if_that_is_wanted,
+    uploads_are_given_up_after_a_time,
 ];
 
 /// A cache of another machine.
@@ -32,6 +37,13 @@ struct FakeRemote {
     is_uneven: bool,
     /// True if the cache says that it has delivered a blob although it has not.
     pretends: bool,
+    /// True if the cache was named by a checkout and nobody else.
+    is_doubtful: bool,
+    /// True if the cache takes no results.
+    is_read_only: bool,
+    /// The time that the upload of a result takes, unless it is cancelled.
+    upload: Duration,
+    kept: AtomicUsize,
     asked: AtomicUsize,
     fetched: AtomicUsize,
     asked_now: AtomicUsize,
@@ -82,12 +94,38 @@ impl Remote for FakeRemote {
         result
     }
 
-    fn fetch(&self, artifact: &Artifact, store: &DiskStore, _: &Cancel) -> bool {
+    fn fetch(&self, artifacts: &[Artifact], store: &DiskStore, _: &Cancel) -> bool {
         self.fetched.fetch_add(1, Ordering::SeqCst);
-        self.pretends || copy(artifact, self.store(), store)
+        self.pretends || artifacts.iter().all(|artifact| copy(artifact, self.store(), store))
     }
 
-    fn keep(&self, key: &ActionKey, result: &reapi::ActionResult, store: &DiskStore, _: &Cancel) {
+    fn is_trusted(&self) -> bool {
+        !self.is_doubtful
+    }
+
+    fn takes_results(&self) -> bool {
+        !self.is_read_only
+    }
+
+    fn keep(
+        &self,
+        key: &ActionKey,
+        result: &reapi::ActionResult,
+        store: &DiskStore,
+        cancel: &Cancel,
+    ) {
+        assert!(!self.is_read_only);
+        if self.store().action_result(&key.0).is_some() {
+            return;
+        }
+        self.kept.fetch_add(1, Ordering::SeqCst);
+        let begin = Instant::now();
+        while begin.elapsed() < self.upload {
+            if cancel.is_cancelled() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
         for file in &result.output_files {
             let digest = file.digest.as_ref().unwrap();
             let digest = Digest::from_reapi(store.function(), digest).unwrap();
@@ -240,6 +278,79 @@ fn a_failure_does_not_wait_for_further_answers() {
     assert_eq!(ran.failure(), "bad: no");
     assert!(server.counts().0 < 1001, "{} asked in {:?}", server.counts().0, begin.elapsed());
     assert!(server.asked_at_once.load(Ordering::SeqCst) > 1);
+}
+
+fn a_doubtful_cache_serves_one_project_only() {
+    let (one, other) = (Workspace::new(), Workspace::new());
+    let graph = chain("c");
+    let server = Arc::new(FakeRemote::at(one.folder()));
+    one.build(&graph).of(&["c"]).remote(server).run().ok();
+    let doubtful = Arc::new(FakeRemote { is_doubtful: true, ..FakeRemote::at(one.folder()) });
+    let ran = other.build(&graph).of(&["c"]).remote(doubtful.clone()).run();
+    assert_eq!(ran.ends(), "a remote, b remote, c remote");
+    let ran = other.build(&graph).of(&["c"]).remote(doubtful).run();
+    assert_eq!(ran.ends(), "a known, b known, c known", "the project remembers it");
+    // Another project on this machine finds nothing of it in the action cache.
+    other.forget_state();
+    let ran = other.build(&graph).of(&["c"]).run();
+    assert_eq!(ran.ends(), "a ran, b ran, c ran");
+}
+
+fn what_is_known_here_is_uploaded_once_there_is_a_cache() {
+    let (one, other) = (Workspace::new(), Workspace::new());
+    let graph = chain("c");
+    one.build(&graph).of(&["c"]).run().ok();
+    let server = Arc::new(FakeRemote::at(one.folder()));
+    let ran = one.build(&graph).of(&["c"]).remote(server.clone()).run();
+    assert_eq!(ran.ends(), "a known, b known, c known");
+    let ran = other.build(&graph).of(&["c"]).remote(server).run();
+    assert_eq!(ran.ends(), "a remote, b remote, c remote");
+    assert_eq!((ran.ok().summary.hits, ran.ok().summary.remote_hits), (3, 3));
+}
+
+fn a_cache_that_takes_nothing_is_given_nothing() {
+    let workspace = Workspace::new();
+    let graph = chain("c");
+    let folder = workspace.folder();
+    let server = Arc::new(FakeRemote { is_read_only: true, ..FakeRemote::at(folder) });
+    workspace.build(&graph).of(&["c"]).remote(server.clone()).run().ok();
+    workspace.build(&graph).of(&["c"]).remote(server).run().ok();
+}
+
+fn all_outputs_or_none_are_downloaded_if_that_is_wanted() {
+    let one = Workspace::new();
+    let server = Arc::new(FakeRemote::at(one.folder()));
+    let graph = chain("c");
+    one.build(&graph).of(&["c"]).remote(server.clone()).run().ok();
+    let check = |download, expected: [bool; 3], exported| {
+        let other = Workspace::new();
+        let to = other.path("c");
+        let build = other.build(&graph).of(&["c"]).present("c").export("c", &to);
+        let build = build.options(|options| options.download = download);
+        let ran = build.remote(server.clone()).run();
+        assert_eq!(ran.ends(), "a remote, b remote, c remote");
+        let there = ["a", "b[a]", "c[b[a]]"]
+            .map(|text| other.store.contains(&Digest::of(DigestFunction::Blake3, text.as_bytes())));
+        assert_eq!((there, to.exists()), (expected, exported == Exported::Written));
+        assert_eq!(ran.ok().exports, [Some(exported)]);
+    };
+    check(Download::All, [true; 3], Exported::Written);
+    check(Download::Toplevel, [false, false, true], Exported::Written);
+    check(Download::Minimal, [false; 3], Exported::NotDownloaded);
+}
+
+fn uploads_are_given_up_after_a_time() {
+    let workspace = Workspace::new();
+    let names = names(40);
+    let graph = independent(&names);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let hour = Duration::from_secs(3600);
+    let server = Arc::new(FakeRemote { upload: hour, ..FakeRemote::at(workspace.folder()) });
+    let build = workspace.build(&graph).of(&names).remote(server.clone());
+    let build = build.options(|options| options.upload_patience = Duration::from_millis(200));
+    let ran = build.run();
+    assert_eq!((ran.ok().summary.ran, ran.ok().unfinished_uploads), (40, 40));
+    assert!(server.kept.load(Ordering::SeqCst) < 40, "those that wait for a place never begin");
 }
 
 fn offline_nobody_is_asked() {

@@ -6,9 +6,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cache::{Digest, DiskStore};
-use engine::{BuildRequest, Event, Events, Export, Label, Options, State, Target};
+use engine::{
+    BuildRequest, Download, Event, Events, Export, Label, Options, Remote, State, Target,
+};
+use rules::dependency::Packages;
 use rules::manifest::Diagnostics;
 use rules::plan::{self, Plan, PlannedComponent, Problems, Selection};
 use rules::planner;
@@ -17,11 +21,15 @@ use rules::toolchain::Images;
 use sandbox::{Cancel, Isolation};
 
 use crate::built::Built;
+use crate::cluster::CacheAndCluster;
 use crate::planned::Preparation;
-use crate::{Error, Machine, Planned, Project};
+use crate::{Error, ExecutionCluster, Machine, Planned, Project, SharedCache};
 
 /// The number of downloads that run at once.
 const DOWNLOADS: usize = 4;
+
+/// The time that uploads to the shared cache may still take when everything else is done.
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(600);
 
 /// Builds the selected components of one project, and holds everything that this depends on.
 #[derive(Debug, Clone)]
@@ -35,8 +43,14 @@ pub struct Builder {
     pub selection: Selection,
     /// The toolchains that the lock pins, and the way in which their packages are fetched.
     pub images: Arc<Images>,
+    /// The packages of `[dependencies]` that were fetched.
+    pub packages: Packages,
     /// The conditions under which they are built.
     pub conditions: Conditions,
+    /// The cache that a team shares, if there is one.
+    pub shared: Option<SharedCache>,
+    /// The cluster that executes actions, if there is one.
+    pub cluster: Option<ExecutionCluster>,
     /// The means to cancel a build.
     pub cancel: Cancel,
 }
@@ -59,6 +73,8 @@ pub struct Conditions {
     pub keep_going: bool,
     /// True if the sandbox of a failed command is kept.
     pub keep_sandbox: bool,
+    /// The part of the shared cache's results that is downloaded although no action needs it.
+    pub download: Download,
 }
 
 /// The request for one build of a plan.
@@ -104,11 +120,12 @@ impl Builder {
     /// Plans as far as the results of earlier builds allow.
     fn plan_once(&self, state: &mut State) -> Result<Plan, Error> {
         let Project { folder, manifest } = &self.project;
-        let project = planner::Project { folder, manifest, images: &self.images };
+        let (images, packages) = (&self.images, &self.packages);
+        let project = planner::Project { folder, manifest, images, packages };
         let Conditions { release, epoch, isolation, .. } = self.conditions;
         let options = planner::Options { release, epoch, isolation };
         plan::plan(project, &self.selection, &self.store, state, &options)
-            .map_err(|problems| self.unplannable(problems))
+            .map_err(|problems| unplannable(&self.project, &self.store, problems))
     }
 
     /// Refuses a build that has to be reproducible if one of its toolchains is not proved to be reproducible,
@@ -152,6 +169,21 @@ impl Builder {
             events: Arc::clone(events),
         };
         self.finish(planned, state, order)
+    }
+
+    /// Builds a plan, and writes no component into the output folder. The results are in the outcome and the store.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_here(
+        &self,
+        planned: &mut Planned,
+        state: &mut State,
+        events: &Arc<dyn Events>,
+    ) -> Result<Built, Error> {
+        let (targets, events) = (targets(&planned.plan), Arc::clone(events));
+        let (exports, options) = (Vec::new(), self.options());
+        self.finish(planned, state, Order { targets, exports, options, events })
     }
 
     /// Builds a plan from nothing, as another machine would do it. No component is written into the output
@@ -207,7 +239,8 @@ impl Builder {
             options,
             store: &self.store,
             state,
-            remote: None,
+            cluster: self.cluster.as_ref().map(ExecutionCluster::for_engine),
+            remote: self.remote(),
             says_missing: rules::diagnose::says_missing,
             events,
             cancel: self.cancel.clone(),
@@ -219,13 +252,25 @@ impl Builder {
         Ok(Built { outcome, exports, untidy })
     }
 
+    /// Returns what is beyond this machine: the shared cache, and the blobs of the cluster.
+    fn remote(&self) -> Option<Arc<dyn Remote>> {
+        let cache = self.shared.clone();
+        match self.cluster.clone() {
+            Some(cluster) => Some(Arc::new(CacheAndCluster { cache, cluster })),
+            None => cache.as_ref().map(SharedCache::for_engine),
+        }
+    }
+
     fn options(&self) -> Options {
         Options {
             jobs: self.conditions.jobs,
+            cluster_jobs: self.cluster.as_ref().map_or(0, |cluster| cluster.jobs),
             downloads: DOWNLOADS,
             keep_going: self.conditions.keep_going,
             offline: self.conditions.offline,
             keep_sandbox: self.conditions.keep_sandbox,
+            download: self.conditions.download,
+            upload_patience: UPLOAD_PATIENCE,
             anew: None,
         }
     }
@@ -239,17 +284,16 @@ impl Builder {
         };
         plan.components.iter().map(export).collect()
     }
+}
 
-    fn unplannable(&self, problems: Problems) -> Error {
-        let mut findings = Diagnostics::new(self.project.manifest.source());
-        problems.findings.into_iter().for_each(|problem| findings.push(problem));
-        match () {
-            () if problems.no_room => Error::NoRoom(findings),
-            () if problems.is_closed => {
-                Error::ClosedStore { findings, store: self.store.root().to_owned() }
-            }
-            () => Error::Unplannable(findings),
-        }
+/// Makes one error of the problems of components.
+pub(crate) fn unplannable(project: &Project, store: &DiskStore, problems: Problems) -> Error {
+    let mut findings = Diagnostics::new(project.manifest.source());
+    problems.findings.into_iter().for_each(|problem| findings.push(problem));
+    match () {
+        () if problems.no_room => Error::NoRoom(findings),
+        () if problems.is_closed => Error::ClosedStore { findings, store: store.root().to_owned() },
+        () => Error::Unplannable(findings),
     }
 }
 
@@ -258,5 +302,6 @@ fn targets(plan: &Plan) -> Vec<Target> {
         std::iter::once(component.action).chain(component.checks.clone())
     };
     let last = plan.components.iter().flat_map(last);
-    last.chain(plan.consulted.keys().copied()).map(Target::known).collect()
+    let known = last.chain(plan.consulted.keys().copied()).map(Target::known);
+    known.chain(plan.added_actions.iter().copied().map(Target::present)).collect()
 }

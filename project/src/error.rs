@@ -14,6 +14,8 @@ use rules::platform::UnsupportedHost;
 use rules::proof::Proof;
 use rules::toolchain::{CatalogueError, LockError, Stale, SyncError};
 
+use crate::dependency_error::DependencyError;
+
 /// The reason why something can't be done with a project.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -53,6 +55,9 @@ pub enum Error {
     /// The lock can't be completed.
     #[error(transparent)]
     Sync(Box<SyncError>),
+    /// The packages of `[dependencies]` can't be had.
+    #[error(transparent)]
+    Dependencies(Box<DependencyError>),
     /// No toolchains are made for this machine.
     #[error(transparent)]
     Host(#[from] UnsupportedHost),
@@ -118,6 +123,12 @@ impl Error {
             | Self::ClosedStore { findings, .. } => Some(findings),
             _ => None,
         }
+    }
+}
+
+impl From<DependencyError> for Error {
+    fn from(error: DependencyError) -> Self {
+        Self::Dependencies(Box::new(error))
     }
 }
 

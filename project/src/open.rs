@@ -95,6 +95,12 @@ impl Project {
         private_folder(&self.folder)
     }
 
+    /// Returns the path of the folder of kept downloads, `.run/cache`.
+    #[must_use]
+    pub fn downloads(&self) -> PathBuf {
+        self.private_folder().join("cache")
+    }
+
     /// Refuses a link in the place of the private folder, because files of its target would be replaced and
     /// removed.
     ///
@@ -113,12 +119,14 @@ impl Project {
         self.state_of(store, || SavedState::read(&state_file(&self.folder), store.function()))
     }
 
-    /// Returns the state that was read ahead, and creates the private folder for it.
+    /// Returns the state that was read ahead, and creates the private folder for it. If the store turned out to have another
+    /// digest function than was expected, the state is read anew.
     ///
     /// # Errors
     /// As [`state`](Self::state).
     pub fn state_ahead(&self, store: &DiskStore, ahead: StateAhead) -> Result<State, Error> {
-        self.state_of(store, || ahead.finish())
+        let is_of_store = ahead.function == store.function();
+        if is_of_store { self.state_of(store, || ahead.finish()) } else { self.state(store) }
     }
 
     fn state_of(

@@ -63,7 +63,7 @@ impl Pinning<'_> {
             (Err(stale), LockPolicy::Keep) => Err(stale.into()),
             (Err(_), LockPolicy::Complete) => {
                 // The lock gets everything that the project needs, so that it does not depend on a selection.
-                let all = self.project.toolchains(&Selection::default())?;
+                let all = self.project.toolchains(&Selection::with_tests())?;
                 self.sync(&all, &SyncRequest::default())
             }
         }

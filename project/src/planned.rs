@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine::{ActionEnd, Event, Events, Label, Status, Summary};
+use engine::{ActionEnd, Event, Events, Hit, Label, Status, Summary};
 use rules::plan::Plan;
 
 use crate::built::Built;
@@ -33,8 +33,16 @@ pub(crate) struct Preparation {
     pub(crate) failed: Option<Built>,
 }
 
-/// The actions that have ended in earlier builds. The value is true for those that ran.
-type Ended = BTreeMap<Label, bool>;
+/// The actions that have ended in earlier builds.
+type Ended = BTreeMap<Label, Ending>;
+
+/// The way in which an action ended in an earlier build, as far as it counts for the figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Ran,
+    FoundRemotely,
+    Other,
+}
 
 /// Hands the events of one build on.
 pub(crate) struct Receiver {
@@ -74,9 +82,11 @@ impl Preparation {
 
 /// Adds earlier builds to the figures of the last one, which found the results of the earlier ones.
 fn add(summary: &mut Summary, ended: &Ended, wall: Duration) {
-    let ran = ended.values().filter(|ran| **ran).count().min(summary.hits);
+    let count = |ending| ended.values().filter(|ended| **ended == ending).count();
+    let ran = count(Ending::Ran).min(summary.hits);
     summary.hits -= ran;
     summary.ran += ran;
+    summary.remote_hits = (summary.remote_hits + count(Ending::FoundRemotely)).min(summary.hits);
     summary.wall += wall;
 }
 
@@ -102,8 +112,12 @@ impl Receiver {
                     return None;
                 }
                 if !self.is_last {
-                    let ran = matches!(finish, ActionEnd::Ran(_));
-                    lock(&self.ended).insert(label.clone(), ran);
+                    let ending = match finish {
+                        ActionEnd::Ran(_) => Ending::Ran,
+                        ActionEnd::Hit(Hit::Remote) => Ending::FoundRemotely,
+                        _ => Ending::Other,
+                    };
+                    lock(&self.ended).insert(label.clone(), ending);
                 }
                 Some(Event::Finished { label, finish, messages })
             }

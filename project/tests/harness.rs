@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use cache::{DigestFunction, DiskStore};
-use engine::{ActionEnd, Event, Events};
+use engine::{ActionEnd, Download, Event, Events};
 use project::{Builder, Conditions, Error, LockPolicy, Pinning, Project, images};
 use rules::manifest::Overrides;
 use rules::package::{self, Registries};
@@ -90,6 +90,7 @@ impl Workspace {
             project,
             store: self.store.clone(),
             selection: Selection::default(),
+            packages: rules::dependency::Packages::default(),
             conditions: Conditions {
                 release: true,
                 epoch: None,
@@ -98,7 +99,10 @@ impl Workspace {
                 offline: true,
                 keep_going: true,
                 keep_sandbox: false,
+                download: Download::default(),
             },
+            shared: None,
+            cluster: None,
             cancel: Cancel::new(),
         }
     }

@@ -3,17 +3,24 @@
 //! [`worker`](crate::worker) knows how an errand reaches a worker, but not which errands there are.
 
 use crate::lang::bindings::GenerateBindings;
-use crate::wasm::{FinishErrand, FitErrand};
-use crate::wit::{CompleteErrand, ImportsErrand};
+use crate::wasm::{
+    BreakingErrand, ComposeErrand, EncodeErrand, FinishErrand, FitErrand, StampErrand,
+};
+use crate::wit::{CompleteErrand, DescribeErrand, ImportsErrand};
 use crate::worker::{Handler, answer};
 
 /// The handlers of all errands that a worker can be asked to do.
-const HANDLERS: [Handler; 5] = [
+const HANDLERS: [Handler; 10] = [
     Handler::of::<CompleteErrand>(),
     Handler::of::<ImportsErrand>(),
+    Handler::of::<DescribeErrand>(),
     Handler::of::<GenerateBindings>(),
     Handler::of::<FinishErrand>(),
     Handler::of::<FitErrand>(),
+    Handler::of::<EncodeErrand>(),
+    Handler::of::<StampErrand>(),
+    Handler::of::<BreakingErrand>(),
+    Handler::of::<ComposeErrand>(),
 ];
 
 /// Does an errand if this process was started as a worker; in that case it never returns.

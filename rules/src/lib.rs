@@ -7,7 +7,9 @@
 mod beside;
 mod bounded;
 mod broken_toml;
+pub mod dependency;
 pub mod diagnose;
+mod edited;
 mod errands;
 mod lang;
 pub mod manifest;
@@ -17,6 +19,7 @@ pub mod plan;
 pub mod planner;
 pub mod platform;
 pub mod proof;
+pub mod publish;
 pub mod redact;
 pub mod toolchain;
 pub mod wasm;
@@ -24,4 +27,5 @@ pub mod wit;
 mod worker;
 
 pub use broken_toml::BrokenToml;
+pub use edited::replace_file;
 pub use errands::run_worker_if_asked;

@@ -1,17 +1,66 @@
 //! Calls functions of custom interfaces, with arguments and results as text in WAVE (the
 //! WebAssembly value encoding).
 
+use std::borrow::Cow;
+use std::str::FromStr;
+use std::sync::Arc;
+
 use wasmtime::Store;
+use wasmtime::component::wasm_wave::untyped::UntypedFuncCall;
 use wasmtime::component::wasm_wave::wasm::DisplayType;
 use wasmtime::component::{ComponentExportIndex, Func, Instance, Type, Val};
 use wasmtime_wasi::WasiCtx;
 
+use crate::failure::Failure;
 use crate::host::{Loaded, list};
-use crate::output_tail::OutputTail;
+use crate::returned::Returned;
 use crate::state::InstanceState;
 
-/// The number of bytes that are kept of a called component's standard error, for the message about a trap.
-const STDERR_LIMIT: usize = 64 << 10;
+/// A call as text: a function of an interface or of the component itself, and its arguments in WAVE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// The interface, such as `demo:calc/ops`; `None` for a function of the component itself.
+    pub interface: Option<String>,
+    /// The function.
+    pub function: String,
+    /// The arguments.
+    pub args: Vec<String>,
+}
+
+/// The error of a text that is no call.
+#[derive(Debug, thiserror::Error)]
+#[error("`{call}` is no call such as `demo:calc/ops#add(1, 2)`: {reason}")]
+pub struct InvalidCall {
+    /// The text.
+    pub call: String,
+    /// The error of the WAVE parser.
+    pub reason: String,
+}
+
+impl FromStr for Invocation {
+    type Err = InvalidCall;
+
+    /// Reads `INTERFACE#FUNCTION(ARGUMENTS)`. The interface may be missing, and so may empty parentheses.
+    fn from_str(text: &str) -> Result<Self, InvalidCall> {
+        let function_at = text.find('(').unwrap_or(text.len());
+        let (interface, call) = match text[..function_at].rfind('#') {
+            Some(at) => (Some(text[..at].to_owned()), &text[at + 1..]),
+            None => (None, text),
+        };
+        let call = if call.contains('(') { call.to_owned() } else { format!("{call}()") };
+        let parsed = UntypedFuncCall::parse(&call)
+            .map_err(|error| InvalidCall { call: text.to_owned(), reason: error.to_string() })?;
+        let mut args = Vec::new();
+        if let Some(params) = parsed.params_node() {
+            let nodes = params.as_tuple().map_err(|error| InvalidCall {
+                call: text.to_owned(),
+                reason: error.to_string(),
+            })?;
+            args.extend(nodes.map(|node| call[node.span()].to_owned()));
+        }
+        Ok(Self { interface, function: parsed.name().to_owned(), args })
+    }
+}
 
 /// The reason why a call gave no result.
 #[derive(Debug, thiserror::Error)]
@@ -62,19 +111,14 @@ pub enum CallError {
         /// The error of the WAVE writer.
         reason: String,
     },
-    /// The component trapped.
-    #[error("the component trapped: {trap}{}", after_newline(stderr))]
-    Trap {
-        /// The message of wasmtime about the trap.
-        trap: String,
-        /// The end of the component's standard error.
-        stderr: String,
-    },
+    /// The component trapped, or ran into a limit.
+    #[error("{0}")]
+    Failed(Failure),
 }
 
 impl Loaded {
     /// Calls `function` in a new instance. The function is one of `interface`, such as `demo:calc/ops@0.1.0` (any
-    /// compatible version will do), or of the component itself if that is `None`. `args` are WAVE texts, and
+    /// compatible version will do) or `demo:calc/ops` (if there is only one version), or of the component itself if that is `None`. `args` are WAVE texts, and
     /// so is the result, if the function has one.
     pub async fn call(
         &self,
@@ -82,24 +126,60 @@ impl Loaded {
         function: &str,
         args: &[&str],
     ) -> Result<Option<String>, CallError> {
-        let stderr = OutputTail::new(STDERR_LIMIT);
-        let mut store = self.store(&mut WasiCtx::builder(), &stderr);
-        let trapped = |error: wasmtime::Error| CallError::Trap {
-            trap: format!("{error:?}"),
-            stderr: String::from_utf8_lossy(&stderr.take()).into_owned(),
+        self.call_for_value(interface, function, args).await.map(Returned::into_text)
+    }
+
+    /// Calls a function like [`call`](Self::call), and returns its value, which can be compared with others.
+    pub async fn call_for_value(
+        &self,
+        interface: Option<&str>,
+        function: &str,
+        args: &[&str],
+    ) -> Result<Returned, CallError> {
+        let mut store = self
+            .store(&mut WasiCtx::builder())
+            .map_err(|error| CallError::Failed(Failure::host(&error)))?;
+        let voice = Arc::clone(&store.data().voice);
+        let failed = |error: wasmtime::Error| CallError::Failed(Failure::of(&error, &voice));
+        let calling = self.call_in(&mut store, interface, function, args, &failed);
+        match self.policy.limits.timeout {
+            None => calling.await,
+            Some(limit) => match tokio::time::timeout(limit, calling).await {
+                Ok(result) => result,
+                Err(_) => Err(CallError::Failed(Failure::timed_out(limit, &voice))),
+            },
+        }
+    }
+
+    /// Returns the name of an interface with its version, if it has none and the component exports the interface in exactly one
+    /// version.
+    fn versioned<'n>(&self, interface: &'n str) -> Cow<'n, str> {
+        let is_a_version = |export: &String| {
+            export.strip_prefix(interface).is_some_and(|rest| rest.starts_with('@'))
         };
-        let instance = self.pre.instantiate_async(&mut store).await.map_err(trapped)?;
-        let found = self.function(&mut store, &instance, interface, function)?;
-        let ty = found.ty(&store);
+        let mut versions = self.exports().into_iter().filter(is_a_version);
+        match (versions.next(), versions.next()) {
+            (Some(only), None) if !interface.contains('@') => Cow::Owned(only),
+            _ => Cow::Borrowed(interface),
+        }
+    }
+
+    async fn call_in(
+        &self,
+        store: &mut Store<InstanceState>,
+        interface: Option<&str>,
+        function: &str,
+        args: &[&str],
+        failed: &(dyn Fn(wasmtime::Error) -> CallError + Sync),
+    ) -> Result<Returned, CallError> {
+        let instance = self.pre.instantiate_async(&mut *store).await.map_err(failed)?;
+        let found = self.function(store, &instance, interface, function)?;
+        let ty = found.ty(&*store);
         let params: Vec<(&str, Type)> = ty.params().collect();
         let args = arguments(function, &params, args)?;
         let mut results = vec![Val::Bool(false); ty.results().len()];
-        found.call_async(&mut store, &args, &mut results).await.map_err(trapped)?;
-        let text = results.first().map(Val::to_wave).transpose();
-        text.map_err(|error| CallError::Result {
-            function: function.to_owned(),
-            reason: format!("{error:#}"),
-        })
+        found.call_async(&mut *store, &args, &mut results).await.map_err(failed)?;
+        Returned::new(function, ty.results().next().zip(results.pop()))
     }
 
     fn function(
@@ -112,7 +192,7 @@ impl Loaded {
         let parent: Option<ComponentExportIndex> = match interface {
             None => None,
             Some(name) => {
-                let found = instance.get_export_index(&mut *store, None, name);
+                let found = instance.get_export_index(&mut *store, None, &self.versioned(name));
                 Some(found.ok_or_else(|| CallError::NoInterface {
                     interface: name.to_owned(),
                     exports: self.exports(),
@@ -156,10 +236,6 @@ fn in_interface(interface: Option<&str>) -> String {
     interface.map(|name| format!(" in `{name}`")).unwrap_or_default()
 }
 
-fn after_newline(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("\n{text}") }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -178,6 +254,26 @@ mod tests {
         runtime.unwrap().load(&fixture::calc()).unwrap()
     }
 
+    #[test]
+    fn calls_as_text() {
+        let check = |text: &str, interface: Option<&str>, function: &str, args: &[&str]| {
+            let call: Invocation = text.parse().unwrap();
+            assert_eq!((call.interface.as_deref(), call.function.as_str()), (interface, function));
+            assert_eq!(call.args, args);
+        };
+        check("answer", None, "answer", &[]);
+        check("answer()", None, "answer", &[]);
+        check("demo:calc/ops@0.1.0#add(1, 2)", OPS, "add", &["1", "2"]);
+        check(
+            "a:b/c#f(\"x, (y)#\", {p: [1, 2]})",
+            Some("a:b/c"),
+            "f",
+            &["\"x, (y)#\"", "{p: [1, 2]}"],
+        );
+        assert!("f(1".parse::<Invocation>().is_err());
+        assert!("".parse::<Invocation>().is_err());
+    }
+
     #[tokio::test]
     async fn calls_and_their_results() {
         results(&load(Runtime::new())).await;
@@ -194,6 +290,7 @@ mod tests {
         check(OPS, "swap", &["{x: 1, y: 2}"], Some("{x: 2, y: 1}")).await;
         check(OPS, "nothing", &[], None).await;
         check(Some("demo:calc/ops@0.1.9"), "add", &["1", "1"], Some("2")).await;
+        check(Some("demo:calc/ops"), "add", &["1", "1"], Some("2")).await;
         check(None, "answer", &[], Some("42")).await;
     }
 

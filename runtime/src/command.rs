@@ -1,12 +1,23 @@
 //! Runs a component of the world `wasi:cli/command`.
 
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use bytes::Bytes;
+use wasmtime::Store;
+use wasmtime::component::Accessor;
+use wasmtime_wasi::cli::stdin;
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+use wasmtime_wasi::p3::bindings as p3;
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
+use crate::failure::Failure;
 use crate::host::{Loaded, list};
-use crate::output_tail::OutputTail;
+use crate::log::{Denial, Level, Log, Stream};
+use crate::state::InstanceState;
+use crate::tail::Tail;
+use crate::voice::Voice;
 
 /// The number of bytes that are kept of each output of a command: the last 64 MiB.
 const OUTPUT_LIMIT: usize = 64 << 20;
@@ -16,10 +27,25 @@ const OUTPUT_LIMIT: usize = 64 << 20;
 pub struct CommandInput {
     /// The arguments. By custom, the first one is the command's name.
     pub args: Vec<String>,
-    /// The environment variables.
+    /// The environment variables that it sees beside those that its grants name.
     pub env: Vec<(String, String)>,
     /// The bytes on standard input.
-    pub stdin: Bytes,
+    pub stdin: Stdin,
+}
+
+/// The standard input of a command. Without a grant of `stdio`, it is empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stdin {
+    /// These bytes.
+    Bytes(Bytes),
+    /// The standard input of this process.
+    Inherited,
+}
+
+impl Default for Stdin {
+    fn default() -> Self {
+        Self::Bytes(Bytes::new())
+    }
 }
 
 /// The output of a command, and its exit.
@@ -38,8 +64,8 @@ pub struct CommandOutput {
 pub enum Exit {
     /// It returned (0 for `ok`, 1 for `err`) or exited with a status.
     Status(i32),
-    /// It trapped. The text is the message of wasmtime.
-    Trap(String),
+    /// It failed: it trapped, or ran into a limit.
+    Failed(Failure),
 }
 
 /// The error that a component can't be run as a command, because it does not export `wasi:cli/run`.
@@ -50,48 +76,136 @@ pub struct NotACommand {
     pub exports: Vec<String>,
 }
 
+/// The function that runs a command.
+enum Command {
+    P2(CommandPre<InstanceState>),
+    P3(p3::CommandPre<InstanceState>),
+}
+
 impl Loaded {
-    /// Runs the component's `wasi:cli/run` until it ends.
+    /// Runs the component's `wasi:cli/run` until it ends, and keeps its output. Log entries become lines of standard
+    /// error.
     pub async fn run(&self, command: &CommandInput) -> Result<CommandOutput, NotACommand> {
-        let pre = CommandPre::new(self.pre.clone())
-            .map_err(|_| NotACommand { exports: self.exports() })?;
-        let (stdout, stderr) = (OutputTail::new(OUTPUT_LIMIT), OutputTail::new(OUTPUT_LIMIT));
+        let captured = Arc::new(Captured::default());
+        let exit = self.clone().logging_to(captured.clone()).run_aloud(command).await?;
+        let [stdout, stderr] =
+            [Stream::Stdout, Stream::Stderr].map(|stream| captured.tail(stream).bytes().to_vec());
+        Ok(CommandOutput { stdout, stderr, exit })
+    }
+
+    /// Runs the component's `wasi:cli/run` until it ends. Its output goes to the component's log.
+    pub async fn run_aloud(&self, command: &CommandInput) -> Result<Exit, NotACommand> {
+        let run = self.command()?;
         let mut wasi = WasiCtx::builder();
-        wasi.args(&command.args)
-            .envs(&command.env)
-            .stdin(MemoryInputPipe::new(command.stdin.clone()))
-            .stdout(stdout.clone());
-        let mut store = self.store(&mut wasi, &stderr);
-        let ended = async {
-            let instance = pre.instantiate_async(&mut store).await?;
-            instance.wasi_cli_run().call_run(&mut store).await
+        wasi.args(&command.args).envs(&command.env);
+        if self.policy.grants.stdio {
+            match &command.stdin {
+                Stdin::Bytes(bytes) => wasi.stdin(MemoryInputPipe::new(bytes.clone())),
+                Stdin::Inherited => wasi.stdin(stdin()),
+            };
+        }
+        let store = match self.store(&mut wasi) {
+            Ok(store) => store,
+            Err(error) => return Ok(Exit::Failed(Failure::host(&error))),
         };
-        let exit = exit(ended.await);
-        Ok(CommandOutput { stdout: stdout.take(), stderr: stderr.take(), exit })
+        let voice = Arc::clone(&store.data().voice);
+        let running = run.run(store);
+        let ended = match self.policy.limits.timeout {
+            None => running.await,
+            Some(limit) => match tokio::time::timeout(limit, running).await {
+                Ok(ended) => ended,
+                Err(_) => return Ok(Exit::Failed(Failure::timed_out(limit, &voice))),
+            },
+        };
+        Ok(exit(ended, &voice))
+    }
+
+    fn command(&self) -> Result<Command, NotACommand> {
+        if let Ok(command) = CommandPre::new(self.pre.clone()) {
+            return Ok(Command::P2(command));
+        }
+        let command = p3::CommandPre::new(self.pre.clone()).map(Command::P3);
+        command.map_err(|_| NotACommand { exports: self.exports() })
     }
 }
 
-fn exit(ended: wasmtime::Result<Result<(), ()>>) -> Exit {
+impl Command {
+    async fn run(self, mut store: Store<InstanceState>) -> wasmtime::Result<Result<(), ()>> {
+        match self {
+            Self::P2(pre) => {
+                let instance = pre.instantiate_async(&mut store).await?;
+                instance.wasi_cli_run().call_run(&mut store).await
+            }
+            Self::P3(pre) => {
+                let instance = pre.instantiate_async(&mut store).await?;
+                let run = async |accessor: &Accessor<InstanceState>| {
+                    instance.wasi_cli_run().call_run(accessor).await
+                };
+                store.run_concurrent(run).await?
+            }
+        }
+    }
+}
+
+fn exit(ended: wasmtime::Result<Result<(), ()>>, voice: &Voice) -> Exit {
     match ended {
         Ok(Ok(())) => Exit::Status(0),
         Ok(Err(())) => Exit::Status(1),
         Err(error) => match error.downcast_ref::<I32Exit>() {
             Some(I32Exit(status)) => Exit::Status(*status),
-            None => Exit::Trap(format!("{error:?}")),
+            None => Exit::Failed(Failure::of(&error, voice)),
         },
     }
+}
+
+/// A log that keeps what it is told.
+struct Captured {
+    stdout: Mutex<Tail>,
+    stderr: Mutex<Tail>,
+}
+
+impl Default for Captured {
+    fn default() -> Self {
+        let empty = || Mutex::new(Tail::new(OUTPUT_LIMIT));
+        Self { stdout: empty(), stderr: empty() }
+    }
+}
+
+impl Captured {
+    fn tail(&self, stream: Stream) -> MutexGuard<'_, Tail> {
+        let tail = match stream {
+            Stream::Stdout => &self.stdout,
+            Stream::Stderr => &self.stderr,
+        };
+        tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log for Captured {
+    fn output(&self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        self.tail(stream).push(bytes);
+        Ok(())
+    }
+
+    fn entry(&self, level: Level, context: &str, message: &str) {
+        let line = format!("{level}: {context}: {message}\n");
+        self.tail(Stream::Stderr).push(line.as_bytes());
+    }
+
+    fn denied(&self, _: &Denial) {}
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Runtime;
+    use crate::failure::FailureKind;
     use crate::fixture;
+    use crate::{Grants, Runtime};
 
     async fn run(start: &str, command: &CommandInput) -> CommandOutput {
         let runtime = Runtime::new().unwrap();
         let loaded = runtime.load(&fixture::command(start)).unwrap();
-        loaded.run(command).await.unwrap()
+        loaded.granting(Grants::everything()).run(command).await.unwrap()
     }
 
     #[tokio::test]
@@ -99,7 +213,7 @@ mod tests {
         let command = CommandInput {
             args: vec!["hello".into(), "two words".into()],
             env: vec![("KEY".into(), "value".into())],
-            stdin: Bytes::from(vec![b'x'; 200_000]),
+            stdin: Stdin::Bytes(vec![b'x'; 200_000].into()),
         };
         let output = run("(call $write_args) (call $write_environ)", &command).await;
         assert_eq!(output.stdout, b"hello\0two words\0KEY=value\0");
@@ -125,8 +239,9 @@ mod tests {
         assert_eq!(output.exit, Exit::Status(0));
         let output = run("(call $write_stderr) unreachable", &none).await;
         assert_eq!(output.stderr, b"to stderr\n");
-        let Exit::Trap(trap) = output.exit else { panic!("{:?}", output.exit) };
-        assert!(trap.contains("unreachable"), "{trap}");
+        let Exit::Failed(trap) = output.exit else { panic!("{:?}", output.exit) };
+        assert_eq!((trap.kind, &*trap.stderr), (FailureKind::Trap, "to stderr\n"));
+        assert!(trap.message.contains("unreachable"), "{trap}");
     }
 
     #[tokio::test]

@@ -1,8 +1,9 @@
-//! Implements `wasi:logging`. Each message becomes a line of the component's standard error.
+//! Implements `wasi:logging`.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentType, Lift, Linker};
 
+use crate::log::Level;
 use crate::state::InstanceState;
 
 /// The name of the interface, of which only a draft exists.
@@ -28,6 +29,19 @@ enum Severity {
     Critical,
 }
 
+impl From<Severity> for Level {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Trace => Self::Trace,
+            Severity::Debug => Self::Debug,
+            Severity::Info => Self::Info,
+            Severity::Warn => Self::Warn,
+            Severity::Error => Self::Error,
+            Severity::Critical => Self::Critical,
+        }
+    }
+}
+
 /// Adds the interface to the imports that components may use.
 pub(crate) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
     linker.instance(INTERFACE)?.func_wrap("log", log)
@@ -35,9 +49,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Res
 
 fn log(
     store: StoreContextMut<'_, InstanceState>,
-    (level, context, message): (Severity, String, String),
+    (severity, context, message): (Severity, String, String),
 ) -> wasmtime::Result<()> {
-    let level = format!("{level:?}").to_lowercase();
-    store.data().stderr.push(format!("{level}: {context}: {message}\n").as_bytes());
+    store.data().voice.entry(severity.into(), &context, &message);
     Ok(())
 }

@@ -16,11 +16,7 @@ impl Modules {
     /// Makes a project that uses `example.org/mid`, which uses `example.org/leaf`; beside them stands
     /// `example.org/other`. `example.org/tool` serves a tool only and does not compile.
     fn new() -> Self {
-        let workspace = sums();
-        let unique = workspace.root().display().to_string();
-        let this = Self { workspace, unique };
-        this.publish_all();
-        this.leaf("v1.0.0");
+        let this = Self::published(Workspace::new().root().display().to_string());
         this.require(&["leaf v1.0.0", "mid v1.0.0", "other v1.0.0", "tool v1.0.0"]);
         let workspace = &this.workspace;
         workspace.replace(
@@ -34,11 +30,17 @@ impl Modules {
         this
     }
 
-    /// Makes another project with the same modules.
-    fn again(&self) -> Self {
-        let this = Self { workspace: sums(), unique: self.unique.clone() };
+    /// Makes a project that uses none of the modules yet.
+    fn published(unique: String) -> Self {
+        let this = Self { workspace: sums(), unique };
         this.publish_all();
         this.leaf("v1.0.0");
+        this
+    }
+
+    /// Makes another project with the same modules.
+    fn again(&self) -> Self {
+        let this = Self::published(self.unique.clone());
         for file in [OPS_GO, "sums/go.mod", "sums/go.sum", "sums/tools.go"] {
             this.workspace.write(file, self.workspace.read_text(file));
         }
@@ -208,6 +210,35 @@ fn the_order_of_requirements_decides_about_nothing() {
     modules.workspace.write("sums/go.mod", format!("{manifest}\n// {unique}\n"));
     assert_eq!(modules.build().ran(), ["sums:list"]);
     assert!(modules.component() == component);
+}
+
+#[test]
+fn the_order_in_which_modules_were_added_does_not_show() {
+    let unique = Workspace::new().root().display().to_string();
+    let built = |order: [&str; 2]| {
+        let modules = Modules::published(unique.clone());
+        let plain = modules.workspace.read_text(OPS_GO);
+        let mut required = vec!["leaf v1.0.0".to_owned()];
+        for name in order {
+            required.push(format!("{name} v1.0.0"));
+            modules.require(&required.iter().map(String::as_str).collect::<Vec<_>>());
+            let imported = format!("_ \"example.org/{name}\"\n\t\"example.org/plus\"");
+            modules.workspace.replace(OPS_GO, "\"example.org/plus\"", &imported);
+            modules.build();
+        }
+        let both = "\"example.org/mid\"\n\t\"example.org/other\"\n\t\"example.org/plus\"";
+        let sum = "plus.Add(a, b) + mid.Zero() + uint32(other.Seven())";
+        let source = plain.replace("\"example.org/plus\"", both).replace("plus.Add(a, b)", sum);
+        modules.workspace.write(OPS_GO, source);
+        modules.build();
+        modules
+    };
+    let (one, two) = (built(["mid", "other"]), built(["other", "mid"]));
+    assert_ne!(one.workspace.read("sums/go.mod"), two.workspace.read("sums/go.mod"));
+    assert!(one.component() == two.component());
+    assert_eq!(call(&one.component(), "add", &["30", "5"]).as_deref(), Some("42"));
+    // Both are what a build from nothing gives.
+    two.workspace.run(["verify"]).ok();
 }
 
 #[test]

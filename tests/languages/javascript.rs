@@ -236,6 +236,8 @@ export const api = { hello(name) { getStdout(); return `${name} ${now().seconds}
     let imports: String = imports.map(|name| format!("import wasi:{name}; ")).collect();
     let wit = HELLO.replace("export api;", &format!("{imports}export api;"));
     let workspace = app("app.js", code, &wit);
+    let granted = "capabilities = [\"config\", \"keyvalue\"]";
+    workspace.replace("run.toml", "source = ", &format!("{granted}\nsource = "));
     workspace.run(["build"]).ok();
     let component = workspace.read("target/wasm/app.wasm");
     let world = [

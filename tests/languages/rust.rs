@@ -9,6 +9,7 @@ use crate::harness::{self, Workspace, prints};
 mod advice;
 mod own_packages;
 mod pieces;
+mod repositories;
 mod third_party;
 
 /// Makes a project with one component `app` in Rust, at the root of its package.

@@ -116,15 +116,13 @@ fn a_world_that_is_not_there() {
     // The other remedy is followed.
     std::fs::remove_dir_all(workspace.path(folder)).unwrap();
     workspace.write("other/app.wit", world);
-    let line = missing.text("\"acme:app\"").replace('…', "other");
-    let text = workspace.read_text("run.toml");
-    workspace.write("run.toml", format!("{text}\n[dependencies]\n{line}\n"));
+    let add = missing.text("run add acme:app --path").replace("DIR", "other");
+    workspace.types(&add).ok();
     told(&workspace, "run build", 1).advises("does not fit world `acme:app/app`");
     // The component has no WIT of its own.
     workspace.replace("run.toml", "wit = \"wit\"\n", "");
-    workspace.replace("run.toml", &line, "");
-    let line = told(&workspace, "run build", 2).text("\"acme:app\"").replace('…', "other");
-    let text = workspace.read_text("run.toml");
-    workspace.write("run.toml", format!("{text}{line}\n"));
+    workspace.types("run remove acme:app").ok();
+    let missing = told(&workspace, "run build", 2);
+    workspace.types(&missing.text("run add acme:app --path").replace("DIR", "other")).ok();
     told(&workspace, "run build", 1).advises("does not fit world `acme:app/app`");
 }

@@ -176,13 +176,15 @@ fn a_crate_that_nothing_pins() {
         .file("Cargo.toml", format!("{package}itoa = {{ git = \"{git}\" }}\n"))
         .file("Cargo.lock", lock(&format!("source = \"git+{git}#0123456789abcdef\"\n")))
         .file("src/main.rs", "fn main() {}\n");
+    told(&workspace, "run build --offline", 2).advises("cargo update -p itoa");
+    let registry = "registry+https://github.com/rust-lang/crates.io-index";
+    workspace.write("Cargo.toml", format!("{package}itoa = \"1\"\n"));
+    workspace.write("Cargo.lock", lock(&format!("source = \"{registry}\"\n")));
     let unpinned = told(&workspace, "run build --offline", 2);
     unpinned.advises(
         "use a version of the crate from a registry, or a `path` dependency inside the project",
     );
-    workspace.write("Cargo.toml", format!("{package}itoa = \"1\"\n"));
     let sum = "3bd1574e617a9a6c1f8f8181bd7e841e1f20e4277607ef28945765188d6284d4";
-    let registry = "registry+https://github.com/rust-lang/crates.io-index";
     workspace
         .write("Cargo.lock", lock(&format!("source = \"{registry}\"\nchecksum = \"{sum}\"\n")));
     plans(&workspace);

@@ -18,8 +18,9 @@ use rustix::io::Errno;
 use super::content::ContentStore;
 use super::copy::{copy_hashed, reset};
 use super::error::{IoErrorContext, StoreError};
+use super::last_use::note_use;
 use super::stamp::is_intact_file;
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestFunction};
 
 /// A file of at most this size is read whole, and written to the store only if the blob is new. A larger file is copied
 /// while it is hashed.
@@ -30,6 +31,31 @@ impl ContentStore {
     /// it.
     pub fn contains(&self, digest: &Digest) -> bool {
         is_empty(digest) || self.find(digest).is_ok_and(|found| found.is_some())
+    }
+
+    /// Returns the size of the blob with the given hash, for callers that were told the hash alone; `None` if the blob is
+    /// missing or damaged.
+    pub fn blob_size(
+        &self,
+        function: DigestFunction,
+        hash: &[u8; 32],
+    ) -> Result<Option<u64>, StoreError> {
+        let empty = Digest::new(function, *hash, 0);
+        if is_empty(&empty) {
+            return Ok(Some(0));
+        }
+        for executable in [false, true] {
+            let path = self.layout().blob(&empty, executable);
+            let stat = match rustix::fs::lstat(&path) {
+                Err(Errno::NOENT) => continue,
+                found => found.at("stat", &path)?,
+            };
+            let size = u64::try_from(stat.st_size).unwrap_or(0);
+            if self.find_variant(&Digest::new(function, *hash, size), executable)?.is_some() {
+                return Ok(Some(size));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns the blob's bytes after hashing them. A damaged blob is quarantined, and counts as missing.
@@ -59,6 +85,37 @@ impl ContentStore {
             return Err(error).at("store", path);
         }
         self.put_open_file(&file, &metadata, path)
+    }
+
+    /// Stores `bytes` if they have the digest `expected`, whichever function made it. Returns `false`, and stores nothing, if
+    /// they have another one.
+    pub fn put_as(&self, expected: &Digest, bytes: &[u8]) -> Result<bool, StoreError> {
+        if Digest::of(expected.function(), bytes) != *expected {
+            return Ok(false);
+        }
+        if !is_empty(expected) && self.find(expected)?.is_none() {
+            let mut temp = self.temp_file()?;
+            temp.file.write_all(bytes).at("write", temp.path())?;
+            self.publish(temp, expected, false)?;
+        }
+        Ok(true)
+    }
+
+    /// Opens a blob for reading; `None` if it is missing, or is the empty blob, which needs no file. The bytes are not hashed
+    /// here. The reader has to hash them; if they are wrong, [`ContentStore::get`] sets the blob aside.
+    pub fn open_blob(&self, digest: &Digest) -> Result<Option<File>, StoreError> {
+        if is_empty(digest) {
+            return Ok(None);
+        }
+        for executable in [false, true] {
+            if self.find_variant(digest, executable)?.is_some() {
+                let path = self.layout().blob(digest, executable);
+                if let Some(file) = open_no_follow(&path).at("open", &path)? {
+                    return Ok(Some(file));
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Returns the path of the blob's file with the given mode, so that it can be mounted; `None` if the blob is missing.
@@ -167,6 +224,9 @@ impl ContentStore {
             && let Some(bytes) = read_exactly(&file, digest.size()).at("read", &path)?
             && Digest::of(digest.function(), &bytes) == *digest
         {
+            if let Ok(stat) = rustix::fs::fstat(&file) {
+                note_use(&path, &stat);
+            }
             return Ok(Some(bytes));
         }
         self.recheck(digest, executable)?;
@@ -176,7 +236,10 @@ impl ContentStore {
     fn find_variant(&self, digest: &Digest, executable: bool) -> Result<Option<Stat>, StoreError> {
         let path = self.layout().blob(digest, executable);
         match rustix::fs::lstat(&path) {
-            Ok(stat) if is_intact_file(&stat, digest.size(), executable) => Ok(Some(stat)),
+            Ok(stat) if is_intact_file(&stat, digest.size(), executable) => {
+                note_use(&path, &stat);
+                Ok(Some(stat))
+            }
             Ok(_) => self.recheck(digest, executable),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error).at("stat", &path),

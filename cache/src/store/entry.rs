@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use super::content::ContentStore;
 use super::error::{IoErrorContext as _, StoreError};
 use super::free_space::is_out_of_space;
+use super::last_use::note_use;
 use crate::digest::Digest;
 use crate::hasher::Hasher;
 use crate::regular;
@@ -63,7 +64,12 @@ impl ContentStore {
     /// Reads the body of an entry. Returns `None` if the entry is missing, damaged, or belongs to another key.
     pub(super) fn read_entry(&self, magic: &Magic, key: &Digest, path: PathBuf) -> Option<Vec<u8>> {
         match regular::read_own(&path, LONGEST) {
-            Ok(entry) => decode(magic, key, &entry).map(<[u8]>::to_vec),
+            Ok(entry) => {
+                if let Ok(stat) = rustix::fs::lstat(&path) {
+                    note_use(&path, &stat);
+                }
+                decode(magic, key, &entry).map(<[u8]>::to_vec)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 self.inner.unusable.add("read", path, error);

@@ -22,7 +22,7 @@ const DIGESTED: [&str; 5] = ["cas", "ac", "memos", "trees", "claims"];
 const FOLDERS: [&str; 3] = ["tmp", "quarantine", "kept"];
 
 /// The files beside them.
-const FILES: [&str; 2] = ["id", "format"];
+const FILES: [&str; 3] = ["id", "format", "statistics"];
 
 /// Computes the paths of one store. Names on disk are made of digests and numbers only.
 #[derive(Debug)]
@@ -54,6 +54,10 @@ impl StoreLayout {
 
     pub(super) fn tmp(&self) -> PathBuf {
         self.root.join("tmp")
+    }
+
+    pub(super) fn statistics(&self) -> PathBuf {
+        self.root.join("statistics")
     }
 
     pub(super) fn quarantine(&self) -> PathBuf {

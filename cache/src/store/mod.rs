@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <root>/format, id              version of this layout; random name of this store
+//!        statistics              how often builds found something
 //!        cas/<fn>/<2 hex>/<hex>  blobs; `<hex>.x` for those that executables are linked to
 //!        ac/<fn>/<2 hex>/<hex>   action results
 //!        memos/<fn>/<2 hex>/<hex> remembered results of work that is not an action
@@ -21,6 +22,7 @@
 mod action;
 mod blob;
 mod claim;
+mod collect;
 mod content;
 mod copy;
 mod disk;
@@ -30,6 +32,7 @@ mod export;
 mod folders;
 mod free_space;
 mod ingest;
+mod last_use;
 mod layout;
 mod materialise;
 mod memo;
@@ -39,10 +42,13 @@ mod recheck;
 mod remove;
 mod scratch;
 mod stamp;
+mod statistics;
 mod symlink;
 mod tree_builder;
 mod trees;
+mod usage;
 mod verify;
+mod verify_all;
 mod writer;
 mod writer_session;
 
@@ -50,6 +56,7 @@ mod writer_session;
 mod tests;
 
 pub use claim::Claim;
+pub use collect::{Collected, StoreLimits};
 pub use content::ContentStore;
 pub use disk::DiskStore;
 pub use entry::UnusableEntry;
@@ -63,5 +70,8 @@ pub use quarantine::Quarantined;
 pub use remove::remove_tree;
 pub use scratch::ScratchDir;
 pub use stamp::FIXED_MTIME;
+pub use statistics::Counts;
+pub use usage::{Amount, Usage};
 pub use verify::{Flaw, Health, TreeHealth};
+pub use verify_all::StoreHealth;
 pub use writer::BlobWriter;

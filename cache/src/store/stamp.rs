@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use rustix::fs::{FileType, Mode, Stat, Statx, Timespec, Timestamps};
+use rustix::fs::{FileType, Mode, Stat, Statx, Timespec, Timestamps, UTIME_NOW};
 
 /// The modification time of every file and folder that an action may see, in seconds since the Unix
 /// epoch: 1980-01-02T00:00:00Z. This is a day after the earliest time that a zip archive can hold, so
@@ -25,8 +25,10 @@ pub(crate) fn file_mode(executable: bool) -> u32 {
 /// Gives an open file or folder its mode, then the fixed time. This is the last step before it is published.
 pub(crate) fn stamp(file: impl AsFd, mode: u32) -> io::Result<()> {
     rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
-    let time = Timespec { tv_sec: FIXED_MTIME, tv_nsec: 0 };
-    rustix::fs::futimens(&file, &Timestamps { last_access: time, last_modification: time })?;
+    let last_modification = Timespec { tv_sec: FIXED_MTIME, tv_nsec: 0 };
+    // The time of the last access is the store's own note: see `last_use`.
+    let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    rustix::fs::futimens(&file, &Timestamps { last_access, last_modification })?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use super::content::ContentStore;
 use super::error::{IoErrorContext, StoreError};
 use super::stamp::{file_mode, stamp};
 use super::writer_session::TempFile;
-use crate::digest::Digest;
+use crate::digest::{Digest, DigestFunction};
 use crate::hasher::Hasher;
 
 /// Takes the bytes of a new blob. The blob becomes visible with [`BlobWriter::finish`]; if the writer is dropped before
@@ -28,6 +28,15 @@ impl BlobWriter {
         }
         Ok(digest)
     }
+
+    /// Publishes the blob if its bytes have the digest `expected`. Returns `false`, and keeps nothing, if they have another
+    /// one. `expected` has to be of the function that the writer was made for.
+    pub fn finish_as(self, expected: &Digest) -> Result<bool, StoreError> {
+        if self.hasher.finish() != *expected {
+            return Ok(false);
+        }
+        self.finish().map(|_| true)
+    }
 }
 
 impl Write for BlobWriter {
@@ -46,9 +55,18 @@ impl ContentStore {
     /// Starts a new blob. `executable` tells if the file that will use the blob first is executable, so that the blob
     /// need not be copied then; the digest does not depend on it.
     pub fn writer(&self, executable: bool) -> Result<BlobWriter, StoreError> {
+        self.writer_of(self.function(), executable)
+    }
+
+    /// Starts a new blob whose digest is made with `function`, which may be another one than the store's own. See
+    /// [`ContentStore::writer`].
+    pub fn writer_of(
+        &self,
+        function: DigestFunction,
+        executable: bool,
+    ) -> Result<BlobWriter, StoreError> {
         let temp = self.temp_file()?;
-        let hasher = Hasher::new(self.function());
-        Ok(BlobWriter { store: self.clone(), temp, hasher, executable })
+        Ok(BlobWriter { store: self.clone(), temp, hasher: Hasher::new(function), executable })
     }
 
     pub(super) fn temp_file(&self) -> Result<TempFile, StoreError> {

@@ -46,6 +46,11 @@ impl WriterSession {
         }
     }
 
+    /// Returns the path of the session's lock file.
+    pub(super) fn lock_path(&self) -> &Path {
+        &self.lock_path
+    }
+
     /// Returns a path in the session's folder that was never used before.
     pub(super) fn fresh_path(&self) -> PathBuf {
         self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
@@ -144,6 +149,19 @@ pub(super) fn sweep(tmp: &Path) -> io::Result<()> {
         result = result.and(swept);
     }
     result
+}
+
+/// Lists the lock files of sessions below `tmp`, as far as it can be read.
+pub(super) fn sessions(tmp: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(tmp).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths.filter(|path| path.extension().is_some() && is_of_a_session(path)).collect()
+}
+
+/// Tells if a process holds the lock of a session.
+pub(super) fn is_held(lock: &Path) -> bool {
+    let file = open_no_follow(lock).ok().flatten();
+    file.is_some_and(|file| try_lock(&file).is_ok_and(|taken| !taken))
 }
 
 /// Tells if a path has the name of a session's folder or lock file: a process id and 128 bits in hexadecimal.

@@ -18,7 +18,7 @@ use crate::ui::{self, SyncProgress};
 /// Runs `run toolchain sync`.
 pub(super) fn run(arguments: &ToolchainSync, config: &Config) -> Result<ExitCode, CommandError> {
     let project = start::project(config)?;
-    let needed = project.toolchains(&Selection::default())?;
+    let needed = project.toolchains(&Selection::with_tests())?;
     let before = project.lock()?.unwrap_or_default();
     let request = SyncRequest {
         upgrade: upgrade(arguments),

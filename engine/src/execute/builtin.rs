@@ -32,6 +32,7 @@ impl Executor {
                 return Err(failed(&job.action, FailureKind::Panicked(text_of(panic.as_ref()))));
             }
         }
+        let for_once = context.is_for_once();
         let (mut produced, out, notes) = context.into_parts();
         let outputs = job.action.outputs.iter().map(|path| {
             let artifact = match (produced.remove(path), &out) {
@@ -45,7 +46,8 @@ impl Executor {
         });
         let outputs = outputs.collect::<Result<_, _>>()?;
         let messages = Messages { stdout: Vec::new(), stderr: notes };
-        Ok(WorkOutput { outputs, messages, usage: Usage::default(), missing: Vec::new() })
+        let usage = Usage::default();
+        Ok(WorkOutput { outputs, messages, usage, missing: Vec::new(), for_once })
     }
 
     fn refused(&self, job: &Job, error: BuiltinError) -> Unfinished {

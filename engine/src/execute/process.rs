@@ -316,10 +316,10 @@ fn done(outputs: Vec<(String, Artifact)>, outcome: sandbox::Outcome) -> WorkOutp
     let messages = Messages { stdout: outcome.stdout, stderr: outcome.stderr };
     let cpu = outcome.user + outcome.system;
     let usage = Usage { wall: outcome.wall, cpu, max_rss: outcome.max_rss };
-    WorkOutput { outputs, messages, usage, missing: outcome.missing }
+    WorkOutput { outputs, messages, usage, missing: outcome.missing, for_once: false }
 }
 
-fn command(process: &Process) -> CommandReport {
+pub(super) fn command(process: &Process) -> CommandReport {
     let (argv, env) = (process.argv.clone(), process.env.clone());
     CommandReport { argv, env, cwd: format!("/{}", process.cwd) }
 }

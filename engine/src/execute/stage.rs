@@ -19,7 +19,7 @@ use sandbox::{Mount, MountSource};
 use crate::{Access, Action, Artifact};
 
 /// The top-level names that the sandbox makes itself, so that an image's entries of these names are left out.
-const OWN: [&str; 5] = ["dev", "out", "proc", "sys", "tmp"];
+pub(super) const OWN: [&str; 5] = ["dev", "out", "proc", "sys", "tmp"];
 
 /// The reason why inputs could not be staged.
 #[derive(Debug, thiserror::Error)]
@@ -207,7 +207,7 @@ impl Stager<'_> {
     }
 }
 
-fn merge(store: &DiskStore, images: &[Digest]) -> Result<Digest, StageError> {
+pub(super) fn merge(store: &DiskStore, images: &[Digest]) -> Result<Digest, StageError> {
     store.merge_trees(images).map_err(|error| match error {
         StoreError::Tree(error) => StageError::Images(error),
         error => error.into(),
@@ -215,6 +215,6 @@ fn merge(store: &DiskStore, images: &[Digest]) -> Result<Digest, StageError> {
 }
 
 /// Returns the first name of a path.
-fn first_name(path: &str) -> &str {
+pub(super) fn first_name(path: &str) -> &str {
     path.split('/').next().unwrap_or(path)
 }

@@ -3,6 +3,7 @@
 //! Before this, the blobs of targets are not needed. If the store lacks one of them here, the build goes on and makes
 //! it. Threads look at the files that earlier builds have exported, and only what is not there or has changed is written.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Scheduler;
@@ -11,7 +12,7 @@ use crate::execute::is_complete;
 use crate::export::ExportedFile;
 use crate::parallel;
 use crate::success::Success;
-use crate::{ActionId, Artifact, BuildError, Export, ExportError, Exported};
+use crate::{ActionId, Artifact, BuildError, Download, Export, ExportError, Exported};
 
 impl<'a> Scheduler<'a> {
     /// Refuses exports of outputs that do not exist, before any action runs.
@@ -40,7 +41,12 @@ impl<'a> Scheduler<'a> {
                     *slot = slot.filter(|old| *old == Exported::Written).or(Some(exported));
                 }
                 Err(ExportError::Write { source: cache::StoreExportError::Missing(_), .. }) => {
-                    absent.push(self.build.exports[*place].action);
+                    let producer = self.build.exports[*place].action;
+                    if self.stays_away(producer) {
+                        self.exported[*place] = Some(Exported::NotDownloaded);
+                    } else {
+                        absent.push(producer);
+                    }
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -65,17 +71,27 @@ impl<'a> Scheduler<'a> {
 
     /// Finds the targets whose blobs are wanted but missing in the store.
     fn absent_targets(&self) -> Result<Vec<ActionId>, BuildError> {
+        let targets = self.build.targets.iter().filter(|target| target.present);
+        let mut wanted: BTreeSet<ActionId> = targets.map(|target| target.action).collect();
+        if self.build.options.download == Download::All {
+            wanted.extend(self.ledger.remote());
+        }
         let mut absent = Vec::new();
-        for target in self.build.targets.iter().filter(|target| target.present) {
-            let outputs = self.result(target.action).map_or(&[][..], |result| &result.outputs);
+        for id in wanted.into_iter().filter(|id| !self.stays_away(*id)) {
+            let outputs = self.result(id).map_or(&[][..], |result| &result.outputs);
             for (_, artifact) in outputs {
                 if !is_complete(self.build.store, artifact)? {
-                    absent.push(target.action);
+                    absent.push(id);
                     break;
                 }
             }
         }
         Ok(absent)
+    }
+
+    /// Tells if the outputs of an action stay in the remote, because nobody needs them here.
+    fn stays_away(&self, id: ActionId) -> bool {
+        self.build.options.download == Download::Minimal && self.ledger.is_remote(id)
     }
 
     /// Returns the files to export, each with its place among the exports. There is none for an action without a result.

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cache::reapi;
-
 use super::Scheduler;
 use super::workers::{Lane, TaskEnd};
 use crate::event::{ActionEnd, Hit};
@@ -43,7 +41,7 @@ impl Scheduler<'_> {
 
     /// Returns the result of an action if it is as in the last build, so that the incremental state has it.
     fn unchanged(&mut self, id: ActionId, key: ActionKey) -> Option<Arc<Success>> {
-        if self.nodes.is_forced(id) || self.build.options.anew.is_some() {
+        if self.has_to_run(id) || self.build.options.anew.is_some() {
             return None;
         }
         self.build.state.result(&self.build.graph.action(id).label, key).cloned()
@@ -56,17 +54,27 @@ impl Scheduler<'_> {
             Ok(keyed) => keyed.key,
             Err(kind) => return self.fail(id, kind),
         };
-        let known = if self.nodes.is_forced(id) { None } else { self.known(&action, key) };
+        let known = if self.has_to_run(id) { None } else { self.known(&action, key) };
         match known {
             Some((success, hit)) => self.hit(id, key, success, hit),
             None => self.ask(id, key),
         }
     }
 
+    /// Tells if an action runs whatever is known of it: because its result was lost, or because it is asked for.
+    fn has_to_run(&self, id: ActionId) -> bool {
+        self.nodes.is_forced(id) || self.build.graph.action(id).runs_again
+    }
+
     /// Uses a result that a cache has.
     pub(super) fn hit(&mut self, id: ActionId, key: ActionKey, success: Arc<Success>, hit: Hit) {
         let messages = self.executor.messages(&success);
         self.succeed(id, key, success, Some(hit));
+        match hit {
+            Hit::Remote => self.ledger.found_remotely(id),
+            Hit::State | Hit::Local => self.offer_known(id, key),
+            Hit::Pinned => {}
+        }
         self.tell_finished(id, ActionEnd::Hit(hit), messages);
     }
 
@@ -74,22 +82,27 @@ impl Scheduler<'_> {
     /// remote that may be asked.
     fn ask(&mut self, id: ActionId, key: ActionKey) {
         self.pending[id.index()] = Some(key);
-        let Some(remote) = self.remote(id).filter(|_| !self.nodes.is_forced(id)) else {
+        let Some(remote) = self.remote(id).filter(|_| !self.has_to_run(id)) else {
             return self.queue(id, key);
         };
         self.nodes.ask(id);
         let (action, store) = (self.action(id), self.build.store.clone());
         let cancel = self.build.cancel.clone();
         let ask = move || {
-            let result = remote.result(&key, &cancel);
-            let success = result
-                .and_then(|it| Some((Success::from_result(store.function(), &action, &it)?, it)));
-            // If the result can't be stored here, it is used all the same.
-            let keep = |(success, result): (Success, reapi::ActionResult)| {
-                _ = store.put_action_result(&key.0, &result);
-                success
-            };
-            TaskEnd::Answered(success.map(keep))
+            let success = remote.result(&key, &cancel).and_then(|result| {
+                let success = Success::from_result(store.function(), &action, &result)?;
+                // If the result can't be stored here, it is used all the same.
+                if remote.is_trusted() {
+                    _ = store.put_action_result(&key.0, &result);
+                }
+                let messages = success.messages();
+                if !messages.is_empty() {
+                    // A result without its messages is of use, too.
+                    _ = remote.fetch(&messages, &store, &cancel);
+                }
+                Some(success)
+            });
+            TaskEnd::Answered(success)
         };
         if self.workers.start(id, Lane::Question, ask).is_err() {
             self.queue(id, key);
@@ -98,9 +111,11 @@ impl Scheduler<'_> {
 
     /// Returns the cache beyond this machine, if it may be used for this action.
     pub(super) fn remote(&self, id: ActionId) -> Option<Arc<dyn Remote>> {
-        let anew = self.build.options.anew.is_some();
+        let action = self.build.graph.action(id);
+        // A build from nothing takes only what is pinned, as it does from this machine's caches.
+        let anew = self.build.options.anew.is_some() && action.pinned.is_none();
         let remote = self.build.remote.as_ref().filter(|_| !anew && !self.build.options.offline);
-        remote::of(remote, self.build.graph.action(id)).cloned()
+        remote::of(remote, action).cloned()
     }
 
     /// Handles the answer of the remote, which is a result or `None`.
@@ -120,18 +135,6 @@ impl Scheduler<'_> {
             Some((success, hit)) => self.hit(id, key, success, hit),
             None => self.queue(id, key),
         }
-    }
-
-    /// Uploads a result to the remote while the build goes on.
-    pub(super) fn offer(&mut self, id: ActionId, key: ActionKey, result: reapi::ActionResult) {
-        let Some(remote) = self.remote(id) else { return };
-        let (store, cancel) = (self.build.store.clone(), self.build.cancel.clone());
-        let tell = move || {
-            remote.keep(&key, &result, &store, &cancel);
-            TaskEnd::Uploaded
-        };
-        // If no thread can be started, the result is not uploaded.
-        _ = self.workers.start(id, Lane::Upload, tell);
     }
 
     /// Looks a key up in the incremental state and in the local action cache.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::success::Success;
-use crate::{ActionId, Graph};
+use crate::{ActionId, Graph, cluster};
 
 /// The number of times that one action runs again because the store has lost its result.
 const REMAKES: u32 = 3;
@@ -48,6 +48,17 @@ impl Phase {
     }
 }
 
+/// The place that a queued action waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum QueueKind {
+    /// A processor of this machine.
+    Here,
+    /// A place among the actions that use the network.
+    Network,
+    /// A processor of this machine or a cluster.
+    Anywhere,
+}
+
 #[derive(Debug)]
 struct ActionNode {
     phase: Phase,
@@ -56,6 +67,8 @@ struct ActionNode {
     /// The actions that a waiting action needs. `waits_at` is the index of one among them that has no result yet.
     needs: Rc<[ActionId]>,
     waits_at: usize,
+    /// A cluster may execute it. That ends when a cluster has refused to.
+    may_leave: bool,
     /// Caches must not be asked, because the store has lost the result that they know.
     forced: bool,
     /// The action is pinned and its blobs are not needed, so the actions that it needs are not wanted either.
@@ -89,8 +102,8 @@ pub(super) struct Nodes<'g> {
     graph: &'g Graph,
     nodes: Vec<ActionNode>,
     ready: BTreeSet<ActionId>,
-    /// The queued actions that may be started: first those that need no network, then those that do.
-    queued: [BTreeSet<ActionId>; 2],
+    /// The queued actions that may be started, by [`QueueKind`].
+    queued: [BTreeSet<ActionId>; 3],
     /// The queued actions that wait for the end of an action with the same key.
     parked: BTreeSet<ActionId>,
     counts: BTreeMap<Phase, usize>,
@@ -122,12 +135,14 @@ pub(super) enum Remake {
 }
 
 impl<'g> Nodes<'g> {
-    pub(super) fn new(graph: &'g Graph) -> Self {
+    /// Makes the nodes of a graph. `cluster` tells if there is a cluster.
+    pub(super) fn new(graph: &'g Graph, cluster: bool) -> Self {
         let node = |(_, action): (ActionId, &Arc<crate::Action>)| ActionNode {
             phase: Phase::Idle,
             success: None,
             needs: Rc::default(),
             waits_at: 0,
+            may_leave: cluster && cluster::may_leave(action),
             forced: false,
             cut: action.pinned.is_some(),
             stale: false,
@@ -184,9 +199,24 @@ impl<'g> Nodes<'g> {
         self.ready.iter().copied()
     }
 
-    /// Returns the first queued action that needs the network, or the first one that doesn't.
-    pub(super) fn first_queued(&self, network: bool) -> Option<ActionId> {
-        self.queued[usize::from(network)].first().copied()
+    /// Returns the first queued action of a kind.
+    pub(super) fn first_queued(&self, kind: QueueKind) -> Option<ActionId> {
+        self.queued[kind as usize].first().copied()
+    }
+
+    /// Tells what kind of place an action waits for when it is queued.
+    pub(super) fn kind(&self, id: ActionId) -> QueueKind {
+        match self.nodes[id.index()].may_leave {
+            true => QueueKind::Anywhere,
+            false if self.graph.action(id).work.needs_network() => QueueKind::Network,
+            false => QueueKind::Here,
+        }
+    }
+
+    /// Has an action run on this machine, and sends it back to the phase in which it begins again.
+    pub(super) fn stay(&mut self, id: ActionId) {
+        self.nodes[id.index()].may_leave = false;
+        self.settle(id);
     }
 
     /// Parks a queued action until the end of an action with the same key. It is passed over until then, so that
@@ -201,7 +231,7 @@ impl<'g> Nodes<'g> {
     /// Puts a parked action back into the queue.
     pub(super) fn unpark(&mut self, id: ActionId) {
         if self.parked.remove(&id) {
-            self.queued[self.lane(id)].insert(id);
+            self.queued[self.kind(id) as usize].insert(id);
         }
     }
 
@@ -210,10 +240,6 @@ impl<'g> Nodes<'g> {
         let parked: Vec<ActionId> = self.parked.iter().copied().collect();
         parked.iter().for_each(|id| self.unpark(*id));
         !parked.is_empty()
-    }
-
-    fn lane(&self, id: ActionId) -> usize {
-        usize::from(self.graph.action(id).work.needs_network())
     }
 
     /// Marks actions, and all actions that they need, as wanted.
@@ -431,7 +457,7 @@ impl<'g> Nodes<'g> {
         }
         match phase {
             Phase::Ready => _ = self.ready.insert(id),
-            Phase::Queued => _ = self.queued[self.lane(id)].insert(id),
+            Phase::Queued => _ = self.queued[self.kind(id) as usize].insert(id),
             Phase::Skipped => {
                 let because = self.nodes[id.index()].because;
                 let because = because.expect("set when an action is skipped");

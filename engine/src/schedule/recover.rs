@@ -12,6 +12,7 @@ use cache::Digest;
 use super::Scheduler;
 use super::nodes::{Refetch, Remake};
 use super::workers::{Lane, TaskEnd};
+use crate::event::Event;
 use crate::execute::is_complete;
 use crate::{ActionId, Artifact, FailureKind, Remote, Report, Source, SourceError};
 
@@ -78,15 +79,20 @@ impl Scheduler<'_> {
     fn fetch(&mut self, id: ActionId, remote: Arc<dyn Remote>, lost: Vec<Artifact>) {
         let (store, cancel) = (self.build.store.clone(), self.build.cancel.clone());
         let fetch = move || {
-            let is_there = |artifact: &Artifact| {
-                remote.fetch(artifact, &store, &cancel)
-                    && is_complete(&store, artifact).unwrap_or(false)
-            };
-            TaskEnd::Fetched(lost.iter().all(is_there))
+            let is_there = |artifact: &Artifact| is_complete(&store, artifact).unwrap_or(false);
+            let fetched = remote.fetch(&lost, &store, &cancel);
+            TaskEnd::Fetched(fetched && lost.iter().all(is_there))
         };
+        self.tell(Event::Fetching { label: self.action(id).label.clone() });
         if self.workers.start(id, Lane::Fetch, fetch).is_err() {
-            self.nodes.fetched(id, false);
+            self.fetched(id, false);
         }
+    }
+
+    /// Handles the end of a download. `is_whole` is true if everything that was wanted is there now.
+    pub(super) fn fetched(&mut self, id: ActionId, is_whole: bool) {
+        self.tell(Event::Fetched { label: self.action(id).label.clone(), is_whole });
+        self.nodes.fetched(id, is_whole);
     }
 
     fn repair(&mut self, digest: &Digest) -> Result<(), FailureKind> {

@@ -1,4 +1,4 @@
-//! The threads that do the tasks of a build: they run actions, ask the cache beyond this machine, download from it and
+//! The threads that do the tasks of a build: they run actions, have a cluster execute them, ask the cache beyond this machine, download from it and
 //! upload to it. Each kind of task has a lane, which limits how many of its tasks run at once.
 //!
 //! A thread is started when a task finds no free one. The scheduler's loop takes the ends of tasks one by one, and is
@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::ActionId;
 use crate::execute::{Executed, Unfinished};
@@ -59,6 +60,8 @@ struct FinishedTask {
 pub(super) enum Lane {
     /// Running an action that needs a processor.
     Job,
+    /// Having a cluster execute an action, which mostly waits.
+    Cluster,
     /// Running an action that needs the network, and mostly waits.
     Download,
     /// Asking the remote for a result, which takes one round trip.
@@ -70,7 +73,8 @@ pub(super) enum Lane {
 }
 
 impl Lane {
-    const ALL: [Self; 5] = [Self::Job, Self::Download, Self::Question, Self::Fetch, Self::Upload];
+    const ALL: [Self; 6] =
+        [Self::Job, Self::Cluster, Self::Download, Self::Question, Self::Fetch, Self::Upload];
 
     /// Tells if the task runs the action itself.
     const fn runs(self) -> bool {
@@ -80,8 +84,10 @@ impl Lane {
 
 /// The number of results that a remote is asked for at once, so that round trips overlap.
 const QUESTIONS: usize = 128;
-/// The number of fetches from a remote, and also of uploads to it, that go on at once.
-const TRANSFERS: usize = 8;
+/// The number of fetches from a remote that go on at once. A remote puts small ones together.
+const FETCHES: usize = 64;
+/// The number of results that are uploaded at once.
+const UPLOADS: usize = 16;
 
 /// The places of a lane: the number of all, the number of those taken, and the tasks that wait for one.
 struct LaneSlots {
@@ -101,13 +107,15 @@ impl LaneSlots {
 }
 
 impl Workers {
-    pub(super) fn new(jobs: usize, downloads: usize) -> Self {
+    pub(super) fn new(jobs: usize, cluster_jobs: usize, downloads: usize) -> Self {
         let (tasks, next_task) = channel();
         let lanes = Lane::ALL.map(|lane| match lane {
             Lane::Job => LaneSlots::new(jobs),
+            Lane::Cluster => LaneSlots::new(cluster_jobs),
             Lane::Download => LaneSlots::new(downloads),
             Lane::Question => LaneSlots::new(QUESTIONS),
-            Lane::Fetch | Lane::Upload => LaneSlots::new(TRANSFERS),
+            Lane::Fetch => LaneSlots::new(FETCHES),
+            Lane::Upload => LaneSlots::new(UPLOADS),
         });
         let (finished_sender, finished) = channel();
         Self {
@@ -173,13 +181,29 @@ impl Workers {
         Some(self.wait())
     }
 
-    /// Waits for the next end of an upload. Returns `None` if nothing is running any more.
-    pub(super) fn next_upload(&mut self) -> Option<(ActionId, TaskEnd)> {
-        (self.busy() > 0).then(|| self.wait())
+    /// Waits for the next end of any task, but no longer than this time.
+    pub(super) fn next_within(&mut self, time: Duration) -> Option<(ActionId, TaskEnd)> {
+        let finished = self.finished.recv_timeout(time).ok()?;
+        Some(self.ended(finished))
+    }
+
+    /// Tells if any task is running.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy() > 0
+    }
+
+    /// Counts the tasks of a lane that are running or wait for a place.
+    pub(super) fn unfinished(&self, lane: Lane) -> usize {
+        self.slots(lane).taken + self.slots(lane).waiting.len()
     }
 
     fn wait(&mut self) -> (ActionId, TaskEnd) {
-        let FinishedTask { id, lane, end } = self.finished.recv().expect("`self` holds a sender");
+        let finished = self.finished.recv().expect("`self` holds a sender");
+        self.ended(finished)
+    }
+
+    fn ended(&mut self, finished: FinishedTask) -> (ActionId, TaskEnd) {
+        let FinishedTask { id, lane, end } = finished;
         let slots = &mut self.lanes[lane as usize];
         slots.taken -= 1;
         // The thread that has ended this task is free for the next one.

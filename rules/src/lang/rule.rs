@@ -7,7 +7,7 @@ use std::path::Path;
 
 use engine::CommandReport;
 
-use crate::manifest::Compiler;
+use crate::manifest::{CapabilityKind, Compiler};
 use crate::path::ProjectPath;
 use crate::planner::{Compiled, PlanError, Planner, Request};
 
@@ -16,6 +16,11 @@ use crate::planner::{Compiled, PlanError, Planner, Request};
 pub(crate) struct Rule {
     /// The toolchains that its components need.
     pub(crate) toolchains: NeededToolchains,
+    /// The capabilities whose interfaces its components import although nobody asked for them: the run time does, or the
+    /// tool imports everything that the world names. They are denied when the component runs, and not when it is built.
+    pub(crate) brings: &'static [CapabilityKind],
+    /// The reason why the tools can't compile components for WASI 0.3, or `None` if they can.
+    pub(crate) no_wasi_3: Option<&'static str>,
     /// The function that adds the actions which compile a component.
     pub(crate) compile: fn(&mut Planner<'_>, &Request<'_>) -> Result<Compiled, PlanError>,
     /// The function that returns the hints for a failed action: what the user can do about it, judged by what
@@ -23,6 +28,33 @@ pub(crate) struct Rule {
     /// component is.
     pub(crate) hints: fn(&mut ToolOutput<'_>) -> Vec<String>,
 }
+
+/// The capabilities whose interfaces a component may import in whatever language it was written. No run time imports
+/// configuration or key-value stores by itself.
+pub(crate) const BROUGHT_BY_ANY: &[CapabilityKind] = &[
+    CapabilityKind::HttpServer,
+    CapabilityKind::HttpClient,
+    CapabilityKind::Clock,
+    CapabilityKind::Random,
+    CapabilityKind::Filesystem,
+    CapabilityKind::Env,
+    CapabilityKind::Stdio,
+    CapabilityKind::Sockets,
+    CapabilityKind::Logging,
+];
+
+/// The capabilities whose interfaces the standard libraries of compiled languages import by themselves: they have variables,
+/// streams, files for their messages, clocks, and seeds for their hash tables. Log entries are dropped if they are not
+/// granted, and nobody is hurt.
+pub(crate) const BROUGHT_BY_LIBRARY: &[CapabilityKind] = &[
+    CapabilityKind::HttpServer,
+    CapabilityKind::Clock,
+    CapabilityKind::Random,
+    CapabilityKind::Filesystem,
+    CapabilityKind::Env,
+    CapabilityKind::Stdio,
+    CapabilityKind::Logging,
+];
 
 /// The names of the toolchains that components in a language need.
 pub(crate) enum NeededToolchains {

@@ -77,6 +77,17 @@ choice! {
 }
 
 choice! {
+    /// The outputs that a build downloads from the shared cache although no action needs them: `[cache].download`.
+    Download, "download",
+    /// All outputs of all results.
+    All = "all",
+    /// The components.
+    Toplevel = "toplevel",
+    /// None, not even the components.
+    Minimal = "minimal",
+}
+
+choice! {
     /// The amount that the development server logs: `[dev].log_level`. Each level includes the ones above it.
     LogLevel, "log_level",
     /// Failures only.
@@ -100,6 +111,7 @@ mod tests {
         Compiler::ALL.iter().for_each(|x| assert_eq!(x.as_str().parse(), Ok(*x)));
         OptLevel::ALL.iter().for_each(|x| assert_eq!(x.as_str().parse(), Ok(*x)));
         TargetType::ALL.iter().for_each(|x| assert_eq!(x.as_str().parse(), Ok(*x)));
+        Download::ALL.iter().for_each(|x| assert_eq!(x.as_str().parse(), Ok(*x)));
         LogLevel::ALL.iter().for_each(|x| assert_eq!(x.as_str().parse(), Ok(*x)));
     }
 

@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 
 use toml::de::DeValue;
 
-use super::capability::Capability;
+use super::capability::{Capability, CapabilityKind};
 use super::choice::Compiler;
 use super::diagnostic::Diagnostic;
 use super::features::Features;
@@ -17,6 +17,7 @@ use super::language::{Language, Written};
 use super::limits::Limits;
 use super::name::{ComponentName, VariableName, WorldName};
 use super::pattern::Pattern;
+use super::route::Route;
 use super::span::{Setting, Span, Spanned};
 use super::suggest;
 use super::table::{self, Reader};
@@ -37,6 +38,8 @@ pub struct Component {
     pub capabilities: Vec<Spanned<Capability>>,
     /// True if a build of all components includes it.
     pub enabled: Setting<bool>,
+    /// True if it is a part of the project's tests: only they build it.
+    pub test: Setting<bool>,
     /// Files of the project that its build may read in addition to its sources.
     pub inputs: Vec<Spanned<Pattern>>,
     /// Files of its folder that are not compiled, although its language compiles the whole folder.
@@ -51,6 +54,8 @@ pub struct Component {
     pub compiler: Option<Spanned<Compiler>>,
     /// The components of this project whose exports it imports.
     pub dependencies: Vec<Spanned<ComponentName>>,
+    /// The path at which the development server serves it.
+    pub route: Option<Spanned<Route>>,
     /// The limits of its build.
     pub limits: Limits,
     /// The place of its `[[component]]` heading.
@@ -58,6 +63,16 @@ pub struct Component {
 }
 
 impl Component {
+    /// Tells if a build of all components makes it.
+    pub fn is_built(&self) -> bool {
+        *self.enabled && !*self.test
+    }
+
+    /// Tells if it is granted a capability, whatever the arguments.
+    pub fn is_granted(&self, kind: CapabilityKind) -> bool {
+        self.capabilities.iter().any(|capability| capability.value.kind() == kind)
+    }
+
     /// Returns the environment variables that run.toml sets for its build, as plain text.
     pub(crate) fn environment(&self) -> BTreeMap<String, String> {
         self.env.iter().map(|(name, value)| (name.to_string(), value.value.clone())).collect()
@@ -122,6 +137,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
     let dependencies = reader.list_of("dependencies", sibling);
     warn_of_repetition(reader, "dependency", &dependencies);
     let enabled = Setting::or(reader.flag("enabled"), true);
+    let test = Setting::or(reader.flag("test"), false);
     let inputs = reader.list("inputs");
     let exclude = reader.list("exclude");
     check_exclude(reader, origin.as_ref());
@@ -134,6 +150,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
     let check = Setting::or(reader.flag("check"), true);
     check_check(reader, origin.as_ref());
     let compiler = read_compiler(reader, language, named);
+    let route = reader.parse("route");
     let limits = Limits::read(reader);
     let span = reader.span();
     Some(Component {
@@ -143,6 +160,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
         world,
         capabilities,
         enabled,
+        test,
         inputs,
         exclude,
         env,
@@ -150,6 +168,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Component> {
         check,
         compiler,
         dependencies,
+        route,
         limits,
         span,
     })

@@ -46,6 +46,8 @@ pub enum DependencySource {
         url: Spanned<GitUrl>,
         /// The commit to use. `None` means the head of the default branch.
         reference: Option<Spanned<GitReference>>,
+        /// The folder or file of the package in the repository. `None` means the root of the repository.
+        path: Option<Spanned<LocalPath>>,
     },
     /// A folder on disk.
     Path {
@@ -62,6 +64,11 @@ impl Requirement {
     /// Returns whether a version is accepted.
     pub fn matches(&self, version: &Version) -> bool {
         self.0.matches(version)
+    }
+
+    /// Returns the requirement itself.
+    pub const fn as_req(&self) -> &VersionReq {
+        &self.0
     }
 
     /// Returns the version that the requirement starts from, if it has a lower bound: 1.2.0 for `^1.2`.
@@ -167,6 +174,10 @@ fn read_source(reader: &mut Reader<'_, '_>) -> Option<DependencySource> {
     let sources = ["version", "git", "path"];
     let mut written: Vec<(&str, Span)> =
         sources.into_iter().filter_map(|key| Some((key, reader.key(key)?))).collect();
+    if reader.key("git").is_some() {
+        // A path beside a repository is one inside the repository.
+        written.retain(|(key, _)| *key != "path");
+    }
     written.sort_by_key(|(_, span)| *span);
     match *written.as_slice() {
         [] => {
@@ -181,7 +192,10 @@ fn read_source(reader: &mut Reader<'_, '_>) -> Option<DependencySource> {
         }
         [(key, _)] => match key {
             "version" => Some(DependencySource::Registry { version: version? }),
-            "git" => Some(DependencySource::Git { url: url?, reference }),
+            "git" => {
+                let path = inside_repository(reader, path);
+                Some(DependencySource::Git { url: url?, reference, path })
+            }
             _ => Some(DependencySource::Path { path: path? }),
         },
         [(first, first_span), (second, second_span), ..] => {
@@ -194,6 +208,22 @@ fn read_source(reader: &mut Reader<'_, '_>) -> Option<DependencySource> {
             None
         }
     }
+}
+
+/// Refuses a path that leads out of the repository.
+fn inside_repository(
+    reader: &mut Reader<'_, '_>,
+    path: Option<Spanned<LocalPath>>,
+) -> Option<Spanned<LocalPath>> {
+    let path = path?;
+    if path.value.as_str().starts_with("..") {
+        let message = format!("path `{}` leaves the repository", path.value.as_str());
+        reader.report(
+            Diagnostic::error(path.span, message).label("expected a path inside the repository"),
+        );
+        return None;
+    }
+    Some(path)
 }
 
 /// Reads the commit. It is an error without `git`, and if it is named twice.

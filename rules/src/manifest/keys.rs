@@ -17,23 +17,29 @@ pub(super) const DEPENDENCY: &[&str] =
 pub(super) enum Section {
     Project,
     Component,
+    Test,
     Dependencies,
     DevDependencies,
     Build,
     Registry,
+    Cache,
+    Execution,
     Dev,
     Deploy,
 }
 
 impl Section {
     /// All sections, in the order of the documentation.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Project,
         Self::Component,
+        Self::Test,
         Self::Dependencies,
         Self::DevDependencies,
         Self::Build,
         Self::Registry,
+        Self::Cache,
+        Self::Execution,
         Self::Dev,
         Self::Deploy,
     ];
@@ -48,10 +54,13 @@ impl Section {
         match self {
             Self::Project => "project",
             Self::Component => "component",
+            Self::Test => "test",
             Self::Dependencies => "dependencies",
             Self::DevDependencies => "dev_dependencies",
             Self::Build => "build",
             Self::Registry => "registry",
+            Self::Cache => "cache",
+            Self::Execution => "execution",
             Self::Dev => "dev",
             Self::Deploy => "deploy",
         }
@@ -62,10 +71,13 @@ impl Section {
         match self {
             Self::Project => "[project]",
             Self::Component => "[[component]]",
+            Self::Test => "[[test]]",
             Self::Dependencies => "[dependencies]",
             Self::DevDependencies => "[dev_dependencies]",
             Self::Build => "[build]",
             Self::Registry => "[registry]",
+            Self::Cache => "[cache]",
+            Self::Execution => "[execution]",
             Self::Dev => "[dev]",
             Self::Deploy => "[deploy.NAME]",
         }
@@ -94,12 +106,17 @@ impl Section {
                 "check",
                 "compiler",
                 "dependencies",
+                "route",
                 "timeout",
                 "memory",
                 "cpu",
+                "test",
             ],
+            Self::Test => super::test::KEYS,
             Self::Build => &["output_dir", "opt_level", "reproducible"],
             Self::Registry => &["url", "auth_token", "mirrors"],
+            Self::Cache => super::cache::KEYS,
+            Self::Execution => super::execution::KEYS,
             Self::Dev => &["watch", "hot_reload", "port", "log_level"],
             Self::Deploy => &["target_type", "provider", "options"],
             Self::Dependencies | Self::DevDependencies => &[],
@@ -144,6 +161,11 @@ pub(super) fn unknown_section(key: Spanned<&str>, value: &DeValue<'_>) -> Diagno
 /// Returns a finding about a key that its table does not have.
 pub(super) fn unknown_key(key: Spanned<&str>, place: &str, keys: &[&str]) -> Diagnostic {
     let name = key.value;
+    if keys == super::cache::KEYS && super::cache::OF_THE_USER.contains(&name) {
+        return Diagnostic::error(key.span, format!("`{name}` is not for a checkout to say"))
+            .label("this key belongs into the user's own configuration")
+            .help("it names a secret file or is about the machine: see `run cache --help`");
+    }
     let label = suggest::did_you_mean(name, keys.iter().copied())
         .or_else(|| owners(name).map(|owners| format!("this key belongs below {owners}")))
         .unwrap_or_else(|| "unknown".to_owned());

@@ -11,6 +11,7 @@
 //! The format is documented in `docs/run-toml.md`.
 
 mod build;
+mod cache;
 mod capability;
 mod choice;
 mod component;
@@ -20,6 +21,8 @@ mod dev;
 mod diagnostic;
 mod discover;
 mod disk;
+pub mod edit;
+mod execution;
 mod features;
 mod invalid;
 mod keys;
@@ -27,6 +30,7 @@ mod language;
 mod license;
 mod limits;
 mod lines;
+mod measure;
 mod model;
 mod name;
 mod parts;
@@ -36,6 +40,8 @@ mod project;
 mod redact;
 mod registry;
 mod render;
+mod request_line;
+mod route;
 mod secret;
 mod sibling;
 mod source;
@@ -44,6 +50,8 @@ mod span;
 pub(crate) mod suggest;
 mod syntax;
 mod table;
+pub mod test;
+mod test_sibling;
 mod text;
 mod url;
 
@@ -51,29 +59,35 @@ mod url;
 mod tests;
 
 pub use build::Build;
+pub use cache::{Cache, Header};
 pub use capability::{Capability, CapabilityKind, Folder, HostPattern};
-pub use choice::{Compiler, LogLevel, OptLevel, TargetType};
+pub use choice::{Compiler, Download, LogLevel, OptLevel, TargetType};
 pub use component::{Component, Origin};
 pub use dependency::{Dependencies, Dependency, DependencySource, GitReference, Requirement};
 pub use deploy::DeployProfile;
 pub use dev::Dev;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use discover::{FILE_NAME, NoProject, find_project};
+pub use execution::Execution;
 pub use features::Features;
 pub use invalid::Invalid;
 pub use language::Language;
 pub use license::License;
 pub use limits::Limits;
+pub use measure::{Size, Time};
 pub use model::Manifest;
 pub use name::{
-    CargoFeature, ComponentName, Feature, PackageName, ProfileName, ProjectName, VariableName,
-    WorldName,
+    CargoFeature, ComponentName, Feature, FunctionName, PackageName, ProfileName, ProjectName,
+    TestName, VariableName, WorldName,
 };
 pub use path::LocalPath;
 pub use pattern::{Pattern, PatternSet};
 pub use project::Project;
 pub use registry::{Overrides, Registry};
+pub use request_line::RequestLine;
+pub use route::Route;
 pub use secret::Secret;
 pub use source::{Place, Position, Source};
 pub use span::{Setting, Span, Spanned};
-pub use url::{GitUrl, HttpUrl};
+pub use test::Test;
+pub use url::{GitUrl, RegistryUrl, RemoteUrl};

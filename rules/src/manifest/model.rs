@@ -3,11 +3,12 @@
 //! Reading goes on after every error, so that one run shows all of them. A manifest is handed out only if
 //! there was no error, so those who use it need not check its parts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::build::Build;
+use super::cache::Cache;
 use super::component::Component;
 use super::dependency::Dependencies;
 use super::deploy::DeployProfile;
@@ -15,6 +16,7 @@ use super::dev::Dev;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::discover::FILE_NAME;
 use super::disk::ProjectFolder;
+use super::execution::Execution;
 use super::name::ProfileName;
 use super::parts::Parts;
 use super::project::Project;
@@ -23,6 +25,7 @@ use super::source::Source;
 use super::span::Span;
 use super::syntax::{self, Syntax};
 use super::table::Findings;
+use super::test::Test;
 use crate::beside::beside;
 use crate::bounded;
 
@@ -33,6 +36,8 @@ pub struct Manifest {
     pub project: Project,
     /// All `[[component]]`, disabled ones too, in the order of the file.
     pub components: Vec<Component>,
+    /// All `[[test]]`, in the order of the file.
+    pub tests: Vec<Test>,
     /// The section `[dependencies]`.
     pub dependencies: Dependencies,
     /// The section `[dev_dependencies]`.
@@ -41,6 +46,10 @@ pub struct Manifest {
     pub build: Build,
     /// The section `[registry]`.
     pub registry: Registry,
+    /// The section `[cache]`.
+    pub cache: Cache,
+    /// The section `[execution]`.
+    pub execution: Execution,
     /// The section `[dev]`.
     pub dev: Dev,
     /// The sections `[deploy.NAME]`.
@@ -85,9 +94,19 @@ impl Manifest {
         Reading { project_dir, folder: None, overrides }.read(text, Findings::new())
     }
 
-    /// Iterates over the enabled components.
+    /// Iterates over the components that a build makes: the enabled ones, without those of tests.
     pub fn enabled(&self) -> impl Iterator<Item = &Component> {
-        self.components.iter().filter(|component| component.enabled.value)
+        self.components.iter().filter(|component| component.is_built())
+    }
+
+    /// Returns all tests, in the order of the file: those of `[[test]]`, and then the enabled components of tests that no
+    /// `[[test]]` names. Such a component is run as a command.
+    pub fn all_tests(&self) -> Vec<Test> {
+        let named: BTreeSet<&str> =
+            self.tests.iter().map(|test| test.component.value.as_str()).collect();
+        let own = self.components.iter().filter(|component| *component.test && *component.enabled);
+        let own = own.filter(|component| !named.contains(component.name.as_str())).map(Test::of);
+        self.tests.iter().cloned().chain(own).collect()
     }
 
     /// Returns the component of this name.
@@ -143,10 +162,13 @@ impl Reading<'_> {
         let manifest = project.map(|project| Manifest {
             project,
             components: parts.components,
+            tests: parts.tests,
             dependencies: parts.dependencies,
             dev_dependencies: parts.dev_dependencies,
             build: parts.build,
             registry: parts.registry,
+            cache: parts.cache,
+            execution: parts.execution,
             dev: parts.dev,
             deploy: parts.deploy,
             source,

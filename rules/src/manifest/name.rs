@@ -52,6 +52,28 @@ text_type! {
     VariableName, parse_variable
 }
 
+text_type! {
+    /// The name of a test: some text in one line, such as `adds two numbers`.
+    TestName, parse_test
+}
+
+text_type! {
+    /// The name of a function of a component: `demo:calc/ops#add`, or `answer` if the component itself exports it.
+    FunctionName, parse_function
+}
+
+impl FunctionName {
+    /// Returns the interface that has the function, if it is not one of the component itself.
+    pub fn interface(&self) -> Option<&str> {
+        self.0.split_once('#').map(|(interface, _)| interface)
+    }
+
+    /// Returns the name of the function in its interface.
+    pub fn function(&self) -> &str {
+        self.0.split_once('#').map_or(&self.0, |(_, function)| function)
+    }
+}
+
 impl ComponentName {
     /// Returns the name that a text comes closest to, such as `my-app` for `My App`, if there is one.
     #[must_use]
@@ -169,6 +191,49 @@ fn parse_component(text: &str) -> Result<String, Invalid> {
     let message = format!("`{text}` cannot be the name of a component");
     let suggestion = to_kebab(text).map(|kebab| format!("did you mean `{kebab}`?"));
     Err(Invalid::new(message, format!("expected {KEBAB_RULE}")).maybe_help(suggestion))
+}
+
+/// The maximum length of a test's name, in bytes.
+const LONGEST_TEST: usize = 200;
+
+fn parse_test(text: &str) -> Result<String, Invalid> {
+    match text.len() {
+        0 => return Err(Invalid::empty("test name")),
+        1..=LONGEST_TEST => {}
+        length => {
+            return Err(Invalid::new(
+                format!("test name is {length} bytes long"),
+                format!("expected at most {LONGEST_TEST}"),
+            ));
+        }
+    }
+    if text.trim() == text && !text.starts_with('-') && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err(Invalid::new(
+        format!("`{}` cannot be the name of a test", text.escape_debug()),
+        "expected one line, without blanks at its ends and not starting with `-`",
+    ))
+}
+
+fn parse_function(text: &str) -> Result<String, Invalid> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let is_function = |text: &str| !text.is_empty() && text.chars().all(is_word);
+    let is_interface = |text: &str| {
+        !text.is_empty()
+            && text.chars().all(|c| is_word(c) || matches!(c, ':' | '/' | '@' | '.' | '+'))
+    };
+    let is_valid = match text.split_once('#') {
+        Some((interface, function)) => is_interface(interface) && is_function(function),
+        None => is_function(text),
+    };
+    if is_valid {
+        return Ok(text.to_owned());
+    }
+    Err(Invalid::new(
+        format!("`{text}` is not the name of a function"),
+        "expected a name like `demo:calc/ops#add`, or like `answer` if it is in no interface",
+    ))
 }
 
 fn parse_project(text: &str) -> Result<String, Invalid> {
@@ -322,6 +387,14 @@ mod tests {
         check::<CargoFeature>(
             &["json", "a_b.c+d", "a/b", "a?/b"],
             &["", "a b", "/", "a/", "/b", "a/b/c", "a?", "?/b", "dep:a", "dep:a/b", "a/dep:b"],
+        );
+        check::<TestName>(
+            &["adds", "Adds 2 & 3: ä", "a", &"a".repeat(200)],
+            &["", " a", "a ", "a\nb", "--list", "\u{1b}[1m", &"a".repeat(201)],
+        );
+        check::<FunctionName>(
+            &["answer", "demo:calc/ops#add", "demo:calc/ops@0.1.0#add-all", "ops#add"],
+            &["", "#", "#a", "a#", "a#b#c", "demo:calc/ops", "a b", "ops.add", "[method]x.y"],
         );
         check::<VariableName>(&["A", "_x", "A1_B"], &["", "1A", "A-B", "A=B", "A B"]);
     }

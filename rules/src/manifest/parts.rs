@@ -8,33 +8,41 @@ use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
 
 use super::build::{self, Build};
+use super::cache::{self, Cache};
 use super::component::{self, Component};
 use super::dependency::{self, Dependencies};
 use super::deploy::{self, DeployProfile};
 use super::dev::{self, Dev};
 use super::diagnostic::Diagnostic;
 use super::disk::{self, ProjectFolder};
+use super::execution::{self, Execution};
 use super::keys::{self, Section};
 use super::name::ProfileName;
 use super::project::{self, Project};
 use super::registry::{self, Registry};
+use super::route;
 use super::sibling;
 use super::span::Spanned;
 use super::table::{self, Findings, Reader, Value};
+use super::test::{self, Test};
+use super::test_sibling;
 
 /// The sections that could be read, whatever is wrong with the rest of the file.
 #[derive(Default)]
 pub(super) struct Parts {
     pub(super) project: Option<Project>,
     pub(super) components: Vec<Component>,
+    pub(super) tests: Vec<Test>,
     pub(super) dependencies: Dependencies,
     pub(super) dev_dependencies: Dependencies,
     pub(super) build: Build,
     pub(super) registry: Registry,
+    pub(super) cache: Cache,
+    pub(super) execution: Execution,
     pub(super) dev: Dev,
     pub(super) deploy: BTreeMap<ProfileName, DeployProfile>,
     /// The names of all components as they are written, including components that could not be read.
-    names: Vec<Spanned<String>>,
+    pub(super) names: Vec<Spanned<String>>,
     /// The number of components that the file lists.
     listed: usize,
     /// Sections that the file has under a misspelt name, which has been reported.
@@ -68,6 +76,9 @@ impl Parts {
         if section == Section::Component {
             return self.read_components(value, findings);
         }
+        if section == Section::Test {
+            return self.read_tests(value, findings);
+        }
         let DeValue::Table(table) = value.get_ref() else {
             let name = section.name();
             let finding = table::wrong_type(&format!("`{name}`"), value, "a table");
@@ -93,8 +104,11 @@ impl Parts {
             Section::Project => self.project = project::read(reader),
             Section::Build => self.build = build::read(reader),
             Section::Registry => self.registry = registry::read(reader),
+            Section::Cache => self.cache = cache::read(reader),
+            Section::Execution => self.execution = execution::read(reader),
             Section::Dev => self.dev = dev::read(reader),
             Section::Component
+            | Section::Test
             | Section::Dependencies
             | Section::DevDependencies
             | Section::Deploy => unreachable!("BUG: {section:?} has no settings"),
@@ -124,10 +138,30 @@ impl Parts {
         }
     }
 
+    fn read_tests(&mut self, value: &Value<'_>, findings: &mut Findings) {
+        let DeValue::Array(array) = value.get_ref() else {
+            let finding = table::wrong_type("`test`", value, "an array of tables");
+            findings.push(finding.help("write `[[test]]`, once for each test"));
+            return;
+        };
+        for item in array {
+            match item.get_ref() {
+                DeValue::Table(table) => {
+                    let (name, keys) = ("`[[test]]`".to_owned(), Section::Test.keys());
+                    let mut reader = Reader::new(name, item.span(), table, keys, findings);
+                    self.tests.extend(test::read(&mut reader));
+                }
+                _ => findings.push(table::wrong_type("a test", item, "a table")),
+            }
+        }
+    }
+
     /// Checks what must hold between the sections and, if a folder is given, between them and its files.
     pub(super) fn check(&self, folder: Option<&ProjectFolder<'_>>, findings: &mut Findings) {
         sibling::check_names(&self.names, findings);
         sibling::check_dependencies(&self.components, &self.names, findings);
+        route::check_distinct(&self.components, findings);
+        test_sibling::check(self, findings);
         build::check_layout(&self.build, &self.components, findings);
         self.warn_of_nothing(findings);
         if let Some(folder) = folder {

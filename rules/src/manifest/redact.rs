@@ -141,7 +141,9 @@ mod tests {
 
     #[test]
     fn hiding_grows_no_faster_than_the_text() {
-        let started = std::time::Instant::now();
+        // Other work on the machine does not count.
+        let used = || rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).tv_sec;
+        let started = used();
         for text in [
             "a=",
             "token=\"",
@@ -171,7 +173,7 @@ mod tests {
         // Comments stand before the value.
         let commented = format!("key = {}", "#\n".repeat(1 << 15));
         assert_eq!(Redacted::new(&commented).as_str().len(), commented.len());
-        assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+        assert!(used() - started < 20, "{} s", used() - started);
     }
 
     #[test]

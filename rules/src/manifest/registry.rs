@@ -7,17 +7,17 @@ use super::invalid::Invalid;
 use super::secret::Secret;
 use super::span::{Setting, Spanned};
 use super::table::Reader;
-use super::url::HttpUrl;
+use super::url::RegistryUrl;
 
 /// The registry settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registry {
     /// The address of the registry.
-    pub url: Setting<HttpUrl>,
+    pub url: Setting<RegistryUrl>,
     /// The token that identifies the user to the registry.
     pub auth_token: Option<Setting<Secret>>,
     /// The addresses of mirrors, in the order in which they are tried.
-    pub mirrors: Vec<Spanned<HttpUrl>>,
+    pub mirrors: Vec<Spanned<RegistryUrl>>,
 }
 
 /// The address of the registry if none is configured. It is the default of the configuration reference.
@@ -45,7 +45,7 @@ impl Registry {
     /// Lets the environment override the file.
     ///
     /// # Errors
-    /// Fails if RUN_REGISTRY_URL is not an HTTP address.
+    /// Fails if RUN_REGISTRY_URL is not the address of a registry.
     pub fn apply(&mut self, overrides: &Overrides) -> Result<(), Invalid> {
         if let Some(text) = overrides.registry_url.as_deref().filter(|text| !text.is_empty()) {
             let url = text.parse().map_err(|invalid: Invalid| Invalid {
@@ -115,7 +115,8 @@ mod tests {
         let error = Registry::default().apply(&overrides("ftp://x", "")).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "RUN_REGISTRY_URL: `ftp://x` is not a URL: its scheme is `ftp`, not `https` or `http`"
+            "RUN_REGISTRY_URL: `ftp://x` is not a URL of a registry: its scheme is `ftp`, not `https`, `http`, `oci`, `oci+http` \
+             or `file`"
         );
     }
 

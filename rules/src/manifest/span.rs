@@ -34,6 +34,11 @@ impl<T> Spanned<T> {
     pub fn new(value: T, span: impl Into<Span>) -> Self {
         Self { value, span: span.into() }
     }
+
+    /// Makes another value of this one, which keeps the place.
+    pub(super) fn map<U>(self, make: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned { value: make(self.value), span: self.span }
+    }
 }
 
 impl<T> Deref for Spanned<T> {

@@ -4,6 +4,7 @@
 //! error. They report it and return nothing, so that the rest of the file is still read.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use toml::de::{DeTable, DeValue};
@@ -138,6 +139,16 @@ impl<'t, 'f> Reader<'t, 'f> {
 
     /// Reads a number from 1 to `most`. `what` says in messages what it counts or names.
     pub(super) fn number(&mut self, key: &str, what: &str, most: u16) -> Option<Spanned<u16>> {
+        self.number_from(key, what, 1..=most)
+    }
+
+    /// Reads a number of a range. `what` says in messages what it counts or names.
+    pub(super) fn number_from(
+        &mut self,
+        key: &str,
+        what: &str,
+        range: RangeInclusive<u16>,
+    ) -> Option<Spanned<u16>> {
         let value = self.table.get(key)?;
         let DeValue::Integer(number) = value.get_ref() else {
             self.wrong_type(key, value, "a number");
@@ -145,9 +156,9 @@ impl<'t, 'f> Reader<'t, 'f> {
         };
         let digits = number.as_str().replace('_', "");
         let read = u16::from_str_radix(&digits, number.radix()).ok();
-        let read = read.filter(|read| (1..=most).contains(read));
+        let read = read.filter(|read| range.contains(read));
         let invalid = || {
-            let expected = format!("expected a number from 1 to {most}");
+            let expected = format!("expected a number from {} to {}", range.start(), range.end());
             Invalid::new(format!("`{number}` is not a {what}"), expected)
         };
         self.check(value.span(), read.ok_or_else(invalid))

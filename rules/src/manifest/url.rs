@@ -8,14 +8,105 @@ use super::invalid::Invalid;
 use super::text::text_type;
 
 text_type! {
-    /// An `http://` or `https://` address without a final slash. It has no credentials, query or fragment.
-    HttpUrl, parse_http
+    /// The address of a registry of packages: `https://`, `http://`, `oci://` or `oci+http://` without a final slash, or
+    /// `file://` and the path of a folder. It has no credentials, query or fragment.
+    RegistryUrl, parse_registry
 }
 
 text_type! {
     /// The address of a git repository: `https://`, `http://`, `ssh://`, `git://` or `file://`, or
     /// the short form `user@host:path`.
     GitUrl, parse_git
+}
+
+text_type! {
+    /// The address of a shared cache: `https://`, `http://`, `grpcs://` or `grpc://`, without a final slash. It has no
+    /// credentials, query or fragment, and with gRPC no path.
+    RemoteUrl, parse_remote
+}
+
+impl RemoteUrl {
+    /// Parses the address of a cluster, which speaks gRPC.
+    ///
+    /// # Errors
+    /// If it is not such an address.
+    pub fn of_cluster(text: &str) -> Result<Self, Invalid> {
+        let expected = "expected an address like `grpcs://cluster.example.com`";
+        let url: Self =
+            text.parse().map_err(|invalid| Invalid { expected: expected.to_owned(), ..invalid })?;
+        if !url.as_str().starts_with("grpc") {
+            let message = format!("`{text}` is not a URL of a cluster: it has to be one of gRPC");
+            return Err(Invalid::new(message, expected));
+        }
+        Ok(url)
+    }
+}
+
+fn parse_remote(text: &str) -> Result<String, Invalid> {
+    let expected =
+        "expected an address like `grpcs://cache.example.com` or `https://cache.example.com`";
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Err(Invalid::new(format!("`{text}` is not a URL: it has no scheme"), expected));
+    };
+    let http = match scheme {
+        "http" | "https" => return parse_http(text).map_err(|invalid| of_cache(invalid, expected)),
+        "grpc" => "http",
+        "grpcs" => "https",
+        _ => {
+            let message = format!(
+                "`{text}` is not a URL of a cache: its scheme is `{scheme}`, not `grpc`, `grpcs`, `http` or `https`"
+            );
+            return Err(Invalid::new(message, expected));
+        }
+    };
+    let checked = parse_http(&format!("{http}://{rest}")).map_err(|invalid| {
+        let message = invalid.message.replace(&format!("`{http}://"), &format!("`{scheme}://"));
+        of_cache(Invalid { message, ..invalid }, expected)
+    })?;
+    let rest = &checked[http.len() + "://".len()..];
+    if rest.contains('/') {
+        let message = format!("`{text}` is not a URL of a cache: gRPC has no paths");
+        return Err(Invalid::new(message, expected).help("an instance name goes into `instance`"));
+    }
+    Ok(format!("{scheme}://{rest}"))
+}
+
+/// Replaces the advice about registries.
+fn of_cache(invalid: Invalid, expected: &str) -> Invalid {
+    let help = "credentials go into `headers`".to_owned();
+    let help = invalid.message.contains("credentials").then_some(help).into_iter().collect();
+    Invalid { expected: expected.to_owned(), help, ..invalid }
+}
+
+fn parse_registry(text: &str) -> Result<String, Invalid> {
+    let expected = "expected an address like `https://registry.example.com`";
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let http = match scheme {
+        "oci" => "https",
+        "oci+http" => "http",
+        "file" if rest.starts_with('/') && rest.len() > 1 => {
+            let why = |why| Invalid::new(format!("`{text}` is not a URL: {why}"), expected);
+            check_path(rest).map_err(why)?;
+            return Ok(text.trim_end_matches('/').to_owned());
+        }
+        "file" => {
+            let message = format!("`{text}` is not a URL: write three slashes: `file:///path`");
+            return Err(Invalid::new(message, expected));
+        }
+        "" | "http" | "https" => return parse_http(text),
+        _ => {
+            let message = format!(
+                "`{text}` is not a URL of a registry: its scheme is `{scheme}`, not `https`, `http`, `oci`, `oci+http` \
+                 or `file`"
+            );
+            return Err(Invalid::new(message, expected));
+        }
+    };
+    let checked = parse_http(&format!("{http}://{rest}")).map_err(|invalid| {
+        let message = invalid.message.replace(&format!("`{http}://"), &format!("`{scheme}://"));
+        Invalid { message, ..invalid }
+    })?;
+    Ok(format!("{scheme}://{}", &checked[http.len() + "://".len()..]))
 }
 
 fn parse_http(text: &str) -> Result<String, Invalid> {
@@ -157,12 +248,21 @@ mod tests {
     #[test]
     fn registries_are_http() {
         let good = ["https://registry.example.com", "http://localhost:5000", "https://[::1]:8443"];
-        good.iter().for_each(|url| check::<HttpUrl>(url, Ok(url)));
-        check::<HttpUrl>("https://example.com/a/b/", Ok("https://example.com/a/b"));
+        good.iter().for_each(|url| check::<RegistryUrl>(url, Ok(url)));
+        check::<RegistryUrl>("oci://example.com/acme/", Ok("oci://example.com/acme"));
+        check::<RegistryUrl>("oci+http://localhost:5000", Ok("oci+http://localhost:5000"));
+        check::<RegistryUrl>("file:///srv/packages", Ok("file:///srv/packages"));
+        check::<RegistryUrl>("https://example.com/a/b/", Ok("https://example.com/a/b"));
         let bad = [
             ("", "URL is empty"),
             ("example.com", "`example.com` is not a URL: it has no scheme"),
-            ("ftp://x", "`ftp://x` is not a URL: its scheme is `ftp`, not `https` or `http`"),
+            (
+                "ftp://x",
+                "`ftp://x` is not a URL of a registry: its scheme is `ftp`, not `https`, `http`, `oci`, `oci+http` or `file`",
+            ),
+            ("file://x", "`file://x` is not a URL: write three slashes: `file:///path`"),
+            ("oci://a b", "`oci://a b` is not a URL: its host is not a valid name"),
+            ("oci+http://", "`oci+http://` is not a URL: it has no host"),
             ("https://", "`https://` is not a URL: it has no host"),
             ("https://a b", "`https://a b` is not a URL: its host is not a valid name"),
             ("https://a..b", "`https://a..b` is not a URL: its host is not a valid name"),
@@ -175,7 +275,7 @@ mod tests {
             ("https://me:pw@a", "URL contains credentials"),
             ("https://[::g]", "`https://[::g]` is not a URL: its host is not an IPv6 address"),
         ];
-        bad.iter().for_each(|(url, message)| check::<HttpUrl>(url, Err(message)));
+        bad.iter().for_each(|(url, message)| check::<RegistryUrl>(url, Err(message)));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(crate) mod download;
 pub(crate) mod environment;
 mod events;
 pub(crate) mod fetch;
+pub(crate) mod git;
 pub(crate) mod npm;
 mod parallel;
 mod purl;

@@ -7,6 +7,7 @@
 //! Some tools say themselves what the steps of their work are, as Cargo does. Then the first plan ends with the
 //! action that asks the tool, [`Plan::unknown`]. Once its result is known, the same project is planned anew.
 
+mod composition;
 mod fit;
 mod selection;
 mod wit;
@@ -16,15 +17,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use cache::ContentStore;
 use engine::{Action, ActionId, Graph, Input, Label, Source, SourceError, State};
 
-pub use selection::{Selection, UnknownComponent, needed_by, toolchains};
+pub use selection::{Mocked, OnlyForTests, Selection, UnknownComponent, needed_by, toolchains};
+pub(crate) use wit::request as wit_request;
+pub use wit::{COPY, WitFolder, wit_folders};
 
 use crate::lang;
-use crate::manifest::{Component, Diagnostic, Manifest, Origin};
+use crate::manifest::{self, CapabilityKind, Component, Diagnostic, Manifest, Origin};
 use crate::path::ProjectPath;
 use crate::planner::{
     Compiled, Consulted, Finished, Options, PlanError, Planner, Project, Request,
 };
-use crate::wasm::{Finish, Finishing, LONGEST, Stamp};
+use crate::wasm::{Demand, Finish, Finishing, LONGEST, Stamp};
 use crate::wit::Origins;
 
 /// A planned build.
@@ -35,11 +38,15 @@ pub struct Plan {
     /// The planned components, in the order of run.toml. While there are [unknown](Self::unknown) results, some
     /// components are missing.
     pub components: Vec<PlannedComponent>,
+    /// The last actions of components that are composed with packages for tests. The output is that of the component.
+    pub mocked: BTreeMap<Mocked, ActionId>,
     /// The actions whose results have to be known before the rest can be planned.
     pub unknown: BTreeSet<ActionId>,
     /// The outputs of actions that the graph was made by. These actions have to be built, too, so that a comparison
     /// of builds notices if an output is not the same each time.
     pub consulted: BTreeMap<ActionId, Consulted>,
+    /// The actions that a front end has added to the graph. The build makes their results and has their blobs present.
+    pub added_actions: Vec<ActionId>,
     /// See [`note`](Self::note).
     pub(crate) notes: BTreeMap<ActionId, String>,
     /// The toolchains that users have added to the lock and that the components are built with.
@@ -80,7 +87,7 @@ pub struct PlannedComponent {
 }
 
 /// The errors because of which a build can't be planned.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Problems {
     /// The errors of each component, with their places in run.toml.
     pub findings: Vec<Diagnostic>,
@@ -90,10 +97,24 @@ pub struct Problems {
     pub is_closed: bool,
 }
 
-/// The last actions of a component.
+impl Problems {
+    fn add(&mut self, error: PlanError, component: &Component, store: &ContentStore) {
+        self.no_room |= error.is_for_want_of_room();
+        self.is_closed |= error.is_refused_by_the_store(store.root());
+        self.findings.push(error.diagnostic(component));
+    }
+}
+
+/// The last actions of a component, before it is composed with what it depends on.
 struct Ends {
     finish: ActionId,
     checks: Vec<ActionId>,
+    /// The check and the stamp that it gets. What is composed of it gets the same.
+    finishing: Finishing,
+    /// True if its world is known, so that its imports were compared with the exports of its dependencies.
+    has_world: bool,
+    /// The completed WIT folder.
+    folder: Option<cache::Digest>,
     /// The places that the files of its completed WIT folder come from.
     wit: Origins,
 }
@@ -111,35 +132,73 @@ pub fn plan(
 ) -> Result<Plan, Problems> {
     let mut planner = Planner::new(project, store, state, options);
     let (mut components, mut unknown) = (Vec::new(), BTreeSet::new());
-    let mut problems = Problems { findings: Vec::new(), no_room: false, is_closed: false };
+    let mut problems = Problems::default();
     let selected: Vec<&Component> = selection.components(project.manifest).collect();
-    let ready_made = ready_made(&mut planner, &selected);
-    for (component, ready_made) in selected.into_iter().zip(ready_made) {
+    let needed = selection::with_dependencies(&project.manifest.components, &selected);
+    let ready_made = ready_made(&mut planner, &needed);
+    let mut finished = composition::Finished::new();
+    for (component, ready_made) in needed.into_iter().zip(ready_made) {
         planner.begin(component);
         match plan_component(&mut planner, component, ready_made, options) {
-            Ok(Ends { finish, checks, wit }) => components.push(PlannedComponent {
-                name: component.name.to_string(),
-                line: project.manifest.line(component.span),
-                has_wit: component.wit.is_some(),
-                wit,
-                has_inputs: !component.inputs.is_empty(),
-                action: finish,
-                output: Finish::OUTPUT.to_owned(),
-                checks,
-            }),
+            Ok(ends) => drop(finished.insert(component.name.as_str(), (component, ends))),
             Err(PlanError::Unknown(action)) => {
                 unknown.insert(action);
             }
-            Err(error) => {
-                problems.no_room |= error.is_for_want_of_room();
-                problems.is_closed |= error.is_refused_by_the_store(store.root());
-                problems.findings.push(error.diagnostic(component));
-            }
+            Err(error) => problems.add(error, component, store),
         }
+    }
+    // They are the same for all components, and their files are read.
+    let (mut packages, mut with_packages) = (None, BTreeMap::new());
+    for component in selected {
+        if !composition::is_complete(component, &finished) {
+            continue;
+        }
+        planner.begin(component);
+        let known = packages.take().map_or_else(|| composition::packages(&planner), Ok);
+        let made = known.and_then(|known| {
+            let known = packages.insert(known);
+            let action = composition::compose(&mut planner, component, &finished, known)?;
+            let mut others =
+                selection.mocked().filter(|mocked| mocked.component == component.name.as_str());
+            others.try_for_each(|mocked| {
+                let action = composition::mock(&mut planner, component, &finished, known, mocked)?;
+                with_packages.insert(mocked.clone(), action);
+                Ok::<_, PlanError>(())
+            })?;
+            Ok(action)
+        });
+        let action = match made {
+            Ok(action) => action,
+            Err(error) => {
+                problems.add(error, component, store);
+                continue;
+            }
+        };
+        let (_, Ends { checks, wit, .. }) = &finished[component.name.as_str()];
+        components.push(PlannedComponent {
+            name: component.name.to_string(),
+            line: project.manifest.line(component.span),
+            has_wit: component.wit.is_some(),
+            wit: wit.clone(),
+            has_inputs: !component.inputs.is_empty(),
+            action,
+            output: Finish::OUTPUT.to_owned(),
+            checks: checks.clone(),
+        });
     }
     if problems.findings.is_empty() {
         let Finished { graph, consulted, notes, added, warnings } = planner.finish();
-        Ok(Plan { graph, components, unknown, consulted, notes, added, warnings })
+        Ok(Plan {
+            graph,
+            components,
+            mocked: with_packages,
+            unknown,
+            consulted,
+            added_actions: Vec::new(),
+            notes,
+            added,
+            warnings,
+        })
     } else {
         problems.findings.dedup();
         Err(problems)
@@ -160,6 +219,11 @@ fn plan_component(
             (taken?, None, Vec::new())
         }
         Origin::Source { file, language } => {
+            let rule = lang::rule(language.value);
+            let is_new = wit.as_ref().is_some_and(|wit| wit.origins.uses_wasi_3());
+            if let Some(reason) = rule.no_wasi_3.filter(|_| is_new) {
+                return Err(PlanError::NoWasi3 { language: language.value, reason });
+            }
             let request = Request {
                 name: component.name.as_str(),
                 source: &file.value,
@@ -172,8 +236,7 @@ fn plan_component(
                 wit: wit.as_ref(),
                 release: options.release,
             };
-            let Compiled { action, output, checks } =
-                (lang::rule(language.value).compile)(planner, &request)?;
+            let Compiled { action, output, checks } = (rule.compile)(planner, &request)?;
             let built = Source::output(action, output);
             (built, Some(Box::new(facts(planner.manifest(), component))), checks)
         }
@@ -181,16 +244,41 @@ fn plan_component(
     let finishing = Finishing {
         world: wit.as_ref().map(|wit| wit.world.clone()),
         stamp,
+        demand: demand(planner.manifest(), component),
         origins: wit.as_ref().map(|wit| wit.origins.clone()).unwrap_or_default(),
     };
-    let finish = Finish { finishing, limits: planner.worker_limits() };
+    let finish = Finish { finishing: finishing.clone(), limits: planner.worker_limits() };
     let label = Label::new(component.name.as_str(), "finish");
     let mut action = Action::builtin(label, finish).input(Input::new("in", built));
     if let Some(wit) = &wit {
         action = action.input(Input::new("wit", Source::Tree(wit.tree)));
     }
-    let wit = wit.map(|wit| wit.origins).unwrap_or_default();
-    Ok(Ends { finish: planner.add(action.output(Finish::OUTPUT))?, checks, wit })
+    Ok(Ends {
+        finish: planner.add(action.output(Finish::OUTPUT))?,
+        checks,
+        // A composed component may import what any of its parts is granted.
+        finishing: Finishing { demand: Demand::default(), ..finishing },
+        has_world: wit.is_some(),
+        folder: wit.as_ref().map(|wit| wit.tree),
+        wit: wit.map(|wit| wit.origins).unwrap_or_default(),
+    })
+}
+
+/// Returns what a component may not import: what it is not granted, but for what the run time of its language imports by
+/// itself. Nobody knows the language of a ready-made component.
+fn demand(manifest: &Manifest, component: &Component) -> Demand {
+    let brings = match &component.origin {
+        Origin::Source { language, .. } => lang::rule(language.value).brings,
+        Origin::Prebuilt { .. } => lang::rule::BROUGHT_BY_ANY,
+    };
+    let kinds = CapabilityKind::ALL.iter();
+    let denied = kinds.filter(|kind| !component.is_granted(**kind) && !brings.contains(kind));
+    let granted = component.capabilities.iter().map(|capability| capability.value.to_string());
+    Demand {
+        denied: denied.map(|kind| kind.as_str().to_owned()).collect(),
+        granted: granted.collect(),
+        place: format!("{}:{}", manifest::FILE_NAME, manifest.line(component.span)),
+    }
 }
 
 /// Takes the ready-made ones of these components into the store, and gives `None` for the others.
@@ -231,6 +319,7 @@ fn facts(manifest: &Manifest, component: &Component) -> Stamp {
         authors: (!authors.is_empty()).then(|| authors.join(", ")),
         licenses: project.license.as_ref().map(|license| license.value.to_string()),
         source: project.repository.as_ref().map(|url| url.value.to_string()),
+        revision: None,
         processed_by: vec![("run".to_owned(), env!("CARGO_PKG_VERSION").to_owned())],
     }
 }
@@ -245,6 +334,7 @@ mod tests {
     use sandbox::Isolation;
 
     use super::*;
+    use crate::dependency::Packages;
     use crate::platform::UnsupportedHost;
     use crate::toolchain::{Images, Lock};
 
@@ -268,7 +358,9 @@ mod tests {
             function: DigestFunction::Blake3,
             registries: Arc::default(),
         });
-        let project = Project { folder: project, manifest: &manifest, images: &images };
+        let packages = Packages::default();
+        let project =
+            Project { folder: project, manifest: &manifest, images: &images, packages: &packages };
         let options = Options { release: true, epoch: None, isolation: Isolation::default() };
         plan(project, &Selection::default(), &store, &mut state, &options)
     }
@@ -344,7 +436,13 @@ mod tests {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
             let selection = Selection::new(&manifest, &names).unwrap();
             let mut state = State::open(&store, &folder.path().join("state"));
-            let project = Project { folder: &example, manifest: &manifest, images: &images };
+            let packages = Packages::default();
+            let project = Project {
+                folder: &example,
+                manifest: &manifest,
+                images: &images,
+                packages: &packages,
+            };
             let options = Options { release: true, epoch: None, isolation: Isolation::default() };
             fingerprints(&plan(project, &selection, &store, &mut state, &options).unwrap())
         };

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::lang;
 use crate::lang::rule::{NeededToolchains, Written};
-use crate::manifest::{Component, Language, Manifest, Origin, suggest};
+use crate::manifest::{Component, Language, Manifest, Origin, Test, suggest};
 use crate::toolchain::{CatalogueError, Toolchains};
 
 /// The components that a command is about.
@@ -15,7 +15,25 @@ use crate::toolchain::{CatalogueError, Toolchains};
 pub struct Selection {
     /// The names of the chosen components. If there are none, all enabled components are selected.
     names: BTreeSet<String>,
+    /// True if components of tests are among all enabled components.
+    with_tests: bool,
+    /// Components that are needed in a composition of their own.
+    mocked: BTreeSet<Mocked>,
 }
+
+/// A component that is composed with packages of `[dev_dependencies]` for a test.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mocked {
+    /// The name of the component.
+    pub component: String,
+    /// The names of the packages.
+    pub packages: BTreeSet<String>,
+}
+
+/// The error when a command that builds for use is asked for a component of tests.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("component `{0}` is for tests, and only `run test` builds it")]
+pub struct OnlyForTests(pub String);
 
 /// The error when a component is asked for that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +81,7 @@ impl Selection {
         let known = manifest.components.iter().map(|component| component.name.as_str());
         let known: BTreeSet<&str> = known.collect();
         match names.iter().find(|name| !known.contains(name.as_str())) {
-            None => Ok(Self { names: names.iter().cloned().collect() }),
+            None => Ok(Self { names: names.iter().cloned().collect(), ..Self::default() }),
             Some(name) => {
                 let near = suggest::near(name, known.iter().copied());
                 let similar = !near.is_empty();
@@ -74,7 +92,44 @@ impl Selection {
         }
     }
 
-    /// Returns whether everything that the project makes is selected.
+    /// Selects all enabled components, also those of tests.
+    #[must_use]
+    pub fn with_tests() -> Self {
+        Self { with_tests: true, ..Self::default() }
+    }
+
+    /// Selects what tests need. There has to be a test.
+    #[must_use]
+    pub fn of_tests(tests: &[Test]) -> Self {
+        let mocked = tests.iter().filter(|test| !test.with.is_empty()).map(|test| Mocked {
+            component: test.component.value.to_string(),
+            packages: test.packages(),
+        });
+        Self {
+            names: tests.iter().map(|test| test.component.value.to_string()).collect(),
+            with_tests: true,
+            mocked: mocked.collect(),
+        }
+    }
+
+    /// Refuses a selection that names a component of tests.
+    ///
+    /// # Errors
+    /// If there is such a component.
+    pub fn refuse_tests(&self, manifest: &Manifest) -> Result<(), OnlyForTests> {
+        let mut of_tests = manifest.components.iter().filter(|component| *component.test);
+        match of_tests.find(|component| self.names.contains(component.name.as_str())) {
+            Some(component) => Err(OnlyForTests(component.name.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the components that are needed in compositions of their own.
+    pub(super) fn mocked(&self) -> impl Iterator<Item = &Mocked> {
+        self.mocked.iter()
+    }
+
+    /// Returns whether everything that the project makes for use is selected.
     #[must_use]
     pub fn is_everything(&self) -> bool {
         self.names.is_empty()
@@ -88,11 +143,32 @@ impl Selection {
     /// Returns whether a component of the manifest is selected.
     fn has(&self, component: &Component) -> bool {
         if self.names.is_empty() {
-            *component.enabled
+            component.is_built() || self.with_tests && *component.enabled
         } else {
             self.names.contains(component.name.as_str())
         }
     }
+}
+
+/// Returns the components in the order of run.toml, with everything that they depend on.
+pub(super) fn with_dependencies<'c>(
+    all: &'c [Component],
+    selected: &[&'c Component],
+) -> Vec<&'c Component> {
+    if selected.iter().all(|component| component.dependencies.is_empty()) {
+        return selected.to_vec();
+    }
+    let by_name: BTreeMap<&str, &Component> =
+        all.iter().map(|component| (component.name.as_str(), component)).collect();
+    let mut wanted: BTreeMap<&str, &Component> = BTreeMap::new();
+    let mut next = selected.to_vec();
+    while let Some(component) = next.pop() {
+        if wanted.insert(component.name.as_str(), component).is_none() {
+            let names = component.dependencies.iter().map(|dependency| dependency.as_str());
+            next.extend(names.filter_map(|name| by_name.get(name).copied()));
+        }
+    }
+    all.iter().filter(|component| wanted.contains_key(component.name.as_str())).collect()
 }
 
 /// Returns, for each toolchain, the enabled components that need it.
@@ -102,7 +178,7 @@ pub fn needed_by<'a>(
     manifest: &'a Manifest,
 ) -> BTreeMap<&'static str, Vec<&'a str>> {
     let mut by_toolchain: BTreeMap<&'static str, Vec<&str>> = BTreeMap::new();
-    for (component, toolchains) in needed(folder, manifest, &Selection::default()) {
+    for (component, toolchains) in needed(folder, manifest, &Selection::with_tests()) {
         for toolchain in toolchains {
             by_toolchain.entry(toolchain).or_default().push(component.name.as_str());
         }
@@ -120,8 +196,12 @@ pub fn toolchains(
     selection: &Selection,
 ) -> Result<Toolchains, CatalogueError> {
     let mut needs = Toolchains::new();
+    // What a selected component depends on is built, too.
+    let selected: Vec<&Component> = selection.components(manifest).collect();
+    let built = with_dependencies(&manifest.components, &selected);
+    let names: BTreeSet<&str> = built.iter().map(|component| component.name.as_str()).collect();
     for (component, toolchains) in needed(folder, manifest, selection) {
-        if selection.has(component) {
+        if names.contains(component.name.as_str()) {
             toolchains.into_iter().try_for_each(|toolchain| needs.need(toolchain))?;
         }
     }

@@ -9,7 +9,8 @@ use cache::StoreError;
 use engine::{ActionId, BuiltinError, SourceError};
 
 use super::{LangError, LanguageError, SourceTreeError};
-use crate::manifest::{Component, Diagnostic, Invalid, Span};
+use crate::dependency::AdmitError;
+use crate::manifest::{Component, Diagnostic, Invalid, Language, Span};
 use crate::path::PathError;
 use crate::worker::{ErrandError, Refused};
 use crate::{toolchain, wit};
@@ -52,6 +53,20 @@ pub enum PlanError {
         /// The rest of the message: what does not fit.
         message: String,
     },
+    /// A package that its tests are to use is no component.
+    #[error("`{0}` is a WIT package, so no component can be composed with it")]
+    NoComponent(String),
+    /// Its world is one of WASI 0.3, and its language has no tool for that.
+    #[error("its world needs WASI 0.3, which {language} can't be compiled for: {reason}")]
+    NoWasi3 {
+        /// The language.
+        language: Language,
+        /// The reason.
+        reason: &'static str,
+    },
+    /// A component in `[dependencies]` can't be used.
+    #[error("a file in [dependencies] can't be used")]
+    Package(#[from] AdmitError),
     /// A ready-made component is too long.
     #[error(
         "`{path}` has {length} bytes; the limit for a component is {} (1 GiB)",
@@ -151,6 +166,7 @@ impl PlanError {
         match self {
             Self::Wit(refused) if refused.is_about_world => world.or(wit),
             Self::WitSource(_) | Self::Wit(_) | Self::UnreadWit(_) => wit.or(world),
+            Self::NoWasi3 { .. } => world.or(wit),
             Self::Misfit { dependency, .. } => {
                 let mut all = component.dependencies.iter();
                 all.find(|name| name.as_str() == dependency).map(|name| name.span)
@@ -168,6 +184,9 @@ impl PlanError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Lang(error) => error.hint(),
+            Self::NoComponent(_) => {
+                Some("a `[[test]]` of this component names it in `with`".to_owned())
+            }
             Self::SourceTree(error) => error.hint(),
             Self::Wit(refused) => refused.hint.clone(),
             Self::UnreadWit(BuiltinError::TimedOut(_)) => {
@@ -176,6 +195,10 @@ impl PlanError {
             Self::UnreadWit(BuiltinError::OutOfMemory(_)) => {
                 Some("`memory` of the component limits how much it may use".to_owned())
             }
+            Self::NoWasi3 { .. } => Some(
+                "use version 0.2 of the packages `wasi:*`, or write the component in Rust or Python"
+                    .to_owned(),
+            ),
             Self::Toolchain(toolchain::NoImage::Stale(stale)) => Some(stale.hint()),
             _ => None,
         }

@@ -146,6 +146,11 @@ impl<'a> Planner<'a> {
         self.project.manifest
     }
 
+    /// Returns the packages of `[dependencies]` that were fetched.
+    pub(crate) fn packages(&self) -> &'a crate::dependency::Packages {
+        self.project.packages
+    }
+
     /// Returns the store that sources are put into.
     pub(crate) fn store(&self) -> &'a ContentStore {
         self.store

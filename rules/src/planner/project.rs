@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use sandbox::Isolation;
 
+use crate::dependency::Packages;
 use crate::manifest::Manifest;
 use crate::toolchain::Images;
 
@@ -20,6 +21,8 @@ pub struct Project<'a> {
     pub manifest: &'a Manifest,
     /// The toolchain images that run.lock.toml pins.
     pub images: &'a Arc<Images>,
+    /// The packages of `[dependencies]` that were fetched.
+    pub packages: &'a Packages,
 }
 
 /// The options of a build.

@@ -43,8 +43,8 @@ pub use image::ImageError;
 pub use install::{Install, InstallError};
 pub use inventory::{Pinned, Presence};
 pub use lock::{
-    Algorithm, Change, Checksum, ChecksumError, Image, Lock, LockError, NotLocked, Package, Pin,
-    SourceKind, Stale,
+    Algorithm, Change, Checksum, ChecksumError, DependencyChange, Image, Lock, LockError,
+    LockedDependency, NotLocked, Package, Pin, SourceKind, Stale,
 };
 pub use names::{
     CARGO_COMPONENT, COMPONENTIZE_PY, ESBUILD, GO, JCO, RUST, TINYGO, TINYGO_GO, TYPESCRIPT, ZIG,

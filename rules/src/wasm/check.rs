@@ -147,7 +147,16 @@ fn place(at: Option<&Location>) -> String {
 /// Checks a component against a world of `resolve`.
 pub fn check_world(component: &[u8], resolve: &Resolve, world: WorldId) -> Result<(), CheckError> {
     let (found, found_world) = decode(component).map_err(CheckError::Undecodable)?;
-    let mut check = Check::new(resolve, &found, found_world);
+    check_decoded((&found, found_world), resolve, world)
+}
+
+/// Checks the types of a component against a world of `resolve`.
+pub(super) fn check_decoded(
+    (found, found_world): (&Resolve, WorldId),
+    resolve: &Resolve,
+    world: WorldId,
+) -> Result<(), CheckError> {
+    let mut check = Check::new(resolve, found, found_world);
     for (key, item) in &resolve.worlds[world].exports {
         check.export(key, item);
     }

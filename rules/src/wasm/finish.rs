@@ -10,16 +10,17 @@ use sandbox::WorkerLimits;
 use serde::{Deserialize, Serialize};
 use wit_parser::{Resolve, WorldId};
 
+use super::check::{check_decoded, decode};
 use super::{
-    CheckError, ComponentizeError, InvalidWasm, Kind, Stamp, StampError, check_world, componentize,
-    stamp, validate,
+    CheckError, ComponentizeError, Demand, InvalidWasm, Kind, Stamp, StampError, Ungranted,
+    componentize, demand, stamp, validate,
 };
 use crate::wit::{InvalidWit, Origins, ResolvedWit, WitFile, WorldError, resolve, select_world};
 use crate::worker::{self, Done, Errand, ErrandError};
 
 /// A version of the code below, which is part of the action's key. It names the crates that influence the
 /// result; the tests check these names against Cargo.lock.
-const VERSION: &str = "3 wit-component 0.262.0 wasm-metadata 0.262.0 \
+const VERSION: &str = "4 wit-component 0.262.0 wasm-metadata 0.262.0 \
                        wasi-preview1-component-adapter-provider 48.0.8";
 
 /// The action *finish*. Its inputs are the file `in` and, if there is a [`world`](Finishing::world), the
@@ -39,6 +40,8 @@ pub struct Finishing {
     pub world: Option<String>,
     /// The metadata to write into the component. `None` leaves its bytes as they are.
     pub stamp: Option<Box<Stamp>>,
+    /// The capabilities whose interfaces the component may not import.
+    pub demand: Demand,
     /// The places that the files of `wit` come from. They are used in messages only, and are not part of the
     /// key.
     pub origins: Origins,
@@ -81,6 +84,9 @@ pub enum FinishError {
     /// The component does not fit the world.
     #[error(transparent)]
     Check(#[from] CheckError),
+    /// The component imports what it is not granted.
+    #[error(transparent)]
+    Ungranted(#[from] Ungranted),
     /// The stamp could not be written.
     #[error(transparent)]
     Stamp(#[from] StampError),
@@ -95,27 +101,41 @@ impl Finishing {
     /// Makes the finished component. This is the work itself, as a function of bytes. `wit` is used only if
     /// there is a world.
     pub fn finish(&self, input: Vec<u8>, wit: &[WitFile]) -> Result<Vec<u8>, FinishError> {
-        let component = match (Kind::of(&input)?, &self.world) {
-            (Kind::Module, None) => return Err(FinishError::CoreModule),
-            (Kind::Module, Some(name)) => {
-                let (resolve, world) = world(wit, name)?;
-                let component = componentize(&input, &resolve, world, None)?;
-                check_world(&component, &resolve, world)?;
-                component
+        let kind = Kind::of(&input)?;
+        let world = self.world.as_ref().map(|name| world(wit, name)).transpose();
+        let (component, world) = match kind {
+            Kind::Module => {
+                let (resolve, world) = world?.ok_or(FinishError::CoreModule)?;
+                (componentize(&input, &resolve, world, None)?, Some((resolve, world)))
             }
-            (Kind::Component, name) => {
+            Kind::Component => {
                 validate(&input)?;
-                if let Some(name) = name {
-                    let (resolve, world) = world(wit, name)?;
-                    check_world(&input, &resolve, world)?;
-                }
-                input
+                (input, world?)
             }
         };
+        self.check(&component, world.as_ref())?;
         match &self.stamp {
             Some(facts) => Ok(stamp(&component, facts)?),
             None => Ok(component),
         }
+    }
+}
+
+impl Finishing {
+    /// Checks a component against its world and against its capabilities.
+    fn check(
+        &self,
+        component: &[u8],
+        world: Option<&(Resolve, WorldId)>,
+    ) -> Result<(), FinishError> {
+        if world.is_none() && self.demand.denied.is_empty() {
+            return Ok(());
+        }
+        let (found, found_world) = decode(component).map_err(CheckError::Undecodable)?;
+        if let Some((resolve, world)) = world {
+            check_decoded((&found, found_world), resolve, *world)?;
+        }
+        Ok(demand::check((&found, found_world), &self.demand)?)
     }
 }
 
@@ -143,8 +163,9 @@ impl Builtin for Finish {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let Finishing { world, stamp, origins: _ } = &self.finishing;
-        vec![format!("world {world:?}"), format!("stamp {stamp:?}")]
+        let Finishing { world, stamp, demand, origins: _ } = &self.finishing;
+        let denied = &demand.denied;
+        vec![format!("world {world:?}"), format!("stamp {stamp:?}"), format!("denied {denied:?}")]
     }
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
@@ -203,7 +224,8 @@ world calc { export ops; }";
     fn finish(world: Option<&str>, name: Option<&str>) -> Finishing {
         let stamp =
             name.map(|name| Box::new(Stamp { name: Some(name.into()), ..Stamp::default() }));
-        Finishing { world: world.map(str::to_owned), stamp, origins: Origins::default() }
+        let (demand, origins) = (Demand::default(), Origins::default());
+        Finishing { world: world.map(str::to_owned), stamp, demand, origins }
     }
 
     #[test]
@@ -259,6 +281,10 @@ world calc { export ops; }";
         assert_ne!(expect, arguments(finish(None, Some("api")), 1));
         assert_ne!(expect, arguments(finish(Some("calc"), Some("other")), 1));
         assert_ne!(expect, arguments(finish(Some("calc"), None), 1));
+        let denied = Demand { denied: vec!["clock".to_owned()], ..Demand::default() };
+        assert_ne!(expect, arguments(Finishing { demand: denied, ..base.clone() }, 1));
+        let told = Demand { granted: vec!["clock".to_owned()], ..Demand::default() };
+        assert_eq!(expect, arguments(Finishing { demand: told, ..base.clone() }, 1));
         assert_eq!(expect, arguments(Finishing { origins: origins("else.wit"), ..base }, 2));
     }
 

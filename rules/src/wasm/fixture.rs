@@ -1,7 +1,5 @@
 //! Makes components for tests out of nothing but WIT. Every function of such a component traps.
 
-use std::collections::BTreeMap;
-
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, PackageId, Resolve, WorldId};
 
@@ -30,12 +28,11 @@ pub(super) fn world(wit: &str) -> (Resolve, WorldId) {
 pub(super) fn completed_world(wit: &str) -> (Resolve, WorldId) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("world.wit"), wit).unwrap();
-    let completed = complete(&Request {
-        root: folder.path().to_owned(),
-        wit: Some("world.wit".into()),
-        dependencies: BTreeMap::new(),
-        world: None,
-    });
+    let store = folder.path().join("store");
+    let store = cache::ContentStore::open(&store, cache::DigestFunction::Blake3).unwrap();
+    let root = folder.path().to_owned();
+    let request = Request { root, wit: Some("world.wit".into()), ..Request::default() };
+    let completed = complete(&request, &store);
     let resolved = resolve(&completed.unwrap().files).unwrap();
     let world = select_world(&resolved.resolve, resolved.package, None, "").unwrap();
     (resolved.resolve, world)

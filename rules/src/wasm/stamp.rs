@@ -27,6 +27,9 @@ pub struct Stamp {
     pub licenses: Option<String>,
     /// The address of the source.
     pub source: Option<String>,
+    /// The revision of the source.
+    #[serde(default)]
+    pub revision: Option<String>,
     /// The tools and their versions, for the field `processed-by`.
     pub processed_by: Vec<(String, String)>,
 }
@@ -43,6 +46,7 @@ impl Stamp {
             ("authors", &self.authors),
             ("description", &self.description),
             ("licenses", &self.licenses),
+            ("revision", &self.revision),
             ("source", &self.source),
             ("version", &self.version),
         ]
@@ -105,6 +109,7 @@ mod tests {
             authors: Some("Ann <ann@example.com>".into()),
             licenses: Some("MIT".into()),
             source: Some("https://example.com/api".into()),
+            revision: Some("0123abcd".into()),
             processed_by: vec![("run".into(), "0.1.0".into())],
         }
     }

@@ -5,28 +5,37 @@
 //! component's key. Where packages are looked for is described in `search.rs`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use cache::{ContentStore, Digest};
+use engine::BuiltinError;
 use semver::Version;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wit_parser::PackageName;
 
+use super::fetched::{self, FetchedError};
+use super::listing::{Group, Listing, load};
 use super::location::Location;
+use super::rewrite::{self, Features, rewritten};
 use super::search::{Found, Search, Shelf};
-use super::source::{Group, Listing, PackageSource, SourceError, TextFile, load};
+use super::source::{Loaded, PackageSource, SourceError, TextFile};
 
 /// The WIT of a component that is to be completed. All paths are relative to `root`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Request {
     /// The folder of the project.
     #[serde(with = "any_path")]
     pub root: PathBuf,
     /// The component's WIT: a `.wit` file or a folder of them. `None` if the component only names a world.
     pub wit: Option<PathBuf>,
-    /// The entries of `[dependencies]`, by `namespace:name`.
+    /// The entries of `[dependencies]`, by `namespace:name`. Those that were fetched are among the packages.
     pub dependencies: BTreeMap<String, Dependency>,
+    /// The packages that were fetched.
+    pub packages: Vec<FetchedPackage>,
+    /// The features that `[dependencies]` switches on, by `namespace:name`.
+    pub features: BTreeMap<String, BTreeSet<String>>,
     /// The world that the manifest names, if it names one. It may be in a package that the WIT does not refer
     /// to.
     pub world: Option<String>,
@@ -40,6 +49,20 @@ pub enum Dependency {
     Path(PathBuf),
     /// The version that a reference without a version means.
     Version(#[serde(with = "version")] Version),
+}
+
+/// A package that was fetched, in the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchedPackage {
+    /// The name of the package, `namespace:name`.
+    pub name: String,
+    /// Its version.
+    #[serde(with = "version")]
+    pub version: Version,
+    /// The digest of the tree of its files, as text.
+    pub tree: String,
+    /// True if `[dependencies]` names it. Otherwise another package needs it.
+    pub is_direct: bool,
 }
 
 /// Reads and writes paths of the host, which need not be Unicode.
@@ -111,7 +134,20 @@ pub enum CompleteError {
         /// The second file that declares it.
         second: String,
     },
-    /// A path dependency is not the package that its key in `[dependencies]` says.
+    /// The store or a package in it can't be read.
+    #[error(transparent)]
+    Store(BuiltinError),
+    /// `[dependencies]` switches on a feature that gates nothing in the package.
+    #[error("package `{package}` has no feature `{feature}`{}", known_features(known))]
+    NoFeature {
+        /// The package.
+        package: String,
+        /// The feature.
+        feature: String,
+        /// The features that it has.
+        known: Vec<String>,
+    },
+    /// A dependency is not the package that its key in `[dependencies]` says.
     #[error("dependency `{dependency}` is package `{found}` in {file}")]
     WrongDependency {
         /// The key in `[dependencies]`.
@@ -137,6 +173,22 @@ pub struct MissingPackage {
     pub deps: Option<PathBuf>,
 }
 
+impl From<FetchedError> for CompleteError {
+    fn from(error: FetchedError) -> Self {
+        match error {
+            FetchedError::Store(error) => Self::Store(error),
+            FetchedError::Source(error) => Self::Source(error),
+        }
+    }
+}
+
+fn known_features(known: &[String]) -> String {
+    match known.is_empty() {
+        true => ": nothing in it is gated by a feature".to_owned(),
+        false => format!("; it has {}", known.join(", ")),
+    }
+}
+
 impl CompleteError {
     /// Returns a hint on what the user can do about it.
     pub fn hint(&self) -> Option<String> {
@@ -153,10 +205,13 @@ impl MissingPackage {
             return format!("there is {}", self.available.join(", "));
         }
         let PackageName { namespace, name, .. } = &self.package;
-        let add = format!("add `\"{namespace}:{name}\" = {{ path = \"…\" }}` to [dependencies]");
+        let add = format!(
+            "add it to [dependencies]: `run add {namespace}:{name}` takes it from a registry, \
+             `run add {namespace}:{name} --path DIR` from a folder"
+        );
         match &self.deps {
             Some(deps) => format!("put its WIT under {}/, or {add}", deps.display()),
-            None => format!("{add}, with the folder that has its WIT"),
+            None => add,
         }
     }
 }
@@ -172,19 +227,27 @@ pub fn inputs(request: &Request) -> Result<Vec<PathBuf>, SourceError> {
     Ok(list(request)?.files())
 }
 
-/// Completes the WIT of one component.
-pub fn complete(request: &Request) -> Result<CompletedWit, CompleteError> {
+/// Completes the WIT of one component. `store` has the packages that were fetched.
+pub fn complete(request: &Request, store: &ContentStore) -> Result<CompletedWit, CompleteError> {
     let listing = list(request)?;
-    let loaded = match listing.main.is_empty() {
-        true => vec![no_package()],
+    let Loaded { package, others } = match listing.main.is_empty() {
+        true => Loaded { package: Some(no_package()), others: Vec::new() },
         false => load(&request.root, &listing.main)?,
     };
-    let mut sources = loaded.into_iter().map(Rc::new);
-    let main = sources.next().expect("a group is at least one package");
-    let shelves = shelves(&request.root, &listing, &main, sources.collect())?;
+    let main = Rc::new(package.ok_or_else(|| component_as_wit(&listing.main))?);
+    let bundled = others.into_iter().map(Rc::new).collect();
+    let shelves = shelves(request, store, &listing, &main, bundled)?;
     let mut search = Search::new(&main, &shelves, &request.dependencies, listing.deps.as_deref());
     search.run(request.world.as_deref())?;
-    Ok(folder(&main, &search.found))
+    let found = search.found;
+    check_features(&request.features, &found)?;
+    Ok(folder(&main, &found, &request.features))
+}
+
+/// Returns the error about a `wit` that is a component.
+fn component_as_wit(files: &Group) -> SourceError {
+    let path = files.first().cloned().unwrap_or_default();
+    SourceError::Component { path }
 }
 
 /// Makes the package of a component that has no WIT of its own. Its world is in another package.
@@ -204,40 +267,77 @@ fn list(request: &Request) -> Result<Listing, SourceError> {
 
 /// Returns the shelves on which packages are looked for, in the order of the search.
 fn shelves(
-    root: &Path,
+    request: &Request,
+    store: &ContentStore,
     listing: &Listing,
     main: &Rc<PackageSource>,
     bundled: Vec<Rc<PackageSource>>,
 ) -> Result<Vec<Shelf>, CompleteError> {
-    let mut named = Vec::new();
-    let mut behind = Vec::new();
+    let root = &request.root;
+    let (mut named, mut needed) = (Vec::new(), Vec::new());
+    let (mut behind, mut brought) = (Vec::new(), Vec::new());
     for (dependency, (group, deps)) in &listing.dependencies {
         let loaded = load(root, group)?;
-        check_name(dependency, &loaded[0])?;
-        named.extend(loaded.into_iter().map(Rc::new));
+        loaded.package.as_ref().map_or(Ok(()), |package| check_name(dependency, package))?;
+        named.extend(loaded.into_all().map(Rc::new));
         behind.extend(load_all(root, deps)?);
     }
+    for fetched in &request.packages {
+        let FetchedPackage { name, version, tree, is_direct } = fetched;
+        let tree: Digest =
+            tree.parse().map_err(|e| CompleteError::Store(BuiltinError::failed(&e)))?;
+        let Loaded { package, others } = fetched::read(store, &tree, &format!("{name} {version}"))?;
+        let is_component = package.is_none();
+        package.as_ref().map_or(Ok(()), |package| check_name(name, package))?;
+        let shelf = if *is_direct { &mut named } else { &mut needed };
+        shelf.extend(package.map(Rc::new));
+        let shelf = if is_component && *is_direct { &mut named } else { &mut brought };
+        shelf.extend(others.into_iter().map(Rc::new));
+    }
+    let length = |source: &PackageSource| source.files.iter().map(|file| file.text.len()).sum();
+    brought.sort_by_key(|source: &Rc<PackageSource>| std::cmp::Reverse::<usize>(length(source)));
+    let mut seen = BTreeSet::new();
+    brought.retain(|source| seen.insert(source.name().clone()));
     let mut own = load_all(root, &listing.own)?;
     own.extend(bundled);
+    let deps = listing.deps.as_ref().map_or_else(String::new, |deps| deps.display().to_string());
     Ok(vec![
         Shelf::new(main.files[0].origin.clone(), vec![Rc::clone(main)]),
-        Shelf::new(
-            listing.deps.as_ref().map_or_else(String::new, |deps| deps.display().to_string()),
-            own,
-        ),
+        Shelf::new(deps, own),
         Shelf::new(
             "the neighbouring files".to_owned(),
             load_neighbours(root, &listing.neighbours)?,
         ),
         Shelf::new("[dependencies]".to_owned(), named),
+        Shelf::new("what [dependencies] need".to_owned(), needed),
         Shelf::new("the deps/ of [dependencies]".to_owned(), behind),
+        // A package in binary form brings along what it uses of others. Several may bring parts of the same; the longest
+        // is taken.
+        Shelf::new("what [dependencies] bring along".to_owned(), brought),
     ])
+}
+
+/// Checks that the features that are switched on gate something.
+fn check_features(features: &Features, found: &Found) -> Result<(), CompleteError> {
+    for source in found.sources.values() {
+        let Some(wanted) = rewrite::of(features, source) else { continue };
+        let gates = source.files.iter().flat_map(|file| &file.scan.gates);
+        let known: BTreeSet<&str> = gates.map(|gate| gate.feature.as_str()).collect();
+        if let Some(feature) = wanted.iter().find(|feature| !known.contains(feature.as_str())) {
+            return Err(CompleteError::NoFeature {
+                package: source.name().to_string(),
+                feature: feature.clone(),
+                known: known.into_iter().map(ToOwned::to_owned).collect(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn load_all(root: &Path, groups: &[Group]) -> Result<Vec<Rc<PackageSource>>, SourceError> {
     let mut sources = Vec::new();
     for group in groups {
-        sources.extend(load(root, group)?.into_iter().map(Rc::new));
+        sources.extend(load(root, group)?.into_all().map(Rc::new));
     }
     Ok(sources)
 }
@@ -248,7 +348,7 @@ fn load_neighbours(root: &Path, groups: &[Group]) -> Result<Vec<Rc<PackageSource
     let mut sources = Vec::new();
     for group in groups {
         match load(root, group) {
-            Ok(loaded) => sources.extend(loaded.into_iter().map(Rc::new)),
+            Ok(loaded) => sources.extend(loaded.into_all().map(Rc::new)),
             Err(SourceError::Unnamed { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -268,12 +368,14 @@ fn check_name(dependency: &str, source: &PackageSource) -> Result<(), CompleteEr
     })
 }
 
-fn folder(main: &PackageSource, found: &Found) -> CompletedWit {
+fn folder(main: &PackageSource, found: &Found, features: &Features) -> CompletedWit {
     let mut files: Vec<WitFile> =
-        main.files.iter().map(|file| wit_file(String::new(), file, found)).collect();
+        main.files.iter().map(|file| wit_file(String::new(), file, found, None)).collect();
     for source in found.sources.values() {
         let folder = format!("deps/{}/", folder_name(source.name()));
-        files.extend(source.files.iter().map(|file| wit_file(folder.clone(), file, found)));
+        let switched_on = rewrite::of(features, source);
+        let file = |file| wit_file(folder.clone(), file, found, switched_on);
+        files.extend(source.files.iter().map(file));
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let built_in = found.built_in.clone();
@@ -288,31 +390,14 @@ fn folder_name(package: &PackageName) -> String {
     }
 }
 
-fn wit_file(folder: String, file: &TextFile, found: &Found) -> WitFile {
+fn wit_file(
+    folder: String,
+    file: &TextFile,
+    found: &Found,
+    switched_on: Option<&BTreeSet<String>>,
+) -> WitFile {
     let path = folder + &file.name;
-    WitFile { path, text: with_versions(file, found), origin: file.origin.clone() }
-}
-
-/// Returns the text of a file in which every reference has its version: a reference without one gets that of
-/// the package that was found for it.
-fn with_versions(file: &TextFile, found: &Found) -> Cow<'static, str> {
-    let mut text = String::new();
-    let mut copied = 0;
-    for reference in &file.scan.references {
-        let meant = found.meaning.get(&reference.package);
-        if let (None, Some(version)) =
-            (&reference.package.version, meant.and_then(|package| package.version.as_ref()))
-        {
-            text.push_str(&file.text[copied..reference.span.end]);
-            text.push_str(&format!("@{version}"));
-            copied = reference.span.end;
-        }
-    }
-    if copied == 0 {
-        return file.text.clone();
-    }
-    text.push_str(&file.text[copied..]);
-    Cow::Owned(text)
+    WitFile { path, text: rewritten(file, found, switched_on), origin: file.origin.clone() }
 }
 
 #[cfg(test)]

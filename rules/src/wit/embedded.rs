@@ -8,35 +8,42 @@ use std::borrow::Cow;
 use semver::Version;
 use wit_parser::PackageName;
 
-/// The packages of one WASI 0.2 text, and the patch releases that the text serves.
+/// The packages of the text of one release of WASI 0.2 or 0.3, and the patch releases that the text serves.
 struct Release {
+    /// The minor version.
+    minor: u64,
     /// The patch number that is written in the text.
     written: u64,
-    /// The patch numbers that the text serves. The first is `written`, except that the text of 0.2.3 also
-    /// serves 0.2.2.
+    /// The patch numbers that the text serves, which differ in nothing but the number and comments.
     serves: std::ops::RangeInclusive<u64>,
-    texts: [(&'static str, &'static str); 7],
+    texts: &'static [(&'static str, &'static str)],
 }
 
 macro_rules! texts {
     ($folder:literal: $($package:literal),*) => {
-        [$(($package, include_str!(concat!("../../wit/", $folder, "/", $package, ".wit")))),*]
+        &[$(($package, include_str!(concat!("../../wit/", $folder, "/", $package, ".wit")))),*]
     };
     ($folder:literal) => {
         texts!($folder: "cli", "clocks", "filesystem", "http", "io", "random", "sockets")
     };
 }
 
-static RELEASES: [Release; 6] = [
-    Release { written: 0, serves: 0..=0, texts: texts!("wasi-0.2.0") },
-    Release { written: 1, serves: 1..=1, texts: texts!("wasi-0.2.1") },
-    Release { written: 3, serves: 2..=3, texts: texts!("wasi-0.2.3") },
-    Release { written: 4, serves: 4..=8, texts: texts!("wasi-0.2.4") },
-    Release { written: 9, serves: 9..=11, texts: texts!("wasi-0.2.9") },
-    Release { written: 12, serves: 12..=12, texts: texts!("wasi-0.2.12") },
+static RELEASES: [Release; 7] = [
+    Release { minor: 2, written: 0, serves: 0..=0, texts: texts!("wasi-0.2.0") },
+    Release { minor: 2, written: 1, serves: 1..=1, texts: texts!("wasi-0.2.1") },
+    Release { minor: 2, written: 3, serves: 2..=3, texts: texts!("wasi-0.2.3") },
+    Release { minor: 2, written: 4, serves: 4..=8, texts: texts!("wasi-0.2.4") },
+    Release { minor: 2, written: 9, serves: 9..=11, texts: texts!("wasi-0.2.9") },
+    Release { minor: 2, written: 12, serves: 12..=12, texts: texts!("wasi-0.2.12") },
+    Release {
+        minor: 3,
+        written: 2,
+        serves: 0..=2,
+        texts: texts!("wasi-0.3.2": "cli", "clocks", "filesystem", "http", "random", "sockets"),
+    },
 ];
 
-/// The packages that are not part of WASI 0.2: name, version and text of each.
+/// The packages that are not part of WASI: name, version and text of each.
 static DRAFTS: [(&str, &str, &str); 4] = [
     ("config", "0.2.0-draft", include_str!("../../wit/drafts/config-0.2.0-draft.wit")),
     ("config", "0.2.0-rc.1", include_str!("../../wit/drafts/config-0.2.0-rc.1.wit")),
@@ -53,8 +60,9 @@ pub fn versions(namespace: &str, name: &str) -> Vec<Version> {
     let mut versions: Vec<Version> = RELEASES
         .iter()
         .filter(|release| release.texts.iter().any(|(package, _)| *package == name))
-        .flat_map(|release| release.serves.clone())
-        .map(|patch| Version::new(0, 2, patch))
+        .flat_map(|release| {
+            release.serves.clone().map(|patch| Version::new(0, release.minor, patch))
+        })
         .chain(drafts(name).map(|(version, _)| version))
         .collect();
     versions.sort();
@@ -73,6 +81,14 @@ pub fn matching(namespace: &str, name: &str, requested: &Version) -> Option<Vers
     exact.or_else(|| versions.iter().rev().find(|version| draft_of(version))).cloned()
 }
 
+/// Returns the built-in version that is meant where nobody names one: the newest of WASI 0.2, which all languages can be
+/// compiled for, or else the newest draft.
+pub fn newest(namespace: &str, name: &str) -> Option<Version> {
+    let versions = versions(namespace, name);
+    let is_usual = |version: &&Version| version.pre.is_empty() && version.minor == 2;
+    versions.iter().rev().find(is_usual).or(versions.last()).cloned()
+}
+
 /// Returns the WIT text of exactly this package and version, if it is built in.
 pub(super) fn text(package: &PackageName) -> Option<Cow<'static, str>> {
     let version = package.version.as_ref().filter(|_| package.namespace == "wasi")?;
@@ -82,23 +98,23 @@ pub(super) fn text(package: &PackageName) -> Option<Cow<'static, str>> {
     release(version).find_map(|(name, text)| (name == package.name).then_some(text))
 }
 
-/// Iterates over the names and WIT texts of all packages of a release of WASI 0.2, which refer to each other.
-/// There are none if the release is not built in.
+/// Iterates over the names and WIT texts of all packages of a release of WASI, which refer to each other. There are none
+/// if the release is not built in.
 pub(crate) fn release(
     version: &Version,
 ) -> impl Iterator<Item = (&'static str, Cow<'static, str>)> + use<> {
-    let patch = (*version == Version::new(0, 2, version.patch)).then_some(version.patch);
-    let served = RELEASES
-        .iter()
-        .find_map(|release| Some((release, patch.filter(|patch| release.serves.contains(patch))?)));
-    served.into_iter().flat_map(|(release, patch)| {
+    let (minor, patch) = (version.minor, version.patch);
+    let is_plain = *version == Version::new(0, minor, patch);
+    let serves =
+        |release: &&Release| is_plain && release.minor == minor && release.serves.contains(&patch);
+    RELEASES.iter().find(serves).into_iter().flat_map(move |release| {
         let written = release.written;
         release.texts.iter().map(move |&(name, text)| {
             let text = match patch == written {
                 true => Cow::Borrowed(text),
-                false => {
-                    Cow::Owned(text.replace(&format!("@0.2.{written}"), &format!("@0.2.{patch}")))
-                }
+                false => Cow::Owned(
+                    text.replace(&format!("@0.{minor}.{written}"), &format!("@0.{minor}.{patch}")),
+                ),
             };
             (name, text)
         })
@@ -150,7 +166,7 @@ mod tests {
                 seen += 1;
             }
         }
-        assert_eq!(seen, 13 * 7 + 4);
+        assert_eq!(seen, 13 * 7 + 3 * 6 + 4);
     }
 
     #[test]
@@ -161,6 +177,13 @@ mod tests {
             let mut resolve = Resolve::new();
             resolve.push_groups(group("cli"), rest.map(group).into()).unwrap();
             assert_eq!(resolve.packages.len(), 7, "0.2.{patch}");
+        }
+        for patch in 0..=2 {
+            let group = |name| parse(&package(name, Version::new(0, 3, patch)));
+            let rest = ["clocks", "filesystem", "http", "random", "sockets"];
+            let mut resolve = Resolve::new();
+            resolve.push_groups(group("cli"), rest.map(group).into()).unwrap();
+            assert_eq!(resolve.packages.len(), 6, "0.3.{patch}");
         }
     }
 
@@ -175,7 +198,11 @@ mod tests {
         check("http", "0.2.0", Some("0.2.0"));
         check("http", "0.2.7", Some("0.2.7"));
         check("http", "0.2.13", None);
-        check("http", "0.3.0", None);
+        check("http", "0.3.0", Some("0.3.0"));
+        check("http", "0.3.3", None);
+        check("io", "0.3.0", None);
+        assert_eq!(newest("wasi", "http"), Some(Version::new(0, 2, 12)));
+        assert_eq!(newest("wasi", "logging").unwrap().to_string(), "0.1.0-draft");
         check("logging", "0.1.0", Some("0.1.0-draft"));
         check("logging", "0.1.1", None);
         check("config", "0.2.0", Some("0.2.0-rc.1"));

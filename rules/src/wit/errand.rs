@@ -1,4 +1,5 @@
-//! The errands about WIT: completing a folder, and listing the imports and `async` functions of a world.
+//! The errands about WIT: completing a folder, listing the imports and `async` functions of a world, and describing a
+//! package.
 //!
 //! A worker does them, because WIT may be hostile. They exchange digests and text with the process that asks.
 
@@ -7,6 +8,7 @@ use engine::BuiltinError;
 use serde::{Deserialize, Serialize};
 use wit_parser::{Resolve, World, WorldItem};
 
+use super::fetched::describe;
 use super::size::check_size;
 use super::{
     CompleteError, CompletedWit, InvalidWit, Origins, Request, ResolvedWit, WorldError, complete,
@@ -41,9 +43,19 @@ pub(crate) struct ImportsErrand {
     pub(crate) world: String,
 }
 
-impl From<CompleteError> for Refused {
+/// Finds out what a package is. The text of the result is a [`Description`](super::Description) as JSON.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct DescribeErrand {
+    /// The digest of the package's tree in the store.
+    pub(crate) tree: String,
+}
+
+impl From<CompleteError> for ErrandError {
     fn from(error: CompleteError) -> Self {
-        Self { hint: error.hint(), ..Self::of(&error) }
+        match error {
+            CompleteError::Store(error) => Self::Builtin(error),
+            error => Self::Wit(Refused { hint: error.hint(), ..Refused::of(&error) }),
+        }
     }
 }
 
@@ -65,7 +77,7 @@ impl Errand for CompleteErrand {
     const NAME: &'static str = "complete";
 
     fn run(self, store: &ContentStore) -> Result<Done, ErrandError> {
-        let completed = complete(&self.request).map_err(Refused::from)?;
+        let completed = complete(&self.request, store)?;
         let world = self.world(&completed).map_err(|refused| self.with_place(refused))?;
         let mut tree = Tree::default();
         for file in &completed.files {
@@ -100,6 +112,17 @@ impl CompleteErrand {
             Some(other) if other != package => resolve.id_of_name(other, &world.name),
             _ => world.name.clone(),
         })
+    }
+}
+
+impl Errand for DescribeErrand {
+    const NAME: &'static str = "describe";
+
+    fn run(self, store: &ContentStore) -> Result<Done, ErrandError> {
+        let digest: Digest = self.tree.parse().map_err(|error| BuiltinError::failed(&error))?;
+        let description = describe(store, &digest)?;
+        let text = serde_json::to_string(&description).expect("texts can be written");
+        Ok(Done { digest, text })
     }
 }
 

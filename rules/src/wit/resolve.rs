@@ -34,6 +34,15 @@ pub struct ResolvedWit {
 /// Parses the files of a completed folder. Those at its root are the component's package, and each folder
 /// below `deps/` is another package.
 pub fn resolve(files: &[WitFile]) -> Result<ResolvedWit, InvalidWit> {
+    resolve_into(Resolve::new(), files)
+}
+
+/// Parses the files of a completed folder, with everything that features gate.
+pub(crate) fn resolve_all(files: &[WitFile]) -> Result<ResolvedWit, InvalidWit> {
+    resolve_into(Resolve { all_features: true, ..Resolve::default() }, files)
+}
+
+fn resolve_into(mut resolve: Resolve, files: &[WitFile]) -> Result<ResolvedWit, InvalidWit> {
     let mut groups: BTreeMap<&str, SourceMap> = BTreeMap::new();
     for file in files {
         let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -41,7 +50,6 @@ pub fn resolve(files: &[WitFile]) -> Result<ResolvedWit, InvalidWit> {
     }
     let main = parse(groups.remove("").unwrap_or_default())?;
     let dependencies = groups.into_values().map(parse).collect::<Result<_, _>>()?;
-    let mut resolve = Resolve::new();
     match resolve.push_groups(main, dependencies) {
         Ok(package) => Ok(ResolvedWit { resolve, package }),
         Err(error) => Err(unresolvable(&resolve.source_map, &error)),

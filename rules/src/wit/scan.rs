@@ -1,4 +1,4 @@
-//! Finds the packages that the text of a WIT file declares and those that it refers to.
+//! Finds the packages that the text of a WIT file declares, those that it refers to, and the features that gate parts of it.
 //!
 //! `wit-parser` does not tell the places of references to other packages. Completion needs them, to say where
 //! a missing package is asked for, and to add a version to a reference that has none. In WIT's grammar, the
@@ -15,6 +15,15 @@ use wit_parser::PackageName;
 pub(super) struct Scan {
     pub(super) declared: Vec<PackageName>,
     pub(super) references: Vec<Reference>,
+    pub(super) gates: Vec<Gate>,
+}
+
+/// A gate `@unstable(feature = name)`, which hides what follows unless the feature is switched on.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pub(super) feature: String,
+    /// The range of the gate, from `@` to the closing bracket.
+    pub(super) span: Range<usize>,
 }
 
 /// A reference of the form `namespace:name/item[@version]`.
@@ -30,7 +39,8 @@ pub(super) fn scan(text: &str) -> Scan {
     let tokens: Vec<Token<'_>> = Tokens { text, at: 0 }.collect();
     let mut scan = Scan::default();
     for index in 0..tokens.len() {
-        let [namespace, colon, name, rest @ ..] = &tokens[index..] else { break };
+        scan.gates.extend(gate(&tokens[index..]));
+        let [namespace, colon, name, rest @ ..] = &tokens[index..] else { continue };
         if colon.text != ":" || !namespace.is_name() || !name.is_name() {
             continue;
         }
@@ -47,6 +57,14 @@ pub(super) fn scan(text: &str) -> Scan {
         }
     }
     scan
+}
+
+fn gate(tokens: &[Token<'_>]) -> Option<Gate> {
+    let [unstable, open, word, equals, name, close, ..] = tokens else { return None };
+    let texts = [unstable.text, open.text, word.text, equals.text, close.text];
+    let is_gate = texts == ["@unstable", "(", "feature", "=", ")"];
+    let feature = name.text.trim_start_matches('%').to_owned();
+    is_gate.then(|| Gate { feature, span: unstable.start..close.end() })
 }
 
 fn package_name(namespace: &Token<'_>, name: &Token<'_>, rest: &[Token<'_>]) -> PackageName {
@@ -186,6 +204,16 @@ mod tests {
         check("use a:b/c.{x};", &[], &[("a:b", "a:b/c")]);
         check("export log: a:b/c@1.0.0;", &[], &[("a:b@1.0.0", "a:b/c")]);
         check("use wasi:io / poll . {x};", &[], &[("wasi:io", "wasi:io / poll")]);
+    }
+
+    #[test]
+    fn gates() {
+        let text = "@unstable(feature = more-words) f: func();\n@since(version = 1.0.0) g: func();";
+        let gates = scan(text).gates;
+        assert_eq!(gates.len(), 1);
+        assert_eq!(gates[0].feature, "more-words");
+        assert_eq!(&text[gates[0].span.clone()], "@unstable(feature = more-words)");
+        assert!(scan("// @unstable(feature = x)\n@unstable(feature x)").gates.is_empty());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Finds the packages that a component's WIT refers to, directly or not.
 //!
 //! A package is looked for on *shelves*, in this order: the component's own files, its `deps/`, the `.wit`
-//! files beside a `wit` that is a single file, the path dependencies, and the `deps/` of those. The built-in
-//! `wasi:*` texts come last. The first shelf that has the package wins.
+//! files beside a `wit` that is a single file, the packages that `[dependencies]` names, those that they need, the
+//! `deps/` of path dependencies, and what packages in binary form bring along of others. The built-in `wasi:*` texts
+//! come last. The first shelf that has the package wins.
 //!
 //! A reference without a version means the package without a version, on whichever shelf that is. If there is
 //! none, it means the newest version on the first shelf that has any. Among the built-in packages, it means
@@ -163,9 +164,7 @@ impl<'a> Search<'a> {
         if let Some(requested) = self.requested(package) {
             return embedded::matching(namespace, name, requested);
         }
-        let versions = embedded::versions(namespace, name);
-        let stable = versions.iter().rev().find(|version| version.pre.is_empty());
-        stable.or(versions.last()).cloned()
+        embedded::newest(namespace, name)
     }
 
     fn requested(&self, package: &PackageName) -> Option<&Version> {

@@ -185,10 +185,11 @@ mod tests {
         let request = super::super::Request {
             root: folder.path().to_owned(),
             wit: Some("w.wit".into()),
-            dependencies: Default::default(),
-            world: None,
+            ..Default::default()
         };
-        let completed = super::super::complete(&request).unwrap();
+        let store = folder.path().join("store");
+        let store = cache::ContentStore::open(&store, cache::DigestFunction::Blake3).unwrap();
+        let completed = super::super::complete(&request, &store).unwrap();
         let resolved = resolve(&completed.files).unwrap().resolve;
         let mut sizes = Sizes { resolve: &resolved, known: HashMap::new() };
         let functions = resolved.interfaces.iter().flat_map(|(_, i)| i.functions.values());

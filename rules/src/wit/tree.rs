@@ -21,6 +21,14 @@ impl Origins {
         Self(files.iter().map(|file| (file.path.clone(), file.origin.clone())).collect())
     }
 
+    /// Returns whether a package of WASI 0.3 is among the files, whose functions are asynchronous.
+    pub(crate) fn uses_wasi_3(&self) -> bool {
+        self.0.keys().any(|path| {
+            let folder = path.strip_prefix("deps/wasi-").and_then(|path| path.split_once('/'));
+            folder.is_some_and(|(folder, _)| folder.contains("-0.3."))
+        })
+    }
+
     /// Iterates over the files: the path of each in the folder, and the place that it comes from.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(path, origin)| (path.as_str(), origin.as_str()))

@@ -47,7 +47,7 @@ impl Program {
         let command = runtime::CommandInput {
             args: [self.name].iter().chain(arguments).map(|word| (*word).to_owned()).collect(),
             env: ORDINARY.into_iter().chain([(name, value)]).map(owned).collect(),
-            stdin: stdin.to_owned().into(),
+            stdin: runtime::Stdin::Bytes(stdin.to_owned().into()),
         };
         let output = self.asynchronous.block_on(self.loaded.run(&command)).unwrap();
         let runtime::Exit::Status(status) = output.exit else { panic!("{output:?}") };

@@ -1,7 +1,7 @@
 //! Tests that a blob comes out of the store with the bytes that went in, and never with others.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::os::unix::fs::symlink;
 
 use super::*;
@@ -40,6 +40,33 @@ fn every_way_in_leads_to_the_same_blob() {
 }
 
 #[test]
+fn bytes_are_taken_only_under_their_own_digest() {
+    for_each_function(|store| {
+        for function in DigestFunction::ALL {
+            for size in SIZES {
+                let bytes = bytes(size);
+                let digest = Digest::of(function, &bytes);
+                let other = Digest::new(function, [7; 32], digest.size());
+                let write = |expected: &Digest| {
+                    let mut writer = store.writer_of(function, false).unwrap();
+                    writer.write_all(&bytes).unwrap();
+                    writer.finish_as(expected).unwrap()
+                };
+                assert!(!store.put_as(&other, &bytes).unwrap() && !write(&other), "{size}");
+                assert!(!store.contains(&other) && store.open_blob(&other).unwrap().is_none());
+                assert!(store.put_as(&digest, &bytes).unwrap() && write(&digest), "{size}");
+                assert_eq!(store.get(&digest).unwrap().unwrap(), bytes);
+                let file = store.open_blob(&digest).unwrap();
+                assert_eq!(file.is_none(), size == 0);
+                let mut read = Vec::new();
+                file.map(|mut file| file.read_to_end(&mut read).unwrap());
+                assert_eq!(read, bytes);
+            }
+        }
+    });
+}
+
+#[test]
 fn missing_is_no_error() {
     for_each_function(|store| {
         let digest = Digest::of(store.function(), b"never stored");
@@ -73,6 +100,25 @@ fn both_functions_share_a_store() {
         assert_eq!(store.get(&digest).unwrap().as_deref(), Some(&b"same"[..]));
         assert_eq!(other.get(&digest).unwrap().as_deref(), Some(&b"same"[..]));
     }
+}
+
+#[test]
+fn a_hash_alone_tells_the_size() {
+    for_each_function(|store| {
+        for function in DigestFunction::ALL {
+            let size_of = |digest: &Digest| store.blob_size(function, digest.hash()).unwrap();
+            assert_eq!(size_of(&Digest::empty(function)), Some(0));
+            let digest = Digest::of(function, b"some bytes");
+            assert_eq!(size_of(&digest), None);
+            let mut writer = store.writer_of(function, true).unwrap();
+            writer.write_all(b"some bytes").unwrap();
+            writer.finish().unwrap();
+            assert_eq!(size_of(&digest), Some(10));
+            let truncated = fs::File::create(store.file_of(&digest, true)).unwrap();
+            truncated.set_len(3).unwrap();
+            assert_eq!(size_of(&digest), None);
+        }
+    });
 }
 
 #[test]

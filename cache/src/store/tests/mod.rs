@@ -2,6 +2,7 @@
 
 mod actions;
 mod blobs;
+mod collect;
 mod exports;
 mod ingests;
 mod materialised;

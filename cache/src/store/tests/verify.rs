@@ -77,3 +77,23 @@ fn it_stops_when_told() {
     let tree = store.put_tree_of(&[("a/one", "one"), ("a/two", "two"), ("b", "three")]);
     assert_eq!(store.verify_tree(&tree, &mut |_| false).unwrap().files, 1);
 }
+
+#[test]
+fn the_whole_store_is_verified_and_what_is_damaged_is_set_aside() {
+    for_each_function(|store| {
+        let root = store.put_tree_of(&[("d/f", "file"), ("g", "other")]);
+        let folder = store.materialise(&root).unwrap();
+        let sound = store.verify_all(&|_| true).unwrap();
+        assert_eq!((sound.blobs.count, sound.trees), (4, 1));
+        assert!(sound.damaged.is_empty() && sound.removed_trees == 0 && !sound.is_partial);
+        assert!(store.verify_all(&|_| false).unwrap().is_partial);
+        let damaged = Digest::of(store.function(), b"file");
+        flip_byte_silently(&store.file_of(&damaged, false));
+        let health = store.verify_all(&|_| true).unwrap();
+        assert_eq!((health.damaged, health.removed_trees), (vec![damaged], 1));
+        assert!(!store.contains(&damaged) && !folder.exists());
+        assert_eq!(store.quarantined(), [damaged]);
+        let again = store.verify_all(&|_| true).unwrap();
+        assert_eq!((again.blobs.count, again.damaged.len(), again.trees), (3, 0, 0));
+    });
+}

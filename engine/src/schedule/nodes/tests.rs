@@ -91,7 +91,7 @@ fn play(graph: &Graph, nodes: &mut Nodes<'_>, words: &str) -> String {
 #[track_caller]
 fn check(lines: &[&str], story: &[(&str, &str)]) {
     let graph = graph(lines);
-    let mut nodes = Nodes::new(&graph);
+    let mut nodes = Nodes::new(&graph, false);
     for (words, expect) in story {
         assert_eq!(play(&graph, &mut nodes, words), *expect, "after {words}");
     }
@@ -138,7 +138,7 @@ fn what_is_wanted_after_a_failure_is_skipped() {
 #[test]
 fn the_skipped_name_the_failure_at_the_root() {
     let graph = graph(&["a:", "b: a", "c: b"]);
-    let mut nodes = Nodes::new(&graph);
+    let mut nodes = Nodes::new(&graph, false);
     play(&graph, &mut nodes, "want:c run:a fail:a");
     let [a, b, c] = ["a", "b", "c"].map(|name| id(&graph, name));
     let skipped = |id| Notice::Skipped { id, because: a };
@@ -180,7 +180,7 @@ fn lost_results_are_made_again_and_the_same_bytes_change_nothing() {
 fn other_bytes_send_every_dependent_back_to_its_key() {
     let lines = ["a:", "done: a", "queued: a", "running: a", "pinned!: a"];
     let graph = graph(&lines);
-    let mut nodes = Nodes::new(&graph);
+    let mut nodes = Nodes::new(&graph, false);
     let mut after = |words: &str| play(&graph, &mut nodes, words);
     after("want:done want:queued want:running want:pinned want:a run:a done:a=1");
     after("run:done done:done=1 run:running");
@@ -194,7 +194,7 @@ fn other_bytes_send_every_dependent_back_to_its_key() {
 #[test]
 fn a_result_made_since_the_question_is_not_made_again() {
     let graph = graph(&["a:", "b: a", "c: a"]);
-    let mut nodes = Nodes::new(&graph);
+    let mut nodes = Nodes::new(&graph, false);
     let [a, b, c] = ["a", "b", "c"].map(|name| id(&graph, name));
     play(&graph, &mut nodes, "want:b want:c run:a done:a=1 run:b run:c");
     assert_eq!(nodes.remake(a, Some(b)), Remake::Coming);
@@ -206,7 +206,7 @@ fn a_result_made_since_the_question_is_not_made_again() {
 #[test]
 fn nothing_is_made_again_for_ever() {
     let graph = graph(&["a:", "b: a"]);
-    let mut nodes = Nodes::new(&graph);
+    let mut nodes = Nodes::new(&graph, false);
     let [a, b] = ["a", "b"].map(|name| id(&graph, name));
     play(&graph, &mut nodes, "want:b run:a done:a=1");
     for _ in 0..REMAKES {
@@ -249,7 +249,7 @@ fn the_work_grows_with_the_needs_of_an_action_and_not_with_their_square() {
         let mut lines: Vec<String> = names.iter().map(|name| format!("{name}:")).collect();
         lines.push(format!("last: {}", names.join(" ")));
         let graph = graph(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-        let mut nodes = Nodes::new(&graph);
+        let mut nodes = Nodes::new(&graph, false);
         nodes.want([id(&graph, "last")]);
         let begin = worked();
         for name in &names {
@@ -272,21 +272,21 @@ fn the_work_grows_with_the_needs_of_an_action_and_not_with_their_square() {
 fn a_parked_action_is_passed_over_until_it_is_woken() {
     let graph = graph(&["a:", "b:", "c: a b"]);
     let [a, b, c] = ["a", "b", "c"].map(|name| id(&graph, name));
-    let mut nodes = Nodes::new(&graph);
+    let mut nodes = Nodes::new(&graph, false);
     nodes.want([c]);
     nodes.queue(a);
     nodes.queue(b);
-    assert_eq!(nodes.first_queued(true), None, "nothing here needs the network");
+    assert_eq!(nodes.first_queued(QueueKind::Network), None, "nothing here needs the network");
     nodes.park(a);
-    assert_eq!((nodes.first_queued(false), nodes.phase(a)), (Some(b), Phase::Queued));
+    assert_eq!((nodes.first_queued(QueueKind::Here), nodes.phase(a)), (Some(b), Phase::Queued));
     nodes.unpark(a);
-    assert_eq!(nodes.first_queued(false), Some(a));
+    assert_eq!(nodes.first_queued(QueueKind::Here), Some(a));
     nodes.park(a);
     nodes.park(b);
     assert!(nodes.unpark_all() && !nodes.unpark_all());
     nodes.park(a);
     nodes.again(a);
-    assert_eq!((nodes.phase(a), nodes.first_queued(false)), (Phase::Ready, Some(b)));
+    assert_eq!((nodes.phase(a), nodes.first_queued(QueueKind::Here)), (Phase::Ready, Some(b)));
     nodes.unpark(a);
-    assert_eq!(nodes.first_queued(false), Some(b), "it has left the queue");
+    assert_eq!(nodes.first_queued(QueueKind::Here), Some(b), "it has left the queue");
 }

@@ -39,7 +39,7 @@ mod sums;
 mod tinygo;
 mod whole_module;
 
-use crate::lang::rule::{NeededToolchains, Rule, Written};
+use crate::lang::rule::{BROUGHT_BY_LIBRARY, NeededToolchains, Rule, Written};
 use crate::manifest::Compiler;
 use crate::toolchain::{GO, TINYGO, TINYGO_GO};
 
@@ -51,6 +51,8 @@ pub(super) const RULE: Rule = Rule {
         };
         components.iter().map(needed).collect()
     }),
+    brings: BROUGHT_BY_LIBRARY,
+    no_wasi_3: Some("Go's scheduler has no support for asynchronous exports yet"),
     compile: compile::compile,
     hints: |output| {
         // The places come first, because they correct the paths in the text that the other hints read.

@@ -24,17 +24,26 @@ mod world;
 
 use compile::Dialect;
 
-use crate::lang::rule::{NeededToolchains, Rule};
+use crate::lang::rule::{BROUGHT_BY_ANY, NeededToolchains, Rule};
 use crate::toolchain::{ESBUILD, JCO, TYPESCRIPT};
+
+/// The reason why there are no components for WASI 0.3.
+const NO_WASI_3: Option<&str> =
+    Some("asynchronous exports end the JavaScript engine of componentize-js");
 
 pub(super) const RULE: Rule = Rule {
     toolchains: NeededToolchains::Same(&[ESBUILD, JCO]),
+    // The engine imports clocks, random numbers and the client, and jco everything that the world names.
+    brings: BROUGHT_BY_ANY,
+    no_wasi_3: NO_WASI_3,
     compile: |planner, request| compile::compile(planner, request, Dialect::JavaScript),
     hints: hints::hints,
 };
 
 pub(super) const TYPESCRIPT_RULE: Rule = Rule {
     toolchains: NeededToolchains::Same(&[ESBUILD, JCO, TYPESCRIPT]),
+    brings: BROUGHT_BY_ANY,
+    no_wasi_3: NO_WASI_3,
     compile: |planner, request| compile::compile(planner, request, Dialect::TypeScript),
     // The rule of JavaScript has the hints for both languages.
     hints: |_| Vec::new(),

@@ -116,8 +116,9 @@ impl World {
         let built_in = wit::built_in_versions("wasi", package);
         let wasi = self.imports.iter().filter(|name| name.starts_with("wasi:"));
         let versions = wasi.filter_map(|name| name.split_once('@')?.1.parse::<Version>().ok());
-        let version = versions.filter(|version| built_in.contains(version)).max();
-        let newest = || built_in.last().cloned().expect("all of WASI 0.2 is built in");
+        let is_usable = |version: &Version| version.minor == 2 && built_in.contains(version);
+        let version = versions.filter(is_usable).max();
+        let newest = || wit::newest_built_in("wasi", package).expect("all of WASI 0.2 is built in");
         format!("{interface}@{}", version.unwrap_or_else(newest))
     }
 }

@@ -21,11 +21,14 @@ mod requirement;
 mod statements;
 mod wheel;
 
-use crate::lang::rule::{NeededToolchains, Rule};
+use crate::lang::rule::{BROUGHT_BY_ANY, NeededToolchains, Rule};
 use crate::toolchain::COMPONENTIZE_PY;
 
 pub(super) const RULE: Rule = Rule {
     toolchains: NeededToolchains::Same(&[COMPONENTIZE_PY]),
+    // The interpreter imports nearly everything, and componentize-py everything that the world names.
+    brings: BROUGHT_BY_ANY,
+    no_wasi_3: None,
     compile: compile::compile,
     hints: hints::hints,
 };

@@ -7,6 +7,7 @@ use engine::{Action, ActionId, Input, Label, Source, quote};
 
 use super::c_compiler::CCompiler;
 use super::fetch::VENDOR;
+use super::git::{GIT, Places, Repositories};
 use super::process::{TARGET, cargo_process};
 use super::units::{ReadCalls, Recorder, Root, Units};
 use crate::path::ProjectPath;
@@ -36,6 +37,8 @@ pub(super) struct Cargo<'a> {
     pub(super) root: &'a ProjectPath,
     pub(super) release: bool,
     pub(super) vendor: &'a Source,
+    /// The repositories that packages come from.
+    pub(super) repositories: Option<&'a Repositories>,
     pub(super) image: &'a Source,
     /// The compiler for C, if a package of the component needs one.
     pub(super) c_compiler: Option<&'a CCompiler>,
@@ -90,13 +93,15 @@ impl Cargo<'_> {
             .input(Input::new("src", Source::Tree(self.skeleton)))
             .input(Input::new(Recorder::PLACE, Source::Tree(Recorder::scripts(planner.store())?)))
             .output(Recorder::CALLS);
-        let recorded = planner.add_piece(action)?;
+        let listing = self.repositories.map(|it| Input::new(GIT, it.listing()));
+        let recorded = planner.add_piece(listing.into_iter().fold(action, Action::input))?;
         let roots = selected.iter().map(|(selection, dir)| selection.root(dir)).collect();
         let read = ReadCalls { own: env.clone(), roots };
         let action = Action::builtin(Label::new(name, "read units"), read)
             .input(Input::new(Recorder::CALLS, Source::output(recorded, Recorder::CALLS)))
             .output(ReadCalls::OUTPUT);
-        planner.add_piece(action)
+        let places = self.repositories.map(|it| Input::new(Places::INPUT, it.places()));
+        planner.add_piece(places.into_iter().fold(action, Action::input))
     }
 
     /// Returns the variables of Cargo itself, which its children inherit.
@@ -108,8 +113,12 @@ impl Cargo<'_> {
     fn shell(&self, flags: &[String]) -> String {
         let profile = if self.release { " --release" } else { "" };
         let flags: Vec<String> = flags.iter().map(|flag| quote(flag)).collect();
+        let repositories = match self.repositories {
+            Some(_) => format!(" --config /{GIT}/config.toml"),
+            None => String::new(),
+        };
         format!(
-            "cargo build --quiet --config /{VENDOR}/config.toml --locked --offline \
+            "cargo build --quiet --config /{VENDOR}/config.toml{repositories} --locked --offline \
              --target {TARGET}{profile} {}",
             flags.join(" ")
         )

@@ -4,16 +4,17 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use engine::{Action, Input, Label, Source};
+use engine::{Action, ActionId, Input, Label, Source};
 
 use super::c_compiler::CCompiler;
 use super::cargo::{Cargo, Selection, owner};
 use super::error::CargoError;
 use super::fetch::FetchCrates;
+use super::git::{FetchRepositories, Repositories};
 use super::lock::Lockfile;
 use super::manifests::Manifests;
 use super::package::{CrateType, Package};
-use super::sources::{Common, SourcesOfUnits};
+use super::sources::{Common, Fetched, SourcesOfUnits};
 use super::units::UnitActions;
 use super::workspace::Workspace;
 use super::{c_code, cargo_component, toolchain_file};
@@ -49,14 +50,15 @@ pub(crate) fn compile(
     if package.for_cargo_component {
         cargo_component::check(planner, package, request)?;
     }
-    let folder = workspace.root.clone();
-    let fetched = planner.once(&format!("vendor {folder}"), |planner| {
-        let fetch = FetchCrates::new(lock.crates.clone(), workspace, planner.registries());
-        let outputs = fetch.outputs();
-        let action = Action::builtin(Label::new(owner(&folder), "fetch"), fetch)
-            .input(Input::new("src", Source::Tree(skeleton.digest)));
-        planner.add(outputs.into_iter().fold(action, Action::output))
-    })?;
+    common.refuse_unlocked(&manifests, &dir)?;
+    let repositories = FetchRepositories::add(
+        planner,
+        owner(&workspace.root),
+        workspace.lockfile(),
+        &lock.repositories,
+    )?;
+    let repositories = repositories.as_ref();
+    let fetched = fetch(planner, &common, repositories)?;
     let c_compiler = match compiles_c(planner, &manifests, &common, &dir)? {
         true => Some(CCompiler::new(planner)?),
         false => None,
@@ -66,6 +68,7 @@ pub(crate) fn compile(
         release: request.release,
         vendor: &Source::output(fetched, FetchCrates::VENDORED),
         image: &image,
+        repositories,
         skeleton: skeleton.digest,
         c_compiler: c_compiler.as_ref(),
     };
@@ -79,7 +82,13 @@ pub(crate) fn compile(
         true => Some(cargo_component::bindings(planner, &common, package, request, &image)?),
         false => None,
     };
-    let sources = SourcesOfUnits::new(&common, &dir, request, generated, fetched);
+    let sources = SourcesOfUnits::new(
+        &common,
+        &dir,
+        request,
+        generated,
+        Fetched { crates: fetched, repositories },
+    );
     let actions = UnitActions {
         component: request.name,
         units,
@@ -89,9 +98,29 @@ pub(crate) fn compile(
         empty: planner.empty_tree()?,
         sources: &sources,
         added: BTreeMap::new(),
+        gives_module: request.wit.is_some_and(|wit| wit.origins.uses_wasi_3()),
     };
     let (action, output) = actions.root(planner, root)?;
     Ok(Compiled::new(action, &output))
+}
+
+/// Adds the action that fetches the crates of registries.
+fn fetch(
+    planner: &mut Planner<'_>,
+    common: &Common,
+    repositories: Option<&Repositories>,
+) -> Result<ActionId, PlanError> {
+    let Common { workspace, lock, skeleton } = common;
+    let folder = &workspace.root;
+    planner.once(&format!("vendor {folder}"), |planner| {
+        let fetch = FetchCrates::new(lock, workspace, planner.registries());
+        let outputs = fetch.outputs();
+        let action = Action::builtin(Label::new(owner(folder), "fetch"), fetch)
+            .input(Input::new("src", Source::Tree(skeleton.digest)));
+        let listing = |it: &Repositories| Input::new(FetchCrates::REPOSITORIES, it.listing());
+        let action = repositories.map(listing).into_iter().fold(action, Action::input);
+        planner.add(outputs.into_iter().fold(action, Action::output))
+    })
 }
 
 /// Returns the target of `package` whose root is `source`.

@@ -126,6 +126,28 @@ pub(super) enum CargoError {
         /// The source that it comes from.
         origin: String,
     },
+    /// A crate of a repository has no commit.
+    #[error("{lock}:{line}: crate `{name}` comes from `{origin}`, which names no commit")]
+    NoCommit {
+        /// The lockfile.
+        lock: ProjectPath,
+        /// The line in it.
+        line: usize,
+        /// The crate.
+        name: String,
+        /// The source that it comes from, without a login.
+        origin: String,
+    },
+    /// The lockfile has no commit for a dependency from a repository.
+    #[error("{manifest}:{line}: Cargo.lock has no commit for dependency `{name}`")]
+    NotLocked {
+        /// The manifest that names the dependency.
+        manifest: ProjectPath,
+        /// The line in it.
+        line: usize,
+        /// The dependency.
+        name: String,
+    },
     /// An entry of the lockfile is not of a form that Cargo writes.
     #[error("{lock}: `{name}` is not a package entry that Cargo writes")]
     BadLockEntry {
@@ -192,6 +214,13 @@ impl LanguageError for CargoError {
             Self::Unpinned { .. } => {
                 Some("use a version of the crate from a registry, or a `path` dependency inside the project".to_owned())
             }
+            Self::NoCommit { name, .. } => Some(format!(
+                "have Cargo write one by `cargo update -p {name}` in the folder of Cargo.lock, and commit that"
+            )),
+            Self::NotLocked { .. } => Some(
+                "have Cargo write it by `cargo update --workspace` in the folder of Cargo.lock, and commit that"
+                    .to_owned(),
+            ),
             Self::DependencyOutside { .. } => {
                 Some("move the package into the project, or run.toml above both: an action sees nothing else".to_owned())
             }

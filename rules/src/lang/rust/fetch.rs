@@ -16,7 +16,8 @@ use engine::{Artifact, Builtin, BuiltinContext, BuiltinError, Report};
 
 use super::cargo_config::{self, Allowed, Users};
 use super::fence;
-use super::lock::{self, LockedCrate};
+use super::git::{self, LockedRepository};
+use super::lock::{self, LockedCrate, Lockfile};
 use super::vendored::Vendored;
 use super::workspace::Workspace;
 use crate::bounded;
@@ -39,11 +40,14 @@ const INSTALL: &str = "install Rust with rustup: its cargo fetches the crates";
 /// The shelf of unpacked crates, by the name of their folder and the checksum.
 const SHELF: Shelf = Shelf::new("cargo-crate 1");
 
-/// The action that fetches crates. Its input `src` has manifests and the lockfile. Its outputs are all crates as
-/// Cargo's vendored sources and, if the crates are known in advance, the folder of each.
+/// The action that fetches crates. Its input `src` has manifests and the lockfile. If packages come from repositories,
+/// its input [`Self::REPOSITORIES`] has them, because Cargo wants to know what all packages depend on. Its outputs are
+/// all crates as Cargo's vendored sources and, if the crates are known in advance, the folder of each.
 pub(super) struct FetchCrates {
     /// The crates to fetch. `None` for those of the lockfile in the input.
     crates: Option<Vec<LockedCrate>>,
+    /// The repositories that packages of the lockfile come from.
+    repositories: Vec<LockedRepository>,
     /// The folder of the workspace's manifest.
     workspace: ProjectPath,
     /// The folders of the local packages.
@@ -71,11 +75,17 @@ enum FetchError {
     Local { path: PathBuf, source: std::io::Error },
     #[error("cargo fetched the crates, but `{0}` is not in its registry cache")]
     Absent(String),
+    #[error(
+        "crates of git repositories are fetched for the packages of a project only, and not for `{0}`"
+    )]
+    OfRepository(String),
 }
 
 impl FetchCrates {
     /// The output with all crates and the configuration by which Cargo finds them.
     pub(super) const VENDORED: &str = "vendor";
+    /// The input with the repositories, as they are laid out for Cargo.
+    pub(super) const REPOSITORIES: &str = "git";
 
     /// Returns the output that is the folder of one crate.
     pub(super) fn output_of(folder: &str) -> String {
@@ -88,20 +98,17 @@ impl FetchCrates {
         std::iter::once(Self::VENDORED.to_owned()).chain(crates).collect()
     }
 
-    pub(super) fn new(
-        crates: Vec<LockedCrate>,
-        workspace: &Workspace,
-        registries: Arc<Registries>,
-    ) -> Self {
+    pub(super) fn new(lock: &Lockfile, workspace: &Workspace, registries: Arc<Registries>) -> Self {
+        let (crates, repositories) = (Some(lock.crates.clone()), lock.repositories.clone());
         let packages = workspace.packages.keys().cloned().collect();
-        Self { crates: Some(crates), workspace: workspace.root.clone(), packages, registries }
+        Self { crates, repositories, workspace: workspace.root.clone(), packages, registries }
     }
 
     /// Makes an action that fetches whatever the lockfile at the top of a crate's sources pins. The lockfile
     /// can't be read while planning, because these sources are known only by their digest then.
     pub(super) fn of_sources(registries: Arc<Registries>) -> Self {
         let (workspace, packages) = (ProjectPath::root(), BTreeSet::new());
-        Self { crates: None, workspace, packages, registries }
+        Self { crates: None, repositories: Vec::new(), workspace, packages, registries }
     }
 
     fn crates(&self, cx: &BuiltinContext) -> Result<Vec<LockedCrate>, BuiltinError> {
@@ -110,7 +117,14 @@ impl FetchCrates {
         }
         let lockfile = self.workspace.join("Cargo.lock");
         let locked = lock::read(&cx.path("src")?, &lockfile, &Vendored::default());
-        locked.map(|lock| lock.crates).map_err(|error| BuiltinError::failed(&error))
+        let lock = locked.map_err(|error| BuiltinError::failed(&error))?;
+        match lock.repositories.first() {
+            Some(other) => {
+                let url = mask_urls(&other.url).into_owned();
+                Err(BuiltinError::failed(&FetchError::OfRepository(url)))
+            }
+            None => Ok(lock.crates),
+        }
     }
 
     /// Returns the trees of all crates, by folder name.
@@ -167,8 +181,15 @@ impl FetchCrates {
         let allowed = self.configuration(&manifests, users)?;
         let config = scratch.join("config.toml");
         std::fs::write(&config, allowed.text()).map_err(local(&config))?;
+        let mut configs = vec![config];
+        if !self.repositories.is_empty() {
+            let config = scratch.join("repositories.toml");
+            let text = git::configuration(&self.repositories, &cx.path(Self::REPOSITORIES)?);
+            std::fs::write(&config, text).map_err(local(&config))?;
+            configs.push(config);
+        }
         let configure = |command: &mut Command| {
-            self.configure(command, &manifest, &config);
+            self.configure(command, &manifest, &configs);
             command
                 .env("CARGO_HOME", cached.home())
                 .env("CARGO_TARGET_DIR", scratch.join("target"));
@@ -185,9 +206,11 @@ impl FetchCrates {
     }
 
     /// Configures `cargo fetch` with the user's configuration and the part of the checkout's that may pass.
-    fn configure(&self, command: &mut Command, manifest: &Path, config: &Path) {
+    fn configure(&self, command: &mut Command, manifest: &Path, configs: &[PathBuf]) {
         command.args(["fetch", "--locked", "--manifest-path"]).arg(manifest);
-        command.arg("--config").arg(config);
+        for config in configs {
+            command.arg("--config").arg(config);
+        }
         command
             .env_clear()
             .envs(self.registries.for_client(CARGO))
@@ -403,7 +426,7 @@ mod tests {
         let registries = Arc::new(Registries { variables, ..Registries::default() });
         let fetch = FetchCrates::of_sources(registries);
         let mut command = Command::new("cargo");
-        fetch.configure(&mut command, Path::new("/src/Cargo.toml"), Path::new("/config.toml"));
+        fetch.configure(&mut command, Path::new("/src/Cargo.toml"), &["/config.toml".into()]);
         let seen: Vec<_> = command.get_envs().filter(|(_, value)| value.is_some()).collect();
         let names: Vec<_> = seen.iter().map(|(name, _)| name.to_str().unwrap()).collect();
         assert_eq!(names, ["CARGO_HTTP_PROXY", "CARGO_TERM_COLOR"]);

@@ -1,9 +1,9 @@
-//! Reads `Cargo.lock`: the third-party crates of a workspace, the checksums that pin them, and the
+//! Reads `Cargo.lock`: the third-party crates of a workspace, the checksums and commits that pin them, and the
 //! dependencies between all packages.
 //!
-//! Format: the Cargo book, "Cargo.toml vs Cargo.lock". The checksum is the SHA-256 of the `.crate` file. A
-//! crate without one (a git dependency) can't be pinned, and is refused by name unless the checkout has its
-//! sources ([`Vendored`]).
+//! Format: the Cargo book, "Cargo.toml vs Cargo.lock". The checksum is the SHA-256 of the `.crate` file. A crate
+//! of a git repository has a commit instead. A crate with neither can't be pinned, and is refused by name unless
+//! the checkout has its sources ([`Vendored`]).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,11 +11,13 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::error::CargoError;
+use super::git::LockedRepository;
 use super::package::Package;
 use super::vendored::Vendored;
 use crate::bounded;
 use crate::path::ProjectPath;
 use crate::planner::in_action;
+use crate::redact::mask_urls;
 
 /// A crate from a registry, pinned.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +42,10 @@ impl LockedCrate {
 pub(super) struct Lockfile {
     /// The crates to fetch, sorted.
     pub(super) crates: Vec<LockedCrate>,
+    /// The repositories to fetch, by their sources.
+    pub(super) repositories: Vec<LockedRepository>,
+    /// The repositories whose crates are vendored.
+    pub(super) vendored_repositories: Vec<LockedRepository>,
     packages: Vec<LockedPackage>,
     /// The indexes in `packages` of the entries with a name, in order.
     by_name: BTreeMap<String, Vec<usize>>,
@@ -162,29 +168,75 @@ pub(super) fn read(
 fn parse(text: &str, lock: &ProjectPath, vendored: &Vendored) -> Result<Lockfile, CargoError> {
     let Document { package: packages } = toml::from_str(text)
         .map_err(|source| CargoError::Parse { manifest: lock.clone(), source: source.into() })?;
-    let fetched = packages
-        .iter()
-        .filter(|package| !package.source.as_ref().is_some_and(|source| vendored.replaces(source)));
-    let mut crates = fetched
+    let is_of = |package: &LockedPackage, kind: &dyn Fn(&str) -> bool| {
+        package.source.as_deref().is_some_and(kind)
+    };
+    let (vendored, fetched): (Vec<_>, Vec<_>) =
+        packages.iter().partition(|package| is_of(package, &|source| vendored.replaces(source)));
+    let (of_repositories, others): (Vec<_>, Vec<_>) =
+        fetched.into_iter().partition(|package| is_of(package, &LockedRepository::is_source));
+    let mut crates = others
+        .into_iter()
         .filter_map(|package| pinned(package.clone(), lock).transpose())
         .collect::<Result<Vec<_>, _>>()?;
     crates.sort();
+    let repositories = repositories(&of_repositories, text, lock)?;
+    // What is wrong with them is for Cargo to say, because nothing is fetched.
+    let vendored_repositories = vendored.into_iter().filter_map(|package| {
+        LockedRepository::parse(package.source.as_deref()?, line_of(text, package))
+    });
+    let vendored_repositories = vendored_repositories.collect();
     let mut by_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (at, package) in packages.iter().enumerate() {
         by_name.entry(package.name.clone()).or_default().push(at);
     }
-    Ok(Lockfile { crates, packages, by_name })
+    Ok(Lockfile { crates, repositories, vendored_repositories, packages, by_name })
+}
+
+/// Returns the repositories that packages come from, by their sources.
+fn repositories(
+    packages: &[&LockedPackage],
+    text: &str,
+    lock: &ProjectPath,
+) -> Result<Vec<LockedRepository>, CargoError> {
+    let mut found: BTreeMap<&str, LockedRepository> = BTreeMap::new();
+    for package in packages {
+        let LockedPackage { name, version, .. } = package;
+        if !is_plain(name) || !is_plain(version) {
+            return Err(CargoError::BadLockEntry { lock: lock.clone(), name: name.clone() });
+        }
+        let source = package.source.as_deref().unwrap_or_default();
+        let line = line_of(text, package);
+        let no_commit = || CargoError::NoCommit {
+            lock: lock.clone(),
+            line,
+            name: name.clone(),
+            origin: mask_urls(source).into_owned(),
+        };
+        let repository = LockedRepository::parse(source, line).ok_or_else(no_commit)?;
+        let repository = found.entry(source).or_insert(repository);
+        repository.packages.insert((name.clone(), version.clone()));
+    }
+    Ok(found.into_values().collect())
+}
+
+/// Returns the number of the first line of the lockfile that has the source of a package.
+fn line_of(text: &str, package: &LockedPackage) -> usize {
+    let source = format!("{:?}", package.source.as_deref().unwrap_or_default());
+    text.lines().position(|line| line.contains(&source)).map_or(1, |at| at + 1)
+}
+
+/// Returns true if a name or a version has only characters that can be part of a file's name.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b))
+        && !text.starts_with('.')
 }
 
 /// Returns the pin of a package; `None` for a package of the workspace itself.
 fn pinned(package: LockedPackage, lock: &ProjectPath) -> Result<Option<LockedCrate>, CargoError> {
     let LockedPackage { name, version, source, checksum, .. } = package;
     let Some(source) = source else { return Ok(None) };
-    let is_plain = |text: &str| {
-        !text.is_empty()
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(&b))
-            && !text.starts_with('.')
-    };
     if !is_plain(&name) || !is_plain(&version) {
         return Err(CargoError::BadLockEntry { lock: lock.clone(), name });
     }
@@ -227,9 +279,13 @@ mod tests {
             Ok(&["a-1.0.0"]),
         );
         check(
-            "name = \"a\"\nversion = \"1.0.0\"\nsource = \"git+file:///a#1234\"",
+            "name = \"a\"\nversion = \"1.0.0\"\nsource = \"git+https://me:secret@h/a\"",
+            Err("Cargo.lock:6: crate `a` comes from `git+https://***@h/a`, which names no commit"),
+        );
+        check(
+            "name = \"a\"\nversion = \"1.0.0\"\nsource = \"registry+x\"",
             Err(
-                "Cargo.lock: crate `a` 1.0.0 comes from `git+file:///a#1234` without a checksum, so it can't be pinned",
+                "Cargo.lock: crate `a` 1.0.0 comes from `registry+x` without a checksum, so it can't be pinned",
             ),
         );
         check(
@@ -238,6 +294,27 @@ mod tests {
             ),
             Err("Cargo.lock: `../a` is not a package entry that Cargo writes"),
         );
+    }
+
+    #[test]
+    fn packages_of_one_source_come_from_one_repository() {
+        let package = |name: &str, source: &str| {
+            format!(
+                "[[package]]\nname = \"{name}\"\nversion = \"1.0.0\"\nsource = \"git+{source}\"\n"
+            )
+        };
+        let [one, two] = ["1", "2"].map(|digit| digit.repeat(40));
+        let text = package("a", &format!("https://h/a?rev=1#{one}"))
+            + &package("a", &format!("https://h/a?rev=2#{two}"))
+            + &package("b", &format!("https://h/a?rev=1#{one}"));
+        let lock = ProjectPath::parse("Cargo.lock").unwrap();
+        let read = parse(&text, &lock, &Vendored::default()).unwrap();
+        let found = read.repositories.iter().map(|repository| {
+            let names: Vec<&str> = repository.packages.iter().map(|(name, _)| &**name).collect();
+            (repository.commit.as_str(), repository.line, names)
+        });
+        let expect = [(one.as_str(), 4, vec!["a", "b"]), (two.as_str(), 8, vec!["a"])];
+        assert_eq!(found.collect::<Vec<_>>(), expect);
     }
 
     fn package(name: &str, version: &str) -> Package {

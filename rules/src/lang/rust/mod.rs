@@ -15,6 +15,7 @@ mod compile;
 mod error;
 mod fence;
 mod fetch;
+mod git;
 mod hints;
 mod lock;
 mod manifests;
@@ -30,10 +31,12 @@ mod units;
 mod vendored;
 mod workspace;
 
-use crate::lang::rule::{NeededToolchains, Rule};
+use crate::lang::rule::{BROUGHT_BY_LIBRARY, NeededToolchains, Rule};
 
 pub(super) const RULE: Rule = Rule {
     toolchains: NeededToolchains::Each(toolchains::needed),
+    brings: BROUGHT_BY_LIBRARY,
+    no_wasi_3: None,
     compile: compile::compile,
     hints: hints::hints,
 };

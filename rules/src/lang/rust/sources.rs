@@ -4,7 +4,7 @@
 //! of the workspace's packages, because it refuses a package whose targets have no source. It also sees the crates
 //! that `cargo vendor` has put into the checkout, because it compares them with the lockfile. The units of the
 //! component's own packages see in addition the sources of their package and of those that it depends on. The units
-//! of other people's packages see the folder of their package.
+//! of other people's packages see the folder of their package, or all of the commit that it lies in.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,7 @@ use walkdir::WalkDir;
 
 use super::error::CargoError;
 use super::fetch::{CRATES, FetchCrates, VENDOR};
+use super::git::{Pinned, Repositories, patched_sources};
 use super::lock::Lockfile;
 use super::manifests::Manifests;
 use super::package::{Package, source_folders};
@@ -52,6 +53,28 @@ impl Common {
         let digest = skeleton(planner, &workspace, &vendored)?;
         let skeleton = Rc::new(Skeleton::read(digest, planner.store())?);
         Ok(Self { workspace, lock, skeleton })
+    }
+
+    /// Refuses the packages of the project that the one in `dir` is compiled of, if one of them needs a commit of a
+    /// repository that the lockfile does not have.
+    pub(super) fn refuse_unlocked(
+        &self,
+        manifests: &Manifests,
+        dir: &ProjectPath,
+    ) -> Result<(), CargoError> {
+        let Self { workspace, lock, .. } = self;
+        let mut patched = patched_sources(&*manifests.read(&workspace.root)?);
+        for (_, file) in cargo_config::files(&manifests.folder, &workspace.root) {
+            patched.extend(patched_sources(&cargo_config::read(&manifests.folder, &file)));
+        }
+        let locked = lock.repositories.iter().chain(&lock.vendored_repositories).collect();
+        let (project, workspace) = (&*manifests.folder, &workspace.root);
+        let pinned = Pinned { project, workspace, locked, patched };
+        let packages = self.workspace.closure(dir, lock);
+        let packages = packages.iter().filter(|dir| {
+            self.workspace.packages.get(*dir).is_some_and(|package| lock.entry(package).is_some())
+        });
+        packages.into_iter().try_for_each(|dir| pinned.check(dir))
     }
 
     /// Adds the sources of a crate that others wrote and that lies in the project: one that `cargo vendor` has
@@ -101,6 +124,14 @@ impl Common {
     }
 }
 
+/// The actions that fetch what others wrote.
+#[derive(Clone, Copy)]
+pub(super) struct Fetched<'a> {
+    /// The action that fetches crates of registries.
+    pub(super) crates: ActionId,
+    pub(super) repositories: Option<&'a Repositories>,
+}
+
 /// A file that is generated among the sources of the component's package.
 pub(super) struct Generated {
     pub(super) path: ProjectPath,
@@ -114,8 +145,7 @@ pub(super) struct SourcesOfUnits<'a, 'b> {
     dir: &'a ProjectPath,
     request: &'a Request<'b>,
     generated: Option<Generated>,
-    /// The action that fetches crates.
-    fetched: ActionId,
+    fetched: Fetched<'a>,
     /// The folders of the component's own packages: its package, and those that it depends on in the project.
     own: BTreeSet<ProjectPath>,
     /// The trees with a package of the component's own that were stored, by its folder and those of the other
@@ -124,13 +154,13 @@ pub(super) struct SourcesOfUnits<'a, 'b> {
 }
 
 impl<'a, 'b> SourcesOfUnits<'a, 'b> {
-    /// Makes the sources for the component of the package in `dir`. The action `fetched` fetches crates.
+    /// Makes the sources for the component of the package in `dir`.
     pub(super) fn new(
         common: &'a Common,
         dir: &'a ProjectPath,
         request: &'a Request<'b>,
         generated: Option<Generated>,
-        fetched: ActionId,
+        fetched: Fetched<'a>,
     ) -> Self {
         let own = common.workspace.closure(dir, &common.lock);
         Self { common, dir, request, generated, fetched, own, stored: RefCell::default() }
@@ -185,12 +215,18 @@ impl PackageSources for SourcesOfUnits<'_, '_> {
         others: &BTreeSet<&str>,
     ) -> Result<Seen, PlanError> {
         let (mut inputs, mut in_project) = (Vec::new(), BTreeSet::new());
+        // Packages of one commit see the same input.
+        let mut commits = BTreeMap::new();
         let mut own = None;
         let folders: BTreeSet<&str> = others.iter().copied().chain([folder]).collect();
         for place in folders {
             if let Some(name) = place.strip_prefix(&format!("/{VENDOR}/{CRATES}/")) {
-                let source = Source::output(self.fetched, FetchCrates::output_of(name));
+                let source = Source::output(self.fetched.crates, FetchCrates::output_of(name));
                 inputs.push(Input::new(format!("{VENDOR}/{CRATES}/{name}"), source));
+                continue;
+            }
+            if let Some(commit) = self.fetched.repositories.and_then(|all| all.commit(place)) {
+                commits.insert(commit.at.clone(), commit);
                 continue;
             }
             let dir = project_folder(place)?;
@@ -200,6 +236,7 @@ impl PackageSources for SourcesOfUnits<'_, '_> {
                 in_project.insert(dir);
             }
         }
+        inputs.extend(commits.into_values());
         let is_own = own.is_some();
         let tree = match own {
             Some(dir) => Some(self.own_tree(planner, dir, in_project)?),

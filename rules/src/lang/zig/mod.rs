@@ -18,15 +18,25 @@ mod project;
 mod tool;
 mod zon;
 
-use crate::lang::rule::{NeededToolchains, Rule};
+use crate::lang::rule::{BROUGHT_BY_LIBRARY, NeededToolchains, Rule};
 use crate::planner::{Compiled, PlanError, Planner, Request};
 use crate::toolchain::ZIG;
 
-pub(super) const RULE: Rule =
-    Rule { toolchains: NeededToolchains::Same(&[ZIG]), compile, hints: hints::hints };
+/// The reason why there are no components for WASI 0.3.
+const NO_WASI_3: Option<&str> = Some("its C library is that of WASI 0.1");
+
+pub(super) const RULE: Rule = Rule {
+    toolchains: NeededToolchains::Same(&[ZIG]),
+    brings: BROUGHT_BY_LIBRARY,
+    no_wasi_3: NO_WASI_3,
+    compile,
+    hints: hints::hints,
+};
 
 pub(super) const C_RULE: Rule = Rule {
     toolchains: NeededToolchains::Same(&[ZIG]),
+    brings: BROUGHT_BY_LIBRARY,
+    no_wasi_3: NO_WASI_3,
     compile: |planner, request| c::compile(planner, c::Dialect::C, request),
     // The rule of Zig has the hints for all three languages.
     hints: |_| Vec::new(),
@@ -34,6 +44,8 @@ pub(super) const C_RULE: Rule = Rule {
 
 pub(super) const CPP_RULE: Rule = Rule {
     toolchains: NeededToolchains::Same(&[ZIG]),
+    brings: BROUGHT_BY_LIBRARY,
+    no_wasi_3: NO_WASI_3,
     compile: |planner, request| c::compile(planner, c::Dialect::Cpp, request),
     // The rule of Zig has the hints for all three languages.
     hints: |_| Vec::new(),

@@ -60,6 +60,16 @@ fn check(file: &str, count: usize) {
 }
 
 #[test]
+fn cache() {
+    check(include_str!("cases/cache.txt"), 7);
+}
+
+#[test]
+fn execution() {
+    check(include_str!("cases/execution.txt"), 1);
+}
+
+#[test]
 fn project() {
     check(include_str!("cases/project.txt"), 26);
 }
@@ -67,6 +77,11 @@ fn project() {
 #[test]
 fn component() {
     check(include_str!("cases/component.txt"), 67);
+}
+
+#[test]
+fn test() {
+    check(include_str!("cases/test.txt"), 13);
 }
 
 #[test]

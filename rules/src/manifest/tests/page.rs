@@ -151,7 +151,7 @@ fn commits_of_git_dependencies() {
     let manifest = valid(&format!(
         "{PROJECT}[dependencies]\n\"a:b\" = {{ git = \"https://git.example.com/b\", tag = \"v1\" }}"
     ));
-    let DependencySource::Git { url, reference } =
+    let DependencySource::Git { url, reference, .. } =
         &manifest.dependencies[&"a:b".parse().unwrap()].source
     else {
         panic!("{manifest:?}")

@@ -3,7 +3,7 @@
 
 use super::{parse, valid};
 use crate::manifest::keys::{self, Section};
-use crate::manifest::{CapabilityKind, Language, LogLevel, OptLevel, TargetType};
+use crate::manifest::{CapabilityKind, Download, Language, LogLevel, OptLevel, TargetType};
 
 const REFERENCE: &str = include_str!("../../../../docs/run-toml.md");
 
@@ -46,6 +46,7 @@ fn every_word_is_documented() {
         .chain(Language::all().map(Language::as_str))
         .chain(OptLevel::ALL.iter().map(|level| level.as_str()))
         .chain(TargetType::ALL.iter().map(|target| target.as_str()))
+        .chain(Download::ALL.iter().map(|download| download.as_str()))
         .chain(LogLevel::ALL.iter().map(|level| level.as_str()));
     for word in words {
         assert!(REFERENCE.contains(&format!("`{word}`")), "`{word}` is not documented");

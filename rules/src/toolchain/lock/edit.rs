@@ -6,16 +6,17 @@
 
 use std::path::Path;
 
-use toml_edit::{ArrayOfTables, DocumentMut, Item, Key, Table, TableLike, Value};
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, Value};
 
 use super::Lock;
-use super::write::{image_text, package_text};
+use super::write::{dependency_text, image_text, package_text};
+use crate::edited::insert_sorted;
 
 /// The tables of a lock, in the order of a newly written one.
-const SECTIONS: [&str; 4] = ["toolchains", "checksums", "image", "package"];
+const SECTIONS: [&str; 5] = ["toolchains", "checksums", "image", "package", "dependency"];
 
-/// The keys that identify an `[[image]]` or a `[[package]]` in all versions of the lock.
-const IDENTITY: [&str; 4] = ["toolchain", "platform", "source", "purl"];
+/// The keys that identify an `[[image]]`, a `[[package]]` or a `[[dependency]]` in all versions of the lock.
+const IDENTITY: [&str; 5] = ["toolchain", "platform", "source", "purl", "name"];
 
 /// The order of edited entries: they stay where they are, or they come in the order of a newly written lock.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,8 @@ impl Lock {
         edit_list(&mut document, "image", &images.collect::<Vec<_>>(), order)?;
         let packages = self.packages.iter().map(package_text);
         edit_list(&mut document, "package", &packages.collect::<Vec<_>>(), order)?;
+        let dependencies = self.dependencies.iter().map(dependency_text);
+        edit_list(&mut document, "dependency", &dependencies.collect::<Vec<_>>(), order)?;
         in_order(&mut document);
         let bom = if text.starts_with('\u{feff}') { "\u{feff}" } else { "" };
         Some(format!("{bom}{document}"))
@@ -95,11 +98,7 @@ fn edit_pairs(
 /// Changes a value unless it is the same already. Its comment and spaces stay.
 fn set(item: &mut Item, new: Value) {
     let old = item.as_value();
-    let same = old.is_some_and(|old| match (old.as_str(), old.as_integer()) {
-        (Some(text), _) => new.as_str() == Some(text),
-        (None, Some(number)) => new.as_integer() == Some(number),
-        (None, None) => false,
-    });
+    let same = old.and_then(said).is_some_and(|old| said(&new) == Some(old));
     if !same {
         let decor = old.map(|old| old.decor().clone());
         let mut new = new;
@@ -107,21 +106,6 @@ fn set(item: &mut Item, new: Value) {
             *new.decor_mut() = decor;
         }
         *item = Item::Value(new);
-    }
-}
-
-/// Inserts a value before the first key that comes later in the alphabet.
-fn insert_sorted(table: &mut dyn TableLike, name: &str, value: Value) {
-    let keys: Vec<String> = table.iter().map(|(key, _)| key.to_owned()).collect();
-    let later = keys.iter().skip_while(|key| key.as_str() < name);
-    let mut moved: Vec<(Key, Item)> = Vec::new();
-    for key in later {
-        let formatted = table.key(key).cloned();
-        moved.extend(formatted.zip(table.remove(key)));
-    }
-    table.insert(name, Item::Value(value));
-    for (key, item) in moved {
-        table.entry_format(&key).or_insert(item);
     }
 }
 
@@ -230,15 +214,23 @@ fn is_successor(old: &Table, wanted: &Table) -> bool {
 }
 
 fn says(item: &Item) -> Option<String> {
-    let value = item.as_value()?;
+    said(item.as_value()?)
+}
+
+/// Returns what a text, a number or a list of texts says, whatever its format.
+fn said(value: &Value) -> Option<String> {
+    if let Some(list) = value.as_array() {
+        let texts: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
+        return texts.map(|texts| format!("{texts:?}"));
+    }
     let number = || value.as_integer().map(|number| number.to_string());
-    value.as_str().map(ToOwned::to_owned).or_else(number)
+    value.as_str().map(|text| format!("\"{text}")).or_else(number)
 }
 
 /// Returns the text of an item. A package URL is returned without its version.
 fn unversioned(item: Option<&Item>) -> Option<String> {
     let text = says(item?)?;
-    let Some((name, rest)) = text.strip_prefix("pkg:").and_then(|url| url.split_once('@')) else {
+    let Some((name, rest)) = text.strip_prefix("\"pkg:").and_then(|url| url.split_once('@')) else {
         return Some(text);
     };
     let qualifiers = rest.split_once('?').map_or("", |(_, qualifiers)| qualifiers);

@@ -3,7 +3,8 @@
 //! The lock has the two tables that people know, `[toolchains]` with `name = "version"` and `[checksums]`
 //! with `name = "algorithm:hex"`. It adds an `[[image]]` for each toolchain and platform, and a `[[package]]`
 //! for each package of an image, with what its source needs to fetch it again. A lock with the two tables
-//! only can be read, but it is stale for every build until a sync completes it.
+//! only can be read, but it is stale for every build until a sync completes it. A `[[dependency]]` pins a
+//! package of `[dependencies]`; it has nothing to do with toolchains.
 //!
 //! A lock that does not serve a need ([`Stale`]) is something else than a lock that can't be read
 //! ([`LockError`]): `run toolchain sync` repairs the first, and a person the second. Nothing here resolves or
@@ -11,6 +12,7 @@
 
 mod change;
 mod checksum;
+mod dependency;
 mod edit;
 mod read;
 mod stale;
@@ -22,6 +24,7 @@ use cache::Digest;
 
 pub use change::Change;
 pub use checksum::{Algorithm, Checksum, ChecksumError};
+pub use dependency::{DependencyChange, LockedDependency};
 pub use read::LockError;
 pub use stale::{NotLocked, Stale};
 
@@ -42,6 +45,8 @@ pub struct Lock {
     pub images: Vec<Image>,
     /// The packages, ordered by toolchain, then platform, then the order in which they are unpacked.
     pub packages: Vec<Package>,
+    /// The packages that the project depends on, ordered by name, then version.
+    pub dependencies: Vec<LockedDependency>,
 }
 
 /// The image of a toolchain for one platform.
@@ -218,6 +223,7 @@ impl Lock {
     fn sort(&mut self) {
         self.images.sort_by(|a, b| (&a.toolchain, a.platform).cmp(&(&b.toolchain, b.platform)));
         self.packages.sort_by(|a, b| (&a.toolchain, a.platform).cmp(&(&b.toolchain, b.platform)));
+        self.dependencies.sort();
     }
 }
 
@@ -244,7 +250,9 @@ pub(crate) mod tests {
     use super::*;
     use crate::package::unpack::TREE_FUNCTION;
     use crate::toolchain::Toolchains;
+    use crate::wit::PackageKind;
     use cache::DigestFunction;
+    use semver::Version;
 
     /// Returns a lock of two toolchains with every kind of package.
     pub(crate) fn example() -> Lock {
@@ -301,6 +309,21 @@ pub(crate) mod tests {
                 .into(),
             images: vec![image("py"), image("rust")],
             packages: vec![wheel, component, folder],
+            dependencies: vec![
+                dependency("greet", &["demo:types 1.2.0"]),
+                dependency("types", &[]),
+            ],
+        }
+    }
+
+    fn dependency(name: &str, needs: &[&str]) -> LockedDependency {
+        LockedDependency {
+            name: format!("demo:{name}"),
+            version: Version::new(1, 2, 0),
+            kind: PackageKind::Wit,
+            source: "oci://registry.example/demo".to_owned(),
+            sha256: Digest::of(DigestFunction::Sha256, name.as_bytes()).hex(),
+            needs: needs.iter().map(|need| (*need).to_owned()).collect(),
         }
     }
 

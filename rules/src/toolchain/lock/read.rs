@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use cache::{Digest, DigestFunction};
+use semver::Version;
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use super::{Checksum, Image, Lock, Package, Pin, SourceKind};
+use super::{Algorithm, Checksum, Image, Lock, LockedDependency, Package, Pin, SourceKind};
+use crate::manifest::PackageName;
 use crate::package::Purl;
 use crate::package::unpack::TREE_FUNCTION;
 use crate::platform::Platform;
+use crate::wit::PackageKind;
 
 /// The reason why a lock can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +66,20 @@ struct RawLock {
     images: Vec<Spanned<RawImage>>,
     #[serde(default, rename = "package")]
     packages: Vec<Spanned<RawPackage>>,
+    #[serde(default, rename = "dependency")]
+    dependencies: Vec<Spanned<RawDependency>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDependency {
+    name: String,
+    version: Version,
+    kind: PackageKind,
+    source: String,
+    digest: Checksum,
+    #[serde(default)]
+    needs: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -182,8 +199,53 @@ fn build(raw: RawLock) -> Result<Lock, Wrong> {
         }
         lock.packages.push(package.build().map_err(|message| (span, message))?);
     }
+    lock.dependencies = dependencies(raw.dependencies)?;
     lock.sort();
     Ok(lock)
+}
+
+/// Reads the dependencies, and checks that the lock has everything that they need.
+fn dependencies(raw: Vec<Spanned<RawDependency>>) -> Result<Vec<LockedDependency>, Wrong> {
+    let (mut spans, mut built) = (Vec::new(), Vec::new());
+    for dependency in raw {
+        let (span, dependency) = (dependency.span(), dependency.into_inner());
+        built.push(dependency.build().map_err(|message| (span.clone(), message))?);
+        spans.push(span);
+    }
+    let ids: BTreeSet<String> = built.iter().map(LockedDependency::id).collect();
+    for (dependency, span) in built.iter().zip(spans) {
+        if let Some(missing) = dependency.needs.iter().find(|need| !ids.contains(*need)) {
+            let message = format!("`{}` needs `{missing}`, which is not locked", dependency.id());
+            return Err((span, message));
+        }
+    }
+    Ok(built)
+}
+
+impl RawDependency {
+    fn build(self) -> Result<LockedDependency, String> {
+        let Self { name, version, kind, source, digest, needs } = self;
+        if let Err(invalid) = name.parse::<PackageName>() {
+            return Err(invalid.to_string());
+        }
+        let is_whole = digest.digits().len() == 64
+            && digest.digits().bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if digest.algorithm() != Algorithm::Sha256 || !is_whole {
+            return Err(format!("`{digest}` is no digest of a package (`sha256:` and 64 digits)"));
+        }
+        let is_commit = |hash: &str| {
+            matches!(hash.len(), 40 | 64) && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        let commit = source.rsplit_once('#').map(|(_, commit)| commit);
+        if source.contains(char::is_control)
+            || (source.starts_with("git+") && !commit.is_some_and(is_commit))
+        {
+            let source = source.escape_debug();
+            return Err(format!("`{source}` is not where a package comes from"));
+        }
+        let sha256 = digest.digits().to_owned();
+        Ok(LockedDependency { name, version, kind, source, sha256, needs })
+    }
 }
 
 impl RawPackage {
@@ -252,7 +314,7 @@ mod tests {
         let hex = "0".repeat(64);
         check(
             "[toolchains]\n[checksum]\n",
-            "2:2: unknown field `checksum`, expected one of `toolchains`, `checksums`, `image`, `package`",
+            "2:2: unknown field `checksum`, expected one of `toolchains`, `checksums`, `image`, `package`, `dependency`",
         );
         check(
             "[toolchains]\nrust = \"1\"\n[checksums]\nrust = \"md5:0\"\n",

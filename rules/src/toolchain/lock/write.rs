@@ -1,10 +1,11 @@
 //! Writes a lock. Equal locks give equal text, and the file is replaced as a whole.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
-use super::{Image, Lock, LockError, Package, Pin};
+use super::{Image, Lock, LockError, LockedDependency, Package, Pin};
+use crate::edited::replace_file;
 
 const HEADER: &str = "\
 # What this project is built with: the toolchains, pinned by the checksums of their packages and
@@ -27,6 +28,7 @@ impl Lock {
         table(&mut text, "checksums", self.checksums.iter().map(|(k, v)| (k, v.to_string())));
         text.extend(self.images.iter().map(image_text));
         text.extend(self.packages.iter().map(package_text));
+        text.extend(self.dependencies.iter().map(dependency_text));
         text
     }
 
@@ -48,26 +50,8 @@ impl Lock {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.to_toml(),
             Err(error) => return Err(io("read")(error)),
         };
-        replace(&target, text.as_bytes()).map_err(io("write"))
+        replace_file(&target, text.as_bytes()).map_err(io("write"))
     }
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let permissions = match std::fs::metadata(path) {
-        Ok(metadata) => metadata.permissions(),
-        Err(_) => std::fs::Permissions::from_mode(0o644),
-    };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = tempfile::Builder::new()
-        .prefix(".run.lock.")
-        .permissions(permissions)
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }
 
 fn table<'a>(text: &mut String, name: &str, rows: impl Iterator<Item = (&'a String, String)>) {
@@ -122,6 +106,21 @@ pub(super) fn package_text(package: &Package) -> String {
     text
 }
 
+/// Returns the text of a `[[dependency]]`.
+pub(super) fn dependency_text(dependency: &LockedDependency) -> String {
+    let mut text = "\n[[dependency]]\n".to_owned();
+    line(&mut text, "name", &dependency.name);
+    line(&mut text, "version", &dependency.version.to_string());
+    line(&mut text, "kind", dependency.kind.as_str());
+    line(&mut text, "source", &dependency.source);
+    line(&mut text, "digest", &format!("sha256:{}", dependency.sha256));
+    if !dependency.needs.is_empty() {
+        let needs: Vec<String> = dependency.needs.iter().map(|need| quoted(need)).collect();
+        let _ = writeln!(text, "needs = [{}]", needs.join(", "));
+    }
+    text
+}
+
 fn line(text: &mut String, key: &str, value: &str) {
     text.push_str(&format!("{key} = {}\n", quoted(value)));
 }
@@ -165,6 +164,7 @@ mod tests {
         let mut lock = example();
         lock.images.clear();
         lock.packages.clear();
+        lock.dependencies.clear();
         let hex = lock.checksums["py"].digits().to_owned();
         let other = lock.checksums["rust"].digits().to_owned();
         let expect = format!(

@@ -10,6 +10,7 @@ use crate::wit::resolve;
 struct Project {
     folder: tempfile::TempDir,
     request: Request,
+    store: ContentStore,
 }
 
 impl Project {
@@ -24,9 +25,38 @@ impl Project {
             root: folder.path().to_owned(),
             wit: Some(wit.into()),
             dependencies: BTreeMap::new(),
+            packages: Vec::new(),
+            features: BTreeMap::new(),
             world: None,
         };
-        Self { folder, request }
+        let store = folder.path().join("store");
+        let store = ContentStore::open(&store, cache::DigestFunction::Blake3).unwrap();
+        Self { folder, request, store }
+    }
+
+    /// Adds a package that was fetched. `files` are the files of its tree.
+    fn fetched(mut self, name: &str, version: &str, direct: bool, files: &[(&str, &[u8])]) -> Self {
+        let mut tree = cache::Tree::default();
+        for (path, bytes) in files {
+            let digest = self.store.put(bytes).unwrap();
+            tree.insert(path, cache::Entry::File { digest, executable: false }).unwrap();
+        }
+        self.request.packages.push(FetchedPackage {
+            name: name.into(),
+            version: version.parse().unwrap(),
+            tree: self.store.put_tree(&tree).unwrap().to_string(),
+            is_direct: direct,
+        });
+        self
+    }
+
+    fn feature(mut self, name: &str, feature: &str) -> Self {
+        self.request.features.entry(name.into()).or_default().insert(feature.into());
+        self
+    }
+
+    fn complete(&self) -> Result<CompletedWit, CompleteError> {
+        complete(&self.request, &self.store)
     }
 
     fn path(mut self, name: &str, path: &str) -> Self {
@@ -49,7 +79,7 @@ impl Project {
     /// accepts it as a package.
     #[track_caller]
     fn completes_to(&self, expect: &[&str]) -> CompletedWit {
-        let completed = complete(&self.request).unwrap();
+        let completed = self.complete().unwrap();
         let paths: Vec<&str> = completed.files.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, expect);
         let resolved = resolve(&completed.files).unwrap();
@@ -73,7 +103,7 @@ impl Project {
 
     #[track_caller]
     fn fails(&self, message: &str, hint: Option<&str>) {
-        let error = complete(&self.request).unwrap_err();
+        let error = self.complete().unwrap_err();
         assert_eq!(error.to_string(), message);
         assert_eq!(error.hint().as_deref(), hint);
     }
@@ -120,7 +150,7 @@ fn every_built_in_release_completes() {
              }}"
         );
         let project = Project::new("wit", &[("wit/world.wit", &web)]);
-        let completed = complete(&project.request).unwrap();
+        let completed = project.complete().unwrap();
         project.reads_as_a_folder(&completed);
         assert_eq!(completed.files.len(), 8, "0.2.{patch}");
     }
@@ -254,7 +284,7 @@ fn a_reference_without_a_version_means_what_is_there() {
 fn a_world_of_another_package_brings_that_package() {
     let api = "package demo:api;\ninterface i {}";
     let project = Project::new("wit", &[("wit/api.wit", api)]).world("wasi:http/proxy@0.2.9");
-    let completed = complete(&project.request).unwrap();
+    let completed = project.complete().unwrap();
     assert!(completed.files.iter().any(|file| file.path == "deps/wasi-http-0.2.9/package.wit"));
     let resolved = resolve(&completed.files).unwrap();
     let world = project.request.world.as_deref();
@@ -267,7 +297,8 @@ fn a_missing_package() {
     Project::new("wit", &[("wit/world.wit", app)]).fails(
         "wit/world.wit:4:10: package `my:lib@1.0.0` was not found",
         Some(
-            "put its WIT under wit/deps/, or add `\"my:lib\" = { path = \"…\" }` to [dependencies]",
+            "put its WIT under wit/deps/, or add it to [dependencies]: `run add my:lib` takes it from a \
+             registry, `run add my:lib --path DIR` from a folder",
         ),
     );
     let lib = ("wit/deps/lib.wit", "package my:lib@1.1.0;\ninterface i {}");
@@ -279,7 +310,8 @@ fn a_missing_package() {
     Project::new("wit", &[("wit/world.wit", app), lib]).fails(
         "wit/deps/lib.wit:2:19: package `my:base` was not found",
         Some(
-            "put its WIT under wit/deps/, or add `\"my:base\" = { path = \"…\" }` to [dependencies]",
+            "put its WIT under wit/deps/, or add it to [dependencies]: `run add my:base` takes it from a \
+             registry, `run add my:base --path DIR` from a folder",
         ),
     );
 }
@@ -298,7 +330,10 @@ fn a_version_that_is_not_built_in() {
     );
     Project::new("app.wit", &[("app.wit", "package demo:app;")]).world("my:lib/w").fails(
         "package `my:lib` was not found",
-        Some("put its WIT under deps/, or add `\"my:lib\" = { path = \"…\" }` to [dependencies]"),
+        Some(
+            "put its WIT under deps/, or add it to [dependencies]: `run add my:lib` takes it from a \
+             registry, `run add my:lib --path DIR` from a folder",
+        ),
     );
 }
 
@@ -326,11 +361,7 @@ fn sources_that_cannot_be_read() {
         "a.txt is not a .wit file, a .wasm file or a folder of .wit files",
     );
     check("wit", &[("wit/a.wit", "interface i {}")], "wit/a.wit has no `package` line");
-    check(
-        "a.wasm",
-        &[("a.wasm", "\0asm\x0d\0\x01\0")],
-        "a.wasm is not a WIT package: it is a component",
-    );
+    check("a.wasm", &[("a.wasm", "\0asm\x0d\0\x01\0")], "a.wasm is a component, not a WIT package");
 }
 
 #[test]
@@ -358,7 +389,7 @@ fn inputs_are_known_without_reading() {
 fn invalid_wit_is_refused_with_its_place() {
     let check = |text: &str, message: &str| {
         let project = Project::new("wit", &[("wit/a.wit", text)]);
-        let completed = complete(&project.request).unwrap();
+        let completed = project.complete().unwrap();
         assert_eq!(resolve(&completed.files).unwrap_err().to_string(), message);
     };
     check(
@@ -389,7 +420,7 @@ fn a_package_without_a_version_may_stand_beside_its_namesake() {
 fn a_world_alone_is_enough() {
     let mut project = Project::new("none", &[]).world("wasi:cli/command@0.2.3");
     project.request.wit = None;
-    let completed = complete(&project.request).unwrap();
+    let completed = project.complete().unwrap();
     assert_eq!(inputs(&project.request).unwrap(), Vec::<PathBuf>::new());
     project.reads_as_a_folder(&completed);
     let resolved = resolve(&completed.files).unwrap();
@@ -404,7 +435,10 @@ fn a_world_alone_is_enough() {
     project.request.wit = None;
     project.fails(
         "package `acme:kit` was not found",
-        Some("add `\"acme:kit\" = { path = \"…\" }` to [dependencies], with the folder that has its WIT"),
+        Some(
+            "add it to [dependencies]: `run add acme:kit` takes it from a registry, `run add \
+             acme:kit --path DIR` from a folder",
+        ),
     );
     // The link is followed, and the package is found at the link's path. Below `deps/` it would not be found.
     let files = [
@@ -413,8 +447,8 @@ fn a_world_alone_is_enough() {
     ];
     let mut project = Project::new("none", &files).world("acme:kit/w");
     project.request.wit = None;
-    assert!(complete(&project.request).is_err());
-    complete(&project.path("acme:kit", "kit").request).unwrap();
+    assert!(project.complete().is_err());
+    project.path("acme:kit", "kit").complete().unwrap();
 }
 
 #[test]
@@ -432,7 +466,85 @@ fn wit_behind_symlinks_is_read_inside_of_the_project_alone() {
     let away = tempfile::tempdir().unwrap();
     std::fs::write(away.path().join("x.wit"), "package demo:x;").unwrap();
     link(away.path().to_str().unwrap(), "wit/deps/away");
-    let error = complete(&project.request).unwrap_err().to_string();
+    let error = project.complete().unwrap_err().to_string();
     assert!(error.starts_with("wit/deps/away/x.wit leads to /"), "{error}");
     assert!(error.ends_with("/x.wit, outside of the project"), "{error}");
+}
+
+/// Returns a WIT package in binary form.
+fn binary(name: &str, files: &[(&str, &str)]) -> Vec<u8> {
+    let mut resolve = Resolve { all_features: true, ..Resolve::default() };
+    let mut package = None;
+    for (path, text) in files {
+        package = Some(resolve.push_source(path, text).unwrap());
+    }
+    assert_eq!(files.last().unwrap().0, name);
+    wit_component::encode(&resolve, package.unwrap(), false).unwrap()
+}
+
+const GREET: &str = "package demo:greet@1.2.0;
+    interface greeter {
+        use demo:words/words@0.1.0.{word};
+        hello: func() -> word;
+        @unstable(feature = louder)
+        shout: func() -> word;
+    }";
+
+const WORDS: &str = "package demo:words@0.1.0;
+    interface words { type word = string; }
+    interface more { more: func(); }";
+
+#[test]
+fn packages_that_were_fetched_are_found_in_each_form() {
+    let wit = [("wit/api.wit", "package a:b; world w { import demo:greet/greeter; }")];
+    let greet = binary("greet.wit", &[("words.wit", WORDS), ("greet.wit", GREET)]);
+    // What the package brings along of another is enough, and the whole one counts more.
+    let project = Project::new("wit/api.wit", &wit);
+    let project = project.fetched("demo:greet", "1.2.0", true, &[("package.wasm", &greet)]);
+    let expect =
+        ["api.wit", "deps/demo-greet-1.2.0/package.wit", "deps/demo-words-0.1.0/package.wit"];
+    let completed = project.completes_to(&expect);
+    assert!(!completed.files[2].text.contains("more"));
+    assert!(completed.files[0].text.contains("demo:greet/greeter@1.2.0"));
+    let whole = binary("words.wit", &[("words.wit", WORDS)]);
+    let project = project.fetched("demo:words", "0.1.0", false, &[("package.wasm", &whole)]);
+    assert!(project.completes_to(&expect).files[2].text.contains("more"));
+    // A folder of a repository.
+    let files: [(&str, &[u8]); 2] =
+        [("greet.wit", GREET.as_bytes()), ("deps/words.wit", WORDS.as_bytes())];
+    let project = Project::new("wit/api.wit", &wit).fetched("demo:greet", "1.2.0", true, &files);
+    project.completes_to(&[
+        "api.wit",
+        "deps/demo-greet-1.2.0/greet.wit",
+        "deps/demo-words-0.1.0/words.wit",
+    ]);
+    // Another name than the one in `[dependencies]`.
+    let project = Project::new("wit/api.wit", &wit).fetched("demo:hail", "1.2.0", true, &files);
+    project.fails(
+        "dependency `demo:hail` is package `demo:greet@1.2.0` in demo:hail 1.2.0: greet.wit",
+        None,
+    );
+}
+
+#[test]
+fn features_open_their_gates() {
+    let wit = [("wit/api.wit", "package a:b; world w { import demo:greet/greeter; }")];
+    let greet = binary("greet.wit", &[("words.wit", WORDS), ("greet.wit", GREET)]);
+    let fetched = |project: Project| {
+        project.fetched("demo:greet", "1.2.0", true, &[("package.wasm", &greet)])
+    };
+    let functions = |project: &Project| {
+        let completed = project.complete().unwrap();
+        let resolved = resolve(&completed.files).unwrap().resolve;
+        let interfaces = resolved.interfaces.iter();
+        let named =
+            interfaces.filter(|(_, interface)| interface.name.as_deref() == Some("greeter"));
+        named.flat_map(|(_, interface)| interface.functions.keys().cloned()).collect::<Vec<_>>()
+    };
+    let project = fetched(Project::new("wit/api.wit", &wit));
+    assert_eq!(functions(&project), ["hello"]);
+    assert_eq!(functions(&project.feature("demo:greet", "louder")), ["hello", "shout"]);
+    fetched(Project::new("wit/api.wit", &wit))
+        .feature("demo:greet", "quieter")
+        .fails("package `demo:greet@1.2.0` has no feature `quieter`; it has louder", None);
 }

@@ -29,6 +29,9 @@ pub(in crate::lang::rust) struct UnitActions<'a> {
     /// The empty tree.
     pub(in crate::lang::rust) empty: Digest,
     pub(in crate::lang::rust) sources: &'a dyn PackageSources,
+    /// True if the selected target is to be a core module and no component. The linker of the toolchain does not know the
+    /// asynchronous functions of WASI 0.3, so the component is made of the module later.
+    pub(in crate::lang::rust) gives_module: bool,
     /// The actions that were added, by unit.
     pub(in crate::lang::rust) added: BTreeMap<usize, Added>,
 }
@@ -146,6 +149,9 @@ impl UnitActions<'_> {
         let mut args = vec!["rustc".to_owned()];
         args.extend(compile.args.iter().cloned());
         args.extend(["--out-dir", "/out", "--color", "always"].map(str::to_owned));
+        if self.gives_module && step == Step::Root {
+            args.extend(["-C", "link-arg=--skip-wit-component"].map(str::to_owned));
+        }
         if let Some(index) = compile.script {
             let read = self.added[&index].read.expect("a run has a reader");
             let output = Caller::of(compile).output();
@@ -277,7 +283,7 @@ impl UnitActions<'_> {
 }
 
 /// The step of a package's work that a compilation is, as messages name it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
     Root,
     Library,

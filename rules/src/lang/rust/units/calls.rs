@@ -10,8 +10,10 @@ use engine::{Builtin, BuiltinContext, BuiltinError, Report};
 use super::recorder::{DEPENDENCY_MARK, MARK, RUSTC, Recorder, SCRIPT, is_own_variable};
 use super::unit::{Compile, CrateKind, RunScript, Unit, UnitPackage, UnitWork, Units};
 use crate::lang::rust::fetch::VENDOR;
+use crate::lang::rust::git::{GIT, Places};
 
-/// The builtin that makes the list. Its input is `calls`, and its output `units.json`.
+/// The builtin that makes the list. Its input is `calls`, and its output `units.json`. If packages come from
+/// repositories, its input [`Places::INPUT`] says where these lie.
 pub(in crate::lang::rust) struct ReadCalls {
     /// The variables that run.toml sets for the component. Crates that others wrote are compiled without them, unless
     /// rustc obeys them, so that components with other variables share the results. Build scripts see them.
@@ -86,7 +88,12 @@ impl Builtin for ReadCalls {
         };
         let calls = (0..self.roots.len()).map(|number| read(&number.to_string()));
         let calls: Vec<String> = calls.collect::<Result<_, _>>()?;
-        let units = self.units(&read(Recorder::ENVIRONMENT)?, &calls);
+        let places = match cx.inputs().any(|(name, _)| name == Places::INPUT) {
+            true => serde_json::from_slice(&cx.read(Places::INPUT)?),
+            false => Ok(Places::default()),
+        };
+        let places = places.map_err(|error| BuiltinError::infrastructure(&error))?;
+        let units = self.units(&read(Recorder::ENVIRONMENT)?, &calls, places);
         let units = units.map_err(|error| BuiltinError::failed(&error))?;
         let json = serde_json::to_vec(&units)
             .map_err(|error| BuiltinError::Failed(Report::text(error.to_string())))?;
@@ -166,8 +173,8 @@ struct Draft {
 
 impl ReadCalls {
     /// Makes the list of the calls for each target. `inherited` are the variables of Cargo itself.
-    fn units(&self, inherited: &str, calls: &[String]) -> Result<Units, CallError> {
-        let drafter = Drafter { inherited: exported(inherited), own: &self.own };
+    fn units(&self, inherited: &str, calls: &[String], places: Places) -> Result<Units, CallError> {
+        let drafter = Drafter { inherited: exported(inherited), own: &self.own, places };
         let mut linker = UnitLinker::default();
         for (root, calls) in self.roots.iter().zip(calls) {
             let drafts = read(calls)?.into_iter().map(|call| drafter.draft(call));
@@ -182,13 +189,17 @@ struct Drafter<'a> {
     /// The variables of Cargo itself, which its children inherit.
     inherited: BTreeMap<String, String>,
     own: &'a BTreeMap<String, String>,
+    places: Places,
 }
 
 impl Drafter<'_> {
     fn draft(&self, call: Call) -> Result<Draft, CallError> {
+        let real = |word| self.places.real(word);
         match call {
-            Call::Rustc { cwd, args, env } => self.compile(cwd, args, env),
-            Call::Script { program, cwd, env } => self.script(program, cwd, env),
+            Call::Rustc { cwd, args, env } => {
+                self.compile(real(cwd), args.into_iter().map(real).collect(), env)
+            }
+            Call::Script { program, cwd, env } => self.script(program, real(cwd), env),
         }
     }
 
@@ -199,7 +210,8 @@ impl Drafter<'_> {
         env: BTreeMap<String, String>,
     ) -> Result<Draft, CallError> {
         let (package, mut env) = self.environment(env)?;
-        let is_of_others = package.folder.starts_with(&format!("/{VENDOR}/"));
+        let is_in = |place: &str| package.folder.starts_with(&format!("/{place}/"));
+        let is_of_others = is_in(VENDOR) || is_in(GIT);
         self.add_own(&mut env, |name| !is_of_others || is_obeyed(name));
         let read = Arguments::read(args)?;
         let out_dirs = read.out_dirs.into_iter().map(|path| (String::new(), path)).collect();
@@ -254,8 +266,9 @@ impl Drafter<'_> {
         let package = UnitPackage {
             name: value("CARGO_PKG_NAME")?,
             version: value("CARGO_PKG_VERSION")?,
-            folder: value("CARGO_MANIFEST_DIR")?,
+            folder: self.places.real(value("CARGO_MANIFEST_DIR")?),
         };
+        self.places.correct(&mut env, &package.folder);
         env.retain(|name, value| {
             !is_own_variable(name)
                 && !OF_THE_RUN.contains(&name.as_str())

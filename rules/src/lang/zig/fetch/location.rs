@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-use super::git::{self, GitError};
 use crate::package::download::Downloads;
 use crate::package::fetch::{Request, read_file};
+use crate::package::git::{self, GitError};
 use crate::package::unpack::Format;
 use crate::package::{HttpError, UnpackError};
 use crate::redact::mask_urls;

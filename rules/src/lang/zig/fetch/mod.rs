@@ -5,7 +5,6 @@
 //! manifests, computed as zig does it, decide whether what came is accepted. Each package is kept once per
 //! hash, however many projects ask for it.
 
-mod git;
 mod location;
 mod package;
 
@@ -15,12 +14,12 @@ use std::sync::Arc;
 use cache::{ContentStore, Digest, Entry, Tree};
 use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
 
-use self::git::{Git, GitError};
 use self::location::{Archive, Location, LocationError};
 pub(super) use self::package::is_hash;
 use self::package::{MANIFEST, Package, PackageError};
 use super::zon::Manifest;
 use crate::package::download::Downloads;
+use crate::package::git::{Git, GitError};
 use crate::package::{ClientError, HttpError, Registries, Shelf, UnpackError, unpack};
 use crate::path::ProjectPath;
 use crate::redact::mask_urls;

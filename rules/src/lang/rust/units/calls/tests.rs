@@ -42,7 +42,7 @@ fn reader() -> ReadCalls {
 fn units(first: &[String], second: &[String]) -> Result<Units, String> {
     let calls = [first.concat(), second.concat()];
     let inherited = "export GREETING='hello'\nexport HOME='/tmp'\nexport UNSET\n";
-    reader().units(inherited, &calls).map_err(|error| error.to_string())
+    reader().units(inherited, &calls, Places::default()).map_err(|error| error.to_string())
 }
 
 fn compile(units: &Units, index: usize) -> &Compile {

@@ -1,0 +1,32 @@
+(module
+  (memory (export "memory") 1)
+  (data (i32.const 256) "division by zero")
+  (global $next (mut i32) (i32.const 4096))
+  (func (export "cabi_realloc") (param i32 i32 i32) (param $size i32) (result i32)
+    (global.get $next)
+    (global.set $next (i32.add (global.get $next) (i32.and (i32.add (local.get $size) (i32.const 7)) (i32.const -8)))))
+  (func (export "answer") (result i32) (i32.const 42))
+  (func (export "demo:calc/ops@0.1.0#add") (param i32 i32) (result i32)
+    (i32.add (local.get 0) (local.get 1)))
+  ;; The result is at address 8: the tag, then the number or the pointer and length of the text.
+  (func (export "demo:calc/ops@0.1.0#divide") (param i32 i32) (result i32)
+    (if (i32.eqz (local.get 1))
+      (then
+        (i32.store (i32.const 8) (i32.const 1))
+        (i32.store (i32.const 12) (i32.const 256))
+        (i32.store (i32.const 16) (i32.const 16)))
+      (else
+        (i32.store (i32.const 8) (i32.const 0))
+        (i32.store (i32.const 12) (i32.div_u (local.get 0) (local.get 1)))))
+    (i32.const 8))
+  (func (export "demo:calc/ops@0.1.0#swap") (param i32 i32) (result i32)
+    (i32.store (i32.const 8) (local.get 1))
+    (i32.store (i32.const 12) (local.get 0))
+    (i32.const 8))
+  ;; The result is the argument: pointer and length go to address 8.
+  (func (export "demo:calc/ops@0.1.0#echo") (param i32 i32) (result i32)
+    (i32.store (i32.const 8) (local.get 0))
+    (i32.store (i32.const 12) (local.get 1))
+    (i32.const 8))
+  (func (export "demo:calc/ops@0.1.0#fail") unreachable)
+  (func (export "demo:calc/ops@0.1.0#spin") (loop (br 0))))
