@@ -15,13 +15,16 @@ pub struct Offer {
     pub config: BTreeMap<String, String>,
 }
 
-/// Returns what a component may do: what its own capabilities grant, and those of all components that it is composed with,
-/// because a composed component is one to the host. Folders are those of the project in `folder`.
+/// Returns what a component may do: what its own capabilities grant, and those of all components and packages that it is composed with,
+/// because a composed component is one to the host. The composition takes from each part what only others have. Folders are those of the
+/// project in `folder`.
 #[must_use]
 pub fn grants(component: &Component, manifest: &Manifest, folder: &Path, offer: &Offer) -> Grants {
     let mut grants = Grants::default();
-    let all = parts(component, manifest).into_iter().flat_map(|part| &part.capabilities);
-    for capability in all {
+    let parts = parts(component, manifest).into_iter().flat_map(|part| &part.capabilities);
+    let tests = manifest.dev_dependencies.values().filter(|_| *component.test);
+    let packages = manifest.dependencies.values().chain(tests);
+    for capability in parts.chain(packages.flat_map(|package| &package.capabilities)) {
         grant(&mut grants, &capability.value, folder, offer);
     }
     grants

@@ -103,7 +103,8 @@ fn open_folders(folders: &[Preopen], wasi: &mut WasiCtxBuilder) -> Result<(), Pr
 }
 
 fn set_up_sockets(access: &Access<HostRule>, wasi: &mut WasiCtxBuilder, voice: &Arc<Voice>) {
-    wasi.allow_ip_name_lookup(*access != Access::Nothing);
+    // The check of the addresses decides, and says what it denies.
+    wasi.allow_tcp(true).allow_udp(true).allow_ip_name_lookup(*access != Access::Nothing);
     let (access, voice) = (access.clone(), Arc::clone(voice));
     wasi.socket_addr_check(move |address, what| {
         let (access, voice) = (access.clone(), Arc::clone(&voice));

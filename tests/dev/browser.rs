@@ -12,7 +12,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use super::client::ask;
-use super::{Dev, page, ready_made, tool};
+use super::{Dev, PATIENCE, page, ready_made, tool};
 use crate::harness::{Workspace, variable};
 
 /// A browser without a window.
@@ -84,7 +84,7 @@ impl Browser {
     /// Waits until a script returns true.
     #[track_caller]
     fn wait(&self, script: &str, dev: &Dev) {
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + PATIENCE;
         while self.script(script) != Value::Bool(true) {
             let shown = || self.script("return document.documentElement.outerHTML");
             assert!(Instant::now() < until, "{script}\n{}\n{}", shown(), dev.said());

@@ -19,8 +19,8 @@ use client::{Answer, get};
 
 use crate::harness::Workspace;
 
-/// The time in which everything has to happen that does not compile a component from nothing.
-const SOON: Duration = Duration::from_secs(60);
+/// The time after which somebody waits in vain. It ends nothing but a hang: whoever needs a toolchain first waits for its download.
+const PATIENCE: Duration = Duration::from_secs(400);
 
 /// A development server that runs, and is killed with its workspace.
 pub(crate) struct Dev {
@@ -134,7 +134,7 @@ impl Dev {
     /// Waits until there is something.
     #[track_caller]
     pub(crate) fn wait<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
-        let until = Instant::now() + SOON;
+        let until = Instant::now() + PATIENCE;
         loop {
             if let Some(found) = look() {
                 return found;

@@ -1,5 +1,7 @@
 //! `run exec`: what a program is given, what it may do, and how it ends.
 
+mod composed;
+
 use std::io::{Read as _, Write as _};
 use std::process::Output;
 use std::time::{Duration, Instant};

@@ -52,7 +52,8 @@ pub(crate) fn add(arguments: &Add, config: &Config) -> Result<ExitCode, CommandE
         }
         (false, None) => {}
     }
-    let dependency = NewDependency { texts, features: arguments.features.clone() };
+    let dependency =
+        NewDependency { texts, features: arguments.features.clone(), capabilities: Vec::new() };
     let before = editing::text(&project)?;
     let text = with_dependency(&before, section(arguments.dev), name, &dependency)
         .map_err(|error| CommandError::from_error(Kind::Usage, &error))?;

@@ -8,7 +8,7 @@ use rules::manifest::test::Exercise;
 use rules::manifest::{Component, Test};
 use runtime::{Clock, Grants, Random};
 
-use crate::{Offer, grants};
+use crate::{Offer, grant, grants};
 
 /// The time at which the clock of a test starts: 2026-01-01T00:00:00Z, in seconds since 1970.
 pub const START: u64 = 1_767_225_600;
@@ -100,6 +100,11 @@ fn granted(test: &Test, component: &Component, project: &Project) -> Grants {
     let Project { folder, manifest } = project;
     let offer = Offer { env, config: BTreeMap::new() };
     let mut grants = grants(with.as_ref().unwrap_or(component), manifest, folder, &offer);
+    for package in test.with.iter().filter_map(|name| manifest.dev_dependencies.get(&name.value)) {
+        for capability in &package.capabilities {
+            grant(&mut grants, &capability.value, folder, &offer);
+        }
+    }
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(START);
     grants.clock = grants.clock.map(|_| Clock::Virtual { start });
     grants.random = grants.random.map(|_| Random::Seeded(SEED));

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use semver::{Op, Version, VersionReq};
 use toml::de::{DeTable, DeValue};
 
+use super::capability::Capability;
 use super::diagnostic::Diagnostic;
 use super::invalid::Invalid;
 use super::keys;
@@ -28,6 +29,8 @@ pub struct Dependency {
     pub source: DependencySource,
     /// The features of the package that are used.
     pub features: Vec<Spanned<Feature>>,
+    /// The capabilities that a package has if it is a component and composed with components of the project.
+    pub capabilities: Vec<Spanned<Capability>>,
     /// The place of the package's name.
     pub span: Span,
 }
@@ -121,25 +124,26 @@ fn read(
         return None;
     }
     let name = table::accept(findings, key.span, key.value.parse::<PackageName>());
-    let (source, features) = match value.get_ref() {
+    let (source, features, capabilities) = match value.get_ref() {
         DeValue::String(version) => {
             let version = table::accept(findings, value.span(), version.parse());
-            (version.map(|version| DependencySource::Registry { version }), Vec::new())
+            let source = version.map(|version| DependencySource::Registry { version });
+            (source, Vec::new(), Vec::new())
         }
         DeValue::Table(table) => {
             let called = format!("dependency `{}`", key.value);
             let span = inline_or_heading(key.span, value);
             let mut reader = Reader::new(called, span, table, keys::DEPENDENCY, findings);
-            (read_source(&mut reader), reader.list("features"))
+            (read_source(&mut reader), reader.list("features"), reader.list("capabilities"))
         }
         _ => {
             let what = format!("dependency `{}`", key.value);
             let expected = "a version or a table";
             findings.push(table::wrong_type(&what, value, expected).help(FORMS));
-            (None, Vec::new())
+            (None, Vec::new(), Vec::new())
         }
     };
-    Some((name?.value, Dependency { source: source?, features, span: key.span }))
+    Some((name?.value, Dependency { source: source?, features, capabilities, span: key.span }))
 }
 
 /// Returns a finding about a name without quotes, such as `wasi.http = "0.2.0"`, which TOML reads as a table.

@@ -21,6 +21,8 @@ pub struct NewDependency {
     pub texts: Vec<(&'static str, String)>,
     /// The features; the key is left out if there are none.
     pub features: Vec<String>,
+    /// The capabilities; the key is left out if there are none.
+    pub capabilities: Vec<String>,
 }
 
 /// The reason why the text can't be edited.
@@ -47,15 +49,17 @@ impl PackageSection {
 
 impl NewDependency {
     fn value(&self) -> Value {
-        if let ([("version", version)], []) = (self.texts.as_slice(), self.features.as_slice()) {
+        let lists = [("features", &self.features), ("capabilities", &self.capabilities)];
+        let mut lists = lists.into_iter().filter(|(_, list)| !list.is_empty()).peekable();
+        if let ([("version", version)], None) = (self.texts.as_slice(), lists.peek()) {
             return version.as_str().into();
         }
         let mut table = InlineTable::new();
         for (key, text) in &self.texts {
             table.insert(*key, text.as_str().into());
         }
-        if !self.features.is_empty() {
-            table.insert("features", self.features.iter().map(String::as_str).collect());
+        for (key, list) in lists {
+            table.insert(key, list.iter().map(String::as_str).collect());
         }
         Value::InlineTable(table)
     }
@@ -81,7 +85,7 @@ pub fn with_dependency(
         };
         let decor = item.as_value().map(|value| value.decor().clone());
         let had_heading = decor.is_none();
-        let mut value = with_features_of(item, dependency).value();
+        let mut value = with_lists_of(item, dependency).value();
         if let Some(decor) = decor {
             *value.decor_mut() = decor;
         }
@@ -94,15 +98,18 @@ pub fn with_dependency(
     })
 }
 
-/// Returns the new entry with the features of the old one, unless it has some of its own.
-fn with_features_of(old: &Item, new: &NewDependency) -> NewDependency {
-    let features = old.as_table_like().and_then(|table| table.get("features"));
-    let features = features.and_then(Item::as_array).into_iter().flatten();
-    let features: Vec<String> =
-        features.filter_map(|feature| feature.as_str().map(ToOwned::to_owned)).collect();
-    match new.features.is_empty() {
-        true => NewDependency { features, ..new.clone() },
-        false => new.clone(),
+/// Returns the new entry with the features and the capabilities of the old one, unless it has some of its own.
+fn with_lists_of(old: &Item, new: &NewDependency) -> NewDependency {
+    let list = |key: &str, new: &[String]| -> Vec<String> {
+        let old = old.as_table_like().and_then(|table| table.get(key));
+        let old = old.and_then(Item::as_array).into_iter().flatten();
+        let old = old.filter_map(|text| text.as_str().map(ToOwned::to_owned));
+        if new.is_empty() { old.collect() } else { new.to_vec() }
+    };
+    NewDependency {
+        texts: new.texts.clone(),
+        features: list("features", &new.features),
+        capabilities: list("capabilities", &new.capabilities),
     }
 }
 
@@ -156,7 +163,7 @@ mod tests {
                         \"a:b\" = \"1.0.0\"   # kept\n# of ours\n\"c:d\" = { path = \"../d\" }\n\n[build]\n";
 
     fn version(text: &str) -> NewDependency {
-        NewDependency { texts: vec![("version", text.to_owned())], features: Vec::new() }
+        NewDependency { texts: vec![("version", text.to_owned())], ..NewDependency::default() }
     }
 
     #[test]
@@ -168,6 +175,7 @@ mod tests {
         let git = NewDependency {
             texts: vec![("git", "https://example.com/r".to_owned()), ("tag", "v1".to_owned())],
             features: vec!["x".to_owned()],
+            capabilities: Vec::new(),
         };
         let text = with_dependency(TEXT, section, "z:z", &git).unwrap();
         let line =
@@ -184,6 +192,10 @@ mod tests {
         let with = "[dependencies]\n\"a:b\" = { version = \"1.0.0\", features = [\"x\"] }\n";
         let text = with_dependency(with, section, "a:b", &version("1.2.0")).unwrap();
         assert_eq!(text, with.replace("1.0.0", "1.2.0"));
+        let with = "[dependencies]\n\"a:b\" = { version = \"1.0.0\", capabilities = [\"env\"] }\n";
+        let newer = "[dependencies]\n\"a:b\" = { version = \"2.0.0\", capabilities = [\"env\"] }\n";
+        let edited = with_dependency(with, PackageSection::Dependencies, "a:b", &version("2.0.0"));
+        assert_eq!(edited.unwrap(), newer);
         let heading = "[dependencies.\"a:b\"]\nversion = \"1.0.0\"\nfeatures = [\"x\"]\n";
         let text = with_dependency(heading, section, "a:b", &version("1.2.0")).unwrap();
         assert!(

@@ -10,7 +10,7 @@ use super::suggest;
 
 /// The keys of a dependency that is written as a table.
 pub(super) const DEPENDENCY: &[&str] =
-    &["version", "features", "git", "rev", "branch", "tag", "path"];
+    &["version", "features", "git", "rev", "branch", "tag", "path", "capabilities"];
 
 /// A top-level key of `run.toml`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

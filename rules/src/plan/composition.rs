@@ -14,9 +14,9 @@ use sandbox::Cancel;
 use super::{Ends, Mocked};
 use crate::bounded;
 use crate::dependency::{self, NamedIn, Package, PackageKind};
-use crate::manifest::{Component, DependencySource, Manifest};
+use crate::manifest::{CapabilityKind, Component, Dependencies, DependencySource, Manifest};
 use crate::planner::{PlanError, Planner};
-use crate::wasm::{Compose, Finish, Finishing, LONGEST, PlannedLink, PlannedPart};
+use crate::wasm::{Compose, Finish, Finishing, LONGEST, PlannedLink, PlannedPart, can_be_denied};
 use crate::wit::{self, PACKAGE_FILE};
 
 /// The finished components of the project, by name.
@@ -39,6 +39,8 @@ pub(super) struct NamedPackage {
     /// Its name in messages.
     name: String,
     file: Source,
+    /// The capabilities that run.toml grants to it.
+    granted: BTreeSet<CapabilityKind>,
 }
 
 /// Tells whether everything that a component depends on, directly or not, is finished.
@@ -98,7 +100,7 @@ fn compose_as(
         return Ok(ends.finish);
     }
     let label = Label::new(component.name.as_str(), step);
-    let (mut parts, mut sources) = (Vec::new(), Vec::new());
+    let (mut parts, mut sources, mut granted) = (Vec::new(), Vec::new(), Vec::new());
     // The component itself comes first.
     let (mut seen, mut next) = (BTreeSet::new(), VecDeque::from([component.name.as_str()]));
     while let Some(name) = next.pop_front() {
@@ -110,18 +112,20 @@ fn compose_as(
         let others = packages
             .iter()
             .map(|package| PlannedLink { name: package.name.clone(), may_be_unused: true });
-        parts
-            .push(PlannedPart { name: name.to_owned(), dependencies: own.chain(others).collect() });
+        parts.push(part(name, own.chain(others).collect()));
+        granted.push(one.capabilities.iter().map(|capability| capability.value.kind()).collect());
         sources.push(Source::output(ends.finish, Finish::OUTPUT));
         next.extend(one.dependencies.iter().map(|dependency| dependency.as_str()));
     }
-    for NamedPackage { name, file, .. } in packages {
+    for NamedPackage { name, file, granted: kinds, .. } in packages {
         let others = packages.iter().filter(|other| other.name != *name);
         let others =
             others.map(|other| PlannedLink { name: other.name.clone(), may_be_unused: true });
-        parts.push(PlannedPart { name: name.clone(), dependencies: others.collect() });
+        parts.push(part(name, others.collect()));
+        granted.push(kinds.clone());
         sources.push(file.clone());
     }
+    deny(&mut parts, &granted);
     let finishing: Finishing = ends.finishing.clone();
     let wit = ends.folder;
     let compose = Compose { parts, finishing, limits: planner.worker_limits() };
@@ -135,16 +139,32 @@ fn compose_as(
     planner.add(action.output(Compose::OUTPUT))
 }
 
+fn part(name: &str, dependencies: Vec<PlannedLink>) -> PlannedPart {
+    PlannedPart { name: name.to_owned(), dependencies, denied: Vec::new() }
+}
+
+/// Denies each part what others have and it has not. `granted` are the capabilities of each part.
+///
+/// What no part has needs not be denied here: the host denies it to the whole, and says so.
+fn deny(parts: &mut [PlannedPart], granted: &[BTreeSet<CapabilityKind>]) {
+    let all: BTreeSet<CapabilityKind> = granted.iter().flatten().copied().collect();
+    for (part, own) in parts.iter_mut().zip(granted) {
+        let denied = all.difference(own).map(|kind| kind.as_str());
+        part.denied = denied.filter(|word| can_be_denied(word)).map(str::to_owned).collect();
+    }
+}
+
 /// Returns the components that run.toml names as packages: those of registries and repositories, and files.
 pub(super) fn packages(planner: &Planner<'_>) -> Result<Packages, PlanError> {
     let mut found = Packages::default();
+    let Manifest { dependencies, dev_dependencies, .. } = planner.manifest();
     for package in &planner.packages().0 {
         let Package { name, version, kind: PackageKind::Component, tree, .. } = package else {
             continue;
         };
-        let shelf = match package.named_in {
-            Some(NamedIn::Dependencies) => &mut found.all,
-            Some(NamedIn::DevDependencies) => &mut found.tests,
+        let (section, shelf) = match package.named_in {
+            Some(NamedIn::Dependencies) => (dependencies, &mut found.all),
+            Some(NamedIn::DevDependencies) => (dev_dependencies, &mut found.tests),
             None => continue,
         };
         if let Some(file) = file_of(&planner.store().tree(tree)?) {
@@ -152,10 +172,10 @@ pub(super) fn packages(planner: &Planner<'_>) -> Result<Packages, PlanError> {
                 package: name.clone(),
                 name: format!("{name} {version}"),
                 file,
+                granted: granted(section, name),
             });
         }
     }
-    let Manifest { dependencies, dev_dependencies, .. } = planner.manifest();
     for (section, shelf) in [(dependencies, &mut found.all), (dev_dependencies, &mut found.tests)] {
         for (name, dependency) in section {
             let DependencySource::Path { path } = &dependency.source else { continue };
@@ -163,11 +183,19 @@ pub(super) fn packages(planner: &Planner<'_>) -> Result<Packages, PlanError> {
                 && let Some(file) = component_at(planner, &path.from(planner.project()))?
             {
                 let name = name.to_string();
-                shelf.push(NamedPackage { package: name.clone(), name, file });
+                let granted = granted(section, &name);
+                shelf.push(NamedPackage { package: name.clone(), name, file, granted });
             }
         }
     }
     Ok(found)
+}
+
+/// Returns the capabilities of a package of a section.
+fn granted(section: &Dependencies, package: &str) -> BTreeSet<CapabilityKind> {
+    let named = section.iter().filter(|(name, _)| name.to_string() == package);
+    let all = named.flat_map(|(_, dependency)| &dependency.capabilities);
+    all.map(|capability| capability.value.kind()).collect()
 }
 
 /// Returns the component in a file outside of run.toml's own components; `None` if it is a WIT package.

@@ -1,6 +1,6 @@
 //! The action that makes one component of a component and those that it depends on.
 //!
-//! Each part is a finished component. The result is checked against the world of the component that depends on the others,
+//! Each part is a finished component, from which the capabilities are taken away that others have and it has not ([`deny`]). The result is checked against the world of the component that depends on the others,
 //! and gets its stamp, as [`Finish`](super::Finish) does it. The crate `compose` does the linking; a worker calls it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +11,13 @@ use engine::{Artifact, Builtin, BuiltinContext, BuiltinError};
 use sandbox::WorkerLimits;
 use serde::{Deserialize, Serialize};
 
+use super::deny::{DenyError, deny};
 use super::{FinishError, Finishing, externs};
 use crate::worker::{self, Done, Errand, ErrandError};
 
 /// A version of the code below, which is part of the action's key. It names the crates that influence the result; the tests
 /// check these names against Cargo.lock.
-const VERSION: &str = "1 wac-graph 0.12.0 wasm-metadata 0.262.0";
+const VERSION: &str = "2 wac-graph 0.12.0 wasm-metadata 0.262.0 wit-component 0.262.0";
 
 /// The action *compose*. Its inputs are the files `part-0`, `part-1`, … in the order of [`parts`](Self::parts) and, if the
 /// composed component has a world, the completed WIT folder `wit`. Its output is [`Compose::OUTPUT`].
@@ -37,6 +38,8 @@ pub struct PlannedPart {
     pub name: String,
     /// The parts that it may take its imports from.
     pub dependencies: Vec<PlannedLink>,
+    /// The words of the capabilities that others of the parts have, and that it has not.
+    pub denied: Vec<String>,
 }
 
 /// A part that another one may take its imports from.
@@ -66,6 +69,9 @@ enum Failed {
     /// They do not fit together.
     #[error(transparent)]
     Compose(Box<ComposeError>),
+    /// A capability can't be taken away from one of them.
+    #[error(transparent)]
+    Deny(#[from] DenyError),
     /// The result is not what the world asks for.
     #[error("the composed component is not what it should be")]
     Finish(Box<FinishError>),
@@ -131,7 +137,7 @@ impl Errand for ComposeErrand {
             bytes.push(store.get(&file)?.ok_or(BuiltinError::Missing(file))?);
         }
         let failed = |error: Failed| BuiltinError::failed(&error);
-        let composed = composed(&mut parts, &bytes).map_err(|e| failed(Failed::Compose(e)))?;
+        let composed = composed(&mut parts, bytes).map_err(failed)?;
         let finished = finishing.finish(composed, &wit);
         let finished = finished.map_err(|e| failed(Failed::Finish(Box::new(e))))?;
         Ok(Done { digest: store.put(&finished)?, text: String::new() })
@@ -139,8 +145,21 @@ impl Errand for ComposeErrand {
 }
 
 /// Composes the parts. A link that may be unused and is unused is left out.
-fn composed(parts: &mut [PlannedPart], bytes: &[Vec<u8>]) -> Result<Vec<u8>, Box<ComposeError>> {
-    leave_out_unused(parts, bytes);
+fn composed(parts: &mut [PlannedPart], mut bytes: Vec<Vec<u8>>) -> Result<Vec<u8>, Failed> {
+    let bare = bare_names(parts, &bytes);
+    leave_out_unused(parts, &bare);
+    for (part, bytes) in parts.iter().zip(&mut bytes).filter(|(part, _)| !part.denied.is_empty()) {
+        let served =
+            |import: &str| part.dependencies.iter().any(|link| exports(&bare, &link.name, import));
+        if let Some(without) = deny(&part.name, bytes, &part.denied, served)? {
+            *bytes = without;
+        }
+    }
+    link(parts, &bytes).map_err(Failed::Compose)
+}
+
+/// Links the parts as they are.
+fn link(parts: &mut [PlannedPart], bytes: &[Vec<u8>]) -> Result<Vec<u8>, Box<ComposeError>> {
     loop {
         let given: Vec<Part> = parts
             .iter()
@@ -167,29 +186,35 @@ fn composed(parts: &mut [PlannedPart], bytes: &[Vec<u8>]) -> Result<Vec<u8>, Box
     }
 }
 
-/// The names of imports and of exports, without versions.
-type Bare = (BTreeSet<String>, BTreeSet<String>);
+/// The names of imports and of exports of each part that can be read, without versions. What can't be read is told by the composition.
+type BareNames = BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)>;
+
+fn bare_names(parts: &[PlannedPart], bytes: &[Vec<u8>]) -> BareNames {
+    let bare =
+        |names: Vec<String>| names.iter().map(|name| without_version(name).to_owned()).collect();
+    let names = parts.iter().zip(bytes).filter_map(|(part, bytes)| {
+        let found = externs(bytes).ok()?;
+        Some((part.name.clone(), (bare(found.imports), bare(found.exports))))
+    });
+    names.collect()
+}
+
+fn without_version(name: &str) -> &str {
+    name.split('@').next().unwrap_or_default()
+}
+
+/// Tells if a part exports something of this name, in whatever version.
+fn exports(names: &BareNames, part: &str, name: &str) -> bool {
+    names.get(part).is_some_and(|(_, exports)| exports.contains(without_version(name)))
+}
 
 /// Leaves out the links that may be unused and whose parts export nothing that is imported, in whatever version. The names
 /// alone say that, so it takes one look at each part. What is left may still be unused, because of a version.
-fn leave_out_unused(parts: &mut [PlannedPart], bytes: &[Vec<u8>]) {
-    let bare = |names: Vec<String>| -> BTreeSet<String> {
-        names.iter().map(|name| name.split('@').next().unwrap_or_default().to_owned()).collect()
-    };
-    // What can't be read is told by the composition.
-    let externs = |bytes: &Vec<u8>| externs(bytes).ok();
-    let externs: BTreeMap<String, Option<Bare>> = parts
-        .iter()
-        .zip(bytes)
-        .map(|(part, bytes)| {
-            let names = externs(bytes).map(|found| (bare(found.imports), bare(found.exports)));
-            (part.name.clone(), names)
-        })
-        .collect();
+fn leave_out_unused(parts: &mut [PlannedPart], names: &BareNames) {
     for part in parts {
-        let Some(Some((imports, _))) = externs.get(&part.name) else { continue };
-        part.dependencies.retain(|link| match externs.get(&link.name) {
-            Some(Some((_, exports))) if link.may_be_unused => !imports.is_disjoint(exports),
+        let Some((imports, _)) = names.get(&part.name) else { continue };
+        part.dependencies.retain(|link| match names.get(&link.name) {
+            Some((_, exports)) if link.may_be_unused => !imports.is_disjoint(exports),
             _ => true,
         });
     }
@@ -207,7 +232,8 @@ mod tests {
             name: (*name).to_owned(),
             may_be_unused: *may_be_unused,
         };
-        PlannedPart { name: name.to_owned(), dependencies: dependencies.iter().map(link).collect() }
+        let dependencies = dependencies.iter().map(link).collect();
+        PlannedPart { name: name.to_owned(), dependencies, denied: Vec::new() }
     }
 
     #[test]
@@ -218,18 +244,19 @@ mod tests {
         let rng = component(&format!("package a:b;\n{RAND}\nworld rng {{ export rand; }}"));
         let other = component("package a:c;\nworld other { export f: func(); }");
         let mut parts = [part("app", &[("rng", false)]), part("rng", &[])];
-        let whole = composed(&mut parts, &[app.clone(), rng.clone()]).unwrap();
+        let whole = composed(&mut parts, vec![app.clone(), rng.clone()]).unwrap();
         let found = externs(&whole).unwrap();
         assert_eq!((found.imports, found.exports), (vec![], vec!["run".to_owned()]));
         // What serves nothing is an error, unless it may be unused.
-        let bytes = [app, rng, other];
+        let bytes = vec![app, rng, other];
         let links = [("rng", false), ("other", false)];
         let mut parts = [part("app", &links), part("rng", &[]), part("other", &[])];
-        let error = composed(&mut parts, &bytes).unwrap_err();
-        assert!(matches!(*error, ComposeError::Unused { .. }), "{error}");
+        let error = composed(&mut parts, bytes.clone()).unwrap_err();
+        let unused = matches!(&error, Failed::Compose(error) if matches!(**error, ComposeError::Unused { .. }));
+        assert!(unused, "{error}");
         let links = [("rng", false), ("other", true)];
         let mut parts = [part("app", &links), part("rng", &[]), part("other", &[])];
-        assert_eq!(composed(&mut parts, &bytes).unwrap(), whole);
+        assert_eq!(composed(&mut parts, bytes).unwrap(), whole);
     }
 
     #[test]
