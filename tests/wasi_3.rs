@@ -9,13 +9,16 @@ fn services_are_built_and_answer() {
     workspace.run(["build"]).ok();
     let tokio = tokio::runtime::Runtime::new().unwrap();
     tokio.block_on(async {
-        for (name, word) in [("svc", "Rust"), ("py", "Python")] {
+        // `mid` is a middleware in Python before `svc`, which changes the path.
+        for (name, word, prefix) in
+            [("svc", "Rust", ""), ("py", "Python", ""), ("mid", "Rust", "/wrapped")]
+        {
             let component = workspace.read(&format!("target/wasm/{name}.wasm"));
             let server = harness::load(&component).serve(([127, 0, 0, 1], 0).into()).await.unwrap();
             let address = server.address();
             for path in ["/", "/again"] {
                 let answer = tokio::task::spawn_blocking(move || get(address, path)).await.unwrap();
-                assert_eq!(answer, (200, format!("{word} says hello to {path}\n")));
+                assert_eq!(answer, (200, format!("{word} says hello to {prefix}{path}\n")));
             }
             server.shutdown().await;
         }
