@@ -6,3 +6,4 @@ mod accepted;
 mod explained;
 mod mutants;
 mod sample;
+mod tools;
