@@ -1,4 +1,7 @@
-//! What the caller knows about a build: plain data, of which statements and bills of materials are made.
+//! Holds what the caller knows about a build: plain data, of which statements and bills of materials are made.
+//!
+//! A statement is checked against the files of the release when it is made, so that nobody signs one that does not
+//! describe them, and against publishing a secret.
 
 use std::collections::BTreeMap;
 
@@ -28,13 +31,13 @@ pub struct Build {
     pub action_keys: BTreeMap<String, String>,
     /// The platform of the toolchains, such as `x86_64-linux`.
     pub platform: String,
-    /// How often the components were built anew, as on other machines, and gave the same bytes.
+    /// The number of times that the components were built anew, as on other machines, and gave the same bytes.
     pub rebuilds: u32,
-    /// What the actions were separated by.
+    /// The sandbox that separated the actions.
     pub sandbox: Sandbox,
     /// The packages of all components. One that several components use may stand there several times.
     pub packages: Vec<Package>,
-    /// Who has built.
+    /// The machine or service that has built.
     pub builder: Builder,
 }
 

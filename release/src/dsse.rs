@@ -5,7 +5,7 @@
 //! without line breaks, without stray bits. And unknown keys are errors, as they are for cosign in a bundle, although
 //! the protocol ignores them in an envelope that stands alone: nobody signs them, so nobody may rely on them.
 //!
-//! What a `keyid` says is not signed, and decides nothing.
+//! A `keyid` is not signed, and decides nothing.
 
 use std::collections::BTreeSet;
 

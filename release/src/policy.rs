@@ -1,4 +1,4 @@
-//! What a release has to prove: the list `[release] require` of run.toml.
+//! Defines what a release has to prove: the list `[release] require` of run.toml.
 //!
 //! The policy is that of the one who checks, and comes from *their* run.toml or command line. The run.toml in a
 //! release says what its makers wanted, and decides nothing.
@@ -57,7 +57,7 @@ pub enum RequirementError {
     TwoNumbers(String, String),
 }
 
-/// What a release has to prove. Without a requirement it is that one trusted key vouches for all files.
+/// The requirements of a release. Without any, one trusted key has to vouch for all files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     signatures: Option<usize>,

@@ -1,4 +1,7 @@
-//! Package URLs: the names that statements and bills of materials have for packages.
+//! Checks package URLs: the names that statements and bills of materials have for packages.
+//!
+//! Only the form is checked that all types of packages share. Whether a name is a good one for its type is known to
+//! whoever makes it.
 
 use std::fmt;
 use std::str::FromStr;

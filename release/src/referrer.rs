@@ -1,4 +1,4 @@
-//! What a registry keeps beside a component: attestations and bills of materials as *referrers*.
+//! Makes what a registry keeps beside a component: attestations and bills of materials as *referrers*.
 //!
 //! A referrer is a manifest whose `subject` is the component's manifest (OCI Image Specification 1.1). A registry
 //! lists the referrers of a manifest. Where it has no such list, clients keep one themselves: an index under the tag
@@ -158,7 +158,7 @@ pub fn fallback_tag(subject: &Sha256) -> String {
 /// Adds a referrer to the index that a registry has, or begins one. Returns nothing if the referrer is there.
 ///
 /// # Errors
-/// What the registry has is not an index.
+/// The registry has something else than an index.
 pub fn add_to_index(
     index: Option<&[u8]>,
     referrer: &Referrer,

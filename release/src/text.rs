@@ -1,4 +1,6 @@
-//! Texts of somebody else, as they are shown.
+//! Shows texts of somebody else, and checks texts that are to be shown.
+//!
+//! A name in a release may try to move the cursor of a terminal, or to read like another name.
 
 /// Returns a text of somebody else as one line, and not longer than `most` characters. Characters that control a
 /// terminal, or that change the direction in which a text is read, are replaced.

@@ -1,4 +1,4 @@
-//! Whom the one who checks a release trusts: keys, each with the last day on which it counts.
+//! Describes the keys that the one who checks a release trusts, each with the last day on which it counts.
 //!
 //! A signature does not say when it was made, and a clock of the signer would prove nothing. So a key that has
 //! expired vouches for nothing any more, for old releases neither: sign these again with the new key, whose

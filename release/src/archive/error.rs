@@ -1,4 +1,7 @@
 //! Says why an archive is not a release.
+//!
+//! The first fault ends the reading, because nothing that follows in the archive can be relied on. Each variant names
+//! the file; the paths are shown without control characters, as they come from the archive.
 
 use super::path::PathError;
 

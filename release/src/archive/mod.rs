@@ -32,7 +32,7 @@ use crate::statement::{Annotations, Dependency, Role, Subject};
 pub use error::ArchiveError;
 pub use path::{MemberPath, PathError, Place};
 
-/// What an archive may need at most.
+/// The most that an archive may need.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The size of the archive as it is, in bytes.

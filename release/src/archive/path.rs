@@ -1,4 +1,7 @@
-//! The paths of a release. What is not one of them has no place in an archive, so nothing can be written elsewhere.
+//! Checks the paths of a release. What is not one of them has no place in an archive, so nothing can be written elsewhere.
+//!
+//! The part of a file in a release follows from its folder alone. Names that some file system can't hold, or takes for
+//! others, are refused on all of them: a release that unpacks here unpacks everywhere, to the same files.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -16,7 +19,7 @@ pub(super) const SUMS: &str = "SHA256SUMS";
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MemberPath(String);
 
-/// What a file of a release is.
+/// The part that a file has in a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place<'a> {
     /// An attestation, with the beginning of the name of its key.

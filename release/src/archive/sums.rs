@@ -1,4 +1,7 @@
-//! `SHA256SUMS`: the list of the files of a release, in the form of sha256sum.
+//! Writes and checks `SHA256SUMS`: the list of the files of a release, in the form of sha256sum.
+//!
+//! Nobody signs the list. It says which files belong together, so that a file more or less is noticed before anything
+//! is believed, and it lets people check a release with a program that they have.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -1,4 +1,6 @@
 //! Tests of the archive: it is always the same, it is read back, and paths lead nowhere else.
+//!
+//! Archives that somebody has tampered with are tested from outside, with all checks of a release.
 
 use super::*;
 

@@ -1,4 +1,7 @@
 //! Writes the archive of a release. The bytes are a function of the files.
+//!
+//! The headers are those of ustar, without extensions. What is fixed in them may never change: the reader compares an
+//! archive with the one that is written here, so another time or mode would make all older releases unreadable.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,6 @@
 //! Tests of keys. The texts of keys were written by openssl 3.
+//!
+//! Signatures are compared with those of RFC 8032, and an error is searched for parts of a private key.
 
 use super::*;
 

@@ -56,7 +56,7 @@ pub enum SbomError {
     Unknown {
         /// The component.
         component: String,
-        /// What depends on the package.
+        /// The thing that depends on the package.
         from: String,
         /// The package.
         purl: Purl,

@@ -1,4 +1,6 @@
-//! Tests of bills of materials. That they are valid CycloneDX is checked by its own tools.
+//! Tests of bills of materials: their content and order, and that they are complete.
+//!
+//! That they are valid CycloneDX is checked by its own tools (`release/tests/releases/tools.rs`).
 
 use super::*;
 use crate::digest::Digests;

@@ -1,4 +1,6 @@
-//! What a statement must be beyond its keys and types: about something, without contradiction, and readable.
+//! Checks what a statement must be beyond its keys and types: about something, without contradiction, and readable.
+//!
+//! The texts of a statement end up in terminals and in file names, so none of them has invisible characters.
 
 use std::collections::BTreeSet;
 
@@ -19,9 +21,9 @@ pub enum StatementError {
     Type {
         /// The field.
         what: &'static str,
-        /// What it says.
+        /// The text that it has.
         found: String,
-        /// What it should say.
+        /// The text that it should have.
         expected: &'static str,
     },
     /// It is about nothing.
@@ -38,7 +40,7 @@ pub enum StatementError {
     Text {
         /// The field.
         what: &'static str,
-        /// What it says.
+        /// The text that it has.
         text: String,
     },
     /// The source, its commit and the state of the sources contradict each other.

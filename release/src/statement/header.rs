@@ -1,4 +1,7 @@
-//! What the in-toto statements of all tools have in common.
+//! Reads what the in-toto statements of all tools have in common.
+//!
+//! It serves two ends: a statement of another kind is called so instead of malformed, and a bundle that cosign made
+//! about a file can be checked although its predicate is not ours.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +15,7 @@ use crate::json;
 /// The type that older tools write.
 const STATEMENT_0_1: &str = "https://in-toto.io/Statement/v0.1";
 
-/// What the statements of all tools have in common. Other fields are passed over.
+/// The fields that the statements of all tools have. Others are passed over.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Header {

@@ -1,4 +1,4 @@
-//! What is signed: an in-toto Statement, version 1, whose predicate is SLSA provenance, version 1.
+//! Defines what is signed: an in-toto Statement, version 1, whose predicate is SLSA provenance, version 1.
 //!
 //! - [`Statement`] is the kind that releases have. Its predicate is ours in every detail: unknown keys are errors,
 //!   because a policy decides on these fields, and SLSA wants a verifier to refuse external parameters that it does
@@ -57,27 +57,27 @@ pub struct Subject {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Predicate {
-    /// What was built, and of what. It is the same whoever builds.
+    /// The build, which is the same whoever does it.
     pub build_definition: BuildDefinition,
-    /// Who has built.
+    /// The run of the build.
     pub run_details: RunDetails,
 }
 
-/// What was built, and of what.
+/// A build: its parameters and everything that went into it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BuildDefinition {
     /// [`BUILD_TYPE`].
     pub build_type: String,
-    /// What the user has chosen.
+    /// The choices of the user.
     pub external_parameters: ExternalParameters,
-    /// What follows from that and from the machine.
+    /// The values that follow from these and from the machine.
     pub internal_parameters: InternalParameters,
     /// Everything that went into the build.
     pub resolved_dependencies: Vec<Dependency>,
 }
 
-/// What the user has chosen.
+/// The choices of the user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExternalParameters {
@@ -94,7 +94,7 @@ pub struct ExternalParameters {
     pub version: Version,
 }
 
-/// What follows from the external parameters and from the machine.
+/// The values that follow from the external parameters and from the machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InternalParameters {
@@ -102,15 +102,15 @@ pub struct InternalParameters {
     pub action_keys: BTreeMap<String, String>,
     /// The platform of the toolchains, such as `x86_64-linux`.
     pub platform: String,
-    /// How often the components were built anew, as on other machines, and gave the same bytes.
+    /// The number of times that the components were built anew, as on other machines, and gave the same bytes.
     pub rebuilds: u32,
-    /// What the actions were separated by.
+    /// The sandbox that separated the actions.
     pub sandbox: Sandbox,
-    /// Whether the sources were those of the commit.
+    /// The state of the sources.
     pub sources: Sources,
 }
 
-/// What actions were separated by.
+/// A kind of sandbox, by its strength.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sandbox {
@@ -122,7 +122,7 @@ pub enum Sandbox {
     None,
 }
 
-/// Whether the sources were those of a commit.
+/// The state of the sources, compared with their commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sources {
@@ -146,11 +146,11 @@ pub struct Dependency {
     pub uri: Option<String>,
     /// Its digests.
     pub digest: Digests,
-    /// What it is.
+    /// The part that it had.
     pub annotations: Annotations,
 }
 
-/// What we say about a dependency.
+/// Our own words about a dependency.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Annotations {
@@ -176,13 +176,13 @@ pub enum Role {
     Wit,
 }
 
-/// Who has built.
+/// A run of a build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunDetails {
     /// The builder.
     pub builder: Builder,
-    /// When it was, as the builder says. We write nothing here, so that the same release is the same bytes.
+    /// The time of the run, as the builder says. We write nothing here, so that the same release is the same bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
 }
@@ -198,7 +198,7 @@ pub struct Builder {
     pub version: BTreeMap<String, String>,
 }
 
-/// When and in which run something was built.
+/// The name and the time of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Metadata {

@@ -1,4 +1,6 @@
 //! Tests of statements: the bytes that are written, and what is refused.
+//!
+//! A statement that we would refuse can't be written either, so both are tested with the same changes.
 
 use super::*;
 use crate::archive::Files;

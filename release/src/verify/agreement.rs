@@ -1,4 +1,7 @@
 //! Checks that all signers vouch for the same build. Only who has built, and when, may differ.
+//!
+//! That is what makes the number of signatures mean something: two keys that vouch for two different builds are no
+//! proof that either can be made again.
 
 use super::{Claim, Fault, Report};
 

@@ -1,4 +1,7 @@
 //! Compares the files of a release with what was signed about them, and with each other.
+//!
+//! Both directions count: a file that was signed and is missing, and one that is there and that nobody has signed. A
+//! statement names all files of one release, so no file can be exchanged for that of another release.
 
 use std::collections::BTreeMap;
 

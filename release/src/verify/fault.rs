@@ -1,4 +1,7 @@
-//! What can be wrong with a release. Each fault names the file, the key or the claim that is wrong.
+//! Lists everything that can be wrong with a release. Each fault names the file, the key or the claim that is wrong.
+//!
+//! A fault is one sentence, with the reason of a lower layer in it, because a report shows many of them below each
+//! other.
 
 use semver::Version;
 
@@ -53,7 +56,7 @@ pub enum Fault {
         /// The key.
         key: String,
     },
-    /// What was signed is not a statement about a release.
+    /// A trusted key has signed something that is not a statement about a release.
     #[error("what the key `{key}` has signed in `{path}` is not the provenance of a release: {reason}{}", causes(.reason))]
     Statement {
         /// The attestation.
@@ -168,7 +171,7 @@ pub enum Fault {
         one: String,
         /// Another key.
         other: String,
-        /// What differs.
+        /// The part of the build that differs.
         what: &'static str,
     },
     /// Too few keys vouch for the release.
@@ -192,7 +195,7 @@ pub enum Fault {
     Sources {
         /// The key.
         key: String,
-        /// What they were.
+        /// The state of the sources.
         found: &'static str,
     },
     /// The sandbox was too weak.
@@ -202,7 +205,7 @@ pub enum Fault {
     Sandbox {
         /// The key.
         key: String,
-        /// What it was.
+        /// The name of the sandbox.
         found: &'static str,
     },
     /// The components were not built anew often enough.

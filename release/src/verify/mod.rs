@@ -27,12 +27,12 @@ use crate::trust::{Day, TrustedKey};
 
 pub use fault::{Fault, FaultKind};
 
-/// What is demanded of a release.
+/// The demands of the one who checks a release.
 #[derive(Clone, Copy, Debug)]
 pub struct Demand<'a> {
     /// The keys that may vouch for it.
     pub keys: &'a [TrustedKey],
-    /// What it has to prove.
+    /// The policy that the release has to fulfil.
     pub policy: &'a Policy,
     /// The project that it has to be of, if that is known.
     pub project: Option<&'a str>,
@@ -53,18 +53,18 @@ pub enum Check {
     Failed(Fault),
 }
 
-/// What an attestation claims, and who does.
+/// The content of an attestation that could be read, with its signer.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// The path of the attestation in the release.
     pub path: String,
-    /// Who claims it.
+    /// The one who claims it.
     pub signer: Signer,
-    /// What is claimed.
+    /// The claims.
     pub statement: Statement,
 }
 
-/// Who has signed an attestation.
+/// The signer of an attestation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signer {
     /// The trusted key of this name. It counts.
@@ -80,7 +80,7 @@ pub enum Signer {
 pub struct Report {
     /// The checks, in the order in which they were made.
     pub checks: Vec<Check>,
-    /// What is claimed, by attestation.
+    /// The claims, in the order of the attestations.
     pub claims: Vec<Claim>,
     /// The files, if the archive could be read.
     pub files: Option<Files>,

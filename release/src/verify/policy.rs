@@ -1,4 +1,7 @@
 //! Checks whether what is claimed is enough.
+//!
+//! Claims of unknown and expired keys count for nothing here. A requirement about the build holds for each claim that
+//! counts, so that no signer can be outvoted about a weak sandbox or a foreign builder.
 
 use super::{Check, Claim, Fault, Report, Signer};
 use crate::policy::{Policy, REBUILDS};

@@ -1,4 +1,7 @@
 //! Finds out who has signed the attestations of a release.
+//!
+//! All trusted keys are tried, because the hint of a bundle is not signed. But a bundle of ours has the right hint and
+//! the right file name, or it was changed: so the hint decides which fault it is, and never that there is none.
 
 use super::{Check, Claim, Demand, Fault, Report, Signer};
 use crate::archive::{Files, Place};

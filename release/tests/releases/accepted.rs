@@ -1,4 +1,6 @@
 //! A valid release is accepted, whoever asks for how much of it.
+//!
+//! These tests would fail if a check refused too much; the mutants would survive if one refused too little.
 
 use release::policy::Policy;
 use release::statement::{Role, STATEMENT, Subject};

@@ -1,4 +1,6 @@
-//! What people are told about a release.
+//! Tests what people are told about a release.
+//!
+//! It has to be true for a bad release, too: claims of strangers are shown as such, and nothing controls the terminal.
 
 use release::bundle::Bundle;
 use release::explain;

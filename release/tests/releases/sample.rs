@@ -1,4 +1,6 @@
 //! A release as a project would make it, with two components, three keys, and a way to take it apart.
+//!
+//! Keys are made anew in each run of the tests; everything else is always the same.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -24,7 +26,7 @@ pub(crate) static REBUILDER: LazyLock<PrivateKey> =
 pub(crate) static STRANGER: LazyLock<PrivateKey> =
     LazyLock::new(|| PrivateKey::generate().unwrap());
 
-/// What a test demands, with its own data.
+/// The demands of a test, with their own data.
 #[derive(Clone)]
 pub(crate) struct Demands {
     pub(crate) keys: Vec<TrustedKey>,

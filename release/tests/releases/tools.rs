@@ -1,5 +1,5 @@
 //! Tools of others read what is written here: Python's libraries of in-toto and Sigstore, CycloneDX's validator, tar and
-//! sha256sum. `release/tests/cosign` does the same with cosign, which takes minutes to compile.
+//! sha256sum. `cosign.rs` does the same with cosign.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,9 +1,12 @@
 //! Builds that are stated truly, and are not what the policy wants.
+//!
+//! Both keys sign the same statement about the weak build, except where the mutant is that they differ.
 
-use release::Build;
+use release::archive::{Files, Limits};
 use release::bundle::Bundle;
 use release::statement::Sandbox;
 use release::verify::Fault;
+use release::{Build, JsonError};
 
 use super::Mutant;
 use super::raw::Raw;
@@ -13,6 +16,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
     let mut mutants = weak();
     mutants.extend(builders());
     mutants.extend(disagreements());
+    mutants.extend(bills());
     mutants
 }
 
@@ -97,5 +101,50 @@ fn disagreements() -> Vec<Mutant> {
         disagree("internal", |build| build.platform = "aarch64-linux".to_owned()),
         disagree("dependencies", |build| drop(build.packages.pop())),
         disagree("dependencies", |build| build.source.as_mut().unwrap().commit = "d".repeat(40)),
+    ]
+}
+
+/// Releases that their own signers have put together wrongly.
+fn bills() -> Vec<Mutant> {
+    let sample = Sample::new("1.2.0");
+    let bill =
+        |component: &str| sample.files.get(&format!("sbom/{component}.cdx.json")).unwrap().to_vec();
+    let twice = String::from_utf8(bill("api")).unwrap().replacen(
+        "{\"$schema\"",
+        "{\"version\":2,\"$schema\"",
+        1,
+    );
+    let with = |name: &str, change: &dyn Fn(&mut Raw), expect: fn(&Fault) -> bool| {
+        let mut raw = Raw::of(&sample.archive());
+        raw.files.retain(|path, _| !path.starts_with("attestations/"));
+        change(&mut raw);
+        let mut sample = sample.clone();
+        sample.files = Files::read(&raw.pack(), &Limits::STANDARD).unwrap();
+        Mutant::integrity(format!("stated: {name}"), sample.archive(), expect)
+    };
+    vec![
+        with(
+            "no bill of a component",
+            &|raw| drop(raw.files.remove("sbom/api.cdx.json")),
+            |fault| matches!(fault, Fault::NoBill(component) if component == "api"),
+        ),
+        with(
+            "a bill of no component",
+            &|raw| raw.set("sbom/evil.cdx.json", bill("api")),
+            |fault| matches!(fault, Fault::BillOfNothing(path) if path == "sbom/evil.cdx.json"),
+        ),
+        with(
+            "a bill of another component",
+            &|raw| raw.set("sbom/api.cdx.json", bill("worker")),
+            |fault| matches!(fault, Fault::BillDiffers { component, .. } if component == "api"),
+        ),
+        with("a bill that is none", &|raw| raw.set("sbom/api.cdx.json", b"{}".to_vec()), |fault| {
+            matches!(fault, Fault::Bill { reason: JsonError::Malformed(_), .. })
+        }),
+        with(
+            "a bill with a key twice",
+            &|raw| raw.set("sbom/api.cdx.json", twice.clone().into_bytes()),
+            |fault| matches!(fault, Fault::Bill { reason: JsonError::Duplicate(key), .. } if key == "version"),
+        ),
     ]
 }

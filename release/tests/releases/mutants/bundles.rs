@@ -1,4 +1,6 @@
 //! Attestations that are changed in one field, signed by a stranger, missing, or under another name.
+//!
+//! Whoever makes these has none of the trusted keys, and has written a right list of files.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,6 @@
 //! One byte of one file is another, in several places of each file.
+//!
+//! Each change is made twice: with the list of files as it was, and with a list that fits the change.
 
 use release::archive::ArchiveError;
 use release::verify::Fault;

@@ -1,4 +1,6 @@
 //! Statements of the right form that a trusted key has signed, and that do not describe the files.
+//!
+//! A signer who errs, or whose key was stolen, can't make a release whose parts contradict each other.
 
 use release::Sha256;
 use release::statement::{Dependency, Role, Statement, StatementError, Subject};

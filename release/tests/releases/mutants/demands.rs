@@ -1,4 +1,6 @@
 //! A good release that is asked for by somebody who demands something else.
+//!
+//! The archive is the valid one, byte for byte; only keys, policy, version, project or day are others.
 
 use release::policy::Policy;
 use release::trust::TrustedKey;

@@ -1,4 +1,7 @@
 //! A release taken apart, so that it can be put together wrongly.
+//!
+//! The writer here is written a second time, so that it can do what the one of the crate refuses. A test holds them
+//! together: a release that is taken apart and put together is the same, byte for byte.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

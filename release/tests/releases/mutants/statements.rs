@@ -1,4 +1,6 @@
 //! Statements of another form, which a trusted key has signed.
+//!
+//! Each key of each object stands twice once, and each kind of object has a key too many once.
 
 use release::JsonError;
 use release::bundle::Bundle;

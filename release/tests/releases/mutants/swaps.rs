@@ -1,4 +1,6 @@
 //! Files of one good release in another good release of the same keys.
+//!
+//! Each of the files was signed by the right key, only not for this release.
 
 use release::verify::Fault;
 
