@@ -11,7 +11,7 @@ pub(super) fn check(report: &mut Report, claims: &[Claim]) {
     let faults: Vec<_> = others
         .iter()
         .filter_map(|other| {
-            let (one, key) = (first.key().to_owned(), other.key().to_owned());
+            let (one, key) = (first.signer().to_owned(), other.signer().to_owned());
             difference(first, other).map(|what| Fault::Disagreement { one, other: key, what })
         })
         .collect();

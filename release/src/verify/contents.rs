@@ -13,7 +13,7 @@ use crate::statement::Role;
 
 /// Checks that a claim is about the very files of a release, all of them.
 pub(super) fn check(report: &mut Report, files: &Files, claim: &Claim) {
-    let key = claim.key().to_owned();
+    let key = claim.signer().to_owned();
     let definition = &claim.statement.predicate.build_definition;
     let made =
         claim.statement.subject.iter().map(|subject| (subject.name.as_str(), &subject.digest));
@@ -85,14 +85,29 @@ pub(super) fn bills(report: &mut Report, files: &Files) {
     report.note(faults, || "each component has its bill of materials".to_owned());
 }
 
-/// Checks which project and version the release is of.
-pub(super) fn identity(report: &mut Report, files: &Files, claim: &Claim, demand: &Demand<'_>) {
+/// Checks that a claim is about the bytes with a digest.
+pub(super) fn subject(report: &mut Report, name: &str, digest: &Sha256, claim: &Claim) {
+    let key = claim.signer().to_owned();
+    let mut subjects = claim.statement.subject.iter();
+    if subjects.any(|subject| subject.digest.sha256() == Some(*digest)) {
+        return report.passed(format!("the key `{key}` vouches for `{name}`"));
+    }
+    report.failed(Fault::Differs { file: name.to_owned(), key });
+}
+
+/// Checks that the folder of a release is called like the release.
+pub(super) fn root(report: &mut Report, files: &Files, claim: &Claim) {
     let external = &claim.statement.predicate.build_definition.external_parameters;
-    let mut faults = Vec::new();
     let expected = format!("{}-{}", external.project, external.version);
     if files.root() != expected {
-        faults.push(Fault::Root { found: files.root().to_owned(), expected });
+        report.failed(Fault::Root { found: files.root().to_owned(), expected });
     }
+}
+
+/// Checks which project and version the release is of.
+pub(super) fn identity(report: &mut Report, claim: &Claim, demand: &Demand<'_>) {
+    let external = &claim.statement.predicate.build_definition.external_parameters;
+    let mut faults = Vec::new();
     if let Some(expected) = demand.project.filter(|expected| *expected != external.project) {
         let (found, expected) = (external.project.clone(), expected.to_owned());
         faults.push(Fault::Project { found, expected });
@@ -111,7 +126,7 @@ pub(super) fn identity(report: &mut Report, files: &Files, claim: &Claim, demand
 
 impl Claim {
     /// Returns the name of the key.
-    pub(super) fn key(&self) -> &str {
+    pub(super) fn signer(&self) -> &str {
         match &self.signer {
             Signer::Trusted(key) | Signer::Expired(key, _) | Signer::Unknown(key) => key,
         }

@@ -20,7 +20,7 @@ use semver::Version;
 use crate::archive::{Files, Limits};
 use crate::bundle::{Bundle, BundleError};
 use crate::digest::Sha256;
-use crate::keys::PublicKey;
+use crate::keys::{KeyId, PublicKey};
 use crate::policy::Policy;
 use crate::statement::{Header, Statement, StatementError};
 use crate::trust::{Day, TrustedKey};
@@ -60,6 +60,8 @@ pub struct Claim {
     pub path: String,
     /// The one who claims it.
     pub signer: Signer,
+    /// The trusted key that has signed it, if one has.
+    pub key: Option<KeyId>,
     /// The claims.
     pub statement: Statement,
 }
@@ -133,19 +135,53 @@ pub fn release(archive: &[u8], demand: &Demand<'_>) -> Report {
     report.passed(format!(
         "the archive has the {number} files that SHA256SUMS lists, each with its checksum, and nothing else"
     ));
-    signers::check(&mut report, &files, demand);
+    signers::check(&mut report, &signers::attestations(&files), demand);
     contents::bills(&mut report, &files);
     let claims = judged(&report.claims);
     for claim in &claims {
         contents::check(&mut report, &files, claim);
     }
-    agreement::check(&mut report, &claims);
     if let Some(claim) = claims.first() {
-        contents::identity(&mut report, &files, claim, demand);
+        contents::root(&mut report, &files, claim);
     }
-    policy::check(&mut report, demand.policy);
+    sufficient(&mut report, &claims, demand);
     report.files = Some(files);
     report
+}
+
+/// Checks one file or manifest by the attestations that a registry or somebody else keeps beside it: each has a name for
+/// people and the bytes of a bundle. `name` is what the file is called, such as its address in a registry.
+///
+/// Statements that are no provenance do not count, whoever has signed them. What belongs to a release as a whole (its
+/// other files, bills of materials) can't be checked here.
+#[must_use]
+pub fn artifact(
+    name: &str,
+    digest: &Sha256,
+    attestations: &[(String, Vec<u8>)],
+    demand: &Demand<'_>,
+) -> Report {
+    let mut report = Report { checks: Vec::new(), claims: Vec::new(), files: None };
+    let attestations: Vec<_> = attestations
+        .iter()
+        .map(|(path, bytes)| signers::Attestation { path, named: None, bytes })
+        .collect();
+    signers::check(&mut report, &attestations, demand);
+    let claims = judged(&report.claims);
+    for claim in &claims {
+        contents::subject(&mut report, name, digest, claim);
+    }
+    sufficient(&mut report, &claims, demand);
+    report
+}
+
+/// Checks whether the claims are what is demanded.
+fn sufficient(report: &mut Report, claims: &[Claim], demand: &Demand<'_>) {
+    agreement::check(report, claims);
+    if let Some(claim) = claims.first() {
+        contents::identity(report, claim, demand);
+    }
+    policy::check(report, demand.policy);
 }
 
 /// Returns the claims that are judged: those that count. If there is none, those of expired keys are, so that one is told

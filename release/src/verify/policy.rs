@@ -3,6 +3,8 @@
 //! Claims of unknown and expired keys count for nothing here. A requirement about the build holds for each claim that
 //! counts, so that no signer can be outvoted about a weak sandbox or a foreign builder.
 
+use std::collections::BTreeSet;
+
 use super::{Check, Claim, Fault, Report, Signer};
 use crate::policy::{Policy, REBUILDS};
 use crate::statement::{Sandbox, Sources};
@@ -10,7 +12,9 @@ use crate::statement::{Sandbox, Sources};
 /// Checks the claims that count against a policy. Requirements about the build hold for each of them.
 pub(super) fn check(report: &mut Report, policy: &Policy) {
     let claims: Vec<Claim> = report.claims.iter().filter(|claim| claim.counts()).cloned().collect();
-    signatures(report, claims.len(), policy.signatures());
+    // A registry may have several attestations of one key.
+    let keys: BTreeSet<_> = claims.iter().filter_map(|claim| claim.key).collect();
+    signatures(report, keys.len(), policy.signatures());
     for claim in &claims {
         builder(report, claim, policy);
         sources(report, claim, policy);
@@ -19,7 +23,7 @@ pub(super) fn check(report: &mut Report, policy: &Policy) {
     }
 }
 
-/// Checks the number of keys. A file is named after its key, so each key has one claim.
+/// Checks the number of different keys.
 fn signatures(report: &mut Report, found: usize, needed: usize) {
     let is_enough = found >= needed;
     for claim in report.claims.clone() {
@@ -51,7 +55,7 @@ fn builder(report: &mut Report, claim: &Claim, policy: &Policy) {
     if policy.builders().contains(found) {
         return report.passed(format!("the builder `{found}` is accepted"));
     }
-    report.failed(Fault::Builder { key: claim.key().to_owned(), found: found.clone() });
+    report.failed(Fault::Builder { key: claim.signer().to_owned(), found: found.clone() });
 }
 
 fn sources(report: &mut Report, claim: &Claim, policy: &Policy) {
@@ -59,12 +63,12 @@ fn sources(report: &mut Report, claim: &Claim, policy: &Policy) {
     let found = match parameters.sources {
         _ if !policy.needs_clean_sources() => return,
         Sources::Clean => {
-            return report.passed(format!("the key `{}` states clean sources", claim.key()));
+            return report.passed(format!("the key `{}` states clean sources", claim.signer()));
         }
         Sources::Dirty => "changed after the commit",
         Sources::Untracked => "in no repository",
     };
-    report.failed(Fault::Sources { key: claim.key().to_owned(), found });
+    report.failed(Fault::Sources { key: claim.signer().to_owned(), found });
 }
 
 fn sandbox(report: &mut Report, claim: &Claim, policy: &Policy) {
@@ -72,12 +76,12 @@ fn sandbox(report: &mut Report, claim: &Claim, policy: &Policy) {
     let found = match parameters.sandbox {
         _ if !policy.needs_strong_sandbox() => return,
         Sandbox::Namespaces => {
-            return report.passed(format!("the key `{}` states a strong sandbox", claim.key()));
+            return report.passed(format!("the key `{}` states a strong sandbox", claim.signer()));
         }
         Sandbox::Weak => "weak",
         Sandbox::None => "none",
     };
-    report.failed(Fault::Sandbox { key: claim.key().to_owned(), found });
+    report.failed(Fault::Sandbox { key: claim.signer().to_owned(), found });
 }
 
 fn rebuilds(report: &mut Report, claim: &Claim, policy: &Policy) {
@@ -86,7 +90,7 @@ fn rebuilds(report: &mut Report, claim: &Claim, policy: &Policy) {
         return;
     }
     if found >= REBUILDS {
-        return report.passed(format!("the key `{}` states {found} rebuilds", claim.key()));
+        return report.passed(format!("the key `{}` states {found} rebuilds", claim.signer()));
     }
-    report.failed(Fault::Rebuilds { key: claim.key().to_owned(), found, needed: REBUILDS });
+    report.failed(Fault::Rebuilds { key: claim.signer().to_owned(), found, needed: REBUILDS });
 }

@@ -4,27 +4,45 @@
 //! the right file name, or it was changed: so the hint decides which fault it is, and never that there is none.
 
 use super::{Check, Claim, Demand, Fault, Report, Signer};
-use crate::archive::{Files, Place};
+use crate::archive::{Files, MemberPath, Place};
 use crate::bundle::Bundle;
-use crate::statement::Statement;
+use crate::statement::{Statement, StatementError};
 use crate::text::printable;
 use crate::trust::TrustedKey;
 
+/// An attestation that is to be tried.
+pub(super) struct Attestation<'a> {
+    /// Its path in the release, or another name for it.
+    pub(super) path: &'a str,
+    /// The key after which its file in the release is named. In a registry it has no such name.
+    pub(super) named: Option<&'a str>,
+    /// The JSON of the bundle.
+    pub(super) bytes: &'a [u8],
+}
+
+/// Returns the attestations in a release.
+pub(super) fn attestations(files: &Files) -> Vec<Attestation<'_>> {
+    files.iter().filter_map(|(path, bytes)| attestation(path, bytes)).collect()
+}
+
+fn attestation<'a>(path: &'a MemberPath, bytes: &'a [u8]) -> Option<Attestation<'a>> {
+    match path.place() {
+        Place::Attestation(key) => {
+            Some(Attestation { path: path.as_str(), named: Some(key), bytes })
+        }
+        Place::Component(_) | Place::Sbom(_) | Place::Source(_) => None,
+    }
+}
+
 /// Tries each attestation with the trusted keys, and notes what is claimed and by whom.
-pub(super) fn check(report: &mut Report, files: &Files, demand: &Demand<'_>) {
-    let attestations: Vec<_> = files
-        .iter()
-        .filter_map(|(path, bytes)| match path.place() {
-            Place::Attestation(key) => Some((path.as_str(), key, bytes)),
-            _ => None,
-        })
-        .collect();
+pub(super) fn check(report: &mut Report, attestations: &[Attestation<'_>], demand: &Demand<'_>) {
     if attestations.is_empty() {
         return report.failed(Fault::NoAttestation);
     }
     let mut any_is_wrong = false;
-    for (path, key, bytes) in attestations {
-        let bundle = match Bundle::read(bytes) {
+    for attestation in attestations {
+        let path = attestation.path;
+        let bundle = match Bundle::read(attestation.bytes) {
             Ok(bundle) => bundle,
             Err(reason) => {
                 any_is_wrong = true;
@@ -32,13 +50,10 @@ pub(super) fn check(report: &mut Report, files: &Files, demand: &Demand<'_>) {
                 continue;
             }
         };
-        match signer(&bundle, demand.keys) {
-            Some(trusted) => {
-                let attestation = Attestation { path, key, bundle: &bundle };
-                any_is_wrong |= !attestation.by(trusted, report, demand);
-            }
-            None => any_is_wrong |= !unknown(path, &bundle, report, demand.keys),
-        }
+        any_is_wrong |= match signer(&bundle, demand.keys) {
+            Some(trusted) => !attestation.by(trusted, &bundle, report, demand),
+            None => !unknown(path, &bundle, report, demand.keys),
+        };
     }
     if !any_is_wrong && !report.claims.iter().any(Claim::is_known) {
         report.failed(Fault::NoTrustedSignature);
@@ -62,30 +77,37 @@ fn unknown(path: &str, bundle: &Bundle, report: &mut Report, keys: &[TrustedKey]
     )));
     if let Ok(statement) = Statement::read(bundle.envelope().unverified()) {
         let signer = Signer::Unknown(hint);
-        report.claims.push(Claim { path: path.to_owned(), signer, statement });
+        report.claims.push(Claim { path: path.to_owned(), signer, key: None, statement });
     }
     true
 }
 
-/// An attestation that a trusted key has signed.
-struct Attestation<'a> {
-    path: &'a str,
-    /// The part of the path that names the key.
-    key: &'a str,
-    bundle: &'a Bundle,
-}
-
 impl Attestation<'_> {
-    /// Notes what the attestation claims. Returns false if it claims nothing.
-    fn by(&self, trusted: &TrustedKey, report: &mut Report, demand: &Demand<'_>) -> bool {
-        let (path, key) = (self.path.to_owned(), trusted.name.clone());
-        let id = trusted.key.id();
-        if self.bundle.hint() != id.to_string() || self.key != id.short() {
+    /// Notes what the attestation claims, which a trusted key has signed. Returns false if it is a fault.
+    fn by(
+        &self,
+        trusted: &TrustedKey,
+        bundle: &Bundle,
+        report: &mut Report,
+        demand: &Demand<'_>,
+    ) -> bool {
+        let (path, key, id) = (self.path.to_owned(), trusted.name.clone(), trusted.key.id());
+        let is_other = |named: &str| bundle.hint() != id.to_string() || named != id.short();
+        if self.named.is_some_and(is_other) {
             report.failed(Fault::Hint { path, key });
             return false;
         }
-        let statement = match Statement::read(self.bundle.envelope().unverified()) {
+        let statement = match Statement::read(bundle.envelope().unverified()) {
             Ok(statement) => statement,
+            // A registry keeps statements of all kinds beside a component.
+            Err(StatementError::Type { what: "predicateType", found, .. })
+                if self.named.is_none() =>
+            {
+                report.checks.push(Check::NotCounted(format!(
+                    "`{path}` is signed by the key `{key}` and is no provenance but `{found}`"
+                )));
+                return true;
+            }
             Err(reason) => {
                 report.failed(Fault::Statement { path, key, reason });
                 return false;
@@ -100,7 +122,7 @@ impl Attestation<'_> {
                 Signer::Trusted(key)
             }
         };
-        report.claims.push(Claim { path, signer, statement });
+        report.claims.push(Claim { path, signer, key: Some(id), statement });
         true
     }
 }

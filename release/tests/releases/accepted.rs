@@ -4,7 +4,7 @@
 
 use release::policy::Policy;
 use release::statement::{Role, STATEMENT, Subject};
-use release::verify::{Check, Signer, attestation as verify_attestation};
+use release::verify::{Check, Fault, Signer, attestation as verify_attestation};
 use release::{Sha256, archive::Files, archive::Limits, bundle::Bundle};
 
 use crate::sample::{BUILDER, CI, Demands, REBUILDER, STRANGER, Sample, day, trusted, version};
@@ -124,4 +124,38 @@ fn a_release_that_was_signed_anew_does_not_need_its_expired_key() {
     assert!(report.checks.iter().any(
         |check| matches!(check, Check::NotCounted(sentence) if sentence.contains("2020-01-01"))
     ));
+}
+
+#[test]
+fn a_component_in_a_registry_fulfils_the_same_policy() {
+    let sample = Sample::new("1.2.0");
+    let (name, manifest) = ("registry.example/shop/api", Sha256::of(b"manifest"));
+    let attest = |digest: Sha256, key: &release::keys::PrivateKey| {
+        let subject = Subject { name: name.to_owned(), digest: digest.into() };
+        let statement = sample.build.statement_about(vec![subject], &sample.files).unwrap();
+        let bundle = Bundle::sign(&statement.to_json().unwrap(), key);
+        (format!("referrer {}", key.public().id().short()), bundle.to_json())
+    };
+    let both = [attest(manifest, &CI), attest(manifest, &REBUILDER)];
+    let demands = Demands::all();
+    let report = demands.check_artifact(name, &manifest, &both);
+    assert_eq!(report.verdict(), None, "{:#?}", report.checks);
+    let faults = |attestations: &[(String, Vec<u8>)]| {
+        let report = demands.check_artifact(name, &manifest, attestations);
+        report.faults().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(faults(&[])[0], Fault::NoAttestation);
+    // One key that has attested twice is one key.
+    let one = Fault::Signatures { found: 1, needed: 2 };
+    assert_eq!(faults(&[both[0].clone(), both[0].clone()]), std::slice::from_ref(&one));
+    // A stranger, and another statement of a trusted key, change nothing.
+    let other = br#"{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"00"}}],"predicateType":"https://cyclonedx.org/bom","predicate":{}}"#;
+    let other = ("other".to_owned(), Bundle::sign(other, &CI).to_json());
+    let many = [attest(manifest, &STRANGER), other, both[0].clone(), both[1].clone()];
+    assert_eq!(faults(&many), []);
+    assert_eq!(faults(&many[..3]), [one]);
+    assert_eq!(faults(&many[..2])[0], Fault::NoTrustedSignature);
+    // An attestation of another manifest is no attestation of this one.
+    let wrong = faults(&[both[0].clone(), attest(Sha256::of(b"old"), &REBUILDER)]);
+    assert!(wrong.contains(&Fault::Differs { file: name.to_owned(), key: "rebuilder".to_owned() }));
 }

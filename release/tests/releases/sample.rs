@@ -51,16 +51,26 @@ impl Demands {
     }
 
     pub(crate) fn check(&self, archive: &[u8]) -> Report {
-        verify::release(
-            archive,
-            &Demand {
-                keys: &self.keys,
-                policy: &self.policy,
-                project: self.project,
-                minimum: self.minimum.as_ref(),
-                today: self.today,
-            },
-        )
+        verify::release(archive, &self.demand())
+    }
+
+    pub(crate) fn check_artifact(
+        &self,
+        name: &str,
+        digest: &Sha256,
+        attestations: &[(String, Vec<u8>)],
+    ) -> Report {
+        verify::artifact(name, digest, attestations, &self.demand())
+    }
+
+    fn demand(&self) -> Demand<'_> {
+        Demand {
+            keys: &self.keys,
+            policy: &self.policy,
+            project: self.project,
+            minimum: self.minimum.as_ref(),
+            today: self.today,
+        }
     }
 }
 
