@@ -9,7 +9,7 @@ import json
 import pathlib
 import sys
 
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from google.protobuf.json_format import ParseDict
@@ -108,6 +108,15 @@ def bills(release):
     print(f"{refused} changed bills of materials are refused")
 
 
+def keys_of_files(folder):
+    """Has OpenSSL, by way of Python's library, read the private key."""
+    private = load_pem_private_key((folder / "ci.key").read_bytes(), password=None)
+    public = load_pem_public_key((folder / "ci.pub").read_bytes())
+    assert private.public_key() == public
+    public.verify(private.sign(b"message"), b"message")
+    print("the private key is that of the public key")
+
+
 def main():
     release, folder = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     keys = {}
@@ -117,6 +126,7 @@ def main():
     attestations(release, keys)
     changed_attestations(release, keys)
     bills(release)
+    keys_of_files(folder)
 
 
 main()

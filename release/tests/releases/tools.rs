@@ -68,6 +68,7 @@ fn libraries_of_in_toto_sigstore_and_cyclonedx_read_a_release() {
     let target = tempfile::tempdir().unwrap();
     let folder = unpacked(target.path());
     let write = |name: &str, text: String| std::fs::write(target.path().join(name), text).unwrap();
+    write("ci.key", CI.to_pem().to_string());
     write("ci.pub", CI.public().to_pem());
     write("rebuilder.pub", REBUILDER.public().to_pem());
     write("stranger.pub", STRANGER.public().to_pem());
@@ -85,6 +86,7 @@ fn libraries_of_in_toto_sigstore_and_cyclonedx_read_a_release() {
         "5 changed attestations are refused",
         "2 bills of materials are valid CycloneDX 1.6",
         "4 changed bills of materials are refused",
+        "the private key is that of the public key",
     ] {
         assert!(printed.contains(line), "{line}: {printed}");
     }
