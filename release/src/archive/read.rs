@@ -38,19 +38,17 @@ pub(super) fn archive(bytes: &[u8], limits: &Limits) -> Result<Files, ArchiveErr
     if tar.is_exceeded {
         return Err(ArchiveError::TooLarge { limit: limits.unpacked });
     }
-    let (mut root, mut members) = members?;
+    let (root, mut members) = members?;
     let (decoder, digest) = tar.finish();
     match decoder.finish().len() {
         0 => {}
         more => return Err(ArchiveError::Trailing(more)),
     }
     let list = members.remove(SUMS).ok_or(ArchiveError::NoSums)?;
-    root = path::root(&root)?;
-    let files = Files { root, members: checked(members)? };
+    let files = Files { root: path::root(&root)?, members: checked(members)? };
     sums::check(&list, &files.members)?;
     let mut again = Hash(Context::new(&SHA256));
-    let written = write::write(&files, &mut again);
-    match written {
+    match write::write(&files, &mut again) {
         Ok(()) if again.0.finish().as_ref() == digest.as_ref() => Ok(files),
         _ => Err(ArchiveError::NotCanonical),
     }
