@@ -203,8 +203,11 @@ impl Build {
     }
 }
 
-/// Returns true if an address has a password, or a user name where that is often a token.
+/// Returns true if an address has a password or a query, or a user name where that is often a token.
 fn has_credentials(address: &str) -> bool {
+    if address.contains('?') {
+        return true;
+    }
     let Some((scheme, rest)) = address.split_once("://") else { return false };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     match authority.rsplit_once('@') {
@@ -227,6 +230,7 @@ mod tests {
             ("git+ssh://git:secret@git.example/shop", true),
             ("git+https://token@git.example/shop", true),
             ("https://user:password@git.example", true),
+            ("git+https://git.example/shop?access_token=secret", true),
             ("file:shop", false),
         ] {
             assert_eq!(has_credentials(address), expect, "{address}");

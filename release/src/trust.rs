@@ -14,7 +14,7 @@ use crate::text::printable;
 /// A key that is trusted to vouch for releases.
 #[derive(Clone, Debug)]
 pub struct TrustedKey {
-    /// The name of the key for people, such as `ci`.
+    /// The name of the key for people, such as `ci`. Faults name keys by it, so no two should have the same.
     pub name: String,
     /// The key.
     pub key: PublicKey,
