@@ -1,8 +1,11 @@
 //! Compiles components to machine code in cached actions beside the build, and loads the code again.
 //!
 //! Compiling a component of Python or JavaScript takes seconds. As an action it is done once: starting the development server
-//! or the tests again compiles nothing. The action's key has the component, and everything about wasmtime and the
-//! processor that the code depends on.
+//! again compiles nothing. The action's key has the component, and everything about wasmtime and the processor that the code
+//! depends on.
+//!
+//! After an edit, somebody waits. A component with an interpreter is so large that it is compiled in one pass (by Winch), which
+//! takes a quarter of the time. What Winch can't compile, and all smaller components, are compiled to run fast (by Cranelift).
 //!
 //! Machine code is run without further checks, so it may only come from this machine. The action stays here
 //! ([`Builtin::stays_here`]), and its output is sealed ([`Seal`]), because a store may be served to others.
@@ -18,21 +21,29 @@ use engine::{
 };
 use rules::plan::{Plan, PlannedComponent};
 use rules::wasm;
-use runtime::{LoadError, Loaded, Runtime};
+use runtime::{LoadError, Loaded, Runtime, StartError};
 
 use crate::Seal;
 
 /// A version of the code below, which is part of the action's key.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
+
+/// The size in bytes from which components are compiled in one pass. What compilers make of a language is smaller, and what
+/// contains an interpreter is larger.
+const IN_ONE_PASS: usize = 6 << 20;
 
 /// The name of the input: the component.
 const INPUT: &str = "in";
 
-/// The name of the output with the machine code. The file is empty if the component can't be run as it is.
+/// The name of the output with the machine code, behind a byte that names the compiler ([`THOROUGH`] or [`QUICK`]). The file is
+/// empty if the component can't be run as it is.
 const CODE: &str = "code";
 
 /// The name of the output with the seal of the code.
 const SEAL: &str = "seal";
+
+const THOROUGH: u8 = 0;
+const QUICK: u8 = 1;
 
 /// The time between two looks at whether the build was cancelled.
 const POLL: Duration = Duration::from_millis(10);
@@ -40,7 +51,10 @@ const POLL: Duration = Duration::from_millis(10);
 /// Makes actions that compile components, and loads what they have made. Cheap to clone.
 #[derive(Clone)]
 pub struct Compiler {
-    runtime: Runtime,
+    /// The runtime that makes fast code.
+    thorough: Runtime,
+    /// The runtime that makes code fast.
+    quick: Runtime,
     seal: Arc<Seal>,
 }
 
@@ -62,10 +76,12 @@ pub enum CodeError {
 }
 
 impl Compiler {
-    /// Makes a compiler for components that this runtime is to run.
-    #[must_use]
-    pub const fn new(runtime: Runtime, seal: Arc<Seal>) -> Self {
-        Self { runtime, seal }
+    /// Makes a compiler whose code is for a server.
+    ///
+    /// # Errors
+    /// If wasmtime does not work on this machine.
+    pub fn new(seal: Arc<Seal>) -> Result<Self, StartError> {
+        Ok(Self { thorough: Runtime::serving()?, quick: Runtime::serving_baseline()?, seal })
     }
 
     /// Adds the action that compiles one of the plan's components. The build of the plan then makes its result, too.
@@ -107,15 +123,37 @@ impl Compiler {
         if !self.seal.is_right(&self.purpose(), &code, &read(seal)?) {
             return Err(CodeError::Foreign);
         }
-        if code.size() == 0 {
-            return Ok(None);
-        }
-        Ok(Some(trust(&self.runtime, &read(code)?)?))
+        let code = read(code)?;
+        let (runtime, code) = match code.split_first() {
+            None => return Ok(None),
+            Some((&QUICK, code)) => (&self.quick, code),
+            Some((_, code)) => (&self.thorough, code),
+        };
+        Ok(Some(trust(runtime, code)?))
+    }
+
+    /// Compiles a component, and writes the compiler before its code.
+    fn code(&self, component: &[u8]) -> Result<Vec<u8>, LoadError> {
+        let quick = match component.len() >= IN_ONE_PASS {
+            // What it can't compile, the other one may.
+            true => self.quick.precompile(component).ok(),
+            false => None,
+        };
+        let (compiler, code) = match quick {
+            Some(code) => (QUICK, code),
+            None => (THOROUGH, self.thorough.precompile(component)?),
+        };
+        Ok([&[compiler], code.as_slice()].concat())
     }
 
     /// Returns the use of the code that the seal vouches for.
     fn purpose(&self) -> String {
-        format!("machine code {}", self.runtime.compatibility())
+        format!("machine code {}", self.compatibility())
+    }
+
+    /// Returns a text that says what the code depends on besides the component.
+    fn compatibility(&self) -> String {
+        format!("{} {}", self.thorough.compatibility(), self.quick.compatibility())
     }
 }
 
@@ -138,8 +176,8 @@ impl Builtin for Compile {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let Compiler { runtime, seal } = &self.0;
-        vec![format!("runtime {}", runtime.compatibility()), format!("seal {}", seal.name())]
+        let compatibility = self.0.compatibility();
+        vec![format!("runtime {compatibility}"), format!("seal {}", self.0.seal.name())]
     }
 
     fn stays_here(&self) -> bool {
@@ -148,41 +186,38 @@ impl Builtin for Compile {
 
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
         let component = cx.read(INPUT)?;
-        let Compiler { runtime, seal } = &self.0;
         let is_program = is_program(&component).map_err(|error| BuiltinError::failed(&error))?;
-        let code = if is_program { compile(runtime, component, cx)? } else { Vec::new() };
+        let code = if is_program { self.compile(component, cx)? } else { Vec::new() };
         let digest = cx.store().put(&code)?;
-        let seal = cx.store().put(&seal.seal(&self.0.purpose(), &digest))?;
+        let seal = cx.store().put(&self.0.seal.seal(&self.0.purpose(), &digest))?;
         cx.produce(CODE, Artifact::File { digest, executable: false });
         cx.produce(SEAL, Artifact::File { digest: seal, executable: false });
         Ok(())
     }
 }
 
-/// Compiles on a thread of its own, which can't be stopped. If the build is cancelled, nobody waits for it.
-fn compile(
-    runtime: &Runtime,
-    component: Vec<u8>,
-    cx: &BuiltinContext,
-) -> Result<Vec<u8>, BuiltinError> {
-    let (done, result) = channel();
-    let runtime = runtime.clone();
-    let work = move || {
-        // If the build was cancelled, nobody listens.
-        let _ = done.send(runtime.precompile(&component));
-    };
-    let thread = std::thread::Builder::new().name("compile".to_owned()).spawn(work);
-    thread.map_err(|error| BuiltinError::infrastructure(&error))?;
-    loop {
-        match result.recv_timeout(POLL) {
-            Ok(code) => return code.map_err(|error| BuiltinError::failed(&error)),
-            Err(RecvTimeoutError::Timeout) if cx.cancelled() => {
-                return Err(BuiltinError::Cancelled);
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                let report = Report::text("the compiler of machine code panicked");
-                return Err(BuiltinError::Infrastructure(report));
+impl Compile {
+    /// Compiles on a thread of its own, which can't be stopped. If the build is cancelled, nobody waits for it.
+    fn compile(&self, component: Vec<u8>, cx: &BuiltinContext) -> Result<Vec<u8>, BuiltinError> {
+        let (done, result) = channel();
+        let compiler = self.0.clone();
+        let work = move || {
+            // If the build was cancelled, nobody listens.
+            let _ = done.send(compiler.code(&component));
+        };
+        let thread = std::thread::Builder::new().name("compile".to_owned()).spawn(work);
+        thread.map_err(|error| BuiltinError::infrastructure(&error))?;
+        loop {
+            match result.recv_timeout(POLL) {
+                Ok(code) => return code.map_err(|error| BuiltinError::failed(&error)),
+                Err(RecvTimeoutError::Timeout) if cx.cancelled() => {
+                    return Err(BuiltinError::Cancelled);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    let report = Report::text("the compiler of machine code panicked");
+                    return Err(BuiltinError::Infrastructure(report));
+                }
             }
         }
     }
@@ -211,5 +246,25 @@ pub fn program_of(export: &str) -> Option<Program> {
         "wasi:http/incoming-handler" | "wasi:http/handler" => Some(Program::Handler),
         "wasi:cli/run" => Some(Program::Command),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_components_are_compiled_in_one_pass() {
+        let folder = tempfile::tempdir().unwrap();
+        let seal = Seal::open(&folder.path().join("key")).unwrap();
+        let compiler = Compiler::new(Arc::new(seal)).unwrap();
+        let small = b"\0asm\x0d\0\x01\0".to_vec();
+        // A custom section without a name that fills the file up: its length is 6 MiB in LEB128.
+        let large = [&small[..], b"\0\x80\x80\x80\x03\0", &vec![0; IN_ONE_PASS - 1]].concat();
+        for (component, expected) in [(small, THOROUGH), (large, QUICK)] {
+            let code = compiler.code(&component).unwrap();
+            assert_eq!(code[0], expected);
+        }
+        assert!(compiler.code(b"no component").is_err());
     }
 }

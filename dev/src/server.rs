@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use runtime::{Buckets, Network, Runtime, StartError};
+use runtime::{Buckets, Network, StartError};
 use tokio::sync::watch;
 
 use crate::board::Board;
@@ -104,7 +104,7 @@ impl Server {
         listener.set_nonblocking(true).map_err(cannot_listen)?;
         let address = listener.local_addr().map_err(cannot_listen)?;
         let seal = Arc::new(Seal::open(&settings.seal)?);
-        let compiler = Compiler::new(Runtime::serving()?, seal);
+        let compiler = Compiler::new(seal)?;
         let (changes, stop) = (Arc::default(), watch::Sender::new(false));
         Ok(Self { listener, address, settings, compiler, changes, stop })
     }

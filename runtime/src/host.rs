@@ -90,7 +90,16 @@ impl Runtime {
     /// Sets up wasmtime for a server: components run fast, and the memory of their instances is reserved beforehand, which
     /// makes an instance cost microseconds. Where that much address space can't be reserved, it is not.
     pub fn serving() -> Result<Self, StartError> {
-        let settings = Settings { strategy: Strategy::Cranelift, is_pooled: true };
+        Self::set_up_pooled(Strategy::Cranelift)
+    }
+
+    /// Sets up wasmtime for a server as [`Runtime::serving`] does, but with the compiler of [`Runtime::baseline`].
+    pub fn serving_baseline() -> Result<Self, StartError> {
+        Self::set_up_pooled(Strategy::Winch)
+    }
+
+    fn set_up_pooled(strategy: Strategy) -> Result<Self, StartError> {
+        let settings = Settings { strategy, is_pooled: true };
         Self::set_up(settings).or_else(|_| Self::set_up(Settings { is_pooled: false, ..settings }))
     }
 
