@@ -4,9 +4,10 @@
 //! as a whole, unless it is longer than [`LONGEST`] or its instance has ended in the middle of it.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rules::manifest::LogLevel;
+use rules::manifest::{self, LogLevel};
 use runtime::{Denial, Level, Log, Stream};
 
 use crate::board::Board;
@@ -24,6 +25,8 @@ pub(crate) struct ComponentLog {
     knobs: Arc<Knobs>,
     stdout: Mutex<Lines>,
     stderr: Mutex<Lines>,
+    /// The line of run.toml at which the component begins.
+    line: AtomicUsize,
 }
 
 impl ComponentLog {
@@ -34,7 +37,13 @@ impl ComponentLog {
         knobs: Arc<Knobs>,
     ) -> Self {
         let (stdout, stderr) = (Mutex::default(), Mutex::default());
-        Self { component: component.to_owned(), front, board, knobs, stdout, stderr }
+        let line = AtomicUsize::new(0);
+        Self { component: component.to_owned(), front, board, knobs, stdout, stderr, line }
+    }
+
+    /// Takes note of the line of run.toml at which the component begins. It may move while the server runs.
+    pub(crate) fn stands_at(&self, line: usize) {
+        self.line.store(line, Ordering::Relaxed);
     }
 
     /// Passes on the lines that have no end. An instance has ended.
@@ -76,8 +85,11 @@ impl Log for ComponentLog {
     }
 
     fn denied(&self, denial: &Denial) {
-        let text = denial.to_string();
-        let title = format!("{} was denied", denial.capability);
+        let Denial { capability, .. } = denial;
+        let place = format!("{}:{}", manifest::FILE_NAME, self.line.load(Ordering::Relaxed));
+        let text =
+            format!("{denial}; to grant it, add \"{capability}\" to `capabilities` at {place}");
+        let title = format!("{capability} was denied");
         let component = Some(self.component.clone());
         let complaint = Complaint { component, title, text: text.clone() };
         self.board.change(|news| news.add_error(complaint));

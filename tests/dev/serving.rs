@@ -138,3 +138,20 @@ fn an_end_in_the_middle_of_everything_leaves_nothing_behind() {
     let left = rustix::process::test_kill_process_group(group);
     assert!(left.is_err(), "its process group has members left");
 }
+
+#[test]
+fn what_is_denied_is_told_with_the_line_that_grants_it() {
+    let workspace = ready_made(&[("page", page("page-0779"), "")], "");
+    workspace.replace("run.toml", ", \"stdio\"", "");
+    let dev = Dev::start(&workspace, &[]);
+    dev.wait_for("/text", 200, "page-0779");
+    dev.get("/print");
+    let advice = "to grant it, add \"stdio\" to `capabilities` at run.toml:";
+    dev.wait_until_said(&format!("{advice}5"));
+    // The line is that of the file as it is now.
+    workspace.replace("run.toml", "[project]\n", "# A comment.\n[project]\n");
+    workspace.write("page.wasm", page("page-0780"));
+    dev.wait_for("/text", 200, "page-0780");
+    dev.get("/print");
+    dev.wait_until_said(&format!("{advice}6"));
+}

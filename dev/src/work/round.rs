@@ -185,6 +185,10 @@ impl Workshop {
     ) -> Result<Held, String> {
         let log = self.log(name);
         let opened = self.opened.as_ref().ok_or("the project is not open")?;
+        let manifest = &opened.builder.project.manifest;
+        if let Some(component) = manifest.component(name) {
+            log.stands_at(manifest.line(component.span));
+        }
         let version = Version { name, grants: &grants, digest, code, log };
         let loaded = self.parts.loader.load(&opened.builder.store, outcome, &version);
         let runnable = loaded.map_err(|error| self.parts.app.front.mask(&error.to_string()))?;
