@@ -9,6 +9,7 @@ use rules::wit;
 use semver::{Version, VersionReq};
 
 use super::admit::{Admitted, id};
+use super::at_once::at_once;
 use super::context::{Dependencies, Release};
 use super::fetch::fetch_version;
 use super::repository;
@@ -52,6 +53,7 @@ pub(super) fn choose(
         };
         needs.push(Need { package: root.name.clone(), requirement });
     }
+    world.ask_ahead(&needs);
     // What comes from a repository has the one version of its commit, and says nothing of a registry's version.
     let locked = lock.dependencies.iter().filter(stays);
     let locked = locked.filter(|locked| !is_of_repository(locked));
@@ -117,12 +119,7 @@ impl World<'_, '_> {
         if let Some(offers) = self.offered.borrow().get(name) {
             return Ok(offers.clone());
         }
-        let releases = self.of.packages.versions(&id(name)?)?;
-        let offer = |release: registry::Release| Offer {
-            version: release.version,
-            is_withdrawn: release.yanked,
-        };
-        let offers: Vec<Offer> = releases.into_iter().map(offer).collect();
+        let offers = ask(self.of, name)?;
         self.offered.borrow_mut().insert(name.to_owned(), offers.clone());
         Ok(offers)
     }
@@ -131,17 +128,7 @@ impl World<'_, '_> {
     /// project, or can't be had. In the last case the package brings along what it uses of it, or the completion of the WIT
     /// will miss it and say where.
     fn need(&self, reference: &str) -> Result<Option<Need>, DependencyError> {
-        let Some((name, version)) = reference.split_once('@') else { return Ok(None) };
-        let (Some((namespace, short)), Ok(version)) = (name.split_once(':'), version.parse())
-        else {
-            return Ok(None);
-        };
-        if self.roots.local.contains(name)
-            || id(name).is_err()
-            || wit::built_in_version(namespace, short, &version).is_some()
-        {
-            return Ok(None);
-        }
+        let Some((name, version)) = self.wanted(reference) else { return Ok(None) };
         let offers = match self.offers(name) {
             Ok(offers) => offers,
             Err(DependencyError::Registry(error)) if error.is_absence() => {
@@ -150,12 +137,73 @@ impl World<'_, '_> {
             }
             Err(error) => return Err(error),
         };
-        let Ok(requirement) = VersionReq::parse(&format!("^{version}")) else { return Ok(None) };
+        let requirement = compatible(&version);
         let is_there = offers.iter().any(|offer| {
             requirement.matches(&offer.version) && Range::of(&offer.version) == Range::of(&version)
         });
         Ok(is_there.then(|| Need { package: name.to_owned(), requirement }))
     }
+}
+
+impl<'d> World<'_, 'd> {
+    /// Returns the package and the version that a reference names, if registries are asked for it.
+    fn wanted<'r>(&self, reference: &'r str) -> Option<(&'r str, Version)> {
+        let (name, version) = reference.split_once('@')?;
+        let ((namespace, short), version) = (name.split_once(':')?, version.parse().ok()?);
+        let is_elsewhere = self.roots.local.contains(name)
+            || id(name).is_err()
+            || wit::built_in_version(namespace, short, &version).is_some();
+        (!is_elsewhere).then_some((name, version))
+    }
+
+    /// Asks registries at once what the resolver would ask them one after the other: which versions there are, and what the one needs
+    /// that will probably be chosen. A failure is left to the resolver, which may not ask at all.
+    fn ask_ahead(&self, needs: &[Need]) {
+        let is_new = |need: &&Need| {
+            !self.fixed.contains_key(&need.package)
+                && !self.offered.borrow().contains_key(&need.package)
+        };
+        let new: Vec<&Need> = needs.iter().filter(is_new).collect();
+        if new.len() < 2 {
+            return;
+        }
+        let (of, lock): (&Dependencies<'d>, &Lock) = (self.of, self.lock);
+        let look = |need: &&Need| {
+            let offers = ask(of, &need.package).ok()?;
+            let locked = lock.dependencies_of(&need.package);
+            let mut locked = locked.filter(|locked| !is_of_repository(locked));
+            let locked = locked.find(|locked| need.requirement.matches(&locked.version));
+            let fits =
+                |offer: &&Offer| !offer.is_withdrawn && need.requirement.matches(&offer.version);
+            let newest = offers.iter().filter(fits).map(|offer| &offer.version).max();
+            let version = locked.map(|locked| &locked.version).or(newest)?.clone();
+            let expected = locked.map(|locked| locked.sha256.as_str());
+            let admitted = fetch_version(of, &need.package, &version, expected).ok();
+            Some((offers, version, admitted))
+        };
+        for (need, found) in new.iter().zip(at_once(&new, look)) {
+            let Some((offers, version, admitted)) = found else { continue };
+            self.offered.borrow_mut().insert(need.package.clone(), offers);
+            if let Some(admitted) = admitted {
+                self.seen.borrow_mut().insert((need.package.clone(), version), admitted);
+            }
+        }
+    }
+}
+
+/// Asks a registry for the versions of a package.
+fn ask(of: &Dependencies<'_>, name: &str) -> Result<Vec<Offer>, DependencyError> {
+    let releases = of.packages.versions(&id(name)?)?;
+    let offer = |release: registry::Release| Offer {
+        version: release.version,
+        is_withdrawn: release.yanked,
+    };
+    Ok(releases.into_iter().map(offer).collect())
+}
+
+/// Returns the versions that are compatible with one.
+fn compatible(version: &Version) -> VersionReq {
+    VersionReq::parse(&format!("^{version}")).unwrap_or(VersionReq::STAR)
 }
 
 impl Source for World<'_, '_> {
@@ -167,8 +215,15 @@ impl Source for World<'_, '_> {
 
     fn needs(&self, package: &str, version: &Version) -> Result<Vec<Need>, Self::Error> {
         let admitted = self.package(package, version)?;
+        let references = &admitted.description.refers_to;
+        let wanted = references.iter().filter_map(|reference| self.wanted(reference));
+        let ahead = wanted.map(|(name, version)| Need {
+            package: name.to_owned(),
+            requirement: compatible(&version),
+        });
+        self.ask_ahead(&ahead.collect::<Vec<_>>());
         let mut needs = Vec::new();
-        for reference in &admitted.description.refers_to {
+        for reference in references {
             needs.extend(self.need(reference)?);
         }
         Ok(needs)

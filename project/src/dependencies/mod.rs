@@ -5,6 +5,7 @@
 //! (`{ path = … }`) are not locked: the first belong to this program, the others to the sources.
 
 mod admit;
+mod at_once;
 mod choose;
 mod context;
 mod copies;
@@ -14,7 +15,7 @@ mod roots;
 
 use std::collections::BTreeSet;
 
-use rules::dependency::Packages;
+use rules::dependency::{Package, Packages};
 use rules::toolchain::{DependencyChange, Lock, LockedDependency};
 
 pub use context::{Dependencies, Release, Scope};
@@ -114,13 +115,15 @@ impl Dependencies<'_> {
         let sections = roots.sections();
         let for_builds: BTreeSet<_> = roots.needed(lock, false).into_iter().collect();
         let mut packages = Vec::new();
-        for locked in needed {
-            if self.cancel.is_cancelled() {
-                return Err(DependencyError::Cancelled.into());
-            }
-            let named_in = sections.get(locked.name.as_str()).copied();
-            let is_for_tests = !for_builds.contains(locked);
-            packages.push(fetch::fetch(self, locked, (named_in, is_for_tests))?);
+        for (locked, tree, kind) in fetch::fetch(self, needed)? {
+            packages.push(Package {
+                name: locked.name.clone(),
+                version: locked.version.clone(),
+                kind,
+                tree,
+                named_in: sections.get(locked.name.as_str()).copied(),
+                is_for_tests: !for_builds.contains(&locked),
+            });
         }
         Ok(Packages(packages))
     }
