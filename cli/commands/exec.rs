@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use dev::{Offer, grant, grants};
-use project::Project;
+use dev::{CodeError, Compiler, Offer, Seal, grant, grants};
+use project::{Builder, Project};
 use rules::manifest::{Capability, Invalid, Size, Time};
 use runtime::{
     CallError, CommandInput, Exit, Failure, FailureKind, Grants, Invocation, Limits, Loaded,
@@ -35,7 +35,7 @@ const READER_LEFT: u8 = 141;
 
 /// A component, and what it may do.
 struct Program {
-    bytes: Vec<u8>,
+    loaded: Loaded,
     grants: Grants,
     /// The place of run.toml that grants more, or `None` for a file.
     place: Option<String>,
@@ -56,12 +56,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
         grant(&mut program.grants, &capability, &config.directory, &offer);
     }
     let log = Arc::new(ProgramLog::new(config.printer, program.place.clone()));
-    let runtime =
-        Runtime::new().map_err(|error| CommandError::from_error(Kind::Environment, &error))?;
-    let loaded = runtime
-        .load(&program.bytes)
-        .map_err(|error| CommandError::from_error(Kind::Usage, &error))?;
-    let loaded = loaded.granting(program.grants).limited(limits).logging_to(log.clone());
+    let loaded = program.loaded.granting(program.grants).limited(limits).logging_to(log.clone());
     let loaded = loaded.through(given::network(config)?);
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let tokio = tokio.map_err(|source| CommandError::threads(&source))?;
@@ -98,7 +93,11 @@ fn file(config: &Config, program: &str) -> Result<Program, CommandError> {
     let bytes = std::fs::read(&path).map_err(|source| {
         CommandError::usage(format!("cannot read {}", path.display())).caused_by(&source)
     })?;
-    Ok(Program { bytes, grants: Grants { stdio: true, ..Grants::default() }, place: None })
+    let runtime =
+        Runtime::new().map_err(|error| CommandError::from_error(Kind::Environment, &error))?;
+    let loaded = runtime.load(&bytes);
+    let loaded = loaded.map_err(|error| CommandError::from_error(Kind::Usage, &error))?;
+    Ok(Program { loaded, grants: Grants { stdio: true, ..Grants::default() }, place: None })
 }
 
 fn component(
@@ -110,13 +109,33 @@ fn component(
     let folder = Project::find(&config.directory)?;
     let cancel = signals::cancel_on_signal()?;
     let builder = prepare::builder_in(config, &what, Isolation::default(), folder, cancel)?;
-    let bytes = built::component(config, &builder)?;
+    let loaded = load(config, arguments, &builder)?;
     let Project { folder, manifest } = &builder.project;
     let component = manifest.component(&arguments.program).ok_or_else(|| {
         CommandError::usage(format!("there is no component `{}`", arguments.program))
     })?;
     let place = format!("run.toml:{}", manifest.line(component.span));
-    Ok(Program { bytes, grants: grants(component, manifest, folder, offer), place: Some(place) })
+    Ok(Program { loaded, grants: grants(component, manifest, folder, offer), place: Some(place) })
+}
+
+/// Builds the component and its machine code, which is kept for the next time.
+fn load(config: &Config, arguments: &Arguments, builder: &Builder) -> Result<Loaded, CommandError> {
+    let seal = Seal::open(&given::seal(config)).map_err(cannot_load)?;
+    let compiler = Compiler::for_calls(Arc::new(seal)).map_err(cannot_load)?;
+    let mut code = None;
+    let outcome = built::with(config, builder, |plan| {
+        let mut planned = plan.components.iter();
+        let component = planned.find(|planned| planned.name == arguments.program).cloned();
+        // The label is this action's own, and its input an output of the plan.
+        code = component.map(|it| compiler.add(plan, &it).expect("a component is compiled once"));
+    })?;
+    let code = code.ok_or_else(|| CommandError::usage("the component is not built"))?;
+    let loaded = compiler.load(builder.store.content(), &outcome, code);
+    loaded.map_err(cannot_load)?.ok_or_else(|| cannot_load(CodeError::NotCompiled))
+}
+
+fn cannot_load(error: impl std::error::Error + 'static) -> CommandError {
+    CommandError::from_error(Kind::Environment, &error)
 }
 
 async fn run_command(

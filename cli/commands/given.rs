@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use dev::Offer;
 use runtime::Network;
@@ -56,4 +57,9 @@ fn pairs(
         known.insert(name.to_owned(), value.to_owned());
     }
     Ok(known)
+}
+
+/// Returns the file of the secret by which this user knows their own machine code.
+pub(super) fn seal(config: &Config) -> PathBuf {
+    config.cache_folder.join(format!("machine-code-{}.key", rustix::process::getuid().as_raw()))
 }

@@ -53,8 +53,10 @@ const POLL: Duration = Duration::from_millis(10);
 pub struct Compiler {
     /// The runtime that makes fast code.
     thorough: Runtime,
-    /// The runtime that makes code fast.
-    quick: Runtime,
+    /// The runtime that makes code fast. There is none where nobody waits for the compiler after each edit.
+    quick: Option<Runtime>,
+    /// True if it compiles what can't be run as it is, too, because somebody calls its functions.
+    compiles_all: bool,
     seal: Arc<Seal>,
 }
 
@@ -80,8 +82,17 @@ impl Compiler {
     ///
     /// # Errors
     /// If wasmtime does not work on this machine.
-    pub fn new(seal: Arc<Seal>) -> Result<Self, StartError> {
-        Ok(Self { thorough: Runtime::serving()?, quick: Runtime::serving_baseline()?, seal })
+    pub fn for_server(seal: Arc<Seal>) -> Result<Self, StartError> {
+        let quick = Some(Runtime::serving_baseline()?);
+        Ok(Self { thorough: Runtime::serving()?, quick, compiles_all: false, seal })
+    }
+
+    /// Makes a compiler whose code is for a single call or a single run.
+    ///
+    /// # Errors
+    /// If wasmtime does not work on this machine.
+    pub fn for_calls(seal: Arc<Seal>) -> Result<Self, StartError> {
+        Ok(Self { thorough: Runtime::new()?, quick: None, compiles_all: true, seal })
     }
 
     /// Adds the action that compiles one of the plan's components. The build of the plan then makes its result, too.
@@ -126,7 +137,7 @@ impl Compiler {
         let code = read(code)?;
         let (runtime, code) = match code.split_first() {
             None => return Ok(None),
-            Some((&QUICK, code)) => (&self.quick, code),
+            Some((&QUICK, code)) => (self.quick.as_ref().unwrap_or(&self.thorough), code),
             Some((_, code)) => (&self.thorough, code),
         };
         Ok(Some(trust(runtime, code)?))
@@ -134,11 +145,9 @@ impl Compiler {
 
     /// Compiles a component, and writes the compiler before its code.
     fn code(&self, component: &[u8]) -> Result<Vec<u8>, LoadError> {
-        let quick = match component.len() >= IN_ONE_PASS {
-            // What it can't compile, the other one may.
-            true => self.quick.precompile(component).ok(),
-            false => None,
-        };
+        let quick = self.quick.as_ref().filter(|_| component.len() >= IN_ONE_PASS);
+        // What it can't compile, the other one may.
+        let quick = quick.and_then(|quick| quick.precompile(component).ok());
         let (compiler, code) = match quick {
             Some(code) => (QUICK, code),
             None => (THOROUGH, self.thorough.precompile(component)?),
@@ -153,7 +162,8 @@ impl Compiler {
 
     /// Returns a text that says what the code depends on besides the component.
     fn compatibility(&self) -> String {
-        format!("{} {}", self.thorough.compatibility(), self.quick.compatibility())
+        let quick = self.quick.as_ref().map(Runtime::compatibility).unwrap_or_default();
+        format!("{} {quick}", self.thorough.compatibility())
     }
 }
 
@@ -176,8 +186,12 @@ impl Builtin for Compile {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let compatibility = self.0.compatibility();
-        vec![format!("runtime {compatibility}"), format!("seal {}", self.0.seal.name())]
+        let Compiler { compiles_all, seal, .. } = &self.0;
+        vec![
+            format!("runtime {}", self.0.compatibility()),
+            format!("all {compiles_all}"),
+            format!("seal {}", seal.name()),
+        ]
     }
 
     fn stays_here(&self) -> bool {
@@ -187,7 +201,8 @@ impl Builtin for Compile {
     fn run(&self, cx: &BuiltinContext) -> Result<(), BuiltinError> {
         let component = cx.read(INPUT)?;
         let is_program = is_program(&component).map_err(|error| BuiltinError::failed(&error))?;
-        let code = if is_program { self.compile(component, cx)? } else { Vec::new() };
+        let is_wanted = is_program || self.0.compiles_all;
+        let code = if is_wanted { self.compile(component, cx)? } else { Vec::new() };
         let digest = cx.store().put(&code)?;
         let seal = cx.store().put(&self.0.seal.seal(&self.0.purpose(), &digest))?;
         cx.produce(CODE, Artifact::File { digest, executable: false });
@@ -257,7 +272,7 @@ mod tests {
     fn large_components_are_compiled_in_one_pass() {
         let folder = tempfile::tempdir().unwrap();
         let seal = Seal::open(&folder.path().join("key")).unwrap();
-        let compiler = Compiler::new(Arc::new(seal)).unwrap();
+        let compiler = Compiler::for_server(Arc::new(seal)).unwrap();
         let small = b"\0asm\x0d\0\x01\0".to_vec();
         // A custom section without a name that fills the file up: its length is 6 MiB in LEB128.
         let large = [&small[..], b"\0\x80\x80\x80\x03\0", &vec![0; IN_ONE_PASS - 1]].concat();

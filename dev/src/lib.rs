@@ -28,6 +28,7 @@ pub mod trial;
 mod watch;
 mod work;
 
+pub use compiled::{CodeError, Compiler};
 pub use front::{Complaint, Front, Message, RequestLine};
 pub use grants::{Offer, grant, grants};
 pub use seal::{Seal, SealError};

@@ -104,7 +104,7 @@ impl Server {
         listener.set_nonblocking(true).map_err(cannot_listen)?;
         let address = listener.local_addr().map_err(cannot_listen)?;
         let seal = Arc::new(Seal::open(&settings.seal)?);
-        let compiler = Compiler::new(seal)?;
+        let compiler = Compiler::for_server(seal)?;
         let (changes, stop) = (Arc::default(), watch::Sender::new(false));
         Ok(Self { listener, address, settings, compiler, changes, stop })
     }

@@ -139,6 +139,16 @@ fn files_are_those_of_granted_folders() {
 }
 
 #[test]
+fn machine_code_is_made_once() {
+    let workspace = program("\"stdio\"").private_store();
+    let first = workspace.run(["exec", "tool", "--", "args"]).ok();
+    let second = workspace.run(["exec", "tool", "--", "args"]).ok();
+    assert_eq!(second.stdout, first.stdout);
+    assert!(!second.stderr.contains("machine code"), "{}", second.stderr);
+    first.says("Running tool:machine code");
+}
+
+#[test]
 fn what_is_wrong_with_a_command_is_told() {
     let workspace = program("\"stdio\"");
     workspace.types("run exec tol").exits(2).says("there is no component `tol`").says("`tool`");

@@ -4,7 +4,6 @@ mod front;
 mod say;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -41,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
     let offer = given::offer(config, &arguments.env, &arguments.config)?;
     let front = Front::new(config, &arguments.what, isolation, &folder);
     let server = Server::bind(Settings {
-        seal: seal(&config.cache_folder),
+        seal: given::seal(config),
         folder,
         address,
         own_host,
@@ -86,11 +85,6 @@ fn url(address: SocketAddr) -> String {
         true => format!("http://127.0.0.1:{}", address.port()),
         false => format!("http://{address}"),
     }
-}
-
-/// Returns the file of the secret by which this user knows their own machine code.
-fn seal(folder: &Path) -> PathBuf {
-    folder.join(format!("machine-code-{}.key", rustix::process::getuid().as_raw()))
 }
 
 fn cannot_serve(error: &ServeError) -> CommandError {
