@@ -11,6 +11,7 @@
 mod digest;
 mod directory;
 mod hasher;
+mod link;
 pub mod reapi;
 mod regular;
 mod store;
@@ -20,6 +21,7 @@ mod tree;
 pub use digest::{Digest, DigestFunction, ParseDigestError};
 pub use directory::EncodedDirectory;
 pub use hasher::{Hasher, digest_file};
+pub use link::LinkError;
 pub use regular::{open_regular, read_regular, read_regular_to_string};
 pub use store::{
     Amount, BlobWriter, Claim, Collected, ContentStore, Counts, DiskStore, FIXED_MTIME, Flaw,

@@ -15,7 +15,7 @@ use prost::Message as _;
 use sandbox::{Cancel, Determinism};
 
 use crate::commands::image;
-use crate::harness::{TestBuild, Workspace, id, join, label, sh, shell};
+use crate::harness::{Ran, TestBuild, Workspace, id, join, label, sh, shell};
 
 crate::tests![
     what_a_cluster_makes_is_kept_once_and_fetched_when_it_is_needed,
@@ -28,6 +28,8 @@ crate::tests![
     a_tool_that_fails_there_has_failed,
     results_that_lack_something_are_no_results,
     folders_are_results_by_their_messages,
+    links_that_leave_an_output_are_refused_as_here,
+    a_link_is_no_output_as_here,
     a_cancelled_build_ends_at_once,
     offline_nothing_is_sent_away,
 ];
@@ -392,30 +394,69 @@ fn results_that_lack_something_are_no_results() {
     assert_eq!((ran.ends().as_str(), ran.ok().summary.ran_on_cluster), ("a ran", 0));
 }
 
+/// Builds an action that leaves a folder with these links on a cluster. The store lacks the folder's messages unless they are
+/// `known`.
+fn build_links(workspace: &Workspace, links: &[(&str, &str)], known: bool) -> Ran {
+    let graph = chain(workspace, &["a"]);
+    let mut tree = Tree::default();
+    for (path, target) in links {
+        tree.insert(path, Entry::Symlink { target: (*target).to_owned() }).unwrap();
+    }
+    let (root, _) = tree.digest(DigestFunction::Blake3).unwrap();
+    if known {
+        workspace.store.put_tree(&tree).unwrap();
+    }
+    let folder = reapi::OutputDirectory {
+        path: "out/o".to_owned(),
+        root_directory_digest: Some(root.to_reapi()),
+        ..Default::default()
+    };
+    let result = reapi::ActionResult { output_directories: vec![folder], ..Default::default() };
+    let cluster = FakeCluster::that(workspace, Does::Gives(Box::new(result)));
+    build(workspace, &graph, &cluster).of(&["a"]).run()
+}
+
 fn folders_are_results_by_their_messages() {
     let workspace = Workspace::new();
-    let graph = chain(&workspace, &["a"]);
-    let folder = |target: &str, is_here: bool| {
-        let mut tree = Tree::default();
-        tree.insert("l", Entry::Symlink { target: target.to_owned() }).unwrap();
-        let (root, _) = tree.digest(DigestFunction::Blake3).unwrap();
-        if is_here {
-            workspace.store.put_tree(&tree).unwrap();
-        }
-        let root = Some(root.to_reapi());
-        let folder = reapi::OutputDirectory {
-            path: "out/o".to_owned(),
-            root_directory_digest: root,
-            ..Default::default()
-        };
-        let result = reapi::ActionResult { output_directories: vec![folder], ..Default::default() };
-        let cluster = FakeCluster::that(&workspace, Does::Gives(Box::new(result)));
-        build(&workspace, &graph, &cluster).of(&["a"]).run()
-    };
-    let ran = folder("/etc", true);
-    assert!(matches!(ran.ok().failures[0].kind, FailureKind::BadOutput(_)), "{}", ran.failure());
-    let ran = folder("b", false);
+    let ran = build_links(&workspace, &[("l", "b")], false);
     assert_eq!((ran.ends().as_str(), ran.ok().summary.ran_on_cluster), ("a ran", 0));
+}
+
+fn links_that_leave_an_output_are_refused_as_here() {
+    let check = |links: &[(&str, &str)], expect: &str| {
+        let ran = build_links(&Workspace::new(), links, true);
+        let expect = format!("a: left an output that can't be kept: the symbolic link {expect}");
+        assert_eq!(ran.failure(), expect);
+    };
+    check(&[("l", "/etc")], "`l` has the absolute target `/etc`");
+    check(&[("d/l", "/etc")], "`d/l` has the absolute target `/etc`");
+    check(&[("l", "../../up")], "`l` to `../../up` leaves the folder of outputs");
+    check(&[("d/l", "../../up")], "`d/l` to `../../up` leaves the folder of outputs");
+    check(&[("d/up", ".."), ("e", "d/up/../x")], "`e` to `d/up/../x` leaves the folder of outputs");
+    // What stays inside is kept.
+    let ran = build_links(&Workspace::new(), &[("d/up", ".."), ("d/l", "../e/f")], true);
+    assert_eq!((ran.ends().as_str(), ran.ok().summary.ran_on_cluster), ("a ran", 1));
+}
+
+fn a_link_is_no_output_as_here() {
+    let link = || reapi::OutputSymlink {
+        path: "out/o".to_owned(),
+        target: "../etc".to_owned(),
+        ..Default::default()
+    };
+    let results = [
+        reapi::ActionResult { output_symlinks: vec![link()], ..Default::default() },
+        reapi::ActionResult { output_file_symlinks: vec![link()], ..Default::default() },
+        reapi::ActionResult { output_directory_symlinks: vec![link()], ..Default::default() },
+    ];
+    for result in results {
+        let workspace = Workspace::new();
+        let cluster = FakeCluster::that(&workspace, Does::Gives(Box::new(result)));
+        let graph = chain(&workspace, &["a"]);
+        let ran = build(&workspace, &graph, &cluster).of(&["a"]).run();
+        let expect = "`o` is a symbolic link, which can't be an output";
+        assert_eq!(ran.failure(), format!("a: left an output that can't be kept: {expect}"));
+    }
 }
 
 fn a_cancelled_build_ends_at_once() {

@@ -19,8 +19,8 @@ use rustix::fs::{FileType, OFlags};
 use super::blob::is_executable;
 use super::content::ContentStore;
 use super::error::StoreError;
-use super::symlink::leaves_tree;
 use crate::digest::Digest;
+use crate::link::LinkError;
 use crate::tree::{Entry, MAX_DEPTH, Tree, TreeError, join};
 
 /// The reason why outputs could not be stored. Paths are relative to the folder.
@@ -37,22 +37,9 @@ pub enum IngestError {
         /// The kind of the output, as a noun.
         kind: &'static str,
     },
-    /// A symbolic link has an absolute target.
-    #[error("the symbolic link `{}` has the absolute target `{}`", .path.escape_debug(), .target.escape_debug())]
-    AbsoluteSymlink {
-        /// The path of the link.
-        path: String,
-        /// The target of the link.
-        target: String,
-    },
-    /// A symbolic link leads out of the folder, directly or through other links.
-    #[error("the symbolic link `{}` to `{}` leaves the folder of outputs", .path.escape_debug(), .target.escape_debug())]
-    EscapingSymlink {
-        /// The path of the link.
-        path: String,
-        /// The target of the link.
-        target: String,
-    },
+    /// A symbolic link leads out of the folder.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// The tree can't be stored: it is nested too deeply, or has an unusable name.
     #[error(transparent)]
     Tree(#[from] TreeError),
@@ -115,7 +102,7 @@ impl ContentStore {
     ) -> Result<Tree, IngestError> {
         let mut listing = FolderListing { leave_out, tree: Tree::default(), files: Vec::new() };
         listing.add_folder(root, "", 0)?;
-        listing.check_links("", &listing.tree)?;
+        listing.tree.check_links()?;
         let FolderListing { mut tree, files, .. } = listing;
         let entries: Vec<Entry> = files
             .par_iter()
@@ -169,23 +156,6 @@ impl FolderListing<'_> {
                 let metadata = folder.symlink_metadata(&name);
                 let metadata = metadata.map_err(|error| failed("stat", &path, error))?;
                 return Err(wrong_kind(&path, metadata.mode()));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_links(&self, parent: &str, folder: &Tree) -> Result<(), IngestError> {
-        for (name, entry) in &folder.entries {
-            let path = join(parent, name);
-            match entry {
-                Entry::Symlink { target } if target.starts_with('/') => {
-                    return Err(IngestError::AbsoluteSymlink { path, target: target.clone() });
-                }
-                Entry::Symlink { target } if leaves_tree(&self.tree, &path, target) => {
-                    return Err(IngestError::EscapingSymlink { path, target: target.clone() });
-                }
-                Entry::Directory(tree) => self.check_links(&path, tree)?,
-                _ => {}
             }
         }
         Ok(())

@@ -43,7 +43,6 @@ mod remove;
 mod scratch;
 mod stamp;
 mod statistics;
-mod symlink;
 mod tree_builder;
 mod trees;
 mod usage;
