@@ -4,8 +4,8 @@
 //! of the roots out, and because a folder whose messages are in the store can be an input of the next action without
 //! its files.
 
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use cache::{ContentStore, Digest, DigestFunction, Tree, TreeError, reapi};
@@ -27,7 +27,7 @@ const UNLIMITED: Duration = Duration::from_secs(24 * 3600);
 /// The time that an action may wait for a worker, on top of the time that it may run.
 const QUEUEING: Duration = Duration::from_secs(1800);
 
-/// The time that a cancelled build takes to tell the server.
+/// The time that telling the server to stop an operation may take.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// The number of times that the inputs of an action are sent again because the server lacks some.
@@ -81,10 +81,7 @@ impl Client {
         let name = Mutex::new(None);
         let executed = self.block(cancelled, self.inner.execute(execution, store, &name));
         executed.unwrap_or_else(|| {
-            let name = name.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if let (Some(name), Protocol::Grpc(grpc)) = (name, &*self.inner.protocol) {
-                self.block(&|| false, async { timeout(FAREWELL, grpc.cancel(&name)).await });
-            }
+            self.block(&|| false, self.inner.call_off(&name));
             Err(NotExecuted::Cancelled)
         })
     }
@@ -145,25 +142,42 @@ impl Inner {
             call.settle_last(&failed);
             return Err(self.failed(failed));
         }
-        let retries = self.line.retries();
         let Execution { action, anew, watch, timeout: limit } = execution;
-        let following = Following { grpc, action, anew, retries, name, watch };
+        let following = Following {
+            grpc,
+            action,
+            anew,
+            retries: self.line.retries(),
+            name,
+            watch,
+            limit: limit.map(|limit| limit.saturating_add(self.line.staging())),
+            until: Mutex::new(None),
+        };
         let until = limit.unwrap_or(UNLIMITED).saturating_add(QUEUEING);
         let mut repairs = 0;
         loop {
             watch(Stage::Uploading);
             // At first, the server is believed to have what it had. At the last try, nothing is believed.
             self.send_inputs(&action, store, repairs == 0).await.map_err(|it| self.unsent(it))?;
-            let ended = timeout(until, following.end()).await.unwrap_or_else(|_| {
-                let reason = format!("no worker took it within {} s", QUEUEING.as_secs());
-                Ended::Failed(Failure::Rejected(reason))
-            });
+            let ended = match timeout(until, following.end()).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    self.call_off(name).await;
+                    let reason = format!("no worker took it within {} s", QUEUEING.as_secs());
+                    Ended::Failed(Failure::Rejected(reason))
+                }
+            };
             match ended {
                 Ended::Done(result) => {
                     call.succeed();
                     return self.complete(*result, action.function(), store).await;
                 }
                 Ended::TimedOut => {
+                    call.succeed();
+                    return Err(NotExecuted::TimedOut);
+                }
+                Ended::Overdue => {
+                    self.call_off(name).await;
                     call.succeed();
                     return Err(NotExecuted::TimedOut);
                 }
@@ -179,6 +193,14 @@ impl Inner {
                     return Err(self.failed(failure));
                 }
             }
+        }
+    }
+
+    /// Asks the server to stop an operation that nobody waits for any more. The server need not do that.
+    async fn call_off(&self, name: &Mutex<Option<String>>) {
+        let name = name.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let (Some(name), Protocol::Grpc(grpc)) = (name, &*self.protocol) {
+            _ = timeout(FAREWELL, grpc.cancel(&name)).await;
         }
     }
 

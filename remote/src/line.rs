@@ -36,6 +36,8 @@ pub(crate) struct Patience {
     pub(crate) first_rest: Duration,
     /// The longest pause of an open breaker.
     pub(crate) longest_rest: Duration,
+    /// The time that a worker may take for an action beside its command, such as for laying out the inputs.
+    pub(crate) staging: Duration,
 }
 
 impl Patience {
@@ -47,6 +49,7 @@ impl Patience {
             pause: Duration::from_millis(100),
             first_rest: Duration::from_secs(5),
             longest_rest: Duration::from_secs(60),
+            staging: Duration::from_secs(60),
         }
     }
 }
@@ -160,6 +163,11 @@ impl Line {
     /// Returns the number of tries after the first one.
     pub(crate) const fn retries(&self) -> u32 {
         self.patience.retries
+    }
+
+    /// Returns the time that a worker may take for an action beside its command.
+    pub(crate) const fn staging(&self) -> Duration {
+        self.patience.staging
     }
 
     /// Begins a call; `None` if its breaker is open.

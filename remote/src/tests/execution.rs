@@ -18,6 +18,9 @@ use crate::{Client, Execution, NotExecuted, Stage, Trouble};
 
 const FUNCTION: DigestFunction = DigestFunction::Blake3;
 
+/// The time that workers may take beside the command.
+const STAGING: Duration = Duration::from_millis(200);
+
 /// A server, a client of it, and an action whose inputs are a small file and a large tree.
 struct Play {
     server: Server,
@@ -48,8 +51,16 @@ impl Play {
         &self,
         cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<reapi::ActionResult, NotExecuted> {
+        self.execute_within(Duration::from_secs(5), cancelled)
+    }
+
+    fn execute_within(
+        &self,
+        limit: Duration,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<reapi::ActionResult, NotExecuted> {
         let watch = |stage| self.seen.lock().unwrap().push(stage);
-        let (action, timeout) = (self.action, Some(Duration::from_secs(5)));
+        let (action, timeout) = (self.action, Some(limit));
         let execution = Execution { action, timeout, anew: false, watch: &watch };
         self.client.execute(execution, &self.place.store, cancelled)
     }
@@ -60,6 +71,7 @@ fn client(server: &Server) -> Client {
     let patience = Patience {
         first_rest: Duration::from_millis(300),
         longest_rest: Duration::from_millis(600),
+        staging: STAGING,
         ..Patience::new(settings.timeout, settings.retries)
     };
     Client::for_execution_with(settings, patience).unwrap()
@@ -218,6 +230,46 @@ fn a_time_limit_is_no_fault_of_the_server() {
     play.plays([(&[Said::Executing][..], End::Ended(Code::DeadlineExceeded))]);
     assert_eq!(play.execute(), Err(NotExecuted::TimedOut));
     assert_eq!((play.server.count("execute"), troubles(&play.client).len()), (1, 0));
+}
+
+#[test]
+fn an_action_that_a_worker_does_not_end_in_time_is_ended_from_here() {
+    let limit = Duration::from_millis(400);
+    let check = |scenes: &[(&'static [Said], End)], begins: Duration| {
+        let play = Play::new();
+        play.plays(scenes.iter().cloned());
+        let begin = Instant::now();
+        assert_eq!(play.execute_within(limit, &never), Err(NotExecuted::TimedOut));
+        let took = begin.elapsed();
+        let earliest = begins + limit + STAGING;
+        assert!(took >= earliest, "the worker has time for the inputs: {took:?}");
+        assert!(took < earliest + Duration::from_secs(4), "{took:?}");
+        assert_eq!(play.server.count("cancel operation/7"), 1);
+        assert_eq!(troubles(&play.client), [""; 0]);
+        assert!(play.client.may_execute(), "it is no fault of the server");
+    };
+    use End::{Breaks, Hangs, Stops};
+    let executing: &[Said] = &[Said::Executing];
+    check(&[(executing, Hangs)], Duration::ZERO);
+    // The clock goes on over broken streams, also while nothing is said on the next one.
+    check(&[(executing, Stops), (&[], Hangs)], Duration::ZERO);
+    check(&[(executing, Breaks(Code::Unavailable)), (executing, Hangs)], Duration::ZERO);
+    // It starts again with another worker.
+    let pause = Duration::from_millis(250);
+    let again = End::Pauses(pause, &[Said::Queued, Said::Executing]);
+    check(&[(executing, again)], 2 * pause);
+    check(&[(executing, Stops), (&[], Breaks(Code::NotFound)), (executing, Hangs)], Duration::ZERO);
+}
+
+#[test]
+fn waiting_for_a_worker_is_no_part_of_a_time_limit() {
+    let play = Play::new();
+    let after = End::Pauses(Duration::from_millis(900), &[Said::Executing]);
+    play.plays([(&[Said::Queued][..], after)]);
+    let begin = Instant::now();
+    let limit = Duration::from_millis(100);
+    assert_eq!(play.execute_within(limit, &never), Err(NotExecuted::TimedOut));
+    assert!(begin.elapsed() >= Duration::from_millis(1200), "{:?}", begin.elapsed());
 }
 
 #[test]

@@ -44,6 +44,8 @@ pub(super) enum End {
     Stops,
     /// The server says no more.
     Hangs,
+    /// The server reports more stages, with a pause before each of them, and then says no more.
+    Pauses(Duration, &'static [execution_stage::Value]),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -107,6 +109,16 @@ impl Services {
             End::Hangs => {
                 let told = tokio_stream::iter(news);
                 return Ok(Response::new(Box::pin(told.chain(tokio_stream::pending()))));
+            }
+            End::Pauses(pause, stages) => {
+                let later: Vec<_> =
+                    stages.iter().map(|stage| Ok(operation(*stage as i32, false))).collect();
+                let later = tokio_stream::iter(later).then(move |news| async move {
+                    tokio::time::sleep(pause).await;
+                    news
+                });
+                let later = later.chain(tokio_stream::pending());
+                return Ok(Response::new(Box::pin(tokio_stream::iter(news).chain(later))));
             }
         }
         Ok(Response::new(Box::pin(tokio_stream::iter(news))))
