@@ -181,7 +181,7 @@ impl Case {
                 Fault::UntrustedCertificate => Some(certificates::untrusted(self.speaks)),
                 _ => None,
             };
-            return Line::new(self.fault, tap, server, acceptors).start();
+            return Arc::new(Line::new(self.fault, tap, server, acceptors)).start();
         }
         let others: Vec<_> = match self.fault {
             Fault::OtherResult => samples.fetched.iter().map(|sample| sample.key).collect(),

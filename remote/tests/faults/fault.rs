@@ -51,6 +51,10 @@ pub(crate) enum Fault {
     Restart,
     /// The disk of the server is full.
     FullDisk,
+    /// The connection breaks in the middle of a message about an operation.
+    BrokenWait,
+    /// The cluster is stopped while an operation is waited for, and started again.
+    RestartWait,
 }
 
 impl Fault {
@@ -76,6 +80,7 @@ impl Fault {
             Self::Reset | Self::Drip | Self::Stall | Self::Close | Self::Restart => true,
             Self::GoAway => speaks == Speaks::Grpc,
             Self::ExpiredCertificate | Self::UntrustedCertificate | Self::FullDisk => true,
+            Self::BrokenWait | Self::RestartWait => true,
             _ => false,
         }
     }

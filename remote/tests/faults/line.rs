@@ -25,6 +25,9 @@ const BUDGET: usize = 60_000;
 /// The largest number of uploaded bytes before a server is stopped.
 const UPLOADED: usize = 1_000_000;
 
+/// More bytes than ever pass.
+const NEVER: i64 = i64::MAX;
+
 /// A line of one case.
 pub(crate) struct Line {
     fault: Fault,
@@ -58,17 +61,27 @@ impl Line {
             Fault::Restart => 100_000 + dice.below(UPLOADED),
             _ => dice.below(BUDGET),
         };
-        let left = AtomicI64::new(i64::try_from(left).unwrap());
+        let left = match fault {
+            // Whoever knows what passes says when it strikes.
+            Fault::BrokenWait | Fault::RestartWait => NEVER,
+            _ => i64::try_from(left).unwrap(),
+        };
+        let left = AtomicI64::new(left);
         Self { fault, tap, server, acceptors, connections: AtomicUsize::new(0), left }
     }
 
     /// Listens, and carries bytes until the tasks are dropped.
-    pub(crate) fn start(self) -> (SocketAddr, JoinSet<()>) {
+    pub(crate) fn start(self: Arc<Self>) -> (SocketAddr, JoinSet<()>) {
         let listener = RUNTIME.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
-        tasks.spawn_on(Arc::new(self).serve(listener), RUNTIME.handle());
+        tasks.spawn_on(self.serve(listener), RUNTIME.handle());
         (address, tasks)
+    }
+
+    /// Has the fault strike with the next bytes.
+    pub(crate) fn strike(&self) {
+        self.left.store(0, Ordering::Relaxed);
     }
 
     async fn serve(self: Arc<Self>, listener: TcpListener) {
@@ -162,7 +175,7 @@ impl Line {
         if self.fault == Fault::Restart {
             // Only uploads count, and nothing is harmed here.
             if is_up && self.counts(bytes) {
-                self.left.store(i64::MAX, Ordering::Relaxed);
+                self.left.store(NEVER, Ordering::Relaxed);
             }
             return Verdict::Pass;
         }
@@ -173,6 +186,8 @@ impl Line {
             Fault::Drip => Verdict::Drip,
             Fault::Stall => Verdict::Stall,
             Fault::Reset => Verdict::Reset,
+            Fault::BrokenWait if self.tap.dice(self.tap.count()).coin() => Verdict::Reset,
+            Fault::BrokenWait => Verdict::Close,
             Fault::Close => Verdict::Close,
             _ => Verdict::Pass,
         }
@@ -188,6 +203,9 @@ impl Line {
         if matches!(self.fault, Fault::Reset | Fault::Close | Fault::GoAway) {
             let budget = self.tap.dice(self.tap.count()).below(BUDGET);
             self.left.store(i64::try_from(budget).unwrap(), Ordering::Relaxed);
+        }
+        if self.fault == Fault::BrokenWait {
+            self.left.store(NEVER, Ordering::Relaxed);
         }
         true
     }

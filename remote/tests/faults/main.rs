@@ -9,8 +9,8 @@
 //! - whatever is lost is told.
 //!
 //! `dice`, `samples` and `place` are what cases are made of, `tap` says when a fault strikes, `line` harms connections, and
-//! `exchange` requests and answers. The tests are in `bodies`, `statuses`, `connections` and `servers`. Executions have no
-//! faults yet; they will need a variant of [`Op`](op::Op) and of `Fault`.
+//! `exchange` requests and answers. The tests are in `bodies`, `statuses`, `connections` and `servers`. Executions are in
+//! `waits`, with a `cluster` in front of the server: whatever breaks, each action has its right result.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -18,6 +18,7 @@ mod answers;
 mod bodies;
 mod case;
 mod certificates;
+mod cluster;
 mod connections;
 mod dice;
 mod exchange;
@@ -33,3 +34,4 @@ mod samples;
 mod servers;
 mod statuses;
 mod tap;
+mod waits;

@@ -1,5 +1,6 @@
 //! Runs many cases at once. Most of the time they wait, so there are more threads than processors.
 
+use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -8,7 +9,7 @@ use crate::fault::Fault;
 use crate::op::Speaks;
 
 /// The seeds of each fault.
-const SEEDS: usize = 5;
+pub(crate) const SEEDS: usize = 5;
 
 /// The cases that work at the same time. The others wait for breakers to close.
 const BUSY: usize = 8;
@@ -53,8 +54,14 @@ pub(crate) fn try_with(protocols: &[Speaks], faults: &[Fault]) {
             cases.extend((0..SEEDS).map(|seed| Case { fault: *fault, speaks: *speaks, seed }));
         }
     }
+    run_all(cases, Case::run);
+}
+
+/// Runs cases of any kind at once, and reports all that fail.
+#[track_caller]
+pub(crate) fn run_all<C: Copy + Debug + Send>(cases: Vec<C>, run: fn(C)) {
     let failed: Vec<String> = std::thread::scope(|scope| {
-        let run = |case: Case| scope.spawn(move || outcome(case));
+        let run = |case: C| scope.spawn(move || outcome(case, run));
         let running: Vec<_> = cases.into_iter().map(run).collect();
         running.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
     });
@@ -62,8 +69,8 @@ pub(crate) fn try_with(protocols: &[Speaks], faults: &[Fault]) {
 }
 
 /// Runs a case, and returns how it failed.
-fn outcome(case: Case) -> Option<String> {
-    let panicked = catch_unwind(AssertUnwindSafe(|| case.run())).err()?;
+fn outcome<C: Copy + Debug>(case: C, run: fn(C)) -> Option<String> {
+    let panicked = catch_unwind(AssertUnwindSafe(|| run(case))).err()?;
     let text = panicked.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panicked.downcast_ref::<&str>().copied());
     Some(format!("{case:?}: {}", text.unwrap_or("it panicked")))
