@@ -4,10 +4,11 @@
 use cache::DigestFunction;
 use project::{ExecutionCluster, Project};
 use remote::{Client, Trouble};
+use rules::manifest::RemoteUrl;
 use sandbox::Cancel;
 
 use super::connect::{self, Connected, Memory};
-use super::execution::ClusterChoice;
+use super::execution::{ClusterChoice, Objection};
 use crate::arguments::What;
 use crate::command_error::{CommandError, Kind};
 use crate::config::Config;
@@ -47,7 +48,15 @@ fn reach(
     project: &Project,
     cancel: &Cancel,
 ) -> Result<Option<(DigestFunction, ExecutionCluster)>, CommandError> {
-    let ClusterChoice { settings, url, is_trusted, jobs, platform, falls_back } = choice;
+    let ClusterChoice { settings, url, is_trusted, jobs, platform, falls_back, objection } = choice;
+    if let Some(objection) = objection {
+        let (what, remedy) = unsigned(&url, objection);
+        if !falls_back {
+            return Err(CommandError::usage(what).hint(remedy));
+        }
+        config.printer.warning(&format!("{what}; this build executes everything here; {remedy}"));
+        return Ok(None);
+    }
     let (wanted, instance) = (settings.digest_function, settings.instance.clone());
     let client = Client::for_execution(settings).map_err(|error| {
         CommandError::usage("the cluster can't be used as it is configured").caused_by(&error)
@@ -69,6 +78,16 @@ fn reach(
     let cluster =
         ExecutionCluster { client, name, platform, jobs, is_trusted, falls_back, shares_cache };
     Ok(Some((function, cluster)))
+}
+
+/// Returns why results of a cluster can't be used, and what to do about it.
+fn unsigned(url: &RemoteUrl, objection: Objection) -> (String, String) {
+    let place = match objection {
+        Objection::OfUser => " of your configuration, beside the address of the cluster",
+        Objection::OfProject => "",
+    };
+    let what = format!("`require_signed` is set, and nobody signs what the cluster {url} executes");
+    (what, format!("to trust the cluster, set `accept_unsigned = true` in `[execution]`{place}"))
 }
 
 fn no_function(trouble: &Trouble) -> CommandError {

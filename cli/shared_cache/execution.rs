@@ -29,6 +29,7 @@ struct ExecutionLayer {
     jobs: Option<u16>,
     platform: BTreeMap<String, String>,
     local_fallback: Option<bool>,
+    accept_unsigned: Option<bool>,
 }
 
 /// The layers that don't depend on a project.
@@ -54,6 +55,7 @@ pub(crate) struct ExecutionConfig {
     #[serde(default)]
     platform: BTreeMap<String, String>,
     local_fallback: Option<bool>,
+    accept_unsigned: Option<bool>,
 }
 
 /// The cluster of a build, as the configuration chooses it.
@@ -67,6 +69,17 @@ pub(super) struct ClusterChoice {
     pub(super) jobs: usize,
     pub(super) platform: BTreeMap<String, String>,
     pub(super) falls_back: bool,
+    /// The reason why nothing may be executed there, although it is configured.
+    pub(super) objection: Option<Objection>,
+}
+
+/// The reason why results of a cluster can't be used: they are not signed, and have to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Objection {
+    /// The user requires signatures, so only the user can make an exception, for a cluster that they name.
+    OfUser,
+    /// Only run.toml requires signatures.
+    OfProject,
 }
 
 impl ExecutionLayers {
@@ -78,8 +91,11 @@ impl ExecutionLayers {
     ) -> Result<Self, CommandError> {
         const VARIABLE: &str = "RUN_REMOTE_EXECUTION";
         let remote = variable(VARIABLE).map(|text| address(VARIABLE, &text)).transpose()?;
-        let environment =
-            ExecutionLayer { server: Layer { remote, ..Layer::default() }, ..Default::default() };
+        let environment = ExecutionLayer {
+            server: Layer { remote, ..Layer::default() },
+            accept_unsigned: layer::switch("RUN_REMOTE_EXECUTION_ACCEPT_UNSIGNED", &variable)?,
+            ..Default::default()
+        };
         Ok(Self { environment, user: of_user(user, folder)? })
     }
 }
@@ -106,8 +122,8 @@ fn of_user(config: ExecutionConfig, folder: Option<&Path>) -> Result<ExecutionLa
         client_key: config.client_key.map(path),
         ..Layer::default()
     };
-    let ExecutionConfig { jobs, platform, local_fallback, .. } = config;
-    Ok(ExecutionLayer { server, jobs, platform, local_fallback })
+    let ExecutionConfig { jobs, platform, local_fallback, accept_unsigned, .. } = config;
+    Ok(ExecutionLayer { server, jobs, platform, local_fallback, accept_unsigned })
 }
 
 fn of_flags(flags: &ExecutionFlags) -> Result<ExecutionLayer, CommandError> {
@@ -133,6 +149,7 @@ fn of_project(manifest: &Manifest) -> ExecutionLayer {
         jobs: execution.jobs.map(|jobs| jobs.value),
         platform: platform.map(|(name, value)| (name.clone(), value.value.clone())).collect(),
         local_fallback: execution.local_fallback.map(|flag| flag.value),
+        accept_unsigned: execution.accept_unsigned.map(|flag| flag.value),
     }
 }
 
@@ -152,6 +169,7 @@ impl ClusterChoice {
         let named = named(trusted.map(|layer| &layer.server), &of_project.server);
         let Some((url, is_trusted)) = named.filter(|_| !config.offline) else { return Ok(None) };
         let caches = cache_layers(config, flags.1, manifest)?;
+        let objection = objection(&caches, &url, (is_trusted, trusted), &of_project);
         let chooser = Chooser {
             config,
             url: &url,
@@ -174,6 +192,7 @@ impl ClusterChoice {
             jobs: all().find_map(|layer| layer.jobs).unwrap_or(JOBS).into(),
             platform,
             falls_back: all().find_map(|layer| layer.local_fallback).unwrap_or(true),
+            objection,
         }))
     }
 
@@ -181,6 +200,32 @@ impl ClusterChoice {
     pub(super) fn insist_on(&mut self, function: DigestFunction) {
         self.settings.digest_function = Some(function);
     }
+}
+
+/// Tells if results have to be signed, although nobody who may says that those of this cluster need not be. Who requires
+/// signatures may make the exception; the user may always. What a layer says is meant for the cluster that it names, and
+/// nothing that the user says is meant for a cluster that only the checkout names.
+fn objection(
+    caches: &[Layer; 4],
+    url: &RemoteUrl,
+    (is_trusted, users): (bool, [&ExecutionLayer; 3]),
+    project: &ExecutionLayer,
+) -> Option<Objection> {
+    let requires = |layer: &Layer| layer.require_signed == Some(true);
+    let objection = match caches {
+        [flags, environment, user, _] if [flags, environment, user].into_iter().any(requires) => {
+            Objection::OfUser
+        }
+        [.., project] if requires(project) => Objection::OfProject,
+        _ => return None,
+    };
+    let same = Remote::At(url.clone());
+    let is_for =
+        |layer: &&ExecutionLayer| layer.server.remote.as_ref().is_none_or(|it| *it == same);
+    let of_users = users.into_iter().filter(|_| is_trusted).filter(is_for);
+    let of_project = Some(project).filter(|_| objection == Objection::OfProject).filter(is_for);
+    let accepts = of_users.chain(of_project).find_map(|layer| layer.accept_unsigned);
+    (accepts != Some(true)).then_some(objection)
 }
 
 /// Returns what is said about the shared cache: by the flags, the environment, the user, and the project.

@@ -172,7 +172,7 @@ pub(super) fn wrong(place: &str, invalid: &rules::manifest::Invalid) -> CommandE
 }
 
 /// Reads a variable that is on or off.
-fn switch(
+pub(super) fn switch(
     name: &str,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Option<bool>, CommandError> {

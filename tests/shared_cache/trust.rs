@@ -5,7 +5,7 @@ use std::path::Path;
 use super::servers::Server;
 use super::{build, files_below};
 use crate::configuration::prebuilt;
-use crate::harness::Workspace;
+use crate::harness::{Run, Workspace};
 use crate::hermetic::hello;
 
 /// Makes a pair of keys, and returns the path of the private one and the public one.
@@ -43,6 +43,67 @@ fn only_signed_results_are_used_where_that_is_required() {
     let ci = prebuilt().env("RUN_CACHE_SIGNING_KEY", std::fs::read_to_string(&ours).unwrap());
     build(&ci, &last.grpc(), &["--upload"], &[]).ok();
     assert_eq!(careful(&last.grpc()).0, 0);
+}
+
+/// Builds `sort` with a cluster, after an edit that nobody has made before. Returns the run, and whether the cluster has compiled.
+fn compile_on(machine: &Workspace, cluster: &Server, flags: &[&str], edit: &str) -> (Run, bool) {
+    let place = cluster.folder.path().display();
+    let source = format!("{}\n// {edit} {place}\n", machine.read_text("components/sort/sort.c"));
+    machine.write("components/sort/sort.c", source);
+    let arguments: Vec<&str> = ["build", "sort"].iter().chain(flags).copied().collect();
+    let run = machine.run_all(&arguments);
+    let host = cluster.url.trim_start_matches("grpc://");
+    let is_there = run.ran().contains(&format!("sort:compile on {host}").as_str());
+    assert!(is_there || run.code != 0 || run.ran().contains(&"sort:compile"), "{}", run.stderr);
+    (run, is_there)
+}
+
+#[test]
+fn a_cluster_signs_nothing_so_its_results_need_an_exception() {
+    const COMPLAINT: &str = "`require_signed` is set, and nobody signs what the cluster";
+    const ACCEPTS: &str = "RUN_REMOTE_EXECUTION_ACCEPT_UNSIGNED";
+    let cluster = Server::cluster();
+    let plain = Workspace::example("polyglot");
+    let (_, public) = keys(&plain, "ours");
+    let manifest = plain.read_text("run.toml");
+    let careful = || {
+        let machine = Workspace::example("polyglot").env("RUN_CACHE_TRUSTED_KEYS", &public);
+        machine.env("RUN_CACHE_REQUIRE_SIGNED", "1")
+    };
+    let flags = ["--execute", &cluster.url];
+    let named =
+        |more: &str| format!("{manifest}\n[execution]\nremote = \"{}\"\n{more}", cluster.url);
+
+    // The user requires signatures: the build says so and does without the cluster, or fails if it must not.
+    let machine = careful();
+    let (run, is_there) = compile_on(&machine, &cluster, &flags, "required");
+    assert!(!is_there && run.code == 0, "{}", run.stderr);
+    assert_eq!(run.stderr.matches(COMPLAINT).count(), 1, "{}", run.stderr);
+    machine.write("run.toml", named("local_fallback = false\n"));
+    let (run, _) = compile_on(&machine, &cluster, &flags, "no fallback");
+    run.exits(2).says(COMPLAINT).says("set `accept_unsigned = true` in `[execution]`");
+    // A checkout makes no exception from what the user requires, even if the user makes one for clusters that they name.
+    let machine = careful().env(ACCEPTS, "1");
+    machine.write("run.toml", named("accept_unsigned = true\n"));
+    let (run, is_there) = compile_on(&machine, &cluster, &[], "of the checkout");
+    assert!(!is_there && run.stderr.contains(COMPLAINT), "{}", run.stderr);
+    // The user makes it for a cluster that they name.
+    let (run, is_there) = compile_on(&machine, &cluster, &flags, "of the user");
+    assert!(is_there && !run.stderr.contains(COMPLAINT), "{}", run.stderr);
+
+    // Where only run.toml requires signatures, it may make the exception itself.
+    let cache = format!("[cache]\nrequire_signed = true\ntrusted_keys = [\"{public}\"]\n");
+    for (accepts, edit) in [(false, "own rule"), (true, "own exception")] {
+        let machine = Workspace::example("polyglot");
+        machine.write("run.toml", named(&format!("accept_unsigned = {accepts}\n{cache}")));
+        let (run, is_there) = compile_on(&machine, &cluster, &[], edit);
+        assert_eq!(
+            (is_there, run.stderr.contains(COMPLAINT)),
+            (accepts, !accepts),
+            "{}",
+            run.stderr
+        );
+    }
 }
 
 #[test]

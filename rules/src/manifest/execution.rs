@@ -26,11 +26,13 @@ pub struct Execution {
     pub platform: BTreeMap<String, Spanned<String>>,
     /// False if an action fails that the cluster does not execute, instead of running on this machine.
     pub local_fallback: Option<Spanned<bool>>,
+    /// True if results of the cluster are used although `[cache]` requires signed ones.
+    pub accept_unsigned: Option<Spanned<bool>>,
 }
 
 /// The keys of `[execution]`.
 pub(super) const KEYS: &[&str] =
-    &["remote", "instance", "headers", "jobs", "platform", "local_fallback"];
+    &["remote", "instance", "headers", "jobs", "platform", "local_fallback", "accept_unsigned"];
 
 /// Reads `[execution]`.
 pub(super) fn read(reader: &mut Reader<'_, '_>) -> Execution {
@@ -41,6 +43,7 @@ pub(super) fn read(reader: &mut Reader<'_, '_>) -> Execution {
         jobs: reader.number("jobs", "number of jobs", 4096),
         platform: platform(reader),
         local_fallback: reader.flag("local_fallback"),
+        accept_unsigned: reader.flag("accept_unsigned"),
     }
 }
 
