@@ -1,15 +1,19 @@
 //! The client: what other crates call. Its methods block the thread that calls them, and the work is done on a small
 //! runtime of the client's own.
+//!
+//! Many builds find everything on this machine and ask a server for nothing. So threads are started and certificates of
+//! the system are read when something is asked for the first time. What the settings say is checked before that.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cache::{ContentStore, Digest, DigestFunction, reapi};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
+use crate::failure::with_causes;
 use crate::fetch::Content;
 use crate::flights::Flights;
 use crate::inputs::KnownTrees;
@@ -38,10 +42,20 @@ pub type Cancelled<'a> = &'a (dyn Fn() -> bool + Sync);
 /// The methods must not be called on a thread of a tokio runtime.
 #[derive(Clone)]
 pub struct Client {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// The part that all clones share.
+pub(crate) struct Shared {
+    pub(crate) line: Arc<Line>,
+    /// The number of actions that workers could not run as this machine would.
+    pub(crate) unfit: AtomicU32,
+    settings: Settings,
+    /// The part that talks to the server; `None` if it can't be started.
+    inner: OnceLock<Option<Inner>>,
+}
+
+/// The part of a client that talks to the server.
 pub(crate) struct Inner {
     pub(crate) protocol: Arc<Protocol>,
     pub(crate) line: Arc<Line>,
@@ -49,8 +63,6 @@ pub(crate) struct Inner {
     pub(crate) uploads: Flights,
     pub(crate) missing: Flights,
     pub(crate) known_trees: KnownTrees,
-    /// The number of actions that workers could not run as this machine would.
-    pub(crate) unfit: AtomicU32,
     pub(crate) signing_key: Option<SigningKey>,
     pub(crate) trust: Trust,
     digest_function: Option<DigestFunction>,
@@ -60,10 +72,10 @@ pub(crate) struct Inner {
 }
 
 impl Client {
-    /// Makes a client. Nothing is connected yet.
+    /// Makes a client. Nothing is connected yet, and no thread is started.
     ///
     /// # Errors
-    /// A certificate or a proxy can't be used, or the system has no more threads.
+    /// A certificate or a proxy can't be used.
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
         let patience = Patience::new(settings.timeout, settings.retries);
         Self::with_patience(settings, patience)
@@ -97,41 +109,10 @@ impl Client {
     }
 
     fn with_line(settings: Settings, line: Line) -> Result<Self, SetupError> {
-        let line = Arc::new(line);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .thread_name("remote cache")
-            .enable_all()
-            .build()
-            .map_err(SetupError::Runtime)?;
-        let entered = runtime.enter();
-        let protocol = Arc::new(Protocol::new(&settings, Arc::clone(&line))?);
-        drop(entered);
-        let mut loops = JoinSet::new();
-        let mut flights = |doing| {
-            let (protocol, line) = (Arc::clone(&protocol), Arc::clone(&line));
-            let (flights, serve) = Flights::new(Calls { protocol, line, doing });
-            loops.spawn_on(serve, runtime.handle());
-            flights
-        };
-        let (downloads, uploads) = (flights(Doing::Download), flights(Doing::Upload));
-        let missing = flights(Doing::Missing);
-        let Settings { signing_key, trust, digest_function, .. } = settings;
-        let inner = Inner {
-            protocol,
-            line,
-            downloads,
-            uploads,
-            missing,
-            known_trees: KnownTrees::default(),
-            unfit: AtomicU32::new(0),
-            signing_key,
-            trust,
-            digest_function,
-            loops,
-            runtime: Some(runtime),
-        };
-        Ok(Self { inner: Arc::new(inner) })
+        Protocol::check(&settings)?;
+        let (line, unfit) = (Arc::new(line), AtomicU32::new(0));
+        let shared = Shared { line, unfit, settings, inner: OnceLock::new() };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Asks the server what it can do, and returns the digest function to use: the one that the settings insist on, or else
@@ -141,14 +122,15 @@ impl Client {
     /// There is no answer, or the server does not offer the function. The error is not among the troubles that
     /// [`Client::take_troubles`] returns later.
     pub fn negotiate(&self, cancelled: Cancelled<'_>) -> Result<DigestFunction, Trouble> {
-        let negotiated = self.block(cancelled, self.inner.negotiate());
-        negotiated.unwrap_or(Err(Trouble::Cancelled))
+        let inner = self.shared.start()?;
+        inner.block(cancelled, inner.negotiate()).unwrap_or(Err(Trouble::Cancelled))
     }
 
     /// Returns the result of the action with this key, if the server has one that can be trusted. None of its blobs need be
     /// on this machine, or on the server.
     pub fn result(&self, key: &Digest, cancelled: Cancelled<'_>) -> Option<reapi::ActionResult> {
-        self.block(cancelled, self.inner.result(key)).flatten()
+        let inner = self.inner()?;
+        inner.block(cancelled, inner.result(key)).flatten()
     }
 
     /// Downloads files, and trees with everything in them, as far as `store` lacks them. Returns `true` if all of it is in the
@@ -159,7 +141,8 @@ impl Client {
         store: &ContentStore,
         cancelled: Cancelled<'_>,
     ) -> bool {
-        self.block(cancelled, self.inner.fetch(wanted, store)).unwrap_or(false)
+        let Some(inner) = self.inner() else { return false };
+        inner.block(cancelled, inner.fetch(wanted, store)).unwrap_or(false)
     }
 
     /// Uploads a result that this machine has made: first all blobs that belong to it and that the server lacks, and then
@@ -172,50 +155,59 @@ impl Client {
         store: &ContentStore,
         cancelled: Cancelled<'_>,
     ) -> Kept {
-        self.block(cancelled, self.inner.keep(key, result, store)).unwrap_or(Kept::Failed)
+        let Some(inner) = self.inner() else { return Kept::Failed };
+        inner.block(cancelled, inner.keep(key, result, store)).unwrap_or(Kept::Failed)
     }
 
     /// Returns what went over the wire so far.
     pub fn traffic(&self) -> Traffic {
-        self.inner.line.traffic.read()
+        self.shared.line.traffic.read()
     }
 
     /// Returns what went wrong since the last call. Each kind is told once in the life of the client, except for results that
     /// were not trusted: their number since the last call is told.
     pub fn take_troubles(&self) -> Vec<Trouble> {
-        self.inner.line.troubles.take()
+        self.shared.line.troubles.take()
     }
 
     /// Tells if nothing is read from the server for the moment, because it failed too often or refused the credentials.
     pub fn is_down(&self) -> bool {
-        self.inner.line.is_down()
+        self.shared.line.is_down()
     }
 
-    /// Runs `work` on this thread until it is done or cancelled.
-    pub(crate) fn block<T>(
-        &self,
-        cancelled: Cancelled<'_>,
-        work: impl Future<Output = T>,
-    ) -> Option<T> {
-        let stop = async {
-            while !cancelled() {
-                tokio::time::sleep(POLL).await;
-            }
-        };
-        let runtime = self.inner.runtime.as_ref()?;
-        runtime.block_on(async {
-            tokio::select! {
-                biased;
-                () = stop => None,
-                done = work => Some(done),
-            }
+    /// Tells if it has been asked for something.
+    #[cfg(test)]
+    pub(crate) fn is_started(&self) -> bool {
+        self.shared.inner.get().is_some()
+    }
+
+    /// Returns the part that talks to the server, which the first call starts. Returns `None` if it can't be started, which is
+    /// noted.
+    pub(crate) fn inner(&self) -> Option<&Inner> {
+        self.shared
+            .start()
+            .inspect_err(|trouble| self.shared.line.troubles.note(trouble.clone()))
+            .ok()
+    }
+}
+
+impl Shared {
+    fn start(&self) -> Result<&Inner, Trouble> {
+        let mut failed = None;
+        let inner = self.inner.get_or_init(|| {
+            let started = Inner::start(&self.settings, &self.line);
+            started.map_err(|error| failed = Some(with_causes(&error))).ok()
+        });
+        inner.as_ref().ok_or_else(|| {
+            let reason = failed.unwrap_or_else(|| "it could not be used before".to_owned());
+            Trouble::Unreachable { host: self.line.host.clone(), reason }
         })
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("host", &self.inner.line.host).finish_non_exhaustive()
+        f.debug_struct("Client").field("host", &self.shared.line.host).finish_non_exhaustive()
     }
 }
 
@@ -230,6 +222,62 @@ impl Drop for Inner {
 }
 
 impl Inner {
+    /// Starts the threads, and sets the protocol up. Nothing is connected yet.
+    fn start(settings: &Settings, line: &Arc<Line>) -> Result<Self, SetupError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("remote cache")
+            .enable_all()
+            .build()
+            .map_err(SetupError::Runtime)?;
+        let entered = runtime.enter();
+        let protocol = Arc::new(Protocol::new(settings, Arc::clone(line))?);
+        drop(entered);
+        let mut loops = JoinSet::new();
+        let mut flights = |doing| {
+            let (protocol, line) = (Arc::clone(&protocol), Arc::clone(line));
+            let (flights, serve) = Flights::new(Calls { protocol, line, doing });
+            loops.spawn_on(serve, runtime.handle());
+            flights
+        };
+        let (downloads, uploads) = (flights(Doing::Download), flights(Doing::Upload));
+        let missing = flights(Doing::Missing);
+        Ok(Self {
+            protocol,
+            line: Arc::clone(line),
+            downloads,
+            uploads,
+            missing,
+            known_trees: KnownTrees::default(),
+            signing_key: settings.signing_key.clone(),
+            trust: settings.trust.clone(),
+            digest_function: settings.digest_function,
+            loops,
+            runtime: Some(runtime),
+        })
+    }
+
+    /// Runs `work` on this thread until it is done or cancelled.
+    pub(crate) fn block<T>(
+        &self,
+        cancelled: Cancelled<'_>,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let stop = async {
+            while !cancelled() {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        let runtime = self.runtime.as_ref()?;
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = stop => None,
+                done = work => Some(done),
+            }
+        })
+    }
+
     async fn negotiate(&self) -> Result<DigestFunction, Trouble> {
         self.ask_capabilities().await.map_err(|trouble| {
             let host = self.line.host.clone();

@@ -79,9 +79,13 @@ impl Client {
         cancelled: Cancelled<'_>,
     ) -> Result<reapi::ActionResult, NotExecuted> {
         let name = Mutex::new(None);
-        let executed = self.block(cancelled, self.inner.execute(execution, store, &name));
+        let Some(inner) = self.inner() else {
+            let (host, reason) = (self.host().to_owned(), "there is no client for it".to_owned());
+            return Err(NotExecuted::Unavailable(Trouble::NotExecuted { host, reason }));
+        };
+        let executed = inner.block(cancelled, inner.execute(execution, store, &name));
         executed.unwrap_or_else(|| {
-            self.block(&|| false, self.inner.call_off(&name));
+            inner.block(&|| false, inner.call_off(&name));
             Err(NotExecuted::Cancelled)
         })
     }
@@ -92,8 +96,8 @@ impl Client {
     /// It executes none, or does not offer the function, or there is no answer.
     pub fn negotiate_execution(&self, cancelled: Cancelled<'_>) -> Result<DigestFunction, Trouble> {
         let function = self.negotiate(cancelled)?;
-        if !self.inner.executes() {
-            let host = self.inner.line.host.clone();
+        if !self.inner().is_some_and(Inner::executes) {
+            let host = self.shared.line.host.clone();
             let reason = "it says that it executes nothing".to_owned();
             return Err(Trouble::NotExecuted { host, reason });
         }
@@ -102,21 +106,21 @@ impl Client {
 
     /// Returns the host of the server, with its port.
     pub fn host(&self) -> &str {
-        &self.inner.line.host
+        &self.shared.line.host
     }
 
     /// Tells if it makes sense to execute an action now: the server has not failed again and again, and its workers are not of
     /// the wrong kind.
     pub fn may_execute(&self) -> bool {
-        self.inner.line.may_execute() && self.inner.unfit.load(Ordering::Relaxed) < UNFIT
+        self.shared.line.may_execute() && self.shared.unfit.load(Ordering::Relaxed) < UNFIT
     }
 
     /// Takes note of a reason for which a worker can't run an action. It is among the troubles then, and after some of them
     /// nothing more is sent.
     pub fn note_unfit(&self, reason: &str) {
-        let (host, reason) = (self.inner.line.host.clone(), crate::failure::plain(reason));
-        self.inner.line.troubles.note(Trouble::Unfit { host, reason });
-        self.inner.unfit.fetch_add(1, Ordering::Relaxed);
+        let (host, reason) = (self.shared.line.host.clone(), crate::failure::plain(reason));
+        self.shared.line.troubles.note(Trouble::Unfit { host, reason });
+        self.shared.unfit.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -25,6 +25,14 @@ pub(crate) enum Protocol {
 }
 
 impl Protocol {
+    /// Checks that the settings can be used, without what takes a moment.
+    pub(crate) fn check(settings: &Settings) -> Result<(), SetupError> {
+        match settings.url.protocol() {
+            Kind::Http => Http::check(settings),
+            Kind::Grpc => Grpc::check(settings),
+        }
+    }
+
     /// Sets up the protocol of the address. Nothing is connected.
     pub(crate) fn new(settings: &Settings, line: Arc<Line>) -> Result<Self, SetupError> {
         match settings.url.protocol() {

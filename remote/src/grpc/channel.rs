@@ -57,12 +57,15 @@ struct Current {
 type Connection = Client<HttpsConnector<Way>, Body>;
 
 impl Channel {
+    /// Checks that a connection can be set up.
+    pub(super) fn check(settings: &Settings) -> Result<(), SetupError> {
+        tls::config(&settings.tls, false)?;
+        Way::new(settings, &origin(settings)?).map(drop)
+    }
+
     /// Sets the connection up; nothing is connected yet.
     pub(super) fn new(settings: &Settings, line: Arc<Line>) -> Result<Self, SetupError> {
-        let origin: Uri = settings.url.web().parse().map_err(|error| {
-            let error: http::uri::InvalidUri = error;
-            SetupError::Address { reason: error.to_string() }
-        })?;
+        let origin = origin(settings)?;
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls::config(&settings.tls, settings.url.is_secure())?)
             .https_or_http()
@@ -79,6 +82,15 @@ impl Channel {
     pub(super) fn origin(&self) -> &Uri {
         &self.shared.origin
     }
+}
+
+/// Returns the URL that requests are for.
+fn origin(settings: &Settings) -> Result<Uri, SetupError> {
+    settings
+        .url
+        .web()
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| SetupError::Address { reason: error.to_string() })
 }
 
 impl Shared {

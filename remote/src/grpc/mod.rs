@@ -51,6 +51,11 @@ pub(crate) struct Grpc {
 }
 
 impl Grpc {
+    /// Checks that a client can be set up.
+    pub(crate) fn check(settings: &Settings) -> Result<(), SetupError> {
+        Channel::check(settings)
+    }
+
     /// Sets up the client. Nothing is connected.
     pub(crate) fn new(settings: &Settings, line: Arc<Line>) -> Result<Self, SetupError> {
         let channel = Channel::new(settings, Arc::clone(&line))?;

@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::failure::Failure;
 use crate::line::Line;
-use crate::settings::{Header, Settings};
+use crate::settings::{Header, Proxies, Settings};
 use crate::tls::{self, SetupError};
 
 /// The highest number of redirects that are followed.
@@ -38,6 +38,12 @@ pub(crate) struct Http {
 }
 
 impl Http {
+    /// Checks that a client can be set up.
+    pub(crate) fn check(settings: &Settings) -> Result<(), SetupError> {
+        tls::config(&settings.tls, false)?;
+        proxies(&settings.proxies).map(drop)
+    }
+
     /// Sets up the client. Nothing is connected.
     pub(crate) fn new(settings: &Settings, line: Arc<Line>) -> Result<Self, SetupError> {
         // A redirect to another host must not take secrets along, and only some headers are known to be secrets.
@@ -52,16 +58,8 @@ impl Http {
             .redirect(Policy::custom(move |attempt| redirect(attempt, has_secret)))
             .tls_backend_preconfigured(tls::config(&settings.tls, secure)?)
             .no_proxy();
-        let direct = proxies.no.as_deref().and_then(reqwest::NoProxy::from_string);
-        let makers: [(_, MakeProxy); 3] = [
-            (&proxies.http, |url| reqwest::Proxy::http(url)),
-            (&proxies.https, |url| reqwest::Proxy::https(url)),
-            (&proxies.all, |url| reqwest::Proxy::all(url)),
-        ];
-        for (url, make) in makers {
-            if let Some(url) = url.as_deref().filter(|url| !url.is_empty()) {
-                builder = builder.proxy(make(url).map_err(unusable)?.no_proxy(direct.clone()));
-            }
+        for proxy in self::proxies(proxies)? {
+            builder = builder.proxy(proxy);
         }
         let slot_count = settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         Ok(Self {
@@ -110,6 +108,20 @@ impl Http {
 
 fn unusable(error: reqwest::Error) -> SetupError {
     SetupError::Address { reason: crate::failure::with_causes(&error.without_url()) }
+}
+
+/// Makes the proxies of the variables that have a value.
+fn proxies(proxies: &Proxies) -> Result<Vec<reqwest::Proxy>, SetupError> {
+    let direct = proxies.no.as_deref().and_then(reqwest::NoProxy::from_string);
+    let makers: [(_, MakeProxy); 3] = [
+        (&proxies.http, |url| reqwest::Proxy::http(url)),
+        (&proxies.https, |url| reqwest::Proxy::https(url)),
+        (&proxies.all, |url| reqwest::Proxy::all(url)),
+    ];
+    let named = makers.into_iter().filter_map(|(url, make)| Some((url.as_deref()?, make)));
+    let named = named.filter(|(url, _)| !url.is_empty());
+    let made = named.map(|(url, make)| Ok(make(url).map_err(unusable)?.no_proxy(direct.clone())));
+    made.collect()
 }
 
 /// Decides whether to follow a redirect.
