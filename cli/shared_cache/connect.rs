@@ -4,10 +4,11 @@
 //! of a server is remembered in the project, so that a build with nothing to do does not wait for the network.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use cache::DigestFunction;
 use engine::Download;
-use project::{ExecutionCluster, Project, SharedCache};
+use project::{ExecutionCluster, Project, SharedCache, Uploads};
 use remote::{Client, Trouble};
 use rules::manifest::{self, RemoteUrl};
 use sandbox::Cancel;
@@ -58,6 +59,7 @@ pub(super) fn connect(
         return Ok(none);
     };
     let (upload, wanted) = (choice.settings.upload, choice.settings.digest_function);
+    let signer = choice.settings.signing_key.as_ref().map(|key| key.public().to_base64());
     let instance = choice.settings.instance.clone();
     let client = Client::new(choice.settings).map_err(|error| misconfigured(&error))?;
     let memory = Memory::new(project, MEMORY, (&choice.url, &instance), wanted);
@@ -71,7 +73,12 @@ pub(super) fn connect(
         }
     };
     let Choice { is_trusted, required: is_required, url, .. } = choice;
-    let cache = SharedCache { client, is_trusted, upload, is_required };
+    // A build whose purpose is to fill the cache makes sure that it is full.
+    let uploads = (upload && !is_required).then(|| {
+        let address = (url.as_str(), instance.as_str());
+        Uploads::read(project, address, signer.as_deref(), SystemTime::now())
+    });
+    let cache = SharedCache { client, is_trusted, upload, uploads, is_required };
     let download = match choice.download {
         manifest::Download::All => Download::All,
         manifest::Download::Toplevel => Download::Toplevel,

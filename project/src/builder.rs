@@ -245,7 +245,11 @@ impl Builder {
             events,
             cancel: self.cancel.clone(),
         }
-        .run()?;
+        .run();
+        if let Some(uploads) = self.shared.as_ref().and_then(|shared| shared.uploads.as_ref()) {
+            uploads.save(&self.project);
+        }
+        let outcome = outcome?;
         // Killed builds leave files in the store. They are not removed after a build with nothing to do,
         // because the user would have to wait for that.
         let untidy = if outcome.summary.ran > 0 { self.store.sweep().err() } else { None };

@@ -157,7 +157,7 @@ impl Remote for CacheAndCluster {
         store: &DiskStore,
         cancel: &Cancel,
     ) {
-        if let Some(cache) = &self.cache {
+        if let Some(cache) = self.cache.as_ref().filter(|it| !it.is_known_to_have(key, result)) {
             self.bring_home(result, store, cancel);
             cache.keep(key, result, store, cancel);
         }

@@ -27,6 +27,7 @@ mod pinning;
 mod planned;
 mod shared;
 mod suspects;
+mod uploads;
 
 pub use builder::{Builder, Conditions};
 pub use built::Built;
@@ -41,3 +42,4 @@ pub use pinning::{LockPolicy, Pinning, SyncRequest, images};
 pub use planned::Planned;
 pub use shared::SharedCache;
 pub use suspects::Suspects;
+pub use uploads::Uploads;

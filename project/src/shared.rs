@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use cache::{DiskStore, reapi};
 use engine::{ActionKey, Artifact, Remote};
-use remote::{Client, Content};
+use remote::{Client, Content, Kept};
 use sandbox::Cancel;
+
+use crate::Uploads;
 
 /// A cache that a team shares.
 #[derive(Debug, Clone)]
@@ -17,6 +19,8 @@ pub struct SharedCache {
     pub is_trusted: bool,
     /// True if it is given the results that this machine has.
     pub upload: bool,
+    /// The results that it was seen to have, and that it is not asked for again; `None` if it is to be asked for each.
+    pub uploads: Option<Uploads>,
     /// True if a build counts as failed when the cache could not be used. The front end sees to that.
     pub is_required: bool,
 }
@@ -25,6 +29,11 @@ impl SharedCache {
     /// Returns the cache as the engine takes it.
     pub(crate) fn for_engine(&self) -> Arc<dyn Remote> {
         Arc::new(self.clone())
+    }
+
+    /// Tells if the cache was seen to have a result not long ago.
+    pub(crate) fn is_known_to_have(&self, key: &ActionKey, result: &reapi::ActionResult) -> bool {
+        self.uploads.as_ref().is_some_and(|uploads| uploads.has(key, result))
     }
 }
 
@@ -43,7 +52,13 @@ impl Remote for SharedCache {
     }
 
     fn fetch(&self, artifacts: &[Artifact], store: &DiskStore, cancel: &Cancel) -> bool {
-        self.client.fetch(&contents(artifacts), store.content(), &|| cancel.is_cancelled())
+        let cancelled = || cancel.is_cancelled();
+        let is_whole = self.client.fetch(&contents(artifacts), store.content(), &cancelled);
+        if let (Some(uploads), false, false) = (&self.uploads, is_whole, cancelled()) {
+            // It has lost something, and who knows what else.
+            uploads.forget();
+        }
+        is_whole
     }
 
     fn is_trusted(&self) -> bool {
@@ -61,7 +76,13 @@ impl Remote for SharedCache {
         store: &DiskStore,
         cancel: &Cancel,
     ) {
+        if self.is_known_to_have(key, result) {
+            return;
+        }
         // The client remembers what went wrong.
-        _ = self.client.keep(&key.0, result, store.content(), &|| cancel.is_cancelled());
+        let kept = self.client.keep(&key.0, result, store.content(), &|| cancel.is_cancelled());
+        if let (Some(uploads), Kept::Uploaded | Kept::AlreadyThere) = (&self.uploads, kept) {
+            uploads.note(key, result);
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod bazel;
 mod commands;
 mod execution;
+mod idle;
 mod machines;
 mod servers;
 mod trust;
