@@ -4,7 +4,7 @@
 //! of the roots out, and because a folder whose messages are in the store can be an input of the next action without
 //! its files.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -151,8 +151,9 @@ impl Inner {
             grpc,
             action,
             anew,
-            retries: self.line.retries(),
+            line: &self.line,
             name,
+            is_taken: AtomicBool::new(false),
             watch,
             limit: limit.map(|limit| limit.saturating_add(self.line.staging())),
             until: Mutex::new(None),

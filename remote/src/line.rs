@@ -13,7 +13,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::breaker::{Breaker, Permit};
 use crate::failure::Failure;
@@ -158,6 +158,15 @@ impl Line {
     /// Tells if an execution would be let through now.
     pub(crate) fn may_execute(&self) -> bool {
         self.execute.would_admit(Instant::now())
+    }
+
+    /// Waits for the beginning of an answer that may go on for hours. If none begins in time, the server was silent.
+    pub(crate) async fn begins<T>(&self, answer: impl Future<Output = T>) -> Result<T, Failure> {
+        let limit = self.patience.timeout;
+        timeout(limit, answer).await.map_err(|_| {
+            self.silences.fetch_add(1, Ordering::Relaxed);
+            Failure::Silent(limit)
+        })
     }
 
     /// Returns the number of tries after the first one.

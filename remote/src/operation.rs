@@ -6,6 +6,7 @@
 //! A worker has to end a command that exceeds its time limit. Not every worker does, so the clock runs here as well: from the
 //! first word that the action is being executed, and anew if it has to wait for a worker again.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::failure::Failure;
 use crate::grpc::{Grpc, News, Operations};
+use crate::line::Line;
 use crate::random::jittered;
 
 /// The pause after the first broken stream in a row, which doubles.
@@ -63,10 +65,12 @@ pub(crate) struct Following<'a> {
     pub(crate) action: Digest,
     /// A result that the server knows already is of no use.
     pub(crate) anew: bool,
-    /// The number of tries after the first one, if the server says nothing.
-    pub(crate) retries: u32,
+    /// The line to the server, which knows how long and how often to wait for it.
+    pub(crate) line: &'a Line,
     /// The name of the operation, for whoever wants to cancel it.
     pub(crate) name: &'a Mutex<Option<String>>,
+    /// The server has said something about the action.
+    pub(crate) is_taken: AtomicBool,
     /// Takes what happens.
     pub(crate) watch: &'a (dyn Fn(Stage) + Sync),
     /// The time that the action may take once a worker has it; `None` if it may take any time.
@@ -103,16 +107,18 @@ impl Following<'_> {
 
     /// Follows one stream to its end. Sets `heard` if it said anything.
     async fn follow(&self, heard: &mut bool) -> Ended {
-        let mut stream = match self.within_limit(self.stream()).await {
+        let mut stream = match self.within_limit(self.line.begins(self.stream())).await {
             None => return Ended::Overdue,
-            Some(Ok(stream)) => stream,
-            Some(Err(ended)) => return ended,
+            Some(Err(silence)) => return Ended::Failed(silence),
+            Some(Ok(Err(ended))) => return ended,
+            Some(Ok(Ok(stream))) => stream,
         };
         loop {
             let Some(next) = self.within_limit(stream.next()).await else { return Ended::Overdue };
             match next {
                 Ok(Some(News { name, stage, ended })) => {
                     *heard = true;
+                    self.is_taken.store(true, Ordering::Relaxed);
                     self.remember(name);
                     if let Some(stage) = stage {
                         self.reached(stage);
@@ -134,10 +140,8 @@ impl Following<'_> {
 
     /// Returns the number of tries after the first one at which the server may say nothing.
     fn tries(&self) -> u32 {
-        match *lock(self.name) {
-            Some(_) => self.retries + MORE_TRIES,
-            None => self.retries,
-        }
+        let more = if self.is_taken.load(Ordering::Relaxed) { MORE_TRIES } else { 0 };
+        self.line.retries() + more
     }
 
     /// Notes that the action has reached a stage.

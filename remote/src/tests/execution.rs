@@ -179,7 +179,7 @@ fn a_stream_that_breaks_at_any_stage_is_gone_on_with() {
         assert_eq!((asked, troubles(&play.client).len()), ((executes, waits), 0));
         play
     };
-    use End::{Breaks, Done, Stops};
+    use End::{Breaks, Done, Mute, Stops};
     let queued: &[Said] = &[Said::Queued];
     let unavailable = || Breaks(Code::Unavailable);
     check(&[(&[], unavailable())], 2, 0);
@@ -189,6 +189,8 @@ fn a_stream_that_breaks_at_any_stage_is_gone_on_with() {
     check(&[(queued, Stops), (&[], Breaks(Code::NotFound))], 2, 1);
     check(&[(queued, Stops), (queued, Breaks(Code::NotFound))], 2, 1);
     check(&[(&[], End::Failed(Code::Unavailable))], 2, 0);
+    check(&[(&[], Mute)], 2, 0);
+    check(&[(queued, Stops), (&[], Mute), (&[], Mute)], 1, 3);
     check(&[(&[], End::Ended(Code::Aborted))], 2, 0);
     let play = check(&[(&[Said::CacheCheck, Said::Queued, Said::Executing], Done)], 1, 0);
     let seen = [Stage::Uploading, Stage::Queued, Stage::Queued, Stage::Executing];

@@ -44,6 +44,8 @@ pub(super) enum End {
     Stops,
     /// The server says no more.
     Hangs,
+    /// Not even an answer begins.
+    Mute,
     /// The server reports more stages, with a pause before each of them, and then says no more.
     Pauses(Duration, &'static [execution_stage::Value]),
 }
@@ -63,7 +65,7 @@ struct Violation {
 }
 
 impl Services {
-    fn play(&self, digest: &Digest) -> Answer<News> {
+    async fn play(&self, digest: &Digest) -> Answer<News> {
         let scene = self.0.scenes.lock().unwrap().pop_front();
         let scene = match scene {
             Some(scene) => scene,
@@ -106,6 +108,7 @@ impl Services {
             End::Breaks(code) if news.is_empty() => return Err(Status::new(code, "no workers")),
             End::Breaks(code) => news.push(Err(Status::new(code, "it broke"))),
             End::Stops => {}
+            End::Mute => tokio::time::sleep(Duration::from_secs(600)).await,
             End::Hangs => {
                 let told = tokio_stream::iter(news);
                 return Ok(Response::new(Box::pin(told.chain(tokio_stream::pending()))));
@@ -180,7 +183,7 @@ impl Execution for Services {
         self.0.note(format!("execute anew={}", request.skip_cache_lookup));
         let digest = request.action_digest.unwrap();
         *self.0.executing.lock().unwrap() = digest.hash.clone();
-        self.play(&digest)
+        self.play(&digest).await
     }
 
     type WaitExecutionStream = News;
@@ -189,7 +192,7 @@ impl Execution for Services {
         assert_eq!(request.into_inner().name, "operation/7");
         self.0.note("wait".to_owned());
         let digest = Digest { hash: self.0.executing.lock().unwrap().clone(), size_bytes: 1 };
-        self.play(&digest)
+        self.play(&digest).await
     }
 }
 

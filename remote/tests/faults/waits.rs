@@ -28,6 +28,9 @@ const ACTIONS: usize = 3;
 /// The time in which all of them have to have ended. They take less than a second without faults.
 const BOUND: Duration = Duration::from_secs(20);
 
+/// The time-out of single calls: a call that is lost with its connection is tried again well within the bound.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
 /// The number of times that a fault strikes.
 const STRIKES: usize = 4;
 
@@ -89,7 +92,7 @@ impl Case {
         assert!(line.set(between).is_ok());
 
         let place = Place::new(FUNCTION);
-        let settings = settings(&format!("grpc://localhost:{}", near.port()), BOUND);
+        let settings = settings(&format!("grpc://localhost:{}", near.port()), TIMEOUT);
         let client = Client::for_execution(settings).unwrap();
         let (runner, store) = (&client, &place.store);
         std::thread::scope(|scope| {
