@@ -1,0 +1,2 @@
+export function repair() {}
+export function sendAsIs(response) { return response; }
