@@ -11,5 +11,8 @@
 mod bundle;
 mod world;
 
+mod check;
+pub mod cloudflare;
 pub use bundle::{Bundle, BundleError, MAIN, Module, SHIM_PACKAGE, SHIM_VERSION, Size, bundle};
+pub use check::{Finding, Grants, Refused, check};
 pub use world::{Interface, World, WorldError};
