@@ -13,6 +13,7 @@ mod world;
 
 mod check;
 pub mod cloudflare;
+pub mod layout;
 pub use bundle::{Bundle, BundleError, MAIN, Module, SHIM_PACKAGE, SHIM_VERSION, Size, bundle};
 pub use check::{Finding, Grants, Refused, check};
 pub use world::{Interface, World, WorldError};
