@@ -41,6 +41,11 @@ impl World {
     /// # Errors
     /// If the bytes are not a valid component.
     pub fn read(component: &[u8]) -> Result<Self, WorldError> {
+        // The layer of a binary stands in its bytes 6 and 7: 0 for modules, 1 for components.
+        if component.get(6..8) != Some(&[1, 0]) {
+            let reason = "it is not a component in the binary format";
+            return Err(WorldError::Invalid(reason.to_owned()));
+        }
         let invalid = |error| WorldError::Invalid(format!("{error:#}"));
         let (resolve, world) = match wit_component::decode(component).map_err(invalid)? {
             DecodedWasm::Component(resolve, world) => (resolve, world),

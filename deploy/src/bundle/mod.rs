@@ -103,7 +103,10 @@ pub fn bundle(component: &[u8], shims: &BTreeMap<String, Vec<u8>>) -> Result<Bun
     let mut modules = transpile::transpile(component, &world)?;
     let cores: Vec<_> = modules.keys().filter(|path| path.ends_with(".wasm")).cloned().collect();
     modules.insert("cores.js".to_owned(), shim::cores(&cores).into_bytes());
-    modules.insert("imports.js".to_owned(), shim::imports(&world)?.into_bytes());
+    modules.insert(
+        "imports.js".to_owned(),
+        shim::imports(&world, transpile::waits(&world))?.into_bytes(),
+    );
     modules.extend(shim::needed(&world, shims)?);
     modules.insert("handler.js".to_owned(), include_bytes!("js/handler.js").to_vec());
     modules.insert("repairs.js".to_owned(), include_bytes!("js/repairs.js").to_vec());
@@ -130,6 +133,13 @@ impl Bundle {
     #[must_use]
     pub const fn modules(&self) -> &BTreeMap<String, Vec<u8>> {
         &self.modules
+    }
+
+    /// Returns true if the bundle suspends WebAssembly while it waits (JSPI), which not every host can.
+    #[must_use]
+    pub fn suspends(&self) -> bool {
+        let imports = self.modules.get("imports.js").map(|bytes| String::from_utf8_lossy(bytes));
+        imports.is_some_and(|text| text.contains(&shim::suspension(true)))
     }
 
     /// Returns the size of the bundle.

@@ -94,8 +94,9 @@ pub(super) fn check_version(shims: &BTreeMap<String, Vec<u8>>) -> Result<(), Bun
     Err(BundleError::ShimVersion(format!("{name} {version}")))
 }
 
-/// Returns the module that hands the translation what it imports.
-pub(super) fn imports(world: &World) -> Result<String, BundleError> {
+/// Returns the module that hands the translation what it imports, and that says whether the translation suspends
+/// WebAssembly.
+pub(super) fn imports(world: &World, suspends: bool) -> Result<String, BundleError> {
     let mut table: BTreeMap<&str, Option<(&str, &str)>> = BTreeMap::new();
     for (interface, functions) in &world.imports {
         let found = served(interface).and_then(|_| implementation(interface.unversioned()));
@@ -120,8 +121,13 @@ pub(super) fn imports(world: &World) -> Result<String, BundleError> {
             None => writeln!(text, "  \"{interface}\": {{}},"),
         };
     }
-    text.push_str("};\n");
+    let _ = writeln!(text, "}};\n\n{}", suspension(suspends));
     Ok(text)
+}
+
+/// Returns the declaration that says whether a bundle suspends WebAssembly.
+pub(super) fn suspension(suspends: bool) -> String {
+    format!("export const suspends = {suspends};")
 }
 
 /// Returns the module that has all core modules by their names, for hosts that import `.wasm` files as compiled

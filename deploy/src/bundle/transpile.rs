@@ -2,7 +2,7 @@
 //!
 //! A JavaScript function that a component calls has to answer at once, unless WebAssembly is suspended until its
 //! promise is fulfilled (JavaScript Promise Integration, JSPI). That costs time at every such call, so it is used only
-//! if the component can wait for something: an answer of another server, or a clock. A body of a request never makes
+//! if the component can wait for something: an answer of another server, a clock, or a stream. A body of a request never makes
 //! it wait, because `handler.js` receives it beforehand.
 
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ pub(super) fn transpile(
 }
 
 /// Returns true if the component can wait for something.
-fn waits(world: &World) -> bool {
+pub(super) fn waits(world: &World) -> bool {
     world.calls("wasi:http/outgoing-handler", "handle")
         || world.calls("wasi:io/poll", "poll")
         || world.calls("wasi:io/poll", "[method]pollable.block")

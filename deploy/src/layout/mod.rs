@@ -186,11 +186,7 @@ fn commands(provider: Provider, name: &str, folder: &Path) -> Vec<String> {
 
 fn notes(provider: Provider, bundle: &Bundle) -> Vec<String> {
     let mut notes = Vec::new();
-    let script = bundle.modules().get("component.js");
-    let suspends = script.is_some_and(|text| {
-        text.windows(b"WebAssembly.Suspending".len()).any(|part| part == b"WebAssembly.Suspending")
-    });
-    if suspends && matches!(provider, Provider::Aws | Provider::Vercel) {
+    if bundle.suspends() && matches!(provider, Provider::Aws | Provider::Vercel) {
         notes.push(format!(
             "the component waits for other servers or clocks, which takes a feature that Node.js {NODE} calls \
              experimental (JSPI)"
@@ -255,11 +251,7 @@ mod tests {
     use super::*;
 
     fn bundle() -> Bundle {
-        let files = [
-            (MAIN, "main"),
-            ("component.js", "new WebAssembly.Suspending(f)"),
-            ("component.core.wasm", "wasm"),
-        ];
+        let files = [(MAIN, "main"), ("component.js", "script"), ("component.core.wasm", "wasm")];
         Bundle::from_files(files.map(|(path, text)| (path.to_owned(), text.into())).into()).unwrap()
     }
 

@@ -1,0 +1,13 @@
+//! Deploys real components to a server that speaks Cloudflare's API, and has workerd, the runtime of Cloudflare Workers,
+//! execute the very modules that the server got.
+//!
+//! The tests need cargo with the target `wasm32-wasip2`, and npm, from which the shims and workerd come. Nothing runs in
+//! Node.js.
+
+mod api;
+mod components;
+mod deploys;
+mod hostile;
+mod packages;
+mod serves;
+mod workerd;
