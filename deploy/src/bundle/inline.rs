@@ -10,11 +10,11 @@ use super::BundleError;
 /// What a module that is compiled at run time begins with.
 const COMPILE: &str = "new WebAssembly.Module(";
 
+/// Modules, with their names.
+type Modules = Vec<(String, Vec<u8>)>;
+
 /// Takes the modules out of a translation. Returns its new text, and the modules with their names.
-pub(super) fn extract(
-    source: &str,
-    name: &str,
-) -> Result<(String, Vec<(String, Vec<u8>)>), BundleError> {
+pub(super) fn extract(source: &str, name: &str) -> Result<(String, Modules), BundleError> {
     let mut text = String::with_capacity(source.len());
     let mut modules = Vec::new();
     let mut rest = source;

@@ -126,7 +126,7 @@ impl Cloudflare {
     /// If the base URL or the token can't be used, or the network can't be set up.
     pub fn new(settings: Settings) -> Result<Self, ApiError> {
         let base = Url::parse(&settings.base_url).ok();
-        let base = base.filter(|url| is_safe(url));
+        let base = base.filter(is_safe);
         let base = base.ok_or_else(|| ApiError::Base(without_userinfo(&settings.base_url)))?;
         let value = format!("Bearer {}", settings.token.reveal());
         let mut authorization = HeaderValue::from_str(&value).map_err(|_| ApiError::Token)?;

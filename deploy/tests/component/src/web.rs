@@ -36,7 +36,10 @@ impl Guest for Web {
             "/empty" => answer(204, ""),
             "/log" => log(),
             "/packed" => packed(),
-            "/file" => answer(200, format!("{:?}", std::fs::read("/etc/passwd").map_err(|error| error.kind()))),
+            "/file" => answer(
+                200,
+                format!("{:?}", std::fs::read("/etc/passwd").map_err(|error| error.kind())),
+            ),
             "/trap" => panic!("this is the panic of the test"),
             "/exit" => std::process::exit(3),
             "/nothing" => return,
@@ -93,20 +96,28 @@ fn read_body(body: IncomingBody) -> Result<Vec<u8>, String> {
 }
 
 fn echo(request: &IncomingRequest) -> Answer {
-    let seen: Vec<_> = request.headers().get("x-test").into_iter().map(|value| String::from_utf8(value).unwrap()).collect();
-    let body = read_body(request.consume().expect("the body is taken once")).expect("the body comes whole");
+    let seen: Vec<_> = request
+        .headers()
+        .get("x-test")
+        .into_iter()
+        .map(|value| String::from_utf8(value).unwrap())
+        .collect();
+    let body = read_body(request.consume().expect("the body is taken once"))
+        .expect("the body comes whole");
     Answer { status: 201, headers: vec![("x-seen", seen.join("|"))], body }
 }
 
 fn environment() -> String {
-    let mut all: Vec<_> = std::env::vars().map(|(name, value)| format!("{name}={value}\n")).collect();
+    let mut all: Vec<_> =
+        std::env::vars().map(|(name, value)| format!("{name}={value}\n")).collect();
     all.sort();
     all.concat()
 }
 
 /// Counts the headers of fields and of their clone, after one was appended to the clone.
 fn clone() -> Answer {
-    let fields = Fields::from_list(&[("a".to_owned(), b"1".to_vec())]).expect("the header is well-formed");
+    let fields =
+        Fields::from_list(&[("a".to_owned(), b"1".to_vec())]).expect("the header is well-formed");
     let copy = fields.clone();
     copy.append("b", b"2").expect("the header is well-formed");
     answer(200, format!("{} {}", fields.entries().len(), copy.entries().len()))
@@ -123,8 +134,8 @@ fn log() -> Answer {
 /// Answers with what is packed already: the word `packed` as gzip makes it.
 fn packed() -> Answer {
     let body = [
-        0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 0x02, 0x03, 0x2b, 0x48, 0x4c, 0xce, 0x4e, 0x4d, 0x01, 0x00, 0x10, 0xb4, 0xf6, 0x21,
-        0x06, 0, 0, 0,
+        0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 0x02, 0x03, 0x2b, 0x48, 0x4c, 0xce, 0x4e, 0x4d, 0x01,
+        0x00, 0x10, 0xb4, 0xf6, 0x21, 0x06, 0, 0, 0,
     ];
     Answer { headers: vec![("content-encoding", "gzip".to_owned())], ..answer(200, body) }
 }

@@ -3,7 +3,8 @@
 use wasip2::clocks::monotonic_clock;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam, Scheme,
+    Fields, IncomingResponse, Method, OutgoingBody, OutgoingRequest, OutgoingResponse,
+    ResponseOutparam, Scheme,
 };
 use wasip2::io::streams::StreamError;
 
@@ -37,7 +38,8 @@ fn shown(response: Result<IncomingResponse, String>) -> Answer {
             let status = response.status();
             let encoding = response.headers().get("content-encoding").len();
             let body = read_body(response.consume().expect("the body is taken once"));
-            let body = body.map_or_else(|error| error, |bytes| String::from_utf8_lossy(&bytes).into_owned());
+            let body = body
+                .map_or_else(|error| error, |bytes| String::from_utf8_lossy(&bytes).into_owned());
             answer(200, format!("{status} {encoding} {body}"))
         }
     }
