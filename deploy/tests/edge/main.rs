@@ -4,10 +4,7 @@
 //! The tests need cargo with the target `wasm32-wasip2`, and npm, from which the shims and workerd come. Nothing runs in
 //! Node.js.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod api;
 mod components;
