@@ -38,7 +38,7 @@ pub struct KeptError {
     source: io::Error,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Remembered {
     /// The address of the registry, for a person who reads the file.
     registry: String,
@@ -178,13 +178,23 @@ impl Kept {
         Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
     }
 
-    /// Changes what is remembered of a package. Other processes wait meanwhile, so that no change is lost.
+    /// Changes what is remembered of a package. Other processes wait meanwhile, so that no change is lost. What would stay the same is
+    /// not written again.
     fn change(
         &self,
         registry: &str,
         package: &PackageId,
-        change: impl FnOnce(&mut Remembered),
+        change: impl Fn(&mut Remembered),
     ) -> Result<(), KeptError> {
+        let changed = |before: Option<Remembered>| {
+            let mut after = before.clone().unwrap_or_default();
+            after.registry = registry.to_owned();
+            change(&mut after);
+            Some(after).filter(|after| before.as_ref() != Some(after))
+        };
+        if changed(self.remembered(registry, package)?).is_none() {
+            return Ok(());
+        }
         let folder = self.folder.join("versions");
         let failed = |error| failed("write", &folder, error);
         fs::create_dir_all(&folder).map_err(failed)?;
@@ -192,10 +202,8 @@ impl Kept {
             OpenOptions::new().write(true).create(true).truncate(false).open(folder.join(".lock"));
         let lock = lock.map_err(failed)?;
         lock.lock().map_err(failed)?;
-        let mut remembered = self.remembered(registry, package)?.unwrap_or_default();
-        remembered.registry = registry.to_owned();
-        change(&mut remembered);
-        let text = serde_json::to_vec_pretty(&remembered).map_err(|error| failed(error.into()))?;
+        let Some(changed) = changed(self.remembered(registry, package)?) else { return Ok(()) };
+        let text = serde_json::to_vec_pretty(&changed).map_err(|error| failed(error.into()))?;
         write(&self.list(registry, package), &text)
     }
 
