@@ -1,7 +1,7 @@
 //! Targets of deployments: what becomes of a component so that an edge network runs it, and the API that takes it.
 //!
-//! [`World`] reads what a component needs and offers. [`check`] compares that with what an edge network has, before
-//! anything is uploaded. [`bundle`] turns the component into JavaScript modules and core WebAssembly modules, which
+//! [`World`] reads what a component needs and offers. [`check()`] compares that with what an edge network has, before
+//! anything is uploaded. [`bundle()`] turns the component into JavaScript modules and core WebAssembly modules, which
 //! is a pure function of its input. [`cloudflare`] uploads a bundle, and [`layout`] writes it to a folder in the form
 //! that other providers document.
 //!
