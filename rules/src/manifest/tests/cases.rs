@@ -86,7 +86,7 @@ fn test() {
 
 #[test]
 fn dependencies() {
-    check(include_str!("cases/dependencies.txt"), 21);
+    check(include_str!("cases/dependencies.txt"), 22);
 }
 
 #[test]
