@@ -2,7 +2,7 @@
 
 mod clear;
 mod gc;
-mod keygen;
+pub(super) mod keygen;
 mod serve;
 mod stats;
 mod verify;

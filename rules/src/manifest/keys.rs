@@ -26,11 +26,12 @@ pub(super) enum Section {
     Execution,
     Dev,
     Deploy,
+    Release,
 }
 
 impl Section {
     /// All sections, in the order of the documentation.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Project,
         Self::Component,
         Self::Test,
@@ -42,6 +43,7 @@ impl Section {
         Self::Execution,
         Self::Dev,
         Self::Deploy,
+        Self::Release,
     ];
 
     /// Returns the section of this name.
@@ -63,6 +65,7 @@ impl Section {
             Self::Execution => "execution",
             Self::Dev => "dev",
             Self::Deploy => "deploy",
+            Self::Release => "release",
         }
     }
 
@@ -80,6 +83,7 @@ impl Section {
             Self::Execution => "[execution]",
             Self::Dev => "[dev]",
             Self::Deploy => "[deploy.NAME]",
+            Self::Release => "[release]",
         }
     }
 
@@ -119,6 +123,7 @@ impl Section {
             Self::Execution => super::execution::KEYS,
             Self::Dev => &["watch", "hot_reload", "port", "log_level"],
             Self::Deploy => &["target_type", "provider", "options"],
+            Self::Release => &["require", "keys"],
             Self::Dependencies | Self::DevDependencies => &[],
         }
     }

@@ -21,6 +21,7 @@ use super::name::ProfileName;
 use super::parts::Parts;
 use super::project::Project;
 use super::registry::{Overrides, Registry};
+use super::release::Release;
 use super::source::Source;
 use super::span::Span;
 use super::syntax::{self, Syntax};
@@ -54,6 +55,8 @@ pub struct Manifest {
     pub dev: Dev,
     /// The sections `[deploy.NAME]`.
     pub deploy: BTreeMap<ProfileName, DeployProfile>,
+    /// The section `[release]`.
+    pub release: Release,
     source: Arc<Source>,
     project_dir: PathBuf,
 }
@@ -171,6 +174,7 @@ impl Reading<'_> {
             execution: parts.execution,
             dev: parts.dev,
             deploy: parts.deploy,
+            release: parts.release,
             source,
             project_dir: self.project_dir.to_owned(),
         });

@@ -20,6 +20,7 @@ use super::keys::{self, Section};
 use super::name::ProfileName;
 use super::project::{self, Project};
 use super::registry::{self, Registry};
+use super::release::{self, Release};
 use super::route;
 use super::sibling;
 use super::span::Spanned;
@@ -41,6 +42,7 @@ pub(super) struct Parts {
     pub(super) execution: Execution,
     pub(super) dev: Dev,
     pub(super) deploy: BTreeMap<ProfileName, DeployProfile>,
+    pub(super) release: Release,
     /// The names of all components as they are written, including components that could not be read.
     pub(super) names: Vec<Spanned<String>>,
     /// The number of components that the file lists.
@@ -91,6 +93,7 @@ impl Parts {
                 self.dev_dependencies = dependency::read_all(table, findings);
             }
             Section::Deploy => self.deploy = deploy::read_all(table, findings),
+            Section::Release => self.release = release::read(table, value.span().into(), findings),
             _ => {
                 let name = format!("`{}`", section.heading());
                 let mut reader = Reader::new(name, value.span(), table, section.keys(), findings);
@@ -111,7 +114,8 @@ impl Parts {
             | Section::Test
             | Section::Dependencies
             | Section::DevDependencies
-            | Section::Deploy => unreachable!("BUG: {section:?} has no settings"),
+            | Section::Deploy
+            | Section::Release => unreachable!("BUG: {section:?} has no settings"),
         }
     }
 
