@@ -10,7 +10,6 @@ mod exec;
 mod execution;
 mod packages;
 mod project;
-mod release;
 mod shell;
 mod test;
 mod toolchain;
@@ -28,9 +27,6 @@ pub(crate) use exec::Exec;
 pub(crate) use execution::ExecutionFlags;
 pub(crate) use packages::{Add, Fetch, Login, Logout, Publish, Remove, Search, Update};
 pub(crate) use project::{Init, Kind, New, World};
-pub(crate) use release::{
-    Release, ReleaseCheck, ReleaseExplain, ReleaseKeygen, ReleaseMake, ReleaseVerb,
-};
 pub(crate) use shell::{Completions, Man, Shell};
 pub(crate) use test::Test;
 pub(crate) use toolchain::{
@@ -53,7 +49,7 @@ Exit codes:
     1  a build failed                  36  the machine lacks something (sandbox, a client)
     2  wrong usage or configuration    37  a bug in run
     3  a test failed                  102  bytes differ from the pinned ones
-    4  there is no such test          104  builds differ, or a release proves too little
+    4  there is no such test          104  builds give different bytes
     8  interrupted
 
 The project is the folder with the nearest run.toml. See `run <command> --help`.";
@@ -125,12 +121,9 @@ pub(crate) enum Command {
     /// Run the project's tests.
     #[command(visible_alias = "t", after_help = test::EXAMPLES)]
     Test(Test),
-    /// Build components twice more, as on two other machines, and compare the bytes; or check a release.
+    /// Build components twice more, as on two other machines, and compare the bytes.
     #[command(after_help = VERIFY_HELP)]
-    Verify(Box<Verify>),
-    /// Make a release: components with bills of materials and a signed attestation, in one file.
-    #[command(after_help = release::HELP)]
-    Release(Box<Release>),
+    Verify(Verify),
     /// Remove what `run build` wrote into the project; caches stay.
     Clean,
     /// Show how `run` understands the project: components, dependencies, toolchains, store.
@@ -299,43 +292,13 @@ component differs, its differing parts are printed, and both files are kept in .
 Examples:
     run verify                 every enabled component
     run verify api             one of them
-    run verify --message-format json
-    run verify --release shop-1.2.0.tar.zst --key ci.key.pub --require reproduced
-
-With --release, nothing is built: it ends with 102 if bytes or signatures are wrong, and with 104 if the release does
-not prove what is required (docs/releases.md).";
+    run verify --message-format json";
 
 /// Arguments of `run verify`.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     #[command(flatten)]
-    names: Names,
-    /// Overrides `[build] opt_level`.
-    #[arg(long, value_enum, value_name = "LEVEL")]
-    opt_level: Option<OptLevel>,
-    /// How many actions run at once [default: the number of processors].
-    #[arg(short, long, value_name = "N")]
-    jobs: Option<NonZeroUsize>,
-    #[command(flatten)]
-    shared_cache: SharedCacheFlags,
-    #[command(flatten)]
-    execution: ExecutionFlags,
-    #[command(flatten)]
-    pub(crate) release: ReleaseCheck,
-}
-
-impl Verify {
-    /// Returns what is built. `--release` means an archive here, so the level is `--opt-level` only.
-    pub(crate) fn what(&self) -> What {
-        let how = How {
-            release: false,
-            opt_level: self.opt_level,
-            jobs: self.jobs,
-            shared_cache: self.shared_cache.clone(),
-            execution: self.execution.clone(),
-        };
-        What { names: self.names.clone(), how }
-    }
+    pub(crate) what: What,
 }
 
 const INFO_EXAMPLES: &str = "\

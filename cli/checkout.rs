@@ -104,61 +104,6 @@ pub(crate) fn revision(config: &Config, project: &Path) -> Option<String> {
     }
 }
 
-/// Returns the files below a folder that are not as they are committed, without those of two folders that builds write to.
-///
-/// No program is run that the configuration of the checkout names. The state of submodules can't be found out so, and counts
-/// as changed.
-pub(crate) fn changes(
-    config: &Config,
-    project: &Path,
-    output: &str,
-) -> Result<Vec<String>, CommandError> {
-    let unknown = |why: &str| {
-        CommandError::environment(format!("cannot find out from git what is committed: {why}"))
-    };
-    let said = |question: &[&str]| match ask(config, project, question) {
-        Ok(Answer::Said(text)) => Ok(text),
-        Ok(Answer::Refused(text)) => Err(unknown(text.lines().next().unwrap_or("it failed"))),
-        Ok(Answer::Nothing) => Err(unknown("it does not answer")),
-        Err(error) => Err(unknown(&error.to_string())),
-    };
-    let filters = ask(config, project, &["config", "--local", "--get-regexp", "^filter\\."]);
-    if matches!(filters, Ok(Answer::Said(_))) {
-        return Err(unknown(
-            "the configuration of the repository names filters, which are programs",
-        )
-        .hint("move them from .git/config into your own ~/.gitconfig"));
-    }
-    let output = format!(":(exclude){output}");
-    let question = [
-        "status",
-        "--porcelain",
-        "-z",
-        "--untracked-files=all",
-        "--ignore-submodules=all",
-        "--no-renames",
-        "--",
-        ".",
-        ":(exclude).run",
-        &output,
-    ];
-    let status = said(&question)?;
-    let mut changed: Vec<String> =
-        status.split('\0').filter_map(|entry| entry.get(3..)).map(str::to_owned).collect();
-    if repositories(project).any(|root| root.join(".gitmodules").exists()) {
-        changed.push(".gitmodules".to_owned());
-    }
-    Ok(changed)
-}
-
-/// Returns the address of the remote `origin`, if there is one.
-pub(crate) fn origin(config: &Config, project: &Path) -> Option<String> {
-    match ask(config, project, &["config", "--get", "remote.origin.url"]) {
-        Ok(Answer::Said(text)) => Some(text.trim().to_owned()).filter(|url| !url.is_empty()),
-        _ => None,
-    }
-}
-
 fn ask(config: &Config, project: &Path, question: &[&str]) -> std::io::Result<Answer> {
     let mut git = Command::new("git");
     git.arg("--no-pager").arg("-C").arg(project);

@@ -65,8 +65,6 @@ pub(crate) struct Config {
     pub(crate) registry_url: Option<String>,
     /// The value of `RUN_AUTH_TOKEN`.
     pub(crate) auth_token: Option<String>,
-    /// The value of `RUN_RELEASE_KEY`: the private key that signs releases, as PEM.
-    pub(crate) release_key: Option<String>,
 }
 
 /// The content of `$XDG_CONFIG_HOME/run/config.toml`.
@@ -118,9 +116,6 @@ impl Config {
     pub(crate) fn load(global: &Global) -> Result<Self, CommandError> {
         let environment = environment();
         ui::mask::learn_environment(&environment);
-        if let Some(key) = environment.get(OsStr::new("RUN_RELEASE_KEY")) {
-            ui::mask::learn_secret(&key.to_string_lossy());
-        }
         ui::mask::learn_files(files_with_logins(&environment));
         let home = Home::of(&environment);
         let directory = working_directory(global)?;
@@ -165,7 +160,6 @@ impl Config {
             package_registries: user.registries,
             registry_url: unicode("RUN_REGISTRY_URL").filter(|url| !url.is_empty()),
             auth_token: unicode("RUN_AUTH_TOKEN").filter(|token| !token.is_empty()),
-            release_key: unicode("RUN_RELEASE_KEY").filter(|key| !key.is_empty()),
             lent_variables: user.fetch.variables.into_iter().chain(lent(&environment)).collect(),
             debian_mirror: user.mirrors.debian,
             client_environment: environment,

@@ -22,7 +22,6 @@ mod new_project;
 mod outputs;
 mod packages;
 mod remedies;
-mod releases;
 mod reproducible;
 mod robust;
 mod sandbox_probes;

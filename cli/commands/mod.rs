@@ -17,7 +17,6 @@ mod info;
 mod new;
 mod packages;
 mod prepare;
-mod release;
 mod report;
 mod shell;
 mod start;
@@ -50,7 +49,6 @@ pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, Co
         Command::Logout(logout) => packages::logout(logout, config),
         Command::New(new) => new::run(new, config),
         Command::Publish(publish) => packages::publish(publish, config),
-        Command::Release(release) => release::run(release, config),
         Command::Remove(remove) => packages::remove(remove, config),
         Command::Search(search) => packages::search(search, config),
         Command::Test(test) => test::run(test, config),

@@ -13,7 +13,7 @@ use rules::plan::Plan;
 use sandbox::{Determinism, Isolation, Listing};
 
 use super::report::{self, Report};
-use super::{prepare, release, start};
+use super::{prepare, start};
 use crate::arguments::Verify as Arguments;
 use crate::command_error::{CommandError, Kind};
 use crate::config::{self, Config};
@@ -24,27 +24,12 @@ const SHOWN: usize = 8;
 
 /// Runs `run verify`.
 pub(crate) fn run(arguments: &Arguments, config: &Config) -> Result<ExitCode, CommandError> {
-    if let Some(archive) = &arguments.release.archive {
-        return release::verify(archive, &arguments.release, config);
-    }
     let started = Instant::now();
-    let builder = prepare::builder(config, &arguments.what(), Isolation::default())?;
-    let verdicts = compare(config, &builder, started, &mut |_, _| {})?;
-    conclude(&verdicts, config, started)
-}
-
-/// Compares builds, and prints the progress and the verdicts. `note` gets the build of this machine.
-pub(super) fn compare(
-    config: &Config,
-    builder: &Builder,
-    started: Instant,
-    note: &mut dyn FnMut(&Plan, &Built),
-) -> Result<Vec<Verdict>, CommandError> {
+    let builder = prepare::builder(config, &arguments.what, Isolation::default())?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let compare = Compare { builder, now, copies: &config::temporary_folder() };
-    let progress = Arc::new(Progress::new(config.printer, start::traffic(builder)));
-    let mut teller =
-        Teller { config, builder, progress, unusable: None, started, note: Some(note) };
+    let compare = Compare { builder: &builder, now, copies: &config::temporary_folder() };
+    let progress = Arc::new(Progress::new(config.printer, start::traffic(&builder)));
+    let mut teller = Teller { config, builder: &builder, progress, unusable: None, started };
     let compared = compare.run(&mut teller);
     teller.progress.clear();
     let Comparison { verdicts, looked_for } =
@@ -53,7 +38,7 @@ pub(super) fn compare(
         return Err(error);
     }
     for verdict in &verdicts {
-        print(verdict, config, builder)?;
+        print(verdict, config, &builder)?;
     }
     for advice in &looked_for {
         if config.printer.json {
@@ -61,14 +46,6 @@ pub(super) fn compare(
         }
         config.printer.status("Looked for", advice);
     }
-    Ok(verdicts)
-}
-
-fn conclude(
-    verdicts: &[Verdict],
-    config: &Config,
-    started: Instant,
-) -> Result<ExitCode, CommandError> {
     let elapsed = ui::duration(started.elapsed());
     match verdicts.iter().filter(|verdict| !verdict.is_same()).count() {
         0 => {
@@ -99,8 +76,6 @@ struct Teller<'a> {
     unusable: Option<CommandError>,
     /// The time at which that build began. For the first build it is the time at which the command began.
     started: Instant,
-    /// Gets the first build, which is the one of this machine.
-    note: Option<&'a mut dyn FnMut(&Plan, &Built)>,
 }
 
 impl Observer for Teller<'_> {
@@ -115,9 +90,6 @@ impl Observer for Teller<'_> {
 
     fn end(&mut self, plan: &Plan, built: &Built) {
         self.progress.clear();
-        if let Some(note) = self.note.take() {
-            note(plan, built);
-        }
         let Self { config, builder, started, .. } = *self;
         report::tell_faults(config, &builder.store, built);
         let usable = report::tell_troubles(config, builder, built);

@@ -99,16 +99,6 @@ fn difference(difference: &Difference) -> Value {
     value
 }
 
-/// Returns that a release was written.
-pub(crate) fn released(path: &str, sha256: &str) -> Value {
-    json!({ "reason": "released", "path": path, "sha256": sha256 })
-}
-
-/// Returns the outcome of one check of a release: `passed`, `not_counted` or `failed`.
-pub(crate) fn release_check(outcome: &str, text: &str) -> Value {
-    json!({ "reason": "release-check", "outcome": outcome, "text": text })
-}
-
 /// Returns the object for errors or warnings about a configuration file, with the text that is printed for
 /// people.
 pub(crate) fn diagnostic(rendered: &str) -> Value {

@@ -20,9 +20,7 @@ use std::process::ExitCode;
 
 pub(crate) use counting::Counting;
 pub(crate) use failure::failure;
-pub(crate) use json::{
-    build_finished, diagnostic, emit, looked_for, release_check, released, removed, verified,
-};
+pub(crate) use json::{build_finished, diagnostic, emit, looked_for, removed, verified};
 pub(crate) use printer::{Printer, Style, duration};
 pub(crate) use program::ProgramLog;
 pub(crate) use progress::{Progress, Traffic};

@@ -42,7 +42,7 @@ pub struct Build {
 }
 
 /// The commit of the sources.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Source {
     /// The address of the repository, such as `git+https://git.example/shop`.
     pub repository: String,

@@ -31,8 +31,6 @@ pub enum Algorithm {
     Sha1,
     /// SHA-256.
     Sha256,
-    /// SHA-384.
-    Sha384,
     /// SHA-512.
     Sha512,
 }
@@ -123,7 +121,6 @@ impl Algorithm {
             Self::GitCommit => "gitCommit",
             Self::Sha1 => "sha1",
             Self::Sha256 => "sha256",
-            Self::Sha384 => "sha384",
             Self::Sha512 => "sha512",
         }
     }
@@ -134,7 +131,6 @@ impl Algorithm {
             Self::GitCommit => (&[40, 64], "40 or 64"),
             Self::Sha1 => (&[40], "40"),
             Self::Blake3 | Self::DirHash | Self::Sha256 => (&[64], "64"),
-            Self::Sha384 => (&[96], "96"),
             Self::Sha512 => (&[128], "128"),
         }
     }

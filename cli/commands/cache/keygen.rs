@@ -18,8 +18,8 @@ pub(super) fn run(arguments: &CacheKeygen) -> Result<ExitCode, CommandError> {
         .map_err(|error| CommandError::from_error(Kind::Environment, &error))?;
     let mut beside = arguments.output.clone().into_os_string();
     beside.push(".pub");
-    write_key(&arguments.output, 0o600, &private)?;
-    write_key(Path::new(&beside), 0o644, &public)?;
+    write(&arguments.output, 0o600, &private)?;
+    write(Path::new(&beside), 0o644, &public)?;
     let key = PublicKey::from_pem(&public)
         .map_err(|error| CommandError::from_error(Kind::Internal, &error))?;
     Printer::plain().result(&format!("{}\n", key.to_base64()));
@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &CacheKeygen) -> Result<ExitCode, CommandError> {
 }
 
 /// Writes a new file. One that exists stays as it is, because a key that is lost can't be made again.
-pub(crate) fn write_key(path: &Path, mode: u32, text: &str) -> Result<(), CommandError> {
+fn write(path: &Path, mode: u32, text: &str) -> Result<(), CommandError> {
     let mut options = File::options();
     let file = options.write(true).create_new(true).mode(mode).open(path);
     let written = file.and_then(|mut file| file.write_all(text.as_bytes()));

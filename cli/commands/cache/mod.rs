@@ -2,7 +2,7 @@
 
 mod clear;
 mod gc;
-pub(super) mod keygen;
+mod keygen;
 mod serve;
 mod stats;
 mod verify;

@@ -228,7 +228,6 @@ const fn cyclonedx(algorithm: Algorithm) -> Option<&'static str> {
         Algorithm::Blake3 => Some("BLAKE3"),
         Algorithm::Sha1 => Some("SHA-1"),
         Algorithm::Sha256 => Some("SHA-256"),
-        Algorithm::Sha384 => Some("SHA-384"),
         Algorithm::Sha512 => Some("SHA-512"),
         Algorithm::DirHash | Algorithm::GitCommit => None,
     }

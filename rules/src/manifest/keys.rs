@@ -26,12 +26,11 @@ pub(super) enum Section {
     Execution,
     Dev,
     Deploy,
-    Release,
 }
 
 impl Section {
     /// All sections, in the order of the documentation.
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Project,
         Self::Component,
         Self::Test,
@@ -43,7 +42,6 @@ impl Section {
         Self::Execution,
         Self::Dev,
         Self::Deploy,
-        Self::Release,
     ];
 
     /// Returns the section of this name.
@@ -65,7 +63,6 @@ impl Section {
             Self::Execution => "execution",
             Self::Dev => "dev",
             Self::Deploy => "deploy",
-            Self::Release => "release",
         }
     }
 
@@ -83,7 +80,6 @@ impl Section {
             Self::Execution => "[execution]",
             Self::Dev => "[dev]",
             Self::Deploy => "[deploy.NAME]",
-            Self::Release => "[release]",
         }
     }
 
@@ -123,7 +119,6 @@ impl Section {
             Self::Execution => super::execution::KEYS,
             Self::Dev => &["watch", "hot_reload", "port", "log_level"],
             Self::Deploy => &["target_type", "provider", "options"],
-            Self::Release => &["require", "keys"],
             Self::Dependencies | Self::DevDependencies => &[],
         }
     }

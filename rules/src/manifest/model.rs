@@ -21,7 +21,6 @@ use super::name::ProfileName;
 use super::parts::Parts;
 use super::project::Project;
 use super::registry::{Overrides, Registry};
-use super::release::Release;
 use super::source::Source;
 use super::span::Span;
 use super::syntax::{self, Syntax};
@@ -55,8 +54,6 @@ pub struct Manifest {
     pub dev: Dev,
     /// The sections `[deploy.NAME]`.
     pub deploy: BTreeMap<ProfileName, DeployProfile>,
-    /// The section `[release]`.
-    pub release: Release,
     source: Arc<Source>,
     project_dir: PathBuf,
 }
@@ -174,7 +171,6 @@ impl Reading<'_> {
             execution: parts.execution,
             dev: parts.dev,
             deploy: parts.deploy,
-            release: parts.release,
             source,
             project_dir: self.project_dir.to_owned(),
         });

@@ -20,7 +20,6 @@ use super::keys::{self, Section};
 use super::name::ProfileName;
 use super::project::{self, Project};
 use super::registry::{self, Registry};
-use super::release::{self, Release};
 use super::route;
 use super::sibling;
 use super::span::Spanned;
@@ -42,7 +41,6 @@ pub(super) struct Parts {
     pub(super) execution: Execution,
     pub(super) dev: Dev,
     pub(super) deploy: BTreeMap<ProfileName, DeployProfile>,
-    pub(super) release: Release,
     /// The names of all components as they are written, including components that could not be read.
     pub(super) names: Vec<Spanned<String>>,
     /// The number of components that the file lists.
@@ -93,7 +91,6 @@ impl Parts {
                 self.dev_dependencies = dependency::read_all(table, findings);
             }
             Section::Deploy => self.deploy = deploy::read_all(table, findings),
-            Section::Release => self.release = release::read(table, value.span().into(), findings),
             _ => {
                 let name = format!("`{}`", section.heading());
                 let mut reader = Reader::new(name, value.span(), table, section.keys(), findings);
@@ -114,8 +111,7 @@ impl Parts {
             | Section::Test
             | Section::Dependencies
             | Section::DevDependencies
-            | Section::Deploy
-            | Section::Release => unreachable!("BUG: {section:?} has no settings"),
+            | Section::Deploy => unreachable!("BUG: {section:?} has no settings"),
         }
     }
 

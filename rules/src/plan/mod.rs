@@ -25,7 +25,7 @@ use crate::lang;
 use crate::manifest::{self, CapabilityKind, Component, Diagnostic, Manifest, Origin};
 use crate::path::ProjectPath;
 use crate::planner::{
-    Compiled, Consulted, Fetched, Finished, Options, PlanError, Planner, Project, Request,
+    Compiled, Consulted, Finished, Options, PlanError, Planner, Project, Request,
 };
 use crate::wasm::{Demand, Finish, Finishing, LONGEST, Stamp};
 use crate::wit::Origins;
@@ -49,8 +49,6 @@ pub struct Plan {
     pub added_actions: Vec<ActionId>,
     /// See [`note`](Self::note).
     pub(crate) notes: BTreeMap<ActionId, String>,
-    /// The actions that fetch the packages of a language, each with what it fetches.
-    pub fetched: BTreeMap<ActionId, Fetched>,
     /// The toolchains that users have added to the lock and that the components are built with.
     /// [`Proof`](crate::proof::Proof) says whether one gives the same bytes each time.
     pub added: BTreeSet<String>,
@@ -63,17 +61,6 @@ impl Plan {
     #[must_use]
     pub fn note(&self, label: &Label) -> Option<&str> {
         Some(self.notes.get(&self.graph.find(label)?)?)
-    }
-
-    /// Returns the packages of languages that get into an action, directly or not.
-    pub fn fetched_by(&self, action: ActionId) -> impl Iterator<Item = &Fetched> {
-        let (mut seen, mut open) = (BTreeSet::from([action]), vec![action]);
-        while let Some(action) = open.pop() {
-            open.extend(
-                self.graph.dependencies(action).into_iter().filter(|next| seen.insert(*next)),
-            );
-        }
-        self.fetched.iter().filter(move |(action, _)| seen.contains(*action)).map(|(_, it)| it)
     }
 }
 
@@ -200,7 +187,7 @@ pub fn plan(
         });
     }
     if problems.findings.is_empty() {
-        let Finished { graph, consulted, notes, fetched, added, warnings } = planner.finish();
+        let Finished { graph, consulted, notes, added, warnings } = planner.finish();
         Ok(Plan {
             graph,
             components,
@@ -209,7 +196,6 @@ pub fn plan(
             consulted,
             added_actions: Vec::new(),
             notes,
-            fetched,
             added,
             warnings,
         })

@@ -6,7 +6,6 @@
 
 mod complaint;
 mod error;
-mod fetched;
 mod process;
 mod project;
 mod request;
@@ -32,7 +31,6 @@ use crate::worker;
 pub(crate) use complaint::LanguageError;
 pub use complaint::{Complaint, LangError};
 pub use error::PlanError;
-pub use fetched::{Fetched, FetchedPackage};
 pub use process::DEFAULT_EPOCH;
 pub(crate) use process::{
     SOURCE_DATE_EPOCH, base_environment, deterministic_process, in_action, process,
@@ -58,8 +56,6 @@ pub(crate) struct Planner<'a> {
     consulted: BTreeMap<ActionId, Consulted>,
     /// See [`Plan::note`](crate::plan::Plan::note).
     notes: BTreeMap<ActionId, String>,
-    /// See [`Plan::fetched`](crate::plan::Plan::fetched).
-    fetched: BTreeMap<ActionId, Fetched>,
     /// The folders of the project that builds write to.
     outputs: BTreeSet<ProjectPath>,
     /// See [`Options::epoch`].
@@ -80,7 +76,6 @@ pub(crate) struct Finished {
     pub(crate) graph: Graph,
     pub(crate) consulted: BTreeMap<ActionId, Consulted>,
     pub(crate) notes: BTreeMap<ActionId, String>,
-    pub(crate) fetched: BTreeMap<ActionId, Fetched>,
     pub(crate) added: BTreeSet<String>,
     pub(crate) warnings: BTreeSet<String>,
 }
@@ -121,7 +116,6 @@ impl<'a> Planner<'a> {
             known: BTreeMap::new(),
             consulted: BTreeMap::new(),
             notes: BTreeMap::new(),
-            fetched: BTreeMap::new(),
             outputs: [project.manifest.build.output_dir.value.clone()].into(),
             epoch: options.epoch,
             isolation: options.isolation,
@@ -134,8 +128,8 @@ impl<'a> Planner<'a> {
 
     /// Ends the planning.
     pub(crate) fn finish(self) -> Finished {
-        let Self { graph, consulted, notes, fetched, added, warnings, .. } = self;
-        Finished { graph, consulted, notes, fetched, added, warnings }
+        let Self { graph, consulted, notes, added, warnings, .. } = self;
+        Finished { graph, consulted, notes, added, warnings }
     }
 
     /// Adds a warning for the user, which does not stop the build.
@@ -209,11 +203,6 @@ impl<'a> Planner<'a> {
     /// stays.
     pub(crate) fn note(&mut self, action: ActionId, text: &str) {
         self.notes.entry(action).or_insert_with(|| text.to_owned());
-    }
-
-    /// Notes which packages an action fetches.
-    pub(crate) fn fetches(&mut self, action: ActionId, fetched: Fetched) {
-        self.fetched.insert(action, fetched);
     }
 
     /// Gives an action the conditions of the build.

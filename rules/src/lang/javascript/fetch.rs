@@ -18,8 +18,8 @@ use crate::bounded;
 use crate::package::environment::NPM;
 use crate::package::npm::{Integrity, Npm, Npmrc, Placed, Spec, Tarballs};
 use crate::package::unpack::npm_package;
-use crate::package::{Purl, Registries, Shelf, Sorted};
-use crate::planner::{Fetched, FetchedPackage, PlanError, Planner};
+use crate::package::{Registries, Shelf, Sorted};
+use crate::planner::{PlanError, Planner};
 
 /// The folder in which modules look for packages: that of the nearest folder above them.
 pub(super) const MODULES: &str = "node_modules";
@@ -74,15 +74,7 @@ pub(super) fn packages(
         };
         let owner = if folder.is_root() { "npm".to_owned() } else { format!("npm {folder}") };
         let label = Label::new(owner, if typed { "fetch with types" } else { "fetch" });
-        let action = planner.add(Action::builtin(label, fetch).output(MODULES))?;
-        let package = |placed: &Placed| {
-            let (function, digest) = placed.integrity.pin();
-            let purl = Purl::npm(&placed.spec.name, &placed.spec.version);
-            FetchedPackage::new(purl, function, digest)
-        };
-        let packages = needs.packages.iter().map(package).collect();
-        planner.fetches(action, Fetched { lock: needs.folder.join("package-lock.json"), packages });
-        Ok(action)
+        planner.add(Action::builtin(label, fetch).output(MODULES))
     })?;
     Ok(Some(Source::output(action, MODULES)))
 }

@@ -206,12 +206,8 @@ fn packages(planner: &mut Planner<'_>, lock: Option<Lock>) -> Result<Option<Sour
         false => format!("python {}", lock.folder),
     };
     let fetch = planner.once(&format!("wheels {}", lock.folder), |planner| {
-        let fetched = lock.fetched();
         let fetch = FetchWheels::new(lock, planner.project().to_owned(), planner.registries());
-        let action = Action::builtin(Label::new(owner, "fetch"), fetch);
-        let action = planner.add(action.output(FetchWheels::OUTPUT))?;
-        planner.fetches(action, fetched);
-        Ok(action)
+        planner.add(Action::builtin(Label::new(owner, "fetch"), fetch).output(FetchWheels::OUTPUT))
     })?;
     Ok(Some(Source::output(fetch, FetchWheels::OUTPUT)))
 }

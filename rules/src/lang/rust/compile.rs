@@ -11,7 +11,7 @@ use super::cargo::{Cargo, Selection, owner};
 use super::error::CargoError;
 use super::fetch::FetchCrates;
 use super::git::{FetchRepositories, Repositories};
-use super::lock::{LockedCrate, Lockfile};
+use super::lock::Lockfile;
 use super::manifests::Manifests;
 use super::package::{CrateType, Package};
 use super::sources::{Common, Fetched, SourcesOfUnits};
@@ -19,9 +19,8 @@ use super::units::UnitActions;
 use super::workspace::Workspace;
 use super::{c_code, cargo_component, toolchain_file};
 use crate::manifest::{Features, Language};
-use crate::package::{PinFunction, Purl};
 use crate::path::ProjectPath;
-use crate::planner::{self, Compiled, FetchedPackage, PlanError, Planner, Request};
+use crate::planner::{Compiled, PlanError, Planner, Request};
 use crate::toolchain::RUST;
 
 /// Adds the actions that compile `request`'s component; the last one leaves the component.
@@ -120,14 +119,7 @@ fn fetch(
             .input(Input::new("src", Source::Tree(skeleton.digest)));
         let listing = |it: &Repositories| Input::new(FetchCrates::REPOSITORIES, it.listing());
         let action = repositories.map(listing).into_iter().fold(action, Action::input);
-        let action = planner.add(outputs.into_iter().fold(action, Action::output))?;
-        let package = |locked: &LockedCrate| {
-            let purl = Purl::new("cargo", &locked.name, &locked.version, &[]);
-            FetchedPackage::new(purl, PinFunction::Sha256, locked.checksum.clone())
-        };
-        let packages = lock.crates.iter().map(package).collect();
-        planner.fetches(action, planner::Fetched { lock: folder.join("Cargo.lock"), packages });
-        Ok(action)
+        planner.add(outputs.into_iter().fold(action, Action::output))
     })
 }
 

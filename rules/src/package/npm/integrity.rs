@@ -6,7 +6,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::package::PinFunction;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
@@ -63,16 +62,6 @@ impl Integrity {
     /// Returns the integrity of these bytes by the same hash function.
     pub(crate) fn of(&self, bytes: &[u8]) -> Self {
         Self { function: self.function, hash: self.function.hash(bytes) }
-    }
-
-    /// Returns the hash in hexadecimal digits, with its function.
-    pub(crate) fn pin(&self) -> (PinFunction, String) {
-        let function = match self.function {
-            Function::Sha256 => PinFunction::Sha256,
-            Function::Sha384 => PinFunction::Sha384,
-            Function::Sha512 => PinFunction::Sha512,
-        };
-        (function, self.hash.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     /// Returns the integrity of bytes with this SHA-256.

@@ -19,8 +19,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use cache::{ContentStore, Digest, Entry, Tree};
 use engine::{
     Action, ActionId, Artifact, Builtin, BuiltinContext, BuiltinError, Input, Label, Source,
@@ -35,9 +33,9 @@ use super::module::Module;
 use crate::lang::bindings::go::RUNTIME;
 use crate::package::download::Downloads;
 use crate::package::fetch::read_file;
-use crate::package::{HttpError, PinFunction, Purl, Registries};
+use crate::package::{HttpError, Registries};
 use crate::path::ProjectPath;
-use crate::planner::{self, FetchedPackage, PlanError, Planner};
+use crate::planner::{PlanError, Planner};
 
 /// The folder in which an action sees the module cache.
 pub(super) const MODULES: &str = "deps/mod";
@@ -128,16 +126,13 @@ impl FetchModules {
             dir => format!("go {dir}"),
         };
         let folders: BTreeSet<String> = fetch.zips.keys().map(folder).collect();
-        let fetched = fetch.described(module.dir.join("go.sum"));
         let action = planner.once(&format!("{toolchain} modules {}", module.dir), |planner| {
             let action = Action::builtin(Label::new(owner, "fetch"), fetch)
                 .input(Input::new("image", image))
                 .output(Self::OUTPUT)
                 .output(Self::DOWNLOAD);
             let outputs = folders.iter().map(|folder| Self::output_of(folder));
-            let action = planner.add(outputs.fold(action, Action::output))?;
-            planner.fetches(action, fetched);
-            Ok(action)
+            planner.add(outputs.fold(action, Action::output))
         })?;
         Ok(Some(Fetched { action, folders }))
     }
@@ -164,20 +159,6 @@ impl FetchModules {
         // Their order in go.mod decides about nothing.
         required.sort();
         Self { zips, manifests, main, required, registries }
-    }
-
-    /// Describes the modules whose packages may be needed.
-    fn described(&self, lock: ProjectPath) -> planner::Fetched {
-        let package = |(module, sum): (&Version, &String)| {
-            let (namespace, name) = module.path.rsplit_once('/').unwrap_or(("", &module.path));
-            let kind = if namespace.is_empty() { "golang" } else { &format!("golang/{namespace}") };
-            let hash = STANDARD.decode(sum.strip_prefix("h1:")?).ok()?;
-            let digest = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-            let purl = Purl::new(kind, name, &module.version, &[]);
-            Some(FetchedPackage::new(purl, PinFunction::DirHash, digest))
-        };
-        let packages = self.zips.iter().filter_map(package).collect();
-        planner::Fetched { lock, packages }
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -20,9 +20,7 @@ use super::marker::{self, Selected};
 use super::pyproject::PyProject;
 use super::requirement::Versions;
 use super::{guest, wheel};
-use crate::package::{PinFunction, Purl};
 use crate::path::ProjectPath;
-use crate::planner::{Fetched, FetchedPackage};
 
 /// The packages that a lockfile pins for the interpreter inside a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,26 +67,6 @@ pub(super) struct LockedPackage {
     pub(super) hashes: BTreeSet<String>,
     /// The platforms of the wheel. Empty if the wheel is not known, or is for all platforms.
     pub(super) platforms: Vec<String>,
-}
-
-impl Lock {
-    /// Describes what is fetched. A package of which the lockfile accepts several files stands there once for each of
-    /// them, because it does not say which one is taken.
-    pub(super) fn fetched(&self) -> Fetched {
-        let package = |package: &LockedPackage, hash: &String| {
-            let checksum = format!("sha256:{hash}");
-            let qualifiers = [("checksum", checksum.as_str())];
-            let qualifiers = if package.hashes.len() > 1 { &qualifiers[..] } else { &[] };
-            let purl = Purl::new("pypi", &package.name, &package.version, qualifiers);
-            FetchedPackage::new(purl, PinFunction::Sha256, hash.clone())
-        };
-        let packages = self
-            .packages
-            .iter()
-            .flat_map(|locked| locked.hashes.iter().map(move |hash| package(locked, hash)))
-            .collect();
-        Fetched { lock: self.file.clone(), packages }
-    }
 }
 
 impl LockedPackage {

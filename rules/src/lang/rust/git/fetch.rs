@@ -13,9 +13,9 @@ use super::listing::{GIT, Listing, ListingError};
 use super::locked::LockedRepository;
 use super::packages::{self, NotFound};
 use super::places::Places;
-use crate::package::{PinFunction, Purl, Registries};
+use crate::package::Registries;
 use crate::path::ProjectPath;
-use crate::planner::{Fetched, FetchedPackage, PlanError, Planner};
+use crate::planner::{PlanError, Planner};
 use crate::redact::mask_urls;
 
 /// The action that fetches repositories. It has no inputs. Its outputs are [`Self::LISTING`], [`Self::PLACES`] and the
@@ -85,7 +85,6 @@ impl FetchRepositories {
             return Ok(None);
         }
         let action = planner.once(&format!("repositories of {lock}"), |planner| {
-            let fetched = fetched(&lock, repositories);
             let (repositories, registries) = (repositories.to_vec(), planner.registries());
             let mut outputs: Vec<String> =
                 repositories.iter().map(|locked| Self::output_of(&locked.commit)).collect();
@@ -95,9 +94,7 @@ impl FetchRepositories {
             let action = Action::builtin(Label::new(owner, "fetch repositories"), fetch)
                 .output(Self::LISTING)
                 .output(Self::PLACES);
-            let action = planner.add(outputs.into_iter().fold(action, Action::output))?;
-            planner.fetches(action, fetched);
-            Ok(action)
+            planner.add(outputs.into_iter().fold(action, Action::output))
         })?;
         Ok(Some(Repositories { action }))
     }
@@ -161,20 +158,6 @@ impl FetchRepositories {
         }
         listing.finish(&self.repositories).map_err(failed)
     }
-}
-
-/// Describes the packages of repositories. The commit pins each of them.
-fn fetched(lock: &ProjectPath, repositories: &[LockedRepository]) -> Fetched {
-    let package = |it: &LockedRepository, (name, version): &(String, String)| {
-        let from = format!("git+{}@{}", mask_urls(&it.url), it.commit);
-        let purl = Purl::new("cargo", name, version, &[("vcs_url", &from)]);
-        FetchedPackage::new(purl, PinFunction::GitCommit, it.commit.clone())
-    };
-    let packages = repositories
-        .iter()
-        .flat_map(|it| it.packages.iter().map(move |named| package(it, named)))
-        .collect();
-    Fetched { lock: lock.clone(), packages }
 }
 
 impl Builtin for FetchRepositories {
