@@ -62,6 +62,8 @@ fn a_build_with_nothing_to_do_opens_no_connection() {
     };
     let (first, connections) = build(&["--upload"]);
     assert!(connections > 0, "{}", first.stderr);
+    // What takes too long on a busy machine is made up for by the next build.
+    assert!((0..5).any(|_| build(&["--upload"]).1 == 0));
     for more in [&[][..], &["--upload"]] {
         let (idle, connections) = build(more);
         assert_eq!((idle.ran().len(), connections), (0, 0), "{more:?}: {}", idle.stderr);
@@ -84,13 +86,17 @@ fn what_a_cache_has_forgotten_is_uploaded_again_after_an_hour() {
         }
     };
     let is_uploaded = |run: &Run| run.stderr.contains(" uploaded in ");
+    // What takes too long on a busy machine is made up for by the next build.
+    let complete = |later| (0..5).any(|_| !is_uploaded(&upload(later)));
     assert!(is_uploaded(&upload(None)));
+    assert!(complete(None));
     for folder in ["ac", "cas"] {
         std::fs::remove_dir_all(server.folder.path().join("data").join(folder)).unwrap();
     }
     assert!(!is_uploaded(&upload(None)), "it is believed to have everything for a while");
     let again = upload(Some("+2h"));
     assert!(is_uploaded(&again), "{}", again.stderr);
+    assert!(complete(Some("+2h")));
     let other = other_machine();
     let flags = [&["build", "--remote", &server.url, "--remote-required"][..], &SOME].concat();
     let run = other.run_all(&flags).ok();
