@@ -27,17 +27,15 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
+use hyper_util::rt::TokioExecutor;
 use prost::Message;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status};
 use tower::Service as _;
 
-use crate::exchange::{Body, Error, RUNTIME};
+use crate::exchange::{Body, Error};
+use crate::listening::listen;
 
 type News = Pin<Box<dyn Stream<Item = Result<Operation, Status>> + Send>>;
 
@@ -122,27 +120,8 @@ impl Cluster {
 
 impl Front {
     fn listen(self: &Arc<Self>, address: SocketAddr) -> (SocketAddr, JoinSet<()>) {
-        let listener = RUNTIME.block_on(TcpListener::bind(address)).unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut tasks = JoinSet::new();
-        tasks.spawn_on(Arc::clone(self).serve(listener), RUNTIME.handle());
-        (address, tasks)
-    }
-
-    async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let mut connections = JoinSet::new();
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            stream.set_nodelay(true).unwrap();
-            let front = Arc::clone(&self);
-            let service = tower::service_fn(move |request| Arc::clone(&front).answer(request));
-            connections.spawn(async move {
-                let builder = Builder::new(TokioExecutor::new());
-                let service = TowerToHyperService::new(service);
-                // It ends with the connection, in whichever way.
-                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-            });
-        }
+        let front = Arc::clone(self);
+        listen(address, move |request| Arc::clone(&front).answer(request))
     }
 
     async fn answer(

@@ -10,14 +10,12 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use hyper_util::rt::TokioExecutor;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use crate::fault::Fault;
+use crate::listening::listen;
 use crate::op::{Op, Speaks};
 use crate::tap::Tap;
 use crate::{answers, requests};
@@ -63,27 +61,9 @@ impl Exchange {
 
     /// Listens, and serves until the tasks are dropped.
     pub(crate) fn start(self) -> (SocketAddr, JoinSet<()>) {
-        let listener = RUNTIME.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut tasks = JoinSet::new();
-        tasks.spawn_on(Arc::new(self).serve(listener), RUNTIME.handle());
-        (address, tasks)
-    }
-
-    async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let mut connections = JoinSet::new();
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            stream.set_nodelay(true).unwrap();
-            let exchange = Arc::clone(&self);
-            let service = tower::service_fn(move |request| Arc::clone(&exchange).answer(request));
-            connections.spawn(async move {
-                let builder = Builder::new(TokioExecutor::new());
-                let service = TowerToHyperService::new(service);
-                // It ends with the connection, in whichever way.
-                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-            });
-        }
+        let exchange = Arc::new(self);
+        let answer = move |request| Arc::clone(&exchange).answer(request);
+        listen(SocketAddr::from(([127, 0, 0, 1], 0)), answer)
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Error> {

@@ -26,6 +26,7 @@ mod fault;
 mod frames;
 mod goaway;
 mod line;
+mod listening;
 mod op;
 mod place;
 mod requests;
