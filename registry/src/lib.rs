@@ -42,7 +42,7 @@ pub use credentials::{
 };
 pub use digest::{DigestError, Sha256};
 pub use failure::{Error, Tried, Wanted};
-pub use http::{HttpError, Transient, client as http_client};
+pub use http::{HttpError, Transient, client as http_client, retry_after};
 pub use kept::{Kept, KeptError};
 pub use package::{PackageError, PackageId};
 pub use registries::Registries;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use registry::{Network, Secret, Transient};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use registry::{Network, Secret, Transient, retry_after};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Url};
 use serde::Deserialize;
 use serde_json::Value;
@@ -231,7 +231,7 @@ impl Cloudflare {
         let mut response = head.map_err(broken)?;
         let status = response.status().as_u16();
         if matches!(status, 408 | 429 | 500..) {
-            let wait = wait(response.headers());
+            let wait = retry_after(response.headers());
             return Err(Failure::Again(Transient::Status { status, wait }));
         }
         let mut body = Vec::new();
@@ -318,19 +318,6 @@ fn shown(url: &Url) -> String {
     let mut plain = url.clone();
     plain.set_query(None);
     plain.to_string()
-}
-
-/// Returns the time for which an answer asks to wait: a number of seconds, or a date, which is compared with the date
-/// of the answer itself.
-fn wait(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let until = text(RETRY_AFTER)?.trim();
-    if let Ok(seconds) = until.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = httpdate::parse_http_date(until).ok()?;
-    let now = httpdate::parse_http_date(text(DATE)?).ok()?;
-    Some(until.duration_since(now).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ impl Http {
                     url = next;
                 }
                 408 | 429 | 500.. => {
-                    let wait = wait(response.headers());
+                    let wait = retry_after(response.headers());
                     return Err(Failure::Again(Transient::Status { status, wait }));
                 }
                 _ => return self.answer(request, url, response).await,
@@ -262,7 +262,8 @@ fn refused(url: &Url, reason: &str) -> Failure {
 
 /// Returns the time for which an answer asks to wait. It is a number of seconds or a date; a date is compared
 /// with the date of the answer itself, so that no clock of this machine counts.
-fn wait(headers: &HeaderMap) -> Option<Duration> {
+#[must_use]
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let until = text(RETRY_AFTER)?.trim();
     if let Ok(seconds) = until.parse() {

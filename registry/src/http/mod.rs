@@ -11,7 +11,7 @@ mod request;
 mod shown;
 
 pub(crate) use client::Http;
-pub use client::client;
+pub use client::{client, retry_after};
 pub use failure::{HttpError, Transient};
 pub(crate) use join::join;
 pub(crate) use redirect::location;
