@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use resolver::{Chosen, Need, Offer, Range, Source};
 use rules::toolchain::{Lock, LockedDependency};
 use rules::wit;
-use semver::{Version, VersionReq};
+use semver::{Comparator, Op, Version, VersionReq};
 
 use super::admit::{Admitted, id};
 use super::at_once::at_once;
@@ -203,7 +203,9 @@ fn ask(of: &Dependencies<'_>, name: &str) -> Result<Vec<Offer>, DependencyError>
 
 /// Returns the versions that are compatible with one.
 fn compatible(version: &Version) -> VersionReq {
-    VersionReq::parse(&format!("^{version}")).unwrap_or(VersionReq::STAR)
+    let Version { major, minor, patch, ref pre, build: _ } = *version;
+    let (minor, patch, pre) = (Some(minor), Some(patch), pre.clone());
+    VersionReq { comparators: vec![Comparator { op: Op::Caret, major, minor, patch, pre }] }
 }
 
 impl Source for World<'_, '_> {
