@@ -1,6 +1,6 @@
 //! Sees to it that the exports of the root use no type that has no name outside.
 //!
-//! What a component exports may use a record, an enum or a resource only if the component imports or exports it by name. If a dependency
+//! An export of a component may use a record, an enum or a resource only if the component imports or exports it by name. If a dependency
 //! serves the interface that has the type, the whole does not import that interface any more, and the name is gone. An interface that has
 //! nothing but plain types can stay an import all the same: nothing of it runs, no host has to provide anything for it, and equal types are
 //! the same wherever they come from. In other cases there is no composition, and this says why.

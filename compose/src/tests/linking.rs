@@ -1,4 +1,4 @@
-//! Which part serves which import.
+//! Tests that each import is served by the right part.
 
 use super::fixture::{composed, links, part, refused, surface, wasi_part, wat_part};
 

@@ -1,4 +1,4 @@
-//! What becomes of the custom sections of the parts.
+//! Tests that the custom sections of the parts are kept.
 
 use wasm_metadata::{AddMetadata, AddMetadataField, Licenses, Payload, Version};
 

@@ -1,4 +1,4 @@
-//! What can't be composed, and what is said about it.
+//! Tests that what does not fit is refused, and that the message says why.
 
 use super::fixture::{component, of_bytes, part, refused, wat_part};
 

@@ -7,7 +7,7 @@
 
 use super::BundleError;
 
-/// What a module that is compiled at run time begins with.
+/// The beginning of an expression that compiles a module at run time.
 const COMPILE: &str = "new WebAssembly.Module(";
 
 /// Modules, with their names.
